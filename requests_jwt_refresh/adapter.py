@@ -1,0 +1,308 @@
+"""The transport adapter: attaches the token, notices the 401, resends."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+import requests
+from requests.adapters import BaseAdapter, HTTPAdapter
+from requests.cookies import get_cookie_header, merge_cookies
+
+from .authorization import has_own_auth
+from .bodies import rewind, says_expired
+from .errors import JWTRefreshError
+from .exchange import Wire
+from .matching import any_401, may_match
+from .refresher import Refresher, is_endpoint
+from .urls import Origin, checked, checked_base, has_scheme, join, origin_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from requests import PreparedRequest, Response
+
+    from .endpoints import Endpoint
+    from .errors import RefreshRejected
+    from .holding import Attempt
+    from .matching import Matcher
+    from .refresher import Login, RefreshCallable
+    from .stores.base import TokenStore
+    from .tokens import Token
+
+logger = logging.getLogger("requests_jwt_refresh")
+
+
+class JWTRefreshAdapter(HTTPAdapter):
+    """A transport adapter that keeps a JWT fresh.
+
+    Args:
+        base_url: the API's base URL. Its origin, and no other, is sent the token; relative URLs go
+            below it.
+        refresh: how to ask for a new token: an endpoint, or a callable
+            ``(session, token) -> Token``.
+            It says no by raising RefreshRejected; anything else it raises keeps the tokens.
+        store: where the token lives; ``KeyringStore(<origin>, "default")`` if omitted.
+        when: which answers mean "the token has expired"; the endpoint's own rule if omitted, else
+            any 401.
+        login: ``login(session) -> Token``, called for a first token when there is none, or when the
+            refresh token was refused.
+        on_refresh: called with the new Token after a refresh or login.
+        on_logout: called with the RefreshRejected after a refusal that no login has mended.
+        transport: another adapter that does the sending; this one itself if omitted.
+        trusted_origins: more origins that are sent the token, ``("https://cdn.example.com",)``.
+        refresh_session: the session for refresh calls; a separate one is made if omitted. This
+            adapter must not be mounted on it.
+        refresh_timeout: seconds for one whole refresh with its retries, and for the wait for the
+            store's lock.
+        allow_http: accept URLs that carry tokens unencrypted to other machines.
+        http_adapter_options: as for requests' HTTPAdapter (``pool_maxsize``, ``max_retries``, ...).
+
+    Raises InvalidURL or InsecureURL for a URL that cannot be used, TypeError for what is not an
+    endpoint, a store or an adapter, and ValueError for a timeout that is not positive.
+
+    With the adapter mounted, a request may raise RefreshUnavailable or StoreError, besides all that
+    requests raises by itself. A refused refresh is no error: the caller gets the API's 401.
+
+    """
+
+    __attrs__ = [  # noqa: RUF012 - as in HTTPAdapter: what a pickled adapter carries; the rest is rebuilt
+        *HTTPAdapter.__attrs__,
+        "base_url",
+        "_endpoint",
+        "_store",
+        "_when",
+        "_login",
+        "_on_refresh",
+        "_on_logout",
+        "transport",
+        "_origins",
+        "_refresh_url",
+        "_refresh_session",
+        "_refresh_timeout",
+    ]
+
+    def __init__(
+        self,
+        base_url: str,
+        refresh: Endpoint | RefreshCallable,
+        store: TokenStore | None = None,
+        *,
+        when: Matcher | None = None,
+        login: Login | None = None,
+        on_refresh: Callable[[Token], object] | None = None,
+        on_logout: Callable[[RefreshRejected], object] | None = None,
+        transport: BaseAdapter | None = None,
+        trusted_origins: Iterable[str] = (),
+        refresh_session: requests.Session | None = None,
+        refresh_timeout: float = 30.0,
+        allow_http: bool = False,
+        **http_adapter_options: Any,  # noqa: ANN401 - HTTPAdapter's own
+    ) -> None:
+        if transport is not None and http_adapter_options:
+            given = ", ".join(sorted(http_adapter_options))
+            raise TypeError(f"with a transport, give it {given} instead: it does the sending")
+        super().__init__(**http_adapter_options)
+        self.base_url = checked_base(base_url, allow_http=allow_http)
+        self._endpoint = _checked_endpoint(refresh)
+        self._refresh_url = _refresh_url(refresh, self.base_url, allow_http=allow_http)
+        self._origins = _origins(self.base_url, trusted_origins, allow_http=allow_http)
+        self._store = _checked_store(store) or _default_store(self.base_url)
+        self._when = when if when is not None else getattr(refresh, "when", any_401)
+        if not callable(self._when):
+            raise TypeError("when must be a matcher: a callable that is given a Response")
+        self._login = login
+        self._on_refresh = on_refresh
+        self._on_logout = on_logout
+        self.transport = _checked_transport(transport)
+        self._refresh_session = refresh_session
+        if not refresh_timeout > 0:
+            raise ValueError("refresh_timeout must be a positive number of seconds")
+        self._refresh_timeout = float(refresh_timeout)
+        self._assemble()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._assemble()
+
+    def _assemble(self) -> None:
+        from .mounting import accept_relative_urls  # noqa: PLC0415 - it knows adapters, too
+
+        self._wire: Wire | None = None  # of the last request, for a refresh() in between
+        self._refresher = Refresher(
+            self._endpoint,
+            self._refresh_url,
+            self._store,
+            login=self._login,
+            on_refresh=self._on_refresh,
+            on_logout=self._on_logout,
+            session=self._refresh_session,
+            timeout=self._refresh_timeout,
+        )
+        accept_relative_urls()
+
+    def __repr__(self) -> str:
+        return f"<JWTRefreshAdapter {self.base_url}>"
+
+    def send(
+        self,
+        request: PreparedRequest,
+        stream: bool = False,
+        timeout: Any = None,  # noqa: ANN401 - as in requests
+        verify: bool | str | None = True,
+        cert: Any = None,  # noqa: ANN401
+        proxies: Any = None,  # noqa: ANN401
+    ) -> Response:
+        """Send `request`; if its token has expired, get another and send it again."""
+        if origin_of(request.url) not in self._origins or has_own_auth(request):
+            return self._carry(request, stream, timeout, verify, cert, proxies)
+        options = (stream, timeout, verify, cert, proxies)
+        since = time.monotonic()
+        self._wire = wire = Wire(verify, cert, proxies)
+        attempt = self._refresher.token_to_send(wire, since)
+        response = self._carry(_with_token(request, attempt), *options)
+        while may_match(self._when, response.status_code) and says_expired(response, self._when):
+            try:
+                better = self._refresher.replace(attempt, wire, since)
+            except JWTRefreshError as failure:
+                raise failure.about(request, response) from failure.__cause__
+            if better is None or not _rewound(request):
+                return response
+            attempt, refused = better, response
+            response = self._carry(_resent(request, attempt, refused), *options)
+            response.history = [*refused.history, refused]
+        return response
+
+    def close(self) -> None:
+        """Close the connections. Tokens stay where they are."""
+        super().close()
+        if self.transport is not None:
+            self.transport.close()
+
+    @property
+    def token(self) -> Token | None:
+        """The token in use, or None. The first look into the store may raise StoreError."""
+        return self._refresher.current()
+
+    def set_token(self, token: Token) -> None:
+        """Store and use `token`, as after a login.
+
+        Raises StoreError if the store does not take it (then nothing has changed), LockTimeout if
+        somebody else holds the store's lock for longer than `refresh_timeout`.
+        """
+        self._refresher.set_token(token)
+
+    def clear_token(self) -> None:
+        """Forget the token here and in the store. Raises StoreError or LockTimeout."""
+        self._refresher.clear_token()
+
+    def refresh(self) -> Token:
+        """Ask the server for a new token now, and return it.
+
+        Raises RefreshRejected, RefreshUnavailable or StoreError.
+        """
+        return self._refresher.force(self._wire or _environment(self._refresh_url))
+
+    def prefixes(self) -> tuple[str, ...]:
+        """Return the prefixes to mount this adapter on: one or two for each origin."""
+        return tuple(prefix for origin in self._origins for prefix in origin.prefixes())
+
+    def _carry(self, request: PreparedRequest, *options: Any) -> Response:  # noqa: ANN401 - send's own
+        if self.transport is None:
+            return super().send(request, *options)
+        stream, timeout, verify, cert, proxies = options
+        return self.transport.send(
+            request, stream=stream, timeout=timeout, verify=verify, cert=cert, proxies=proxies
+        )
+
+
+def _with_token(request: PreparedRequest, attempt: Attempt) -> PreparedRequest:
+    copy = request.copy()
+    if attempt.token is not None and attempt.token.access is not None:
+        copy.headers["Authorization"] = f"Bearer {attempt.token.access}"
+    return copy
+
+
+def _resent(request: PreparedRequest, attempt: Attempt, refused: Response) -> PreparedRequest:
+    """Return the request once more, with a new token and the cookies that came with the 401."""
+    copy = _with_token(request, attempt)
+    if refused.cookies and copy._cookies is not None:  # noqa: SLF001 - as requests' own auth does
+        jar = copy._cookies  # noqa: SLF001
+        if copy.headers.get("Cookie") == get_cookie_header(jar, _bare(request)):
+            copy.headers.pop("Cookie", None)
+            copy.prepare_cookies(merge_cookies(jar, refused.cookies))
+    return copy
+
+
+def _bare(request: PreparedRequest) -> PreparedRequest:
+    bare = request.copy()
+    bare.headers.pop("Cookie", None)
+    return bare
+
+
+def _rewound(request: PreparedRequest) -> bool:
+    if rewind(request):
+        return True
+    logger.warning(
+        "The token has been refreshed, but a %s body can be sent only once, so the 401 stands: "
+        "send the request again with a new body. A file or bytes can be resent",
+        type(request.body).__name__,
+    )
+    return False
+
+
+def _checked_endpoint(refresh: Endpoint | RefreshCallable) -> Endpoint | RefreshCallable:
+    if isinstance(refresh, type) or not (is_endpoint(refresh) or callable(refresh)):
+        raise TypeError(
+            "refresh must be an endpoint, e.g. JSONEndpoint('/auth/refresh'), or a callable "
+            "(session, token) -> Token"
+        )
+    return refresh
+
+
+def _checked_store(store: TokenStore | None) -> TokenStore | None:
+    if store is None:
+        return None
+    missing = [verb for verb in ("load", "save", "clear", "lock") if not hasattr(store, verb)]
+    if missing or isinstance(store, type):
+        raise TypeError(
+            "store must be a token store such as MemoryStore(), with load, save, clear and lock"
+        )
+    return store
+
+
+def _default_store(base_url: str) -> TokenStore:
+    from .stores.keyring import KeyringStore  # noqa: PLC0415 - only who needs it pays for it
+
+    return KeyringStore(str(origin_of(base_url)), "default")
+
+
+def _checked_transport(transport: BaseAdapter | None) -> BaseAdapter | None:
+    if transport is not None and not isinstance(transport, BaseAdapter):
+        raise TypeError("transport must be a requests adapter, e.g. CacheControlAdapter()")
+    return transport
+
+
+def _refresh_url(refresh: Endpoint | RefreshCallable, base: str, *, allow_http: bool) -> str:
+    if not is_endpoint(refresh):
+        return base  # a callable knows its own way
+    url = refresh.url if has_scheme(refresh.url) else join(base, refresh.url)
+    return checked(url, what="the refresh URL", allow_http=allow_http)
+
+
+def _origins(base: str, trusted: Iterable[str], *, allow_http: bool) -> frozenset[Origin]:
+    if isinstance(trusted, str):
+        raise TypeError("trusted_origins must be a list or tuple of origins, not one string")
+    urls = [
+        base,
+        *(checked(url, what="the trusted origin", allow_http=allow_http) for url in trusted),
+    ]
+    return frozenset(origin for url in urls if (origin := origin_of(url)) is not None)
+
+
+def _environment(url: str) -> Wire:
+    """Return what a plain session would take from the environment for `url`."""
+    with requests.Session() as session:
+        found = session.merge_environment_settings(url, {}, None, None, None)
+    return Wire(found["verify"], found["cert"], found["proxies"])

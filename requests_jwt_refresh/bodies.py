@@ -1,0 +1,186 @@
+"""Reading a 401's body without taking it from the caller, and sending a request's body again."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import requests
+from requests.exceptions import UnrewindableBodyError
+from requests.utils import rewind_body
+from urllib3.exceptions import HTTPError
+from urllib3.response import HTTPResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from requests import PreparedRequest, Response
+
+MATCH_BYTES = 16 * 1024  # how much of an answer's body a matcher may see
+KEEP_BYTES = 1024 * 1024  # how much of a 401's body is kept when its connection is let go
+
+
+def says_expired(response: Response, matcher: Callable[[Response], bool]) -> bool:
+    """Ask `matcher` about `response`, and if it says yes let the connection go at once.
+
+    Either way the caller's view of the body stays whole, streamed or not. The matcher gets a twin
+    of the response that sees at most MATCH_BYTES of the body.
+    """
+    raw = response.raw
+    if not isinstance(raw, HTTPResponse):  # a transport of another kind: nothing to hold or keep
+        return bool(matcher(response))
+    body = _Body(raw, drop_connection=response.request.body is not None)
+    try:
+        expired = bool(matcher(_twin(response, body)))
+    except BaseException:
+        body.close()
+        raise
+    response.raw = body.kept() if expired else body.put_back()
+    return expired
+
+
+def can_be_resent(request: PreparedRequest) -> bool:
+    """Whether the body can be sent once more, whole; generators and their like cannot."""
+    body = request.body
+    if body is None or isinstance(body, (str, bytes, bytearray, memoryview)):
+        return True
+    return isinstance(request._body_position, int) and hasattr(body, "seek")  # noqa: SLF001 - rewind_body's own mark
+
+
+def rewind(request: PreparedRequest) -> bool:
+    """Put a file body back to where the caller had it; False if it will not go."""
+    if not can_be_resent(request):
+        return False
+    if request._body_position is None:  # noqa: SLF001 - rewind_body's own mark
+        return True
+    try:
+        rewind_body(request)
+    except (UnrewindableBodyError, ValueError):  # ValueError: closed in the meantime
+        return False
+    return True
+
+
+def _twin(response: Response, body: _Body) -> Response:
+    twin = requests.Response()
+    twin.__dict__.update(response.__dict__)  # copy.copy() would read the body to the end
+    twin.raw = body.response(_Peek(body), whole=False)
+    return twin
+
+
+class _Body:
+    """The body of a response, as far as it has been read, and the connection it comes over.
+
+    After a request that carried a body, the connection is closed once the answer matched: a server
+    that refuses an upload unread promises keep-alive and then hangs up, and whoever got that
+    connection next would run into it. So it is held until then; urllib3 would hand it back to the
+    pool as soon as the answer is read to its end.
+    """
+
+    def __init__(self, raw: HTTPResponse, *, drop_connection: bool) -> None:
+        self.raw = raw
+        self.seen = b""
+        self.failure: HTTPError | None = None
+        self._held = raw._connection if drop_connection else None  # noqa: SLF001 - no public way to hold it
+        if self._held is not None:
+            raw._connection = None  # noqa: SLF001
+
+    def read(self, limit: int) -> bytes:
+        """Read on, so that no more than `limit` bytes are seen in all; b"" at the end."""
+        room = limit - len(self.seen)
+        if room <= 0 or self.failure is not None:
+            return b""
+        try:
+            data = self.raw.read(room, decode_content=False)
+        except HTTPError as failure:
+            self.failure = failure
+            return b""
+        self.seen += data
+        return data
+
+    def put_back(self) -> HTTPResponse:
+        """Return the response as if nothing had been read."""
+        self._give_back_connection()
+        if not self.seen and self.failure is None:
+            return self.raw
+        return self.response(_Replay(self), whole=True)
+
+    def kept(self) -> HTTPResponse:
+        """Let the connection go; return the response from memory."""
+        while self.read(KEEP_BYTES):
+            pass
+        self.close()
+        return self.response(io.BytesIO(self.seen), whole=True)
+
+    def close(self) -> None:
+        """Return the connection to the pool: alive if it is sound and fully read, else closed."""
+        sound = self._held is None and self.failure is None and self.raw.closed
+        self._give_back_connection(closed=self._held is not None)
+        if not sound:
+            self.raw.close()
+        self.raw.release_conn()
+
+    def response(self, source: io.RawIOBase | io.BytesIO, *, whole: bool) -> HTTPResponse:
+        """Return a response like the raw one, reading from `source`."""
+        raw: Any = self.raw
+        return HTTPResponse(
+            body=source,
+            headers=raw.headers,
+            status=raw.status,
+            version=raw.version,
+            reason=raw.reason,
+            decode_content=raw.decode_content,
+            preload_content=False,
+            original_response=getattr(
+                raw, "_original_response", None
+            ),  # Session reads cookies there
+            enforce_content_length=whole,
+            request_url=raw.geturl(),
+        )
+
+    def _give_back_connection(self, *, closed: bool = False) -> None:
+        if self._held is None:
+            return
+        if closed:
+            self._held.close()
+        self.raw._connection, self._held = self._held, None  # noqa: SLF001
+        if self.raw.closed:
+            self.raw.release_conn()
+
+
+class _Peek(io.RawIOBase):
+    """What a matcher reads: the beginning of the body."""
+
+    def __init__(self, body: _Body) -> None:
+        self._body = body
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - a writable buffer
+        data = self._body.read(min(MATCH_BYTES, len(self._body.seen) + len(buffer)))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+class _Replay(io.RawIOBase):
+    """What the caller reads: what a matcher has seen, then the rest."""
+
+    def __init__(self, body: _Body) -> None:
+        self._body = body
+        self._seen = io.BytesIO(body.seen)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - a writable buffer
+        data = self._seen.read(len(buffer))
+        if not data and self._body.failure is not None:
+            raise self._body.failure
+        data = data or self._body.raw.read(len(buffer), decode_content=False)
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._body.raw.close()
+        self._body.raw.release_conn()
+        super().close()

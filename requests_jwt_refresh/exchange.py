@@ -1,0 +1,245 @@
+"""The separate session that talks to the refresh endpoint, and the deadline it keeps."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import MaxRetryError, ResponseError
+from urllib3.util import Retry, Timeout
+
+from .authorization import anonymous
+from .endpoints import Reply
+from .errors import RefreshUnavailable
+from .urls import origin_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from requests.cookies import RequestsCookieJar
+    from typing_extensions import Self
+
+REPLY_BYTES = 1024 * 1024  # a token answer larger than this is not a token answer
+RETRIES = 3  # after the first attempt: at once, after 0.5 s, after 1 s
+
+
+class Wire(NamedTuple):
+    """How the caller reaches the network: what requests hands to an adapter's send."""
+
+    verify: bool | str | None = True
+    cert: Any = None
+    proxies: Mapping[str, str] | None = None
+
+
+class RefreshSession(requests.Session):
+    """A session for one exchange: no netrc, no environment, no redirects, and a deadline.
+
+    `seconds` bounds everything that is sent over it: connecting, retries, their pauses, and an
+    answer that trickles in. With `restart_each_time` it bounds each sending on its own, for a login
+    that waits for a person in between. The session uses the `wire` of the request that needs the
+    token, and `cookies` that outlive it.
+    """
+
+    def __init__(
+        self,
+        seconds: float,
+        wire: Wire,
+        cookies: RequestsCookieJar,
+        *,
+        restart_each_time: bool = False,
+    ) -> None:
+        super().__init__()
+        self.trust_env = False
+        self.cookies = cookies
+        self.verify = True if wire.verify is None else wire.verify
+        self.cert = wire.cert
+        self.proxies = dict(wire.proxies or {})
+        transport = _Transport(seconds, restart_each_time=restart_each_time)
+        for prefix in ("https://", "http://"):
+            self.mount(prefix, transport)
+
+    def get_redirect_target(self, _resp: requests.Response) -> None:
+        """Follow none: a refresh token is for its endpoint alone."""
+
+
+def post(session: requests.Session, request: requests.Request, wire: Wire, seconds: float) -> Reply:
+    """Send `request` and return the whole reply, read within `seconds` and REPLY_BYTES.
+
+    Raises RefreshUnavailable if there is no whole reply. What the session itself sets for verify,
+    cert and proxies goes before what the caller's request used.
+    """
+    deadline = time.monotonic() + seconds
+    request.auth = request.auth or anonymous  # so that netrc is not asked
+    prepared = session.prepare_request(request)
+    try:
+        with session.send(
+            prepared,
+            timeout=_TimeLeft(deadline),
+            verify=wire.verify if session.verify is True else session.verify,
+            cert=session.cert or wire.cert,
+            proxies={**(wire.proxies or {}), **session.proxies},
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            return Reply(response.status_code, response.headers, _body(response, deadline))
+    except RefreshUnavailable:
+        raise
+    except requests.Timeout as error:
+        raise RefreshUnavailable(
+            f"{_where(prepared)} did not answer within {seconds:g} s. The tokens are kept"
+        ) from error
+    except (requests.RequestException, OSError) as error:
+        if time.monotonic() >= deadline:
+            reason = f"had not answered in full when {seconds:g} s were over"
+        else:
+            reason = f"could not be reached or hung up ({_root(error)})"
+        raise RefreshUnavailable(f"{_where(prepared)} {reason}. The tokens are kept") from error
+
+
+def _body(response: requests.Response, deadline: float) -> bytes:
+    body = bytearray()
+    for chunk in response.iter_content(64 * 1024):
+        body += chunk
+        if len(body) > REPLY_BYTES:
+            raise RefreshUnavailable(
+                f"{_where(response.request)} answered with more than 1 MiB, which is no token. "
+                "The tokens are kept"
+            )
+        if time.monotonic() > deadline:
+            raise requests.Timeout
+    return bytes(body)
+
+
+def _where(request: requests.PreparedRequest) -> str:
+    return f"the refresh endpoint at {origin_of(request.url)}"
+
+
+def _root(error: BaseException) -> str:
+    """Return the kind of the innermost error and, if the system has one, its reason."""
+    inner: BaseException | None = error
+    while inner is not None:
+        error = inner
+        reason = getattr(error, "reason", None) or next(
+            (arg for arg in error.args if isinstance(arg, BaseException)), None
+        )
+        inner = reason if isinstance(reason, BaseException) else error.__cause__
+    strerror = getattr(error, "strerror", None)
+    return f"{type(error).__name__}: {strerror}" if strerror else type(error).__name__
+
+
+class _TimeLeft(Timeout):
+    """A timeout that each attempt finds shrunk to what is left until the deadline."""
+
+    def __init__(self, deadline: float) -> None:
+        super().__init__(total=max(deadline - time.monotonic(), 0.001))
+        self._deadline = deadline
+
+    def clone(self) -> Timeout:
+        return Timeout(total=max(self._deadline - time.monotonic(), 0.001))
+
+
+class _RetryUntil(Retry):
+    """urllib3's Retry, which stops when the next attempt would come after the deadline."""
+
+    deadline: float
+
+    @classmethod
+    def deadline_at(cls, deadline: float) -> _RetryUntil:
+        retry = cls(
+            total=RETRIES,
+            other=0,  # a bad certificate does not get better
+            redirect=False,
+            allowed_methods=None,  # a lost answer is best asked for again inside the grace window
+            status_forcelist=(429, 502, 503, 504),
+            backoff_factor=0.25,
+            raise_on_status=False,
+        )
+        retry.deadline = deadline
+        return retry
+
+    def new(self, **changes: Any) -> Self:  # noqa: ANN401 - as in urllib3
+        again = super().new(**changes)
+        again.deadline = self.deadline
+        return again
+
+    def increment(self, *args: Any, **kwargs: Any) -> Self:  # noqa: ANN401 - as in urllib3
+        again = super().increment(*args, **kwargs)
+        response, error = kwargs.get("response"), kwargs.get("error")
+        pause = (response and again.get_retry_after(response)) or again.get_backoff_time()
+        if time.monotonic() + pause >= self.deadline:
+            reason = error or ResponseError("no time left for another attempt")
+            raise MaxRetryError(kwargs["_pool"], None, reason) from error
+        return again
+
+
+class _Transport(HTTPAdapter):
+    """An adapter on which nothing outlives the deadline.
+
+    A socket's timeout starts anew with every byte that comes in, so that a trickle could go on for
+    hours. A watch therefore hangs up when the time is over.
+    """
+
+    def __init__(self, seconds: float, *, restart_each_time: bool) -> None:
+        super().__init__()
+        self._seconds = seconds
+        self._restart_each_time = restart_each_time
+        self._live: list[Any] = []
+        self._watch: threading.Timer | None = None
+        self._start()
+
+    def send(
+        self,
+        request: requests.PreparedRequest,
+        stream: bool = False,
+        timeout: Any = None,  # noqa: ANN401 - as in requests
+        verify: Any = True,  # noqa: ANN401
+        cert: Any = None,  # noqa: ANN401
+        proxies: Any = None,  # noqa: ANN401
+    ) -> requests.Response:
+        if self._restart_each_time:
+            self._start()
+        if timeout is None:  # a callable endpoint that did not think of it
+            timeout = _TimeLeft(self._deadline)
+        return super().send(request, stream, timeout, verify, cert, proxies)
+
+    def _start(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+        self._deadline = time.monotonic() + self._seconds
+        self.max_retries = _RetryUntil.deadline_at(self._deadline)
+        self._watch = threading.Timer(self._seconds, self._hang_up)
+        self._watch.daemon = True
+        with contextlib.suppress(RuntimeError):  # no new threads while Python shuts down
+            self._watch.start()
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        pool = super().get_connection_with_tls_context(*args, **kwargs)
+        if "ConnectionCls" not in vars(pool):
+            pool.ConnectionCls = _watched(pool.ConnectionCls, self._live)
+        return pool
+
+    def close(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+        super().close()
+
+    def _hang_up(self) -> None:
+        for connection in self._live:
+            if connection.sock is not None:
+                with contextlib.suppress(OSError):  # gone already
+                    connection.sock.shutdown(socket.SHUT_RDWR)
+
+
+def _watched(base: type[Any], live: list[Any]) -> type[Any]:
+    class Watched(base):  # type: ignore[misc]
+        def connect(self) -> None:
+            super().connect()
+            live.append(self)
+
+    Watched.__name__ = base.__name__
+    return Watched

@@ -1,0 +1,147 @@
+"""What this process knows of the token in one store, and the refresh that is under way for it.
+
+Every adapter on an equal store shares one `Holding`, so that threads with a session each are as
+safe as threads with one session between them.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import deque
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
+
+from .errors import JWTRefreshError, RefreshUnavailable
+
+if TYPE_CHECKING:
+    from .stores.base import TokenStore
+    from .tokens import Token
+
+FIRST_PAUSE = 1.0  # seconds without another try after a failed refresh; doubles each time
+LONGEST_PAUSE = 60.0  # seconds
+REFUSED_LIMIT = 5  # refreshes whose new token the API refuses as well ...
+REFUSED_WINDOW = 30.0  # ... within so many seconds; then no more are made
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What a request is sent with.
+
+    `asked` says whether the server has been asked for a token on behalf of this request, which
+    happens once at the most.
+    """
+
+    token: Token | None
+    asked: bool
+    resends: int = 0
+
+
+class Flight(Future[Attempt]):
+    """One refresh under way, and the threads that carry it out and so must not wait for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.crew = {threading.get_ident()}
+
+
+@dataclass(frozen=True)
+class Outage:
+    """A failed refresh: shared with all who asked before it ended, and not repeated for a while."""
+
+    failure: JWTRefreshError
+    ended: float  # time.monotonic()
+    pause: float  # seconds
+
+    def left(self) -> float:
+        return self.ended + self.pause - time.monotonic()
+
+    @classmethod
+    def after(cls, failure: JWTRefreshError, previous: Outage | None) -> Outage:
+        grown = FIRST_PAUSE if previous is None else 2 * previous.pause
+        wanted = failure.retry_after if isinstance(failure, RefreshUnavailable) else 0.0
+        return cls(failure, time.monotonic(), min(max(grown, wanted), LONGEST_PAUSE))
+
+
+class _Unseen:
+    """Stands for what the store holds before anybody has looked."""
+
+
+class Holding:
+    """The published token of one store, and what has happened to it lately."""
+
+    def __init__(self) -> None:
+        self.token: Token | None = None  # requests read it without the mutex
+        self.seen: Token | type[_Unseen] | None = _Unseen  # what the store held when last seen
+        self.proven = False  # the store has shown that it can be written
+        self.save_again_at = 0.0  # time.monotonic(), while memory is ahead of the store
+        self.outage: Outage | None = None
+        self._refused: deque[tuple[float, Token]] = deque(maxlen=REFUSED_LIMIT)
+        self.renew_locks()
+
+    def renew_locks(self) -> None:
+        """Start without a flight: in a forked child the threads that flew it do not exist."""
+        self.mutex = threading.Lock()  # guards all fields; never held over I/O
+        self.flight: Flight | None = None
+
+    def is_unseen(self) -> bool:
+        return self.seen is _Unseen
+
+    def publish(self, token: Token | None, *, stored: bool = True) -> None:
+        """Make `token` the one that requests are sent with; `stored`: the store holds it too."""
+        with self.mutex:
+            self.token = token
+            if stored:
+                self.seen = token
+
+    def publish_first(self, token: Token | None) -> None:
+        """Publish what a first look into the store has found, unless somebody was faster."""
+        with self.mutex:
+            if self.seen is _Unseen:
+                self.token = self.seen = token
+
+    def start_afresh(self) -> None:
+        """Forget past failures: somebody has logged in or out."""
+        with self.mutex:
+            self.outage = None
+            self._refused.clear()
+
+    def note_refused(self, token: Token) -> None:
+        """Remember that the API refused this token, which came fresh from the server."""
+        with self.mutex:
+            if token is self.token and token not in (known for _, known in self._refused):
+                self._refused.append((time.monotonic(), token))
+
+    def keeps_being_refused(self, token: Token | None) -> bool:
+        """Whether one more refresh would only be refused like the last few. Holds no lock."""
+        return (
+            len(self._refused) == REFUSED_LIMIT
+            and self._refused[-1][1] is token
+            and not self._refused[-1][1].has_expired()
+            and time.monotonic() - self._refused[0][0] < REFUSED_WINDOW
+        )
+
+
+_holdings: WeakValueDictionary[Any, Holding] = WeakValueDictionary()
+_mutex = threading.Lock()  # guards _holdings
+
+
+def holding_of(store: TokenStore) -> Holding:
+    """Return the holding that all adapters on an equal store share."""
+    key: Any = store if getattr(store, "__hash__", None) else id(store)
+    with _mutex:
+        return _holdings.setdefault(key, Holding())
+
+
+def _renew_locks_in_child() -> None:
+    global _mutex  # noqa: PLW0603 - whoever held it is not in this process
+    _mutex = threading.Lock()
+    for holding in list(_holdings.values()):
+        holding.renew_locks()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_locks_in_child)

@@ -1,0 +1,309 @@
+"""What "your token has expired" looks like: Response -> bool.
+
+A matcher is anything that takes a ``requests.Response`` and says yes or no. The ones made here are
+frozen values: they compare, pickle, and print as the call that makes them. Each also knows the
+statuses it can say yes to (``statuses``), so that no other answer's body is read for its sake.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import requests
+
+Matcher = Callable[[requests.Response], bool]
+
+MISSING: Final = object()
+"""Says that a document has no such field, or that a body is no JSON document."""
+
+_LOWEST_STATUS, _HIGHEST_STATUS = 100, 599
+# What a matcher that does not tell its statuses is asked about. Three digits are all that a status
+# line can hold (RFC 9112 §4); some servers go beyond 599.
+_ERRORS: Final = frozenset(range(400, 1000))
+
+
+def status(*codes: int) -> Status:
+    """Match an answer by its status alone: ``status(401, 422)``."""
+    return Status(status_codes(codes))
+
+
+def bearer_challenge(
+    error: str | None = "invalid_token", *, status: int | Iterable[int] = 401
+) -> BearerChallenge:
+    """Match an answer whose WWW-Authenticate header has a Bearer challenge with this `error`.
+
+    ``error=None`` is any Bearer challenge. `status` takes one code or several. The header is read
+    as RFC 9110 §11.6.1 has it, the error codes are those of RFC 6750 §3.1.
+    """
+    return BearerChallenge(error, status_codes(status))
+
+
+def json_field(
+    path: str, value: str | float | None, *, status: int | Iterable[int] = 401
+) -> JSONField:
+    """Match an answer whose JSON body holds exactly `value` at `path`.
+
+    `path` is a field's name, or several with dots between them; a number picks from a list:
+    ``json_field("errors.0.code", "TOKEN_EXPIRED")``. `value` is a string, a number, a bool or None;
+    ``True`` is not ``1``. `status` takes one code or several.
+    """
+    return JSONField(path, value, status_codes(status))
+
+
+def any_of(*matchers: Matcher) -> AnyOf:
+    """Match what at least one of `matchers` does."""
+    return AnyOf(matchers)
+
+
+def all_of(*matchers: Matcher) -> AllOf:
+    """Match what every one of `matchers` does, asked in this order.
+
+    A function of your own is asked about every status from 400 up. For a server that says
+    "expired" with a 200, put the status before it: ``all_of(status(200), mine)``.
+    """
+    return AllOf(matchers)
+
+
+def may_match(matcher: Matcher, status_code: int) -> bool:
+    """Whether `matcher` has to be asked about an answer with this status at all.
+
+    It has not if its ``statuses`` (a set of ints) lacks the code. Without that attribute it is
+    asked about every status from 400 up.
+    """
+    return status_code in _statuses_of(matcher)
+
+
+@dataclass(frozen=True, repr=False)
+class Status:
+    """See `status`."""
+
+    statuses: frozenset[int]
+
+    def __call__(self, response: requests.Response) -> bool:
+        return response.status_code in self.statuses
+
+    def __repr__(self) -> str:
+        return f"status({', '.join(map(str, sorted(self.statuses)))})"
+
+
+@dataclass(frozen=True, repr=False)
+class BearerChallenge:
+    """See `bearer_challenge`."""
+
+    error: str | None
+    statuses: frozenset[int]
+
+    def __post_init__(self) -> None:
+        if self.error is not None and not (isinstance(self.error, str) and self.error):
+            raise ValueError("error is a code such as 'invalid_token', or None for any challenge")
+
+    def __call__(self, response: requests.Response) -> bool:
+        if response.status_code not in self.statuses:
+            return False
+        challenges = _challenges(response.headers.get("WWW-Authenticate") or "")
+        return any(
+            scheme == "bearer" and self.error in (None, parameters.get("error"))
+            for scheme, parameters in challenges
+        )
+
+    def __repr__(self) -> str:
+        error = "" if self.error == "invalid_token" else repr(self.error)
+        return _as_call("bearer_challenge", error, _status_argument(self.statuses))
+
+
+@dataclass(frozen=True, repr=False)
+class JSONField:
+    """See `json_field`."""
+
+    path: str
+    value: str | float | None
+    statuses: frozenset[int]
+
+    def __post_init__(self) -> None:
+        check_path(self.path)
+        if not (self.value is None or isinstance(self.value, (str, int, float))):
+            raise TypeError(
+                "json_field compares with a string, a number, a bool or None, "
+                f"not with {type(self.value).__name__}"
+            )
+
+    def __call__(self, response: requests.Response) -> bool:
+        if response.status_code not in self.statuses:
+            return False
+        found = find(parse_json(response.content or b""), self.path)
+        # JSON's true and 1 are two things; Python's are equal.
+        return isinstance(found, bool) is isinstance(self.value, bool) and found == self.value
+
+    def __repr__(self) -> str:
+        return _as_call(
+            "json_field", repr(self.path), repr(self.value), _status_argument(self.statuses)
+        )
+
+
+@dataclass(frozen=True, repr=False)
+class AnyOf:
+    """See `any_of`."""
+
+    matchers: tuple[Matcher, ...]
+
+    def __post_init__(self) -> None:
+        _check_members("any_of", self.matchers)
+
+    @cached_property
+    def statuses(self) -> frozenset[int]:
+        """The statuses that one member at least can say yes to."""
+        return frozenset[int]().union(*map(_statuses_of, self.matchers))
+
+    def __call__(self, response: requests.Response) -> bool:
+        return any(may_match(one, response.status_code) and one(response) for one in self.matchers)
+
+    def __repr__(self) -> str:
+        return _as_call("any_of", *map(repr, self.matchers))
+
+
+@dataclass(frozen=True, repr=False)
+class AllOf:
+    """See `all_of`."""
+
+    matchers: tuple[Matcher, ...]
+
+    def __post_init__(self) -> None:
+        _check_members("all_of", self.matchers)
+        if not self.statuses:
+            raise ValueError(f"{self!r} can never match: its members share no status")
+
+    @cached_property
+    def statuses(self) -> frozenset[int]:
+        """The statuses that all members which tell theirs can say yes to."""
+        told = [codes for codes in map(_told_statuses, self.matchers) if codes is not None]
+        return frozenset.intersection(*told) if told else _ERRORS
+
+    def __call__(self, response: requests.Response) -> bool:
+        return response.status_code in self.statuses and all(one(response) for one in self.matchers)
+
+    def __repr__(self) -> str:
+        return _as_call("all_of", *map(repr, self.matchers))
+
+
+any_401: Final = Status(frozenset({401}))
+
+
+def status_codes(codes: int | Iterable[int]) -> frozenset[int]:
+    """Return one status code or several as a set.
+
+    Raises TypeError for what is no int, ValueError for none at all or one outside 100 to 599.
+    """
+    given = tuple(codes) if isinstance(codes, Iterable) else (codes,)
+    if not given:
+        raise ValueError("give at least one HTTP status code, such as 401")
+    return frozenset(map(_status_code, given))
+
+
+def parse_json(body: bytes) -> object:
+    """Return what `body` says in JSON, or MISSING if it is no JSON.
+
+    JSON is UTF-8 (RFC 8259 §8.1); a byte order mark is skipped. Nothing is raised, so that no
+    exception can carry the body away.
+    """
+    try:
+        document: object = json.loads(body)
+    except (ValueError, RecursionError):
+        return MISSING
+    return document
+
+
+def find(document: object, path: str) -> object:
+    """Return what `document` holds at a dotted `path`, or MISSING."""
+    for name in path.split("."):
+        if isinstance(document, dict):
+            document = document.get(name, MISSING)
+        elif isinstance(document, list) and name.isdecimal() and int(name) < len(document):
+            document = document[int(name)]
+        else:
+            return MISSING
+    return document
+
+
+def check_path(path: str) -> None:
+    """Raise ValueError unless `path` is a field's name, or several with dots between them."""
+    if not isinstance(path, str) or not all(path.split(".")):
+        raise ValueError(f"{path!r} is no field name and no dotted path such as 'error.code'")
+
+
+def _status_code(code: object) -> int:
+    if not isinstance(code, int) or isinstance(code, bool):
+        raise TypeError(f"an HTTP status code is an int such as 401, not {code!r}")
+    if not _LOWEST_STATUS <= code <= _HIGHEST_STATUS:
+        raise ValueError(f"{code} is no HTTP status code (100 to 599)")
+    return int(code)
+
+
+def _told_statuses(matcher: Matcher) -> frozenset[int] | None:
+    statuses = getattr(matcher, "statuses", None)
+    return frozenset(statuses) if isinstance(statuses, AbstractSet) else None
+
+
+def _statuses_of(matcher: Matcher) -> frozenset[int]:
+    told = _told_statuses(matcher)
+    return _ERRORS if told is None else told
+
+
+def _check_members(name: str, matchers: tuple[Matcher, ...]) -> None:
+    if not matchers:
+        raise ValueError(f"{name}() needs at least one matcher")
+    for one in matchers:
+        if not callable(one):
+            raise TypeError(f"{name}() takes matchers, such as status(401), not {one!r}")
+
+
+def _as_call(name: str, *arguments: str) -> str:
+    return f"{name}({', '.join(filter(None, arguments))})"
+
+
+def _status_argument(statuses: frozenset[int]) -> str:
+    if statuses == any_401.statuses:
+        return ""
+    codes = tuple(sorted(statuses))
+    return f"status={codes if len(codes) > 1 else codes[0]}"
+
+
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - RFC 9110 §5.6.2's word for a word
+_CHALLENGE_PART = re.compile(
+    rf"""
+    [ \t,]*
+    (?:
+        (?P<name>{_TOKEN}) [ \t]*=[ \t]*
+        (?: "(?P<quoted>(?:[^"\\]|\\.)*)" | (?P<plain>{_TOKEN}) ) (?=[ \t,]|\Z)
+    |
+        (?P<scheme>{_TOKEN}) (?=[ \t,]|\Z)
+        (?: [ \t]+ [0-9A-Za-z._~+/-]+=* [ \t]* (?=,|\Z) )?  # a token68, such as Negotiate's
+    |
+        [^,]+  # garbage: go on behind the next comma
+    )
+    """,
+    re.VERBOSE,
+)
+
+
+def _challenges(header: str) -> list[tuple[str, dict[str, str]]]:
+    """Return each challenge's scheme, in lower case, and its own parameters (RFC 9110 §11.6.1).
+
+    Requests joins several header lines with commas, as §5.3 allows, so that only a scheme's name
+    tells where the next challenge starts.
+    """
+    found: list[tuple[str, dict[str, str]]] = []
+    at = 0
+    while part := _CHALLENGE_PART.match(header, at):
+        at = part.end()
+        if part["scheme"]:
+            found.append((part["scheme"].lower(), {}))
+        elif part["name"] and found:
+            value = part["plain"] or re.sub(r"\\(.)", r"\1", part["quoted"] or "")
+            found[-1][1].setdefault(part["name"].lower(), value)
+    return found

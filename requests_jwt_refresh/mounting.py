@@ -1,0 +1,110 @@
+"""Mounting the adapter on a Session, and the one seam that lets a Session take relative URLs."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import re
+import threading
+from typing import TYPE_CHECKING, Any
+
+import requests
+
+from .adapter import JWTRefreshAdapter
+from .errors import InvalidURL
+from .urls import checked_base, has_scheme, join
+
+if TYPE_CHECKING:
+    from requests.adapters import BaseAdapter
+
+    from .endpoints import Endpoint
+    from .refresher import RefreshCallable
+    from .stores.base import TokenStore
+
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+_ADAPTER_OPTIONS = {"pool_connections", "pool_maxsize", "max_retries", "pool_block"}
+_mutex = threading.Lock()  # guards the wrapping of Session.prepare_request
+
+
+def mount(
+    session: requests.Session,
+    base_url: str,
+    refresh: Endpoint | RefreshCallable,
+    store: TokenStore | None = None,
+    **options: Any,  # noqa: ANN401 - JWTRefreshAdapter's own
+) -> JWTRefreshAdapter:
+    """Build a JWTRefreshAdapter, mount it on `session` for its origins, and return it.
+
+    The adapter that the session has for the base URL so far goes on doing the sending, with its
+    retries and its pool, unless a `transport` or options for a new pool are given. Options and
+    errors are those of JWTRefreshAdapter.
+    """
+    base = checked_base(base_url, allow_http=options.get("allow_http", False))
+    if "transport" not in options and not _ADAPTER_OPTIONS & options.keys():
+        options["transport"] = _present_transport(session, base)
+    adapter = JWTRefreshAdapter(base, refresh, store, **options)
+    for prefix in adapter.prefixes():
+        session.mount(prefix, adapter)
+    return adapter
+
+
+def accept_relative_urls() -> None:
+    """Let every Session with one of our adapters on it take URLs relative to the base URL.
+
+    requests refuses them before any adapter is asked, in PreparedRequest.prepare_url. Wrapping the
+    method on the class, rather than on a session, is what survives pickling and copying.
+    """
+    with _mutex:
+        if not hasattr(requests.Session.prepare_request, "_takes_relative_urls"):
+            requests.Session.prepare_request = _taking_relative_urls(  # type: ignore[method-assign]
+                requests.Session.prepare_request
+            )
+
+
+def _taking_relative_urls(prepare_request: Any) -> Any:  # noqa: ANN401 - a method of requests'
+    @functools.wraps(prepare_request)
+    def prepare(session: requests.Session, request: requests.Request) -> requests.PreparedRequest:
+        url = _absolute(session, request.url)
+        if url is not None:
+            request = copy.copy(request)  # the caller's own is not written on
+            request.url = url
+        prepared: requests.PreparedRequest = prepare_request(session, request)
+        return prepared
+
+    prepare._takes_relative_urls = True  # type: ignore[attr-defined]  # noqa: SLF001 - our mark
+    return prepare
+
+
+def _absolute(session: requests.Session, url: object) -> str | None:
+    """Return `url` below the session's base URL; None if it is not relative or there is no base."""
+    if url is None:
+        return None
+    text = (url.decode("utf-8") if isinstance(url, bytes) else str(url)).lstrip()
+    if has_scheme(text) or _is_mounted(session, text):
+        return None
+    bases = {
+        adapter.base_url
+        for adapter in session.adapters.values()
+        if isinstance(adapter, JWTRefreshAdapter)
+    }
+    if not bases:
+        return None
+    if len(bases) > 1:
+        raise InvalidURL(
+            f"the relative URL {text.partition('?')[0]!r} is ambiguous: this session has several "
+            f"base URLs ({', '.join(sorted(bases))}). Write the whole URL"
+        )
+    return join(bases.pop(), text)
+
+
+def _is_mounted(session: requests.Session, url: str) -> bool:
+    """Whether the session has an adapter for the scheme of `url`, such as "mock:"."""
+    return any(
+        _SCHEME.match(prefix) and url.lower().startswith(prefix.lower())
+        for prefix in session.adapters
+    )
+
+
+def _present_transport(session: requests.Session, base_url: str) -> BaseAdapter | None:
+    adapter = session.get_adapter(base_url)
+    return adapter.transport if isinstance(adapter, JWTRefreshAdapter) else adapter

@@ -1,0 +1,66 @@
+"""The four verbs of a token store, and how a token is written down."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Protocol
+
+from requests_jwt_refresh.errors import InvalidToken, StoreError
+from requests_jwt_refresh.tokens import Token
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+
+class TokenStore(Protocol):
+    """Where a token lives, and who shares it.
+
+    Anything with these four methods is a store. Two stores that compare equal hold the same token;
+    what their lock excludes is everybody who shares it. Check your own with
+    ``requests_jwt_refresh.testing.StoreContract``.
+    """
+
+    def load(self) -> Token | None:
+        """Return the token, or None if there is none.
+
+        Raises StoreError if the store cannot be read or what it holds makes no sense.
+        """
+
+    def save(self, token: Token) -> None:
+        """Replace the token, all of it or nothing. Raises StoreError."""
+
+    def clear(self) -> None:
+        """Forget the token; nothing to forget is fine. Raises StoreError."""
+
+    def lock(self, timeout: float) -> AbstractContextManager[None]:
+        """Hold everybody else off for the length of a ``with`` block.
+
+        `timeout` is in seconds. Raises LockTimeout when it passes, StoreError if there can be no
+        lock. It need not be reentrant.
+        """
+
+
+def encode(token: Token) -> str:
+    """Return `token` as one line of JSON."""
+    fields = {
+        "access": token.access,
+        "refresh": token.refresh,
+        "expires_at": token.expires_at,
+    }
+    return json.dumps(fields, separators=(",", ":"))
+
+
+def decode(text: str, where: str) -> Token:
+    """Return the token written by `encode`.
+
+    Raises StoreError naming `where` if it is something else; the text itself is never shown.
+    """
+    try:
+        fields = json.loads(text)
+        return Token(fields["access"], fields["refresh"], fields["expires_at"])
+    except (ValueError, TypeError, KeyError, RecursionError, InvalidToken):
+        pass  # and no cause: a JSON error would carry the text
+    raise StoreError(
+        f"{where} holds something that is not a token of this library. It was left as it is; "
+        "clear it and log in again"
+    )

@@ -1,0 +1,92 @@
+"""A token shared by the threads of one process, gone when it ends."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from requests_jwt_refresh.errors import LockTimeout
+from requests_jwt_refresh.tokens import Token
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from typing_extensions import Self
+
+
+class MemoryStore:
+    """Keeps the token in this process.
+
+    A pickled MemoryStore carries its token, as a pickled Session carries its cookies. A copied one
+    is the same store: two copies of one rotating refresh token would log each other out.
+
+    Raises TypeError for anything but a Token or None.
+    """
+
+    def __init__(self, token: Token | None = None) -> None:
+        self._token = None if token is None else _checked(token)
+        self._lock = threading.Lock()  # for `lock` alone: reading and replacing one name is atomic
+        _alive.add(self)
+
+    def load(self) -> Token | None:
+        """Return the token, or None if there is none."""
+        return self._token
+
+    def save(self, token: Token) -> None:
+        """Replace the token. Raises TypeError for anything but a Token."""
+        self._token = _checked(token)
+
+    def clear(self) -> None:
+        """Forget the token."""
+        self._token = None
+
+    @contextmanager
+    def lock(self, timeout: float) -> Iterator[None]:
+        """Hold the other threads off; `timeout` is in seconds. Raises LockTimeout."""
+        lock = self._lock  # the same one at the end, even if that end is in a forked child
+        if not lock.acquire(timeout=min(max(timeout, 0.0), threading.TIMEOUT_MAX)):
+            raise LockTimeout(
+                f"another thread did not let go of the MemoryStore within {timeout:g} s. "
+                "The token is kept; try again"
+            )
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._token!r})"
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[type[Self], tuple[Token | None]]:
+        return type(self), (self._token,)
+
+    def _unlock_after_fork(self) -> None:
+        self._lock = threading.Lock()
+
+
+_alive: weakref.WeakSet[MemoryStore] = weakref.WeakSet()
+
+
+def _unlock_all_after_fork() -> None:
+    # The threads that held these locks do not exist in the child, and would never let go.
+    for store in list(_alive):
+        store._unlock_after_fork()  # noqa: SLF001 - this module's own class
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock_all_after_fork)
+
+
+def _checked(token: object) -> Token:
+    if not isinstance(token, Token):
+        raise TypeError(f"a store holds a Token, not {type(token).__name__}")
+    return token

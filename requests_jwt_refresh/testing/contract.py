@@ -1,0 +1,400 @@
+"""What every token store promises, as a test class to inherit."""
+# ruff: noqa: S101 - assertions are what this is made of
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import select
+import signal
+import threading
+import unittest
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
+from typing import TYPE_CHECKING, ClassVar
+
+from requests_jwt_refresh.errors import LockTimeout
+from requests_jwt_refresh.tokens import Token
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from requests_jwt_refresh.stores.base import TokenStore
+
+# All that a header may carry (RFC 6749 appendix A.12 and A.17), with everything in it that JSON, a
+# shell, a URL, an INI file or a Redis command could take for its own.
+_EVERY_LEGAL_CHARACTER = "".join(map(chr, range(0x21, 0x7F))) + " %s\\n \\u0000 {} ' \" ~"
+
+
+class StoreContract:
+    """The promises of a token store.
+
+    Inherit it, say how a store is made, and run pytest::
+
+        class TestMyStore(StoreContract):
+            @pytest.fixture(autouse=True)
+            def _place(self, tmp_path):
+                self.path = tmp_path / "token"
+
+            def make_store(self):
+                return MyStore(self.path)
+
+    Nothing here needs pytest, so that unittest or a loop can run it as well. A rule that this
+    platform cannot try raises unittest.SkipTest, which pytest understands.
+    """
+
+    shared_between_processes: ClassVar[bool] = True
+    """False for a store that each process has for itself, as memory is."""
+
+    saves: ClassVar[int] = 20
+    """How often the tests with readers at work save."""
+
+    patience: ClassVar[float] = 30.0
+    """Seconds after which a test gives up waiting: longer than a dead holder's lock may live."""
+
+    def make_store(self) -> TokenStore:
+        """Return a new client of the place where one token lives, the same throughout a test."""
+        raise NotImplementedError("say how your store is made: override make_store")
+
+    # One client
+
+    def test_an_empty_store_holds_none(self) -> None:
+        """Nothing saved, nothing found."""
+        assert self._emptied().load() is None, "an empty store must load None"
+
+    def test_every_field_comes_back(self) -> None:
+        """Either token may be missing, the expiry may be unknown; both may be 5,000 long."""
+        store = self._emptied()
+        values = (None, "a", "long" * 1250)
+        for access, refresh, expires_at in product(values, values, (None, 0, 1e9, 1.7e9 + 0.125)):
+            if access or refresh:
+                _check_round_trip(store, Token(access, refresh, expires_at))
+
+    def test_every_length_comes_back(self) -> None:
+        """Also at and around the places where some store would cut."""
+        store = self._emptied()
+        for length in (1, 100, 1150, 1200, 1250, 1280, 2400, 2560, 4096):
+            for off in (-1, 0, 1):
+                _check_round_trip(store, Token("t" * max(length + off, 1)))
+
+    def test_every_legal_character_comes_back(self) -> None:
+        """A token may hold whatever a header may carry, and it means nothing."""
+        store = self._emptied()
+        _check_round_trip(store, Token(_EVERY_LEGAL_CHARACTER, _EVERY_LEGAL_CHARACTER[::-1]))
+        _check_round_trip(store, Token("null", "{}"))
+
+    def test_saving_replaces(self) -> None:
+        """The last token saved is the one there is, whatever the lengths."""
+        store = self._emptied()
+        for n in range(6):
+            _check_round_trip(store, _token(n))
+
+    def test_clearing_forgets(self) -> None:
+        """A cleared store is empty, as often as one clears it, and can be used again."""
+        store = self._emptied()
+        for n in range(3):
+            store.save(_token(n))
+            store.clear()
+            assert store.load() is None, "a cleared store must load None"
+            store.clear()
+            assert store.load() is None, "a store must stay empty when cleared again"
+        _check_round_trip(store, _token(0))
+
+    def test_no_secret_shows(self) -> None:
+        """Neither repr nor str of a store shows its token."""
+        store = self._emptied()
+        store.save(Token("access-secret", "refresh-secret"))
+        for text in (repr(store), str(store)):
+            assert "secret" not in text, "a store's repr must not show its token"
+
+    # Several clients
+
+    def test_a_second_client_sees_it(self) -> None:
+        """Two clients of one place share the token."""
+        first, second = self._emptied(), self.make_store()
+        first.save(_token(1))
+        assert second.load() == _token(1), "a second client must see what the first has saved"
+        second.clear()
+        assert first.load() is None, "a client must see that another has cleared"
+
+    def test_pickling_keeps_the_token(self) -> None:
+        """A store that went through pickle reaches the same token, or carries it."""
+        store = self._emptied()
+        store.save(_token(1))
+        again: TokenStore = pickle.loads(pickle.dumps(store))  # noqa: S301 - our own bytes
+        assert again.load() == _token(1), "a pickled store must still reach its token"
+        with again.lock(self.patience):
+            again.save(_token(2))
+        assert again.load() == _token(2), "a pickled store must still work"
+        again.clear()
+
+    def test_readers_see_whole_tokens(self) -> None:
+        """While one thread saves, the others load a token that was saved, not half, not none."""
+        store, written = self._emptied(), self._tokens()
+        store.save(written[0])
+        over = threading.Event()
+        with ThreadPoolExecutor(3) as pool:
+            readers = [pool.submit(_loaded_until, over, self.make_store()) for _ in range(2)]
+            try:
+                self._save_all(store, written)
+            finally:
+                over.set()
+            for reader in readers:
+                _check_all_whole(reader.result(self.patience), written)
+
+    def test_readers_see_whole_tokens_of_another_process(self) -> None:
+        """The same with a process that saves."""
+        self._needs_shared_processes()
+        store, written = self._emptied(), self._tokens()
+        store.save(written[0])
+        found = []
+        with self._child(lambda: self._save_all(self.make_store(), written)) as child:
+            while not child.is_over():
+                found.append(store.load())
+        _check_all_whole(found, written)
+        assert child.has_succeeded, "a child process must be able to save"
+        assert store.load() == written[-1], "what a child process has saved must be seen"
+
+    # The lock
+
+    def test_the_lock_keeps_threads_out(self) -> None:
+        """Held, it is LockTimeout for others, at once or after the time given; then it is free."""
+        store, other = self._emptied(), self.make_store()
+        with ThreadPoolExecutor(1) as pool:
+            with store.lock(self.patience):
+                for timeout in (0.0, 0.05):
+                    locked_out = pool.submit(_is_locked_out, other, timeout)
+                    assert locked_out.result(self.patience), "two must not hold the lock at once"
+            locked_out = pool.submit(_is_locked_out, other)
+            assert not locked_out.result(self.patience), "a lock let go must be free"
+
+    def test_the_lock_is_handed_on(self) -> None:
+        """A thread that waits gets the lock when its holder lets go."""
+        store, other = self._emptied(), self.make_store()
+        with ThreadPoolExecutor(1) as pool:
+            with store.lock(self.patience):
+                waiting = pool.submit(_is_locked_out, other, self.patience)
+            assert not waiting.result(self.patience), "who waits for the lock must get it"
+
+    def test_one_holder_at_a_time(self) -> None:
+        """However many threads want the lock, each gets it and none shares it."""
+        store, inside, most = self._emptied(), [0], [0]
+
+        def enter() -> None:
+            for _ in range(4):
+                with self.make_store().lock(self.patience):
+                    inside[0] += 1
+                    most[0] = max(most[0], inside[0])
+                    store.load()  # time for another to come in, if it could
+                    inside[0] -= 1
+
+        with ThreadPoolExecutor(4) as pool:
+            for done in [pool.submit(enter) for _ in range(4)]:
+                done.result(self.patience)
+        assert most == [1], "two must not hold the lock at once"
+
+    def test_an_exception_frees_the_lock(self) -> None:
+        """The lock is free after its block, however the block ends; the exception passes."""
+        store = self._emptied()
+        for error in (ValueError(), OSError(), KeyboardInterrupt()):
+            passed = _passed_through(store.lock(self.patience), error)
+            assert passed is error, "an exception must pass through the lock unchanged"
+            assert not _is_locked_out(store), "an exception must leave the lock free"
+
+    def test_the_holder_works_on(self) -> None:
+        """Who holds the lock can load, save and clear."""
+        store = self._emptied()
+        with store.lock(self.patience):
+            _check_round_trip(store, _token(1))
+            store.clear()
+            assert store.load() is None, "a cleared store must load None"
+
+    def test_a_dead_process_leaves_the_lock_free(self) -> None:
+        """A holder that is killed does not keep the lock."""
+        self._needs_shared_processes()
+        store = self._emptied()
+        with self._holder() as holder:
+            assert _is_locked_out(store), "another process's lock must hold us off"
+            holder.kill()
+            with store.lock(self.patience):
+                pass  # LockTimeout otherwise
+
+    def test_a_forked_child_neither_holds_nor_frees(self) -> None:
+        """A child that leaves its parent's block leaves the parent's lock alone."""
+        self._needs_fork()
+        store, other = self._emptied(), self.make_store()
+        with ThreadPoolExecutor(1) as pool, contextlib.ExitStack() as block:
+            block.enter_context(store.lock(self.patience))
+            with self._child(block.close) as child:
+                child.wait()
+            assert child.has_succeeded, "a forked child must be able to leave its parent's block"
+            locked_out = pool.submit(_is_locked_out, other)
+            assert locked_out.result(self.patience), "a child must not free its parent's lock"
+        assert not _is_locked_out(other), "a child must not keep its parent's lock"
+
+    def test_a_child_forked_meanwhile_is_not_stuck(self) -> None:
+        """A lock held by a thread at the fork holds a child off only if they share the store."""
+        self._needs_fork()
+        store = self._emptied()
+
+        def look() -> None:
+            assert _is_locked_out(self.make_store()) == self.shared_between_processes
+
+        with self._held_by_a_thread(store), self._child(look) as child:
+            child.wait()
+        assert child.has_succeeded, (
+            "a child must be held off by its parent's thread if they share the store, and only then"
+        )
+
+    # What the tests are made of
+
+    def _emptied(self) -> TokenStore:
+        store = self.make_store()
+        store.clear()
+        return store
+
+    def _tokens(self) -> list[Token]:
+        return [_token(n) for n in range(self.saves)]
+
+    def _save_all(self, store: TokenStore, tokens: list[Token]) -> None:
+        for token in tokens:
+            with store.lock(self.patience):
+                store.save(token)
+
+    def _needs_fork(self) -> None:
+        if not hasattr(os, "fork"):
+            raise unittest.SkipTest("there is no fork on this platform")
+
+    def _needs_shared_processes(self) -> None:
+        self._needs_fork()
+        if not self.shared_between_processes:
+            raise unittest.SkipTest("each process has this store for itself")
+
+    @contextlib.contextmanager
+    def _held_by_a_thread(self, store: TokenStore) -> Iterator[None]:
+        held, over = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            with store.lock(self.patience):
+                held.set()
+                over.wait(self.patience)
+
+        with ThreadPoolExecutor(1) as pool:
+            holding = pool.submit(hold)
+            try:
+                assert held.wait(self.patience), "a free lock must be given"
+                yield
+            finally:
+                over.set()
+                holding.result(self.patience)
+
+    @contextlib.contextmanager
+    def _holder(self) -> Iterator[_Child]:
+        reading, writing = os.pipe()
+
+        def hold() -> None:
+            with self.make_store().lock(self.patience):
+                os.write(writing, b"!")
+                signal.pause()
+
+        try:
+            with self._child(hold) as child:
+                ready = select.select([reading], [], [], self.patience)[0]
+                assert ready, "a child process must be given a free lock"
+                yield child
+        finally:
+            os.close(reading)
+            os.close(writing)
+
+    @contextlib.contextmanager
+    def _child(self, work: Callable[[], None]) -> Iterator[_Child]:
+        child = _Child(work, self.patience)
+        try:
+            yield child
+        finally:
+            child.kill()
+
+
+class _Child:
+    """A forked process that does `work` and ends, by SIGALRM if it takes longer than `patience`."""
+
+    def __init__(self, work: Callable[[], None], patience: float) -> None:
+        self._status: int | None = None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # other threads are the point
+            self._pid = os.fork()
+        if self._pid == 0:
+            _work_and_exit(work, patience)
+
+    @property
+    def has_succeeded(self) -> bool:
+        return self._status == 0
+
+    def is_over(self) -> bool:
+        if self._status is None:
+            pid, status = os.waitpid(self._pid, os.WNOHANG)
+            self._status = status if pid else None
+        return self._status is not None
+
+    def wait(self) -> None:
+        if self._status is None:
+            self._status = os.waitpid(self._pid, 0)[1]
+
+    def kill(self) -> None:
+        if not self.is_over():
+            os.kill(self._pid, signal.SIGKILL)
+            self.wait()
+
+
+def _work_and_exit(work: Callable[[], None], patience: float) -> None:
+    status = 1
+    try:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, patience)
+        work()
+        status = 0
+    finally:
+        os._exit(status)  # nothing of the parent's is cleaned up here, nor reported
+
+
+def _token(n: int) -> Token:
+    """Return one of many tokens that differ, also in length: a fifth are short."""
+    length = (10, 1300, 5000, 700, 2400)[n % 5]
+    return Token(f"access-{n}-".ljust(length, "a"), f"refresh-{n}-".ljust(length, "r"), float(n))
+
+
+def _check_round_trip(store: TokenStore, token: Token) -> None:
+    store.save(token)
+    assert store.load() == token, "a store must load the token that was saved"
+
+
+def _check_all_whole(found: list[Token | None], written: list[Token]) -> None:
+    assert found, "the readers must have had a look"
+    assert None not in found, "a reader must not find the store empty while a token is replaced"
+    assert set(found) <= set(written), "a reader must only find tokens that were saved"
+
+
+def _loaded_until(over: threading.Event, store: TokenStore) -> list[Token | None]:
+    found = [store.load()]
+    while not over.is_set():
+        found.append(store.load())
+    return found
+
+
+def _passed_through(block: AbstractContextManager[None], error: BaseException) -> object:
+    try:
+        with block:
+            raise error  # noqa: TRY301 - the point
+    except BaseException as passed:  # noqa: BLE001 - a KeyboardInterrupt is one of them
+        return passed
+
+
+def _is_locked_out(store: TokenStore, timeout: float = 0.0) -> bool:
+    try:
+        with store.lock(timeout):
+            return False
+    except LockTimeout:
+        return True

@@ -1,0 +1,108 @@
+"""The token as a value, and how long it lives."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import re
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from .errors import InvalidToken
+
+if TYPE_CHECKING:
+    from typing import TypeGuard
+
+# Printable ASCII without a space at either end: what RFC 6749 appendix A.12 and A.17 allow and a
+# header field carries unchanged.
+_FIT_FOR_A_HEADER = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
+
+
+@dataclass(frozen=True, repr=False)
+class Token:
+    """An access token, the refresh token that renews it, and when the access token expires.
+
+    Either of the two may be None, not both. ``expires_at`` is in seconds since the epoch, by this
+    machine's clock; None is "unknown", and such a token is refreshed when the API says so.
+
+    Raises InvalidToken for anything that is not a non-empty string fit for a header.
+    """
+
+    access: str | None
+    refresh: str | None = None
+    expires_at: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.access is None and self.refresh is None:
+            raise InvalidToken("a Token needs an access token, a refresh token or both")
+        _check("access", self.access)
+        _check("refresh", self.refresh)
+        if self.access is not None and self.access[:7].lower() == "bearer ":
+            raise InvalidToken("the access token starts with 'Bearer ': give the token alone")
+        if self.expires_at is not None and not _is_finite(self.expires_at):
+            raise InvalidToken("expires_at is not a number of seconds since the epoch")
+
+    def __repr__(self) -> str:
+        def shown(secret: str | None) -> str:
+            return "None" if secret is None else "'***'"
+
+        return (
+            f"Token(access={shown(self.access)}, refresh={shown(self.refresh)}, "
+            f"expires_at={self.expires_at})"
+        )
+
+    def has_expired(self) -> bool:
+        """Whether the access token's time is known to be over."""
+        return self.expires_at is not None and self.expires_at <= time.time()
+
+
+def received(token: Token) -> Token:
+    """Return `token` with its expiry filled in from the JWT, if it can be, counted from now.
+
+    Only the difference ``exp - iat`` (RFC 7519 §4.1) is used, so that a wrong clock, ours or the
+    server's, does no harm.
+    """
+    if token.expires_at is not None or token.access is None:
+        return token
+    seconds = jwt_lifetime(token.access)
+    return token if seconds is None else replace(token, expires_at=time.time() + seconds)
+
+
+def jwt_lifetime(access: str) -> float | None:
+    """Return the seconds between a JWT's issue and its expiry, or None if it does not say."""
+    claims = jwt_claims(access)
+    issued, expires = claims.get("iat"), claims.get("exp")
+    if not (_is_finite(issued) and _is_finite(expires)) or expires <= issued:
+        return None
+    return float(expires - issued)
+
+
+def jwt_claims(access: str) -> dict[str, Any]:
+    """Return the claims of a JWT, unverified: {} for an opaque token."""
+    parts = access.split(".")
+    if len(parts) != 3:  # noqa: PLR2004 - header, payload, signature (RFC 7515 §3.1)
+        return {}
+    try:
+        padded = parts[1] + "=" * (-len(parts[1]) % 4)
+        claims = json.loads(base64.urlsafe_b64decode(padded))
+    except (ValueError, RecursionError):
+        return {}
+    return claims if isinstance(claims, dict) else {}
+
+
+def _check(kind: str, value: object) -> None:
+    if value is None:
+        return
+    if not isinstance(value, str):
+        raise InvalidToken(f"the {kind} token is not a string but {type(value).__name__}")
+    if not _FIT_FOR_A_HEADER.fullmatch(value):
+        raise InvalidToken(
+            f"the {kind} token is empty, or has a line break, an outer space or another character "
+            "that no header may carry"
+        )
+
+
+def _is_finite(value: object) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,153 @@
+"""Which origin a URL belongs to, and how a relative URL is put below a base."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+import requests
+from urllib3.exceptions import LocationParseError
+from urllib3.util import parse_url
+
+from .errors import InsecureURL, InvalidURL
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_HAS_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_USERINFO = re.compile(r"//[^/?#]*@")
+
+
+class Origin(NamedTuple):
+    """Scheme, host and port, the default port made explicit (RFC 6454 §4)."""
+
+    scheme: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        port = "" if self.port == _DEFAULT_PORTS[self.scheme] else f":{self.port}"
+        return f"{self.scheme}://{host}{port}"
+
+    def prefixes(self) -> tuple[str, ...]:
+        """Return the prefixes under which a Session finds every URL of this origin.
+
+        They end with a slash: without it "https://h" would also catch "https://h.evil.com".
+        """
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        explicit = f"{self.scheme}://{host}:{self.port}/"
+        return tuple(dict.fromkeys((f"{self}/", explicit)))
+
+    def is_safe(self) -> bool:
+        """Whether what is sent there stays encrypted or on this machine."""
+        return self.scheme == "https" or _is_loopback(self.host)
+
+
+def origin_of(url: str | None) -> Origin | None:
+    """Return the origin of an absolute http(s) URL, or None if it has none to be sure of."""
+    # All up to the third slash holds the whole authority, so URLs of one site share one entry.
+    return _origin_of("/".join(url.split("/", 3)[:3])) if isinstance(url, str) else None
+
+
+@lru_cache(maxsize=1024)
+def _origin_of(url: str) -> Origin | None:
+    try:
+        parts, second_opinion = urlsplit(url), parse_url(url)
+        scheme, host = parts.scheme, parts.hostname
+        if scheme not in _DEFAULT_PORTS or not host:
+            return None
+        port = parts.port or _DEFAULT_PORTS[scheme]
+    except (ValueError, LocationParseError):
+        return None
+    # requests connects to where urlsplit points. Where urllib3 reads another host out of the same
+    # text ("https://h\@evil.com"), somebody is playing tricks.
+    seen = (second_opinion.host or "").strip("[]").lower()
+    if (seen, second_opinion.port or _DEFAULT_PORTS[scheme]) != (host, port):
+        return None
+    return Origin(scheme, host, port)
+
+
+def checked(url: str, *, what: str, allow_http: bool = False) -> str:
+    """Return an absolute URL as requests would send it.
+
+    `what` names it in the text of an error. Raises InvalidURL, or InsecureURL if it is neither
+    https nor loopback and `allow_http` is false.
+    """
+    if not isinstance(url, str) or not has_scheme(url):
+        raise InvalidURL(f"{what} {_shown(url)} has no scheme: write https://...")
+    try:
+        prepared = requests.Request("GET", url).prepare().url
+    except requests.RequestException:
+        prepared = None
+    origin = origin_of(prepared)
+    if prepared is None or origin is None:
+        raise InvalidURL(f"{what} {_shown(url)} is not an http(s) URL with a host")
+    if "@" in urlsplit(prepared).netloc:
+        raise InvalidURL(f"{what} {_shown(url)} holds a user name: leave it out")
+    if not (origin.is_safe() or allow_http):
+        raise InsecureURL(
+            f"{what} {_shown(url)} would send tokens unencrypted: use https, or allow_http=True "
+            "if you must"
+        )
+    return prepared
+
+
+def checked_base(url: str, *, allow_http: bool = False) -> str:
+    """Return a base URL as requests would send it. Raises as `checked` does."""
+    base = checked(url, what="the base URL", allow_http=allow_http)
+    if "?" in base or "#" in base:
+        raise InvalidURL(f"the base URL {_shown(url)} has a query or a fragment: leave it out")
+    return base
+
+
+def has_scheme(url: str) -> bool:
+    """Whether `url` names its scheme, so that it is not relative.
+
+    Only ``scheme://`` counts (RFC 3986 §3): "users:active" and "/a?next=http://x" are relative.
+    What starts like http but lost its slashes is left for requests to complain about.
+    """
+    return bool(_HAS_SCHEME.match(url)) or url.lower().startswith(("http:", "https:"))
+
+
+def join(base: str, url: str) -> str:
+    """Return the relative `url` as a URL below `base`; the base's own path is kept.
+
+    Unlike RFC 3986 §5.2, a leading slash means the base, not the root of the host: what a caller
+    passes can never leave the base URL. Raises InvalidURL where it tries to.
+    """
+    if url.startswith("//"):
+        raise InvalidURL(
+            f"the relative URL {_shown(url)} starts with two slashes, which would name another "
+            "host (RFC 3986 §4.2): write one slash, or the whole URL with its scheme"
+        )
+    path = re.split(r"[?#]", url, maxsplit=1)[0]
+    if _climbs(path):
+        raise InvalidURL(f"the relative URL {_shown(url)} climbs out of the base URL with '..'")
+    if not path:
+        return base + url
+    return f"{base.rstrip('/')}/{url.removeprefix('/')}"
+
+
+def _climbs(path: str) -> bool:
+    depth = 0
+    for segment in unquote(path).replace("\\", "/").split("/"):
+        depth += -1 if segment == ".." else segment not in ("", ".")
+        if depth < 0:
+            return True
+    return False
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _shown(url: object) -> str:
+    """Return `url` for an error text, without what may be secret in it."""
+    if not isinstance(url, str):
+        return f"(a {type(url).__name__})"
+    return repr(_USERINFO.sub("//***@", url).partition("?")[0])

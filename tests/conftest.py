@@ -1,0 +1,19 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from requests_jwt_refresh.testing.server import AuthServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def server() -> Iterator[AuthServer]:
+    """A token server that rotates, detects reuse and gives tokens that live five minutes."""
+    with AuthServer() as server:
+        yield server

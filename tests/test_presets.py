@@ -1,0 +1,201 @@
+"""Each preset speaks its server's own dialect. The bodies here are what the servers really send."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pickle
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+from requests.structures import CaseInsensitiveDict
+
+from requests_jwt_refresh.endpoints import Reply
+from requests_jwt_refresh.errors import RefreshRejected, RefreshUnavailable
+from requests_jwt_refresh.matching import any_401, json_field
+from requests_jwt_refresh.presets import (
+    ASPNETCoreIdentity,
+    Directus,
+    Express,
+    FlaskJWTExtended,
+    SimpleJWT,
+)
+from requests_jwt_refresh.tokens import Token
+
+if TYPE_CHECKING:
+    from requests_jwt_refresh.endpoints import Endpoint
+
+URL = "https://api.example.com/refresh"
+TOKEN = Token("old-access", "old-refresh")
+ALL = [SimpleJWT(), FlaskJWTExtended(), Directus(), ASPNETCoreIdentity(), Express("/auth/refresh")]
+
+
+def sent_by(endpoint: Endpoint) -> requests.PreparedRequest:
+    return endpoint.ask(URL, TOKEN).prepare()
+
+
+def json_sent_by(endpoint: Endpoint) -> Any:
+    body = sent_by(endpoint).body
+    assert isinstance(body, bytes)
+    return json.loads(body)
+
+
+def read(endpoint: Endpoint, status: int, document: Any) -> Token:
+    return endpoint.read(Reply(status, CaseInsensitiveDict(), json.dumps(document).encode()))
+
+
+def says_expired(endpoint: Endpoint, status: int, document: Any, challenge: str = "") -> bool:
+    response = requests.Response()
+    response.status_code = status
+    response.headers["WWW-Authenticate"] = challenge
+    response._content = json.dumps(document).encode()  # noqa: SLF001 - as requests' own tests do
+    return endpoint.when(response)
+
+
+@pytest.mark.parametrize("preset", ALL, ids=lambda preset: type(preset).__name__)
+def test_a_preset_is_a_value(preset: Endpoint) -> None:
+    """It pickles, compares and hashes, so that a Session which holds it can be pickled."""
+    again = pickle.loads(pickle.dumps(preset))
+    assert again == preset
+    assert hash(again) == hash(preset)
+
+
+@pytest.mark.parametrize(
+    ("preset", "call"),
+    [
+        (SimpleJWT(), "SimpleJWT()"),
+        (SimpleJWT("/jwt/refresh/"), "SimpleJWT('/jwt/refresh/')"),
+        (FlaskJWTExtended(), "FlaskJWTExtended()"),
+        (
+            FlaskJWTExtended(message_key="error"),
+            "FlaskJWTExtended(when=json_field('error', 'Token has expired'))",
+        ),
+        (Directus(when=any_401), "Directus(when=status(401))"),
+        (ASPNETCoreIdentity(rejected=(401, 403)), "ASPNETCoreIdentity(rejected=(401, 403))"),
+        (Express("/auth/refresh"), "Express('/auth/refresh')"),
+    ],
+)
+def test_a_preset_prints_as_the_call_that_makes_it(preset: Endpoint, call: str) -> None:
+    assert repr(preset) == call
+
+
+# --- djangorestframework-simplejwt -----------------------------------------------------------
+
+NOT_VALID = {"detail": "Token is expired", "code": "token_not_valid"}
+
+
+def test_simplejwt_posts_refresh_to_the_path_with_its_slash() -> None:
+    assert SimpleJWT().url == "/api/token/refresh/"
+    assert json_sent_by(SimpleJWT()) == {"refresh": "old-refresh"}
+
+
+def test_simplejwt_answers_with_or_without_rotation() -> None:
+    assert read(SimpleJWT(), 200, {"access": "new"}) == Token("new")
+    assert read(SimpleJWT(), 200, {"access": "new", "refresh": "r2"}) == Token("new", "r2")
+
+
+def test_simplejwt_refuses_with_401_and_a_missing_field_is_no_refusal() -> None:
+    with pytest.raises(RefreshRejected):
+        read(SimpleJWT(), 401, NOT_VALID)
+    with pytest.raises(RefreshUnavailable):
+        read(SimpleJWT(), 400, {"refresh": ["This field is required."]})
+
+
+def test_simplejwt_says_expired_by_code_in_any_language() -> None:
+    when = SimpleJWT()
+    assert says_expired(when, 401, {**NOT_VALID, "detail": "Le jeton a expir\u00e9"})
+    assert says_expired(when, 403, NOT_VALID)  # SessionAuthentication listed first
+    assert not says_expired(when, 401, {"detail": "User is inactive", "code": "user_inactive"})
+    assert not says_expired(when, 401, {"detail": "No credentials were provided."})
+
+
+# --- Flask-JWT-Extended ----------------------------------------------------------------------
+
+
+def test_flask_takes_the_refresh_token_in_the_header_and_no_body() -> None:
+    request = sent_by(FlaskJWTExtended())
+    assert FlaskJWTExtended().url == "/refresh"
+    assert (request.method, request.body) == ("POST", None)
+    assert request.headers["Authorization"] == "Bearer old-refresh"
+
+
+def test_flask_answers_with_an_access_token_alone() -> None:
+    assert read(FlaskJWTExtended(), 200, {"access_token": "new"}) == Token("new")
+
+
+@pytest.mark.parametrize(
+    ("status", "text"), [(401, "Token has been revoked"), (422, "Not enough segments")]
+)
+def test_flask_refuses_with_401_and_garbage_with_422(status: int, text: str) -> None:
+    with pytest.raises(RefreshRejected):
+        read(FlaskJWTExtended(), status, {"msg": text})
+
+
+def test_flask_says_expired_and_other_401s_are_not_cured_by_a_refresh() -> None:
+    assert says_expired(FlaskJWTExtended(), 401, {"msg": "Token has expired"})
+    assert not says_expired(FlaskJWTExtended(), 401, {"msg": "Fresh token required"})
+    assert not says_expired(FlaskJWTExtended(), 401, {"error": "Token has expired"})
+
+
+def test_flask_may_have_another_message_key() -> None:
+    """Its setting JWT_ERROR_MESSAGE_KEY; a rule of one's own goes before it."""
+    assert says_expired(FlaskJWTExtended(message_key="error"), 401, {"error": "Token has expired"})
+    own = FlaskJWTExtended(message_key="error", when=any_401)
+    assert own.when == any_401
+
+
+def test_a_flask_preset_can_be_changed_without_losing_its_message_key() -> None:
+    changed = dataclasses.replace(FlaskJWTExtended(message_key="error"), url="/v2/refresh")
+    assert changed.when == json_field("error", "Token has expired")
+
+
+# --- Directus --------------------------------------------------------------------------------
+
+
+def test_directus_is_asked_for_json_and_answers_below_data() -> None:
+    sent = json_sent_by(Directus())
+    assert sent == {"refresh_token": "old-refresh", "mode": "json"}
+    data = {"access_token": "new", "expires": 900000, "refresh_token": "r2"}
+    assert read(Directus(), 200, {"data": data}) == Token("new", "r2")
+
+
+def test_directus_tells_by_code() -> None:
+    def errors(code: str) -> Any:
+        return {"errors": [{"message": "No.", "extensions": {"code": code}}]}
+
+    assert says_expired(Directus(), 401, errors("TOKEN_EXPIRED"))
+    assert not says_expired(Directus(), 401, errors("INVALID_CREDENTIALS"))
+    with pytest.raises(RefreshRejected):
+        read(Directus(), 401, errors("INVALID_CREDENTIALS"))
+    with pytest.raises(RefreshUnavailable):
+        read(Directus(), 400, errors("INVALID_PAYLOAD"))
+
+
+# --- ASP.NET Core Identity -------------------------------------------------------------------
+
+
+def test_aspnet_speaks_camel_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.time", lambda: 1000.0)
+    sent = json_sent_by(ASPNETCoreIdentity())
+    assert sent == {"refreshToken": "old-refresh"}
+    answer = {"tokenType": "Bearer", "accessToken": "a", "expiresIn": 3600, "refreshToken": "r2"}
+    assert read(ASPNETCoreIdentity(), 200, answer) == Token("a", "r2", 4600.0)
+
+
+def test_aspnet_says_expired_and_refused_with_a_bare_challenge() -> None:
+    assert says_expired(ASPNETCoreIdentity(), 401, None, "Bearer")
+    assert not says_expired(ASPNETCoreIdentity(), 401, None, "Negotiate")
+    with pytest.raises(RefreshRejected):
+        read(ASPNETCoreIdentity(), 401, None)
+
+
+# --- Express ---------------------------------------------------------------------------------
+
+
+def test_express_speaks_camel_case_and_gives_no_reason() -> None:
+    endpoint = Express("/auth/refresh")
+    assert json_sent_by(endpoint) == {"refreshToken": "old-refresh"}
+    answer = {"accessToken": "new", "refreshToken": "r2"}
+    assert read(endpoint, 200, answer) == Token("new", "r2")
+    assert says_expired(endpoint, 401, {"message": "jwt expired"})
