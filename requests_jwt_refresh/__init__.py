@@ -3,7 +3,7 @@
 from . import presets
 from .adapter import JWTRefreshAdapter
 from .authorization import anonymous
-from .endpoints import BearerEndpoint, Endpoint, JSONEndpoint, OAuth2Endpoint, Reply
+from .endpoints import BearerEndpoint, Endpoint, JSONEndpoint, OAuth2Endpoint
 from .errors import (
     InsecureURL,
     InvalidToken,
@@ -17,6 +17,7 @@ from .errors import (
 )
 from .matching import Matcher, all_of, any_401, any_of, bearer_challenge, json_field, status
 from .mounting import mount
+from .replies import Reply
 from .stores.base import TokenStore
 from .stores.keyring import KeyringStore
 from .stores.memory import MemoryStore

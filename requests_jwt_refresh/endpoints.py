@@ -1,4 +1,4 @@
-"""How to ask for a new token, and how to read the answer.
+"""How to ask for a new token; how to read the answer is in replies.py.
 
 An endpoint is a frozen value with two verbs: ``ask`` makes the request, ``read`` turns the reply
 into a Token. It sends nothing itself; only the refresher does.
@@ -9,36 +9,22 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
-import math
-import re
-import time
 from copy import deepcopy
 from dataclasses import dataclass, field
-from datetime import timezone
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import quote_plus
 
 import requests
 
-from .errors import InvalidToken, RefreshRejected, RefreshUnavailable
-from .matching import MISSING, Matcher, any_401, check_path, find, parse_json, status_codes
-from .tokens import Token
+from .matching import Matcher, any_401, check_path, status_codes
+from .replies import Reply, listed, read_json, read_oauth2
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+
+    from .tokens import Token
 
 _ACCEPT: Final = {"Accept": "application/json"}
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What the refresh endpoint answered. Its repr shows the status alone."""
-
-    status: int
-    headers: Mapping[str, str] = field(repr=False)
-    """Case-insensitive, as requests gives them."""
-    body: bytes = field(repr=False)
 
 
 class Endpoint(Protocol):
@@ -115,7 +101,7 @@ class JSONEndpoint(_ShownAsCall):
 
     def read(self, reply: Reply) -> Token:
         """Return the new token. Raises RefreshRejected, RefreshUnavailable."""
-        return _read(self, reply)
+        return read_json(reply, self)
 
 
 @dataclass(frozen=True, repr=False)
@@ -151,18 +137,7 @@ class BearerEndpoint(_ShownAsCall):
 
     def read(self, reply: Reply) -> Token:
         """Return the new token. Raises RefreshRejected, RefreshUnavailable."""
-        return _read(self, reply)
-
-
-# What to look at when the server names one of these (RFC 6749 §5.2, RFC 8707 §2).
-_CURES: Final = {
-    "invalid_client": "check client_id and client_secret, and client_auth",
-    "invalid_request": "check client_auth and extra",
-    "unauthorized_client": "this client may not use refresh tokens, check its registration",
-    "unsupported_grant_type": "no refresh tokens are taken at this URL, check it",
-    "invalid_scope": "check the scope in extra",
-    "invalid_target": "check the resource in extra",
-}
+        return read_json(reply, self)
 
 
 @dataclass(frozen=True, repr=False)
@@ -194,7 +169,7 @@ class OAuth2Endpoint(_ShownAsCall):
         self._check_client()
         taken = {"grant_type", "refresh_token", *self._client_fields()} & set(self.extra)
         if taken:
-            raise ValueError(f"extra must not set {_listed(taken)}: the endpoint does")
+            raise ValueError(f"extra must not set {listed(taken)}: the endpoint does")
 
     def ask(self, url: str, token: Token) -> requests.Request:
         """Return the POST whose form is RFC 6749 §6's."""
@@ -211,14 +186,7 @@ class OAuth2Endpoint(_ShownAsCall):
 
     def read(self, reply: Reply) -> Token:
         """Return the new token (RFC 6749 §5.1). Raises RefreshRejected, RefreshUnavailable."""
-        document = parse_json(reply.body)
-        code = _error_code(document)
-        if code is not None and reply.status in _BLAMES_THE_REQUEST:
-            raise _refused(reply.status, code)
-        if reply.status not in (200, 201):
-            raise _failed(reply)
-        _check_token_type(find(document, "token_type"))
-        return _read_token(reply, "access_token", "refresh_token", "expires_in")
+        return read_oauth2(reply)
 
     def _method(self) -> str:
         return self.client_auth or ("basic" if self.client_secret else "none")
@@ -281,7 +249,7 @@ def _settle_reading(endpoint: JSONEndpoint | BearerEndpoint) -> None:
     ok = status_codes(endpoint.ok)
     rejected = status_codes(endpoint.rejected) if endpoint.rejected else frozenset()
     if ok & rejected:
-        raise ValueError(f"ok and rejected cannot both have {_listed(map(str, ok & rejected))}")
+        raise ValueError(f"ok and rejected cannot both have {listed(map(str, ok & rejected))}")
     _set(endpoint, ok=tuple(sorted(ok)), rejected=tuple(sorted(rejected)))
 
 
@@ -320,210 +288,3 @@ def _refresh_of(token: Token) -> str:
     if token.refresh is None:
         raise ValueError("there is no refresh token to ask with")
     return token.refresh
-
-
-# --- answered --------------------------------------------------------------------------------
-
-# Rate limits and overload speak for themselves, whatever code is in the body.
-_BLAMES_THE_REQUEST: Final = frozenset({200, 201, *range(400, 500)} - {408, 429})
-_JSON_KINDS: Final = {dict: "an object", list: "a list", str: "a string", bool: "a boolean"}
-_MEDIA_TYPE = re.compile(r"[a-z0-9.+-]{1,40}/[a-z0-9.+-]{1,40}")
-_ERROR_CODE = re.compile(r"[a-z_]{1,40}")
-_TOKEN_TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,19}")
-# Short enough that a token is no field name, and no part of a path.
-_FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,29}")
-_SHOWABLE_URL = re.compile(
-    r"(?:https?://[A-Za-z0-9.-]{1,80}(?::[0-9]{1,5})?)?(?:/[A-Za-z0-9._~-]{0,30}){1,10}"
-)
-# Plain text that is a token: no spaces, and not the start of markup or of broken JSON.
-_BARE_TOKEN = re.compile(r"""(?![<{\["'])[\x21-\x7e]+""")
-_MOST_NAMES = 10
-
-
-def _read(endpoint: JSONEndpoint | BearerEndpoint, reply: Reply) -> Token:
-    if reply.status in endpoint.rejected:
-        raise RefreshRejected(f"the server refused the refresh token ({reply.status})")
-    if reply.status not in endpoint.ok:
-        raise _failed(reply)
-    return _read_token(reply, endpoint.access, endpoint.refresh, endpoint.expires_in)
-
-
-def _read_token(
-    reply: Reply, access: str | None, refresh: str | None, expires_in: str | None
-) -> Token:
-    document = parse_json(reply.body)
-    try:
-        return Token(
-            _bare(reply, document) if access is None else _access(reply, document, access),
-            None if refresh is None else _refresh(reply, document, refresh),
-            None if expires_in is None else _expiry(find(document, expires_in)),
-        )
-    except InvalidToken as error:
-        problem = str(error)
-    raise _unreadable(reply, problem)
-
-
-def _access(reply: Reply, document: object, path: str) -> str:
-    found = find(document, path)
-    if found is MISSING:
-        raise _unreadable(reply, _what_is_there(reply, document, path))
-    if not isinstance(found, str):
-        raise _unreadable(reply, f"{path!r} is {_kind(found)}, not a string")
-    return _without_scheme(found)
-
-
-def _bare(reply: Reply, document: object) -> str:
-    """Return the body itself: a JSON string, or plain text that may be digits alone."""
-    if isinstance(document, str):
-        return _without_scheme(document)
-    text = _without_scheme(reply.body.decode("utf-8-sig", "replace").strip())
-    is_text = document is MISSING or _kind(document) == "a number"
-    if not is_text or not _BARE_TOKEN.fullmatch(text):
-        raise _unreadable(reply, _not_bare(reply, document))
-    return text
-
-
-def _refresh(reply: Reply, document: object, path: str) -> str | None:
-    found = find(document, path)
-    if found is MISSING or found is None or found == "":
-        return None
-    if not isinstance(found, str):
-        raise _unreadable(reply, f"{path!r} is {_kind(found)}, not a string")
-    return found
-
-
-def _expiry(seconds: object) -> float | None:
-    """Return the time that is `seconds` from now (RFC 6749 §5.1), or None if it makes no sense."""
-    if isinstance(seconds, bool) or not isinstance(seconds, (str, int, float)):
-        return None
-    try:
-        lifetime = float(seconds)
-    except (ValueError, OverflowError):
-        return None
-    return time.time() + lifetime if math.isfinite(lifetime) and lifetime > 0 else None
-
-
-def _without_scheme(access: str) -> str:
-    """Return `access` without the "Bearer " that some servers put before it.
-
-    No token has a space in it (RFC 6750 §2.1), so that nothing else can be meant.
-    """
-    return access[7:].strip() if access[:7].lower() == "bearer " else access
-
-
-# --- said in an error text: nothing that the server wrote, unless it can be no secret ----------
-
-
-def _unavailable(what: str, *, retry_after: float = 0.0) -> RefreshUnavailable:
-    error = RefreshUnavailable(f"{what}. The tokens are kept")
-    error.retry_after = retry_after
-    return error
-
-
-def _unreadable(reply: Reply, problem: str) -> RefreshUnavailable:
-    return _unavailable(f"the refresh endpoint answered {reply.status}, but {problem}")
-
-
-def _failed(reply: Reply) -> RefreshUnavailable:
-    """Say what a status means that is neither an answer nor a refusal."""
-    told = f"the refresh endpoint answered {reply.status}"
-    if 300 <= reply.status < 400:  # noqa: PLR2004 - redirection (RFC 9110 §15.4)
-        return _redirected(reply)
-    if reply.status < 500 and reply.status not in (408, 429):  # noqa: PLR2004 - RFC 9110 §15.6
-        return _unavailable(f"{told}: check its URL and options")
-    wait = _retry_after(reply.headers)
-    asked = f" and asks for {math.ceil(wait)} s of patience" if wait else ""
-    return _unavailable(told + asked, retry_after=wait)
-
-
-def _redirected(reply: Reply) -> RefreshUnavailable:
-    location = re.split("[?#]", reply.headers.get("Location") or "", maxsplit=1)[0]
-    to = f" to {location}" if _SHOWABLE_URL.fullmatch(location) else ""
-    return _unavailable(
-        f"the refresh endpoint redirects{to} ({reply.status}), which a refresh call never follows: "
-        "give the final URL (a trailing slash? https instead of http?)"
-    )
-
-
-def _refused(status: int, code: str) -> RefreshRejected | RefreshUnavailable:
-    if code == "invalid_grant":
-        return RefreshRejected(f"the server refused the refresh token ({status} {code})")
-    cure = _CURES.get(code)
-    fault = f"the set-up is at fault, {cure}" if cure else "the set-up may be at fault"
-    return _unavailable(f"the refresh endpoint answered {status} {code}: {fault}")
-
-
-def _error_code(document: object) -> str | None:
-    """Return the error code of RFC 6749 §5.2 if the answer is one."""
-    code = find(document, "error")
-    if find(document, "access_token") is not MISSING or not isinstance(code, str):
-        return None
-    return code if _ERROR_CODE.fullmatch(code) else None
-
-
-def _check_token_type(found: object) -> None:
-    if found is MISSING or found is None or str(found).lower() == "bearer":
-        return
-    fit = isinstance(found, str) and _TOKEN_TYPE.fullmatch(found)
-    kind = f"a {found} token" if fit else "a token of another kind"
-    raise _unavailable(
-        f"the refresh endpoint gave {kind} (token_type); only Bearer tokens can be sent"
-    )
-
-
-def _what_is_there(reply: Reply, document: object, path: str) -> str:
-    if document is MISSING:
-        return _not_json(reply)
-    if not isinstance(document, dict):
-        return f"its JSON is {_kind(document)} without {path!r}"
-    names = [name for name in document if _FIELD_NAME.fullmatch(name)][:_MOST_NAMES]
-    return f"its JSON has no {path!r}" + (f", only {_listed(names)}" if names else "")
-
-
-def _not_bare(reply: Reply, document: object) -> str:
-    if not reply.body.strip():
-        return "its body is empty"
-    if document is MISSING:
-        return f"its body is not a token alone{_media_type(reply)}"
-    return f"its body is {_kind(document)}, not a token alone: name its field with access="
-
-
-def _not_json(reply: Reply) -> str:
-    return (
-        f"its body is not JSON{_media_type(reply)}" if reply.body.strip() else "its body is empty"
-    )
-
-
-def _media_type(reply: Reply) -> str:
-    media_type = (reply.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
-    return f" ({media_type})" if _MEDIA_TYPE.fullmatch(media_type) else ""
-
-
-def _kind(value: object) -> str:
-    return "null" if value is None else _JSON_KINDS.get(type(value), "a number")
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(repr(name) for name in names)
-
-
-def _retry_after(headers: Mapping[str, str]) -> float:
-    """Return the seconds to wait: given as such or as a date (RFC 9110 §10.2.3); 0 if unclear."""
-    value = (headers.get("Retry-After") or "").strip()
-    if value.isascii() and value.isdigit():
-        seconds = float(value)
-    else:
-        # Both by the server's clock where it tells it, so that ours does not matter.
-        until, now = _date(value), _date(headers.get("Date") or "")
-        seconds = 0.0 if until is None else until - (time.time() if now is None else now)
-    return seconds if math.isfinite(seconds) and seconds > 0 else 0.0
-
-
-def _date(value: str) -> float | None:
-    """Return an HTTP-date (RFC 9110 §5.6.7) in seconds since the epoch, None for anything else."""
-    try:
-        moment = parsedate_to_datetime(value)
-        # The obsolete formats name no zone, and mean UTC all the same.
-        return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None

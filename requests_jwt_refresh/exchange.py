@@ -14,8 +14,8 @@ from urllib3.exceptions import MaxRetryError, ResponseError
 from urllib3.util import Retry, Timeout
 
 from .authorization import anonymous
-from .endpoints import Reply
 from .errors import RefreshUnavailable
+from .replies import Reply
 from .urls import origin_of
 
 if TYPE_CHECKING:

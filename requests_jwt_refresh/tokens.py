@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-import math
 import re
+import sys
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -105,4 +105,6 @@ def _check(kind: str, value: object) -> None:
 
 
 def _is_finite(value: object) -> TypeGuard[float]:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return False
+    return abs(value) <= sys.float_info.max  # so that float(value) does not overflow

@@ -9,6 +9,9 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
+from contextlib import closing, contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,10 +21,14 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from secretstorage import Collection
     from typing_extensions import Self
 
 _PATIENCE_S = 20
 _PASSWORD = b"ci-password"
+
+# gnome-keyring's own door for unlocking without a prompt.
+_MASTER_PASSWORD = "org.gnome.keyring.InternalUnsupportedGuiltRiddenInterface"
 
 # No service folders: nothing is started on demand, so there is no prompter, and a prompt fails.
 _BUS = """<busconfig>
@@ -35,11 +42,6 @@ _BUS = """<busconfig>
   </policy>
 </busconfig>
 """
-
-
-def missing_programs() -> list[str]:
-    """Return what would have to be installed."""
-    return [name for name in ("dbus-daemon", "gnome-keyring-daemon") if not shutil.which(name)]
 
 
 class SecretService:
@@ -70,19 +72,19 @@ class SecretService:
 
     def lock(self) -> None:
         """Lock the keyring, as a desktop does that is left alone."""
-        self._ask_the_service("Lock")
+        with self._default_collection() as collection:
+            collection.lock()
 
     def unlock(self) -> None:
         """Unlock it with the password, as a login does."""
-        subprocess.run(  # one that finds the other running, and passes the password on
-            ["gnome-keyring-daemon", "--unlock"],  # noqa: S607 - found in PATH by missing_programs
-            env={**os.environ, **self.environment},
-            input=_PASSWORD,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=_PATIENCE_S,
-            check=True,
-        )
+        from secretstorage import defines, util  # noqa: PLC0415 - not on every platform
+
+        with self._default_collection() as collection:
+            bus = collection.connection
+            secret = util.format_secret(util.open_session(bus), _PASSWORD, "text/plain")
+            service = util.DBusAddressWrapper(defines.SS_PATH, _MASTER_PASSWORD, bus)
+            path = collection.collection_path
+            service.call("UnlockWithMasterPassword", "o(oayays)", path, secret)
 
     def stop(self) -> None:
         for process in reversed(self._running):
@@ -106,11 +108,31 @@ class SecretService:
             "gnome-keyring-daemon", "--foreground", "--unlock", "--components=secrets"
         )
         assert daemon.stdin is not None
-        assert daemon.stdout is not None
         daemon.stdin.write(_PASSWORD)
         daemon.stdin.close()
-        daemon.stdout.readline()  # printed when it is ready
-        self._wait_for_the_service()
+        deadline = time.monotonic() + _PATIENCE_S
+        while not self._is_ready():
+            assert time.monotonic() < deadline, "gnome-keyring-daemon does not come up"
+            time.sleep(0.02)  # it does not say when it is there
+
+    def _is_ready(self) -> bool:
+        from secretstorage import SecretStorageException  # noqa: PLC0415 - see unlock
+
+        try:
+            with self._default_collection() as collection:
+                return not collection.is_locked()
+        except SecretStorageException:
+            return False
+
+    @contextmanager
+    def _default_collection(self) -> Iterator[Collection]:
+        import secretstorage  # noqa: PLC0415 - see unlock
+        from jeepney.io import blocking  # type: ignore[import-untyped]  # noqa: PLC0415
+
+        with closing(
+            blocking.open_dbus_connection(self.environment["DBUS_SESSION_BUS_ADDRESS"])
+        ) as bus:
+            yield secretstorage.get_default_collection(bus)
 
     def _start(self, *command: str) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
@@ -122,3 +144,26 @@ class SecretService:
         )
         self._running.append(process)
         return process
+
+
+@pytest.fixture(scope="session")
+def running_secret_service() -> Iterator[SecretService]:
+    """One daemon for all tests: it is slow to start."""
+    missing = [name for name in ("dbus-daemon", "gnome-keyring-daemon") if not shutil.which(name)]
+    missing += [name for name in ("secretstorage", "jeepney") if not find_spec(name)]
+    if missing:
+        pytest.skip(f"no real Secret Service to test with: install {' and '.join(missing)}")
+    with SecretService() as service:
+        yield service
+
+
+@pytest.fixture
+def secret_service(
+    running_secret_service: SecretService, monkeypatch: pytest.MonkeyPatch
+) -> SecretService:
+    """Make the real Secret Service the keyring of this test and of the processes it starts."""
+    for name, value in running_secret_service.environment.items():
+        if name != "HOME":  # the daemon's alone
+            monkeypatch.setenv(name, value)
+    monkeypatch.setattr(keyring.core, "_keyring_backend", None)
+    return running_secret_service

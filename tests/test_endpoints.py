@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import pickle
+import time
 import traceback
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
@@ -371,6 +372,17 @@ def test_retry_after_is_seconds_or_a_date(retry_after: str, seconds: float) -> N
     """RFC 9110 §10.2.3; the clock stands at 22:13:20. What makes no sense asks for nothing."""
     error = unavailable(ANSWERED, reply(503, Retry_After=retry_after))
     assert error.retry_after == seconds
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the zone cannot be changed here")
+def test_a_retry_date_without_a_zone_is_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RFC 9110 §5.6.7, wherever this machine is."""
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("TZ", "XYZ-5")
+        time.tzset()
+        error = unavailable(ANSWERED, reply(503, Retry_After="Tue Nov 14 22:14:20 2023"))
+    time.tzset()
+    assert error.retry_after == 60.0
 
 
 def test_a_retry_date_counts_from_the_servers_own_clock() -> None:

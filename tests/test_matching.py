@@ -294,6 +294,12 @@ def test_in_any_of_each_member_keeps_to_its_own_statuses() -> None:
     assert any_of(status(204), mine)(answer(403, b"expired"))
 
 
+def test_all_of_keeps_to_the_statuses_it_tells() -> None:
+    """What `may_match` spares is no match when it is asked all the same."""
+    assert not all_of(mine, mine)(answer(200, b"expired"))
+    assert all_of(mine, mine)(answer(403, b"expired"))
+
+
 def test_a_200_that_says_expired_can_be_matched() -> None:
     matcher = all_of(status(200), mine)
     assert matcher(answer(200, b"expired"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import hashlib
 import os
 import re
@@ -300,9 +301,7 @@ class _Call(Generic[T]):
 
         `timeout` is in seconds. Raises StoreError when it passes.
         """
-        deadline = time.monotonic() + timeout
-        self._start(deadline)
-        if not self._wait(timeout):
+        if not self._is_done_within(timeout):
             self._given_up = True
             raise StoreError(
                 f"the keyring did not answer within {timeout:g} s: is a prompt waiting for its "
@@ -317,6 +316,14 @@ class _Call(Generic[T]):
         if self._given_up:
             raise _GivenUp
 
+    def _is_done_within(self, timeout: float) -> bool:
+        try:
+            self._start(time.monotonic() + timeout)
+            return self._done.wait(timeout)
+        except BaseException:  # a Ctrl-C must not cost a rotated token that is being saved
+            self._done.wait(min(timeout, _INTERRUPTED_GRACE_S))
+            raise
+
     def _start(self, deadline: float) -> None:
         thread = threading.Thread(
             target=self._run, args=(deadline,), name="requests-jwt-refresh-keyring", daemon=True
@@ -325,13 +332,6 @@ class _Call(Generic[T]):
             thread.start()
         except RuntimeError:  # no threads any more: the interpreter is on its way out
             self._run(deadline)
-
-    def _wait(self, timeout: float) -> bool:
-        try:
-            return self._done.wait(timeout)
-        except BaseException:  # Ctrl-C must not cost a rotated token that is being saved
-            self._done.wait(min(timeout, _INTERRUPTED_GRACE_S))
-            raise
 
     def _run(self, deadline: float) -> None:
         lock = _turn.lock
@@ -351,11 +351,11 @@ def _current() -> KeyringBackend:
         import keyring  # noqa: PLC0415 - slow to import, and only this store needs it
 
         return keyring.get_keyring()
-    except RuntimeError as error:  # the backend that was asked for says that it cannot run here
-        reason, advice = type(error).__name__, _START_IT
-    except Exception as error:  # noqa: BLE001 - a wrong name raises all sorts of things
+    except (ImportError, AttributeError, ValueError, TypeError, configparser.Error) as error:
         reason = type(error).__name__
         advice = f"Check its name in PYTHON_KEYRING_BACKEND and in keyringrc.cfg, {_INSTEAD}"
+    except Exception as error:  # noqa: BLE001 - whatever a backend meets when it cannot run here
+        reason, advice = type(error).__name__, _START_IT
     raise StoreError(f"the keyring backend could not be loaded ({reason}). {advice}")
 
 
