@@ -25,6 +25,7 @@ FIRST_PAUSE = 1.0  # seconds without another try after a failed refresh; doubles
 LONGEST_PAUSE = 60.0  # seconds
 REFUSED_LIMIT = 5  # refreshes whose new token the API refuses as well ...
 REFUSED_WINDOW = 30.0  # ... within so many seconds; then no more are made
+SHORTEST_LIFE = 1.0  # seconds; a token that is over sooner never was of use
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,15 @@ class Attempt:
 
 
 class Flight(Future[Attempt]):
-    """One refresh under way, and the threads that carry it out and so must not wait for it."""
+    """One refresh under way: what its waiters wait for.
+
+    `exchange` is the part of it that talks to the server. `crew` are the threads that carry it out
+    and so must not wait for it.
+    """
 
     def __init__(self) -> None:
         super().__init__()
+        self.exchange: Future[Attempt] = Future()
         self.crew = {threading.get_ident()}
 
 
@@ -66,6 +72,15 @@ class Outage:
         return cls(failure, time.monotonic(), min(max(grown, wanted), LONGEST_PAUSE))
 
 
+@dataclass(frozen=True)
+class _Refused:
+    """A token that the API refused although it came fresh from the server."""
+
+    token: Token
+    at: float  # time.monotonic()
+    had_time_left: bool
+
+
 class _Unseen:
     """Stands for what the store holds before anybody has looked."""
 
@@ -79,7 +94,7 @@ class Holding:
         self.proven = False  # the store has shown that it can be written
         self.save_again_at = 0.0  # time.monotonic(), while memory is ahead of the store
         self.outage: Outage | None = None
-        self._refused: deque[tuple[float, Token]] = deque(maxlen=REFUSED_LIMIT)
+        self._refused: deque[_Refused] = deque(maxlen=REFUSED_LIMIT)
         self.renew_locks()
 
     def renew_locks(self) -> None:
@@ -112,17 +127,16 @@ class Holding:
     def note_refused(self, token: Token) -> None:
         """Remember that the API refused this token, which came fresh from the server."""
         with self.mutex:
-            if token is self.token and token not in (known for _, known in self._refused):
-                self._refused.append((time.monotonic(), token))
+            if token is self.token and token not in (known.token for known in self._refused):
+                self._refused.append(_Refused(token, time.monotonic(), token.lasts(SHORTEST_LIFE)))
 
     def keeps_being_refused(self, token: Token | None) -> bool:
-        """Whether one more refresh would only be refused like the last few. Holds no lock."""
-        return (
-            len(self._refused) == REFUSED_LIMIT
-            and self._refused[-1][1] is token
-            and not self._refused[-1][1].has_expired()
-            and time.monotonic() - self._refused[0][0] < REFUSED_WINDOW
-        )
+        """Whether one more refresh would only be refused like the last few."""
+        if len(self._refused) < REFUSED_LIMIT or self._refused[-1].token is not token:
+            return False
+        if token.has_expired() and self._refused[-1].had_time_left:
+            return False  # its time has come since, and other requests may have been fine with it
+        return time.monotonic() - self._refused[0].at < REFUSED_WINDOW
 
 
 _holdings: WeakValueDictionary[Any, Holding] = WeakValueDictionary()

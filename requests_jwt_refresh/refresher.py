@@ -206,7 +206,7 @@ class Refresher:
     def _follow(self, flight: Flight) -> Attempt | None:
         """Wait for somebody else's refresh; None if its leader left and a new one is needed."""
         self._refuse_reentry(flight)
-        if not wait([flight], self._patience).done:
+        if not wait([flight], self._patience).done and not self._clear_away(flight):
             raise RefreshUnavailable(
                 f"another thread's refresh has not come to an end in {self._patience:g} s. "
                 "The tokens are kept"
@@ -217,49 +217,57 @@ class Refresher:
         return None if failure is not None else flight.result()
 
     def _lead(self, flight: Flight, stale: Token | None, wire: Wire, *, force: bool) -> Attempt:
-        exchange: Future[Attempt] = Future()
-        _in_a_thread(self._carry_out, flight, exchange, stale, wire, force)
         landed: set[Any] = set()
         try:
-            landed = wait([exchange], self._patience).done
+            _in_a_thread(self._carry_out, flight, stale, wire, force)
+            landed = wait([flight.exchange], self._patience).done
         finally:
-            if not landed:  # interrupted or out of patience; the exchange goes on without us
-                flight.crew.discard(threading.get_ident())
-                exchange.add_done_callback(partial(self._land_alone, flight))
+            if not landed:  # interrupted, or out of patience
+                self._leave(flight)
         if not landed:
             raise RefreshUnavailable(
                 f"the refresh has not come to an end in {self._patience:g} s. The tokens are kept"
             )
-        outcome = exchange if flight.done() else self._land_with_login(flight, stale, wire)
-        self._tell(exchange, outcome)
+        outcome = flight.exchange if flight.done() else self._land_with_login(flight, stale, wire)
+        self._tell(flight.exchange, outcome)
         return outcome.result()
 
-    def _carry_out(
-        self,
-        flight: Flight,
-        exchange: Future[Attempt],
-        stale: Token | None,
-        wire: Wire,
-        force: bool,
-    ) -> None:
+    def _leave(self, flight: Flight) -> None:
+        """Leave the flight to its exchange; if that has not begun, to the next who asks."""
+        flight.crew.discard(threading.get_ident())
+        if not self._clear_away(flight):
+            flight.exchange.add_done_callback(partial(self._land_alone, flight))
+
+    def _clear_away(self, flight: Flight) -> bool:
+        """Clear a flight away whose leader was interrupted before the exchange could begin."""
+        if not flight.exchange.cancel():
+            return False
+        self._land(flight, _failed(_LeaderLeft()))
+        return True
+
+    def _carry_out(self, flight: Flight, stale: Token | None, wire: Wire, force: bool) -> None:
         """Run the exchange, and land the flight unless a login is called for."""
+        if not flight.exchange.set_running_or_notify_cancel():
+            return
         flight.crew.add(threading.get_ident())
         outcome = _outcome(self._exchange, stale, wire, force)
         if self._login is None or not isinstance(outcome.exception(), RefreshRejected):
             self._land(flight, outcome)
-        _pass_on(outcome, exchange)
+        _pass_on(outcome, flight.exchange)
 
     def _land(self, flight: Flight, outcome: Future[Attempt]) -> None:
-        """Wake the waiters with the outcome."""
+        """Wake the waiters with the outcome, unless that has been done."""
         failure = outcome.exception()
         with self._holding.mutex:
+            if flight.done():
+                return
             if self._holding.flight is flight:
                 self._holding.flight = None
             if failure is None:
                 self._holding.outage = None
             elif isinstance(failure, JWTRefreshError) and self._may_recur(failure):
                 self._holding.outage = Outage.after(failure, self._holding.outage)
-        _pass_on(outcome, flight)
+            _pass_on(outcome, flight)
 
     def _may_recur(self, failure: JWTRefreshError) -> bool:
         """Whether the next request would run into the same failure again."""
@@ -272,14 +280,12 @@ class Refresher:
             outcome = _outcome(self._log_in, stale, wire)
             self._land(flight, outcome)
         finally:
-            if not flight.done():
-                self._land(flight, _failed(_LeaderLeft()))
+            self._land(flight, _failed(_LeaderLeft()))  # if interrupted just now
         return outcome
 
     def _land_alone(self, flight: Flight, exchange: Future[Attempt]) -> None:
         """Finish without the leader."""
-        if not flight.done():
-            self._land(flight, _failed(_LeaderLeft()))
+        self._land(flight, _failed(_LeaderLeft()))  # if a login was called for
         self._tell(exchange, exchange)
 
     def _tell(self, exchange: Future[Attempt], outcome: Future[Attempt]) -> None:
@@ -293,7 +299,9 @@ class Refresher:
             _call_back(self._on_logout, failure)
 
     def _refuse_reentry(self, flight: Flight | None) -> None:
-        if flight is not None and threading.get_ident() in flight.crew:
+        if flight is None or threading.get_ident() not in flight.crew:
+            return
+        if not self._clear_away(flight):
             raise ReentrantRefresh(
                 "a refresh or login called through the adapter that is waiting for it: use the "
                 "session it was given, or auth=anonymous"

@@ -55,7 +55,11 @@ class Token:
 
     def has_expired(self) -> bool:
         """Whether the access token's time is known to be over."""
-        return self.expires_at is not None and self.expires_at <= time.time()
+        return not self.lasts(0.0)
+
+    def lasts(self, seconds: float) -> bool:
+        """Whether the access token is good for so many more seconds, as far as we know."""
+        return self.expires_at is None or self.expires_at > time.time() + seconds
 
 
 def received(token: Token) -> Token:

@@ -86,6 +86,11 @@ class SecretService:
             path = collection.collection_path
             service.call("UnlockWithMasterPassword", "o(oayays)", path, secret)
 
+    def check(self) -> None:
+        """Fail if one of the daemons has died, so that no store is blamed for it."""
+        for process in self._running:
+            assert process.poll() is None, f"{process.args} has died: {process.returncode}"
+
     def stop(self) -> None:
         for process in reversed(self._running):
             process.kill()
@@ -162,6 +167,7 @@ def secret_service(
     running_secret_service: SecretService, monkeypatch: pytest.MonkeyPatch
 ) -> SecretService:
     """Make the real Secret Service the keyring of this test and of the processes it starts."""
+    running_secret_service.check()
     for name, value in running_secret_service.environment.items():
         if name != "HOME":  # the daemon's alone
             monkeypatch.setenv(name, value)

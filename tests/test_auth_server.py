@@ -65,9 +65,9 @@ def get(server: AuthServer, access: str | None, path: str = "/api/x") -> request
     return requests.get(server.url + path, headers=bearer(access), timeout=WAIT)
 
 
-def refresh(server: AuthServer, token: Token, timeout: float = WAIT) -> requests.Response:
+def refresh(server: AuthServer, token: Token) -> requests.Response:
     body = {"refresh_token": token.refresh}
-    return requests.post(server.url + "/auth/refresh", json=body, timeout=timeout)
+    return requests.post(server.url + "/auth/refresh", json=body, timeout=WAIT)
 
 
 def refreshed(server: AuthServer, token: Token) -> Token:
@@ -80,17 +80,52 @@ def refreshed(server: AuthServer, token: Token) -> Token:
 def in_threads(work: Callable[[], Any], count: int = THREADS) -> list[Any]:
     """Do the same in many threads that start together; return what they returned."""
     start = threading.Barrier(count)
+    usual = sys.getswitchinterval()
 
     def one(_: int) -> Any:
         start.wait(WAIT)
         return work()
 
-    with ThreadPoolExecutor(count) as pool:
-        return list(pool.map(one, range(count)))
+    sys.setswitchinterval(1e-6)  # so that a missing lock shows
+    try:
+        with ThreadPoolExecutor(count) as pool:
+            return list(pool.map(one, range(count)))
+    finally:
+        sys.setswitchinterval(usual)
+
+
+def at_once(server: AuthServer, on: Any, work: Callable[[], Any]) -> list[Any]:
+    """Do the same in many threads whose requests reach the server's work at the same moment."""
+    with ThreadPoolExecutor(1) as pool, server.gate(on) as gate:
+        crowd = pool.submit(in_threads, work)
+        gate.wait_for(THREADS, WAIT)
+        gate.open()
+        return crowd.result(WAIT)
 
 
 def connection_to(server: AuthServer) -> http.client.HTTPConnection:
     return http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=WAIT)
+
+
+@contextlib.contextmanager
+def raw_connection(server: AuthServer, request: bytes = b"") -> Iterator[socket.socket]:
+    """A socket that has sent `request`."""
+    with socket.create_connection(("127.0.0.1", urlsplit(server.url).port), WAIT) as sock:
+        sock.sendall(request)
+        yield sock
+
+
+def raw_refresh(token: Token) -> bytes:
+    head = f"POST /auth/refresh HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {token.refresh}\r\n"
+    return f"{head}Connection: close\r\n\r\n".encode()
+
+
+def wait_for_faults(server: AuthServer, count: int = 1) -> None:
+    """Wait until so many requests have met a fault."""
+    deadline = time.monotonic() + WAIT
+    while server.counters.faults < count:
+        assert time.monotonic() < deadline, "no request met the fault"
+        time.sleep(0.001)
 
 
 class TestAPI:
@@ -209,14 +244,21 @@ class TestAPI:
 
     @pytest.mark.parametrize(
         "head",
-        ["Content-Length: some", "Transfer-Encoding: chunked\r\n\r\nnonsense\r\n"],
+        [b"Content-Length: some", b"Transfer-Encoding: chunked\r\n\r\nnonsense"],
     )
-    def test_a_malformed_body_is_a_400_and_the_end(self, server: AuthServer, head: str) -> None:
-        with socket.create_connection(("127.0.0.1", urlsplit(server.url).port), WAIT) as sock:
-            sock.sendall(f"POST /api HTTP/1.1\r\nHost: h\r\n{head}\r\n\r\n".encode())
-            with sock.makefile("rb") as answer:
-                assert answer.readline().split()[1] == b"400"
-                answer.read()  # to the end, which comes
+    def test_a_malformed_body_is_a_400_and_the_end(self, server: AuthServer, head: bytes) -> None:
+        request = b"POST /api HTTP/1.1\r\nHost: h\r\n" + head + b"\r\n\r\n"
+        with raw_connection(server, request) as sock, sock.makefile("rb") as answer:
+            assert answer.readline().split()[1] == b"400"
+            answer.read()  # to the end, which comes
+
+    @pytest.mark.parametrize("status", [204, 304])
+    def test_no_body_goes_where_none_may(self, server: AuthServer, status: int) -> None:
+        """RFC 9110 §6.4.1."""
+        server.fail(Status(status, body=b"surplus"), on="api")
+        request = b"GET /api HTTP/1.0\r\n\r\n"
+        with raw_connection(server, request) as sock, sock.makefile("rb") as answer:
+            assert answer.read().endswith(b"\r\n\r\n")
 
 
 class TestUnreadUploads:
@@ -465,10 +507,25 @@ class TestReuse:
             assert refresh(server, old).status_code == 400
             assert not server.family_alive(old)
 
+    def test_two_never_win(self) -> None:
+        """Even if there is all the time in the world between the check and the exchange."""
+
+        class SlowYes:
+            def __bool__(self) -> bool:
+                time.sleep(0.02)
+                return True
+
+        slowly: Any = SlowYes()
+        with AuthServer(rotate=slowly) as server:
+            token = server.login()
+            statuses = in_threads(lambda: refresh(server, token).status_code, 8)
+        assert sorted(statuses) == [200] + [400] * 7
+        assert (server.counters.rotated, server.counters.reuse) == (1, 7)
+
     def test_of_many_at_once_one_wins_and_all_lose(self, server: AuthServer) -> None:
         """Which is what a client without single flight meets."""
         token = server.login()
-        statuses = in_threads(lambda: refresh(server, token).status_code)
+        statuses = at_once(server, "refresh", lambda: refresh(server, token).status_code)
         assert sorted(statuses) == [200] + [400] * (THREADS - 1)
         assert server.counters == Counters(
             connections=THREADS,
@@ -676,19 +733,19 @@ class TestFaults:
 
     def test_delay_does_nothing_for_a_client_that_left(self, server: AuthServer) -> None:
         """So a client that gave up finds its token as it was."""
-        token = server.login()
         server.fail(Delay(3600))
-        with pytest.raises(requests.ReadTimeout):
-            refresh(server, token, timeout=0.1)
-        server.heal()
-        server.stop()  # joins the thread that was delayed
+        with raw_connection(server, raw_refresh(server.login())) as sock:
+            wait_for_faults(server)
+            sock.shutdown(socket.SHUT_WR)
+            server.heal()
+            assert sock.recv(1) == b""
         assert server.counters.rotated == 0
 
     def test_hang_drops_when_healed(self, server: AuthServer) -> None:
         server.fail(Hang(), times=None)
         with ThreadPoolExecutor(1) as pool:
             hanging = pool.submit(refresh, server, server.login())
-            wait_for_faults(server, 1)
+            wait_for_faults(server)
             assert not hanging.done()
             server.heal()
             with pytest.raises(requests.ConnectionError):
@@ -700,25 +757,23 @@ class TestFaults:
         server.fail(Trickle(0.0001, part))
         assert refresh(server, server.login()).status_code == 200
 
-    @pytest.mark.parametrize("part", ["header", "body"])
-    def test_trickle_starts_where_it_is_told(self, server: AuthServer, part: Any) -> None:
-        """A client sees the whole header section at once, or nothing."""
-        server.fail(Trickle(3600, part))
-        body = {"refresh_token": server.login().refresh}
-        with requests.Session() as session, contextlib.ExitStack() as stack:
-            if part == "header":
-                stack.enter_context(pytest.raises(requests.ReadTimeout))
-            url = server.url + "/auth/refresh"
-            answer = session.post(url, json=body, stream=True, timeout=0.2)
-            assert answer.status_code == 200
-            with pytest.raises(requests.ConnectionError, match="Read timed out"):
-                _ = answer.content
+    def test_trickle_sends_the_header_at_once(self, server: AuthServer) -> None:
+        server.fail(Trickle(3600))
+        with raw_connection(server, raw_refresh(server.login())) as sock:
+            assert read_until(sock, b"\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+            assert_silent(sock)
+
+    def test_trickle_may_start_with_the_header(self, server: AuthServer) -> None:
+        server.fail(Trickle(3600, "header"))
+        with raw_connection(server, raw_refresh(server.login())) as sock:
+            wait_for_faults(server)
+            assert_silent(sock)
 
     def test_healing_pours_out_the_rest(self, server: AuthServer) -> None:
         server.fail(Trickle(3600))
         with ThreadPoolExecutor(1) as pool:
             trickling = pool.submit(refresh, server, server.login())
-            wait_for_faults(server, 1)
+            wait_for_faults(server)
             server.heal()
             assert trickling.result(WAIT).status_code == 200
 
@@ -738,9 +793,13 @@ class TestFaults:
         assert refresh(server, token).status_code == 200
 
     def test_times_are_exact_under_threads(self, server: AuthServer) -> None:
-        server.fail(Status(503), on="api", times=5)
+        def is_api(path: str) -> bool:
+            time.sleep(0.002)  # time enough for the others, if there were no lock
+            return path == "/api/x"
+
+        server.fail(Status(503), on=is_api, times=5)
         access = server.login().access
-        statuses = in_threads(lambda: get(server, access).status_code)
+        statuses = at_once(server, "api", lambda: get(server, access).status_code)
         assert sorted(statuses) == [200] * (THREADS - 5) + [503] * 5
 
     def test_they_are_for_their_place_alone(self, server: AuthServer) -> None:
@@ -771,12 +830,18 @@ class TestFaults:
             server.fail(Drop(), times=0)
 
 
-def wait_for_faults(server: AuthServer, count: int) -> None:
-    """Wait until so many requests have met a fault."""
-    deadline = time.monotonic() + WAIT
-    while server.counters.faults < count:
-        assert time.monotonic() < deadline, "no request met the fault"
-        time.sleep(0.001)
+def read_until(sock: socket.socket, end: bytes) -> bytes:
+    read = b""
+    while not read.endswith(end):
+        read += sock.recv(1) or pytest.fail("the connection ended")
+    return read
+
+
+def assert_silent(sock: socket.socket) -> None:
+    """Nothing comes, for as long as one has patience."""
+    sock.settimeout(0.1)
+    with pytest.raises(TimeoutError):
+        sock.recv(1)
 
 
 class TestGates:
@@ -844,7 +909,7 @@ class TestStartAndStop:
                 if stuck is not None:
                     server.fail(stuck)
                     gate.open()
-                    wait_for_faults(server, 1)
+                    wait_for_faults(server)
             with pytest.raises(requests.RequestException):
                 waiting.result(WAIT)
         assert set(threading.enumerate()) == before
@@ -854,10 +919,8 @@ class TestStartAndStop:
         before = set(threading.enumerate())
         with AuthServer() as server:
             server.fail(Huge(50_000_000), on="public")
-            port = urlsplit(server.url).port
-            with socket.create_connection(("127.0.0.1", port), WAIT) as sock:
-                sock.sendall(b"GET /public/x HTTP/1.1\r\nHost: h\r\n\r\n")
-                wait_for_faults(server, 1)
+            with raw_connection(server, b"GET /public/x HTTP/1.1\r\nHost: h\r\n\r\n"):
+                wait_for_faults(server)
                 server.stop()
         assert set(threading.enumerate()) == before
 
@@ -893,15 +956,11 @@ class TestStartAndStop:
         self, server: AuthServer, capfd: pytest.CaptureFixture[str]
     ) -> None:
         """Nor is anything else: not a word on stdout or stderr."""
-        port = urlsplit(server.url).port
         for sent in (b"", b"GET", b"POST /api HTTP/1.1\r\nContent-Length: 9\r\n\r\nshort"):
-            with socket.create_connection(("127.0.0.1", port), WAIT) as sock:
-                sock.sendall(sent)
-        with (
-            server.gate(on="public") as gate,
-            socket.create_connection(("127.0.0.1", port), WAIT) as sock,
-        ):
-            sock.sendall(b"GET /public/x HTTP/1.1\r\nHost: h\r\n\r\n")
+            with raw_connection(server, sent):
+                pass
+        request = b"GET /public/x HTTP/1.1\r\nHost: h\r\n\r\n"
+        with server.gate(on="public") as gate, raw_connection(server, request):
             gate.wait_for(1, WAIT)
         get(server, "nonsense")
         server.stop()

@@ -48,7 +48,10 @@ Kind = Literal["refresh", "login", "logout", "public", "api"]
 """What a request is for. "api" is everything that needs an access token."""
 
 Place = Kind | Callable[[str], bool]
-"""Which requests a fault or gate is for: a kind, or a predicate on the path (without query)."""
+"""Which requests a fault or gate is for: a kind, or a predicate on the path (without query).
+
+A predicate is called under a lock: let it look at the path and do nothing else.
+"""
 
 _KEPT_BYTES = 65_536  # of each request's body
 _PIECE_BYTES = 65_536
@@ -178,7 +181,8 @@ class Exchange:
     def encode(self, answer: Answer) -> tuple[bytes, bytes]:
         """Return the answer's header section and its body as they go over the wire."""
         fields = {"Date": self._connection.date_time_string(), **answer.headers}
-        if answer.status not in (204, 304):  # RFC 9110 §8.6
+        is_bodyless = answer.status in (204, 304)  # RFC 9110 §6.4.1, §8.6
+        if not is_bodyless:
             fields.setdefault("Content-Length", str(len(answer.body)))
         if self._connection.close_connection:
             fields.setdefault("Connection", "close")
@@ -186,7 +190,7 @@ class Exchange:
         lines = [f"HTTP/1.1 {answer.status} {reason}"]
         lines += [f"{name}: {value}" for name, value in fields.items()]
         head = "\r\n".join([*lines, "", ""]).encode("latin-1")
-        return head, b"" if self.seen.method == "HEAD" else answer.body
+        return head, b"" if is_bodyless or self.seen.method == "HEAD" else answer.body
 
     def send_bytes(self, data: bytes) -> None:
         """Send bytes as they are."""
@@ -815,8 +819,6 @@ def _status(digits: str) -> Answer:
     if len(digits) != 3 or digits[0] not in "2345" or not digits.isdecimal():  # noqa: PLR2004 - RFC 9110 §15
         return _json_answer(400, {"message": "Use /status/200 to /status/599"})
     status = int(digits)
-    if status in (204, 304):
-        return Answer(status)
     return _json_answer(status, {"message": http.client.responses.get(status, "Unnamed")})
 
 

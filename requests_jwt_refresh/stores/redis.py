@@ -1,0 +1,297 @@
+"""A token in Redis, shared by a fleet of machines (extra ``redis``)."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from requests_jwt_refresh.errors import LockTimeout, StoreError
+from requests_jwt_refresh.stores.base import decode, encode
+from requests_jwt_refresh.tokens import Token
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import redis
+    from typing_extensions import Self
+
+    Key = str | bytes
+
+logger = logging.getLogger("requests_jwt_refresh")
+
+_ANSWER_S = 5.0  # how long Redis may take for one answer, where we make the client ourselves
+_POLL_S = 0.05  # how often a client that waits for the lock asks again
+
+# The token stands in a hash, with a generation that grows with every change. Whoever has seen a
+# generation changes the hash only if nobody else has changed it since; Redis does the comparing.
+# A generation lower than the one seen means that Redis has lost data, and is no reason to refuse.
+_CHANGE: Final = """
+local seen, text = tonumber(ARGV[1]), ARGV[2]
+local now = tonumber(redis.call('HGET', KEYS[1], 'generation') or '0')
+if seen >= 0 and now > seen then return -1 end
+local next = math.max(now, seen) + 1
+redis.call('HSET', KEYS[1], 'generation', next)
+if text == '' then redis.call('HDEL', KEYS[1], 'token')
+else redis.call('HSET', KEYS[1], 'token', text) end
+return next
+"""
+
+# After Redis has lost data, who has the newest generation in memory puts it back.
+_RESTORE: Final = """
+local known, text = tonumber(ARGV[1]), ARGV[2]
+local now = tonumber(redis.call('HGET', KEYS[1], 'generation') or '0')
+if now >= known then return 0 end
+redis.call('HSET', KEYS[1], 'generation', known)
+if text == '' then redis.call('HDEL', KEYS[1], 'token')
+else redis.call('HSET', KEYS[1], 'token', text) end
+return 1
+"""
+
+_ANYTHING: Final = -1  # as the generation seen: change whatever is there
+
+
+class RedisStore:
+    """Keeps the token under one key of a Redis, for processes on several machines.
+
+    `client` is a ``redis.Redis`` or a URL such as ``"redis://cache.example.com/0"``. With
+    `encryption_key` (from ``cryptography.fernet.Fernet.generate_key()``, or several, the newest
+    first) the token is encrypted before it is sent: many share a Redis. `lease` is in seconds: the
+    lock of a process that was killed is free again after that; a living one renews it.
+
+    Raises TypeError or ValueError for arguments that make no sense, ImportError with the line that
+    installs what is missing.
+    """
+
+    def __init__(
+        self,
+        client: redis.Redis | str,
+        key: str,
+        *,
+        encryption_key: Key | Sequence[Key] | None = None,
+        lease: float = 10.0,
+    ) -> None:
+        if not isinstance(key, str) or not key:
+            raise ValueError("RedisStore needs the name of a key")
+        if not lease > 0:
+            raise ValueError("lease is a positive number of seconds")
+        self._source = client
+        self._key = key
+        self._encryption_key = encryption_key
+        self._lease = lease
+        self._assemble()
+
+    def load(self) -> Token | None:
+        """Return the token, or None if there is none.
+
+        Raises StoreError if Redis cannot be asked or what it holds makes no sense.
+        """
+        generation, text = self._read()
+        known, known_text = self._known
+        if generation < known:  # Redis was restarted or flushed
+            self._run(self._restore, known, known_text or "")
+            generation, text = self._read()
+        self._remember(generation, text)
+        return None if text is None else self._opened(text)
+
+    def save(self, token: Token) -> None:
+        """Replace the token, all of it or nothing.
+
+        Raises StoreError if Redis cannot be asked, or if this client has lost its lock and somebody
+        else has saved since; what they have saved stays.
+        """
+        if not isinstance(token, Token):
+            raise TypeError(f"a store holds a Token, not {type(token).__name__}")
+        self._put(self._sealed(encode(token)))
+
+    def clear(self) -> None:
+        """Forget the token; nothing to forget is fine. Raises StoreError as `save` does."""
+        self._put(None)
+
+    @contextmanager
+    def lock(self, timeout: float) -> Iterator[None]:
+        """Hold off all clients of this key.
+
+        `timeout` is in seconds. Raises LockTimeout when it passes, StoreError if Redis cannot be
+        asked.
+        """
+        from redis.lock import Lock  # noqa: PLC0415 - the extra is optional
+
+        name = f"{self._key}:lock"
+        lock = Lock(
+            self._client,
+            name,
+            timeout=self._lease,
+            sleep=_POLL_S,
+            blocking_timeout=max(timeout, 0.0),
+            thread_local=False,  # the thread that renews it needs its token, too
+        )
+        with self._errors_explained("locked"):
+            held = lock.acquire()
+        if not held:
+            raise LockTimeout(
+                f"the lock {name!r} in Redis was not free within {timeout:g} s: another client "
+                "holds it. Nothing was changed; try again"
+            )
+        self._here.seen = _ANYTHING
+        try:
+            with self._renewed(lock):
+                yield
+        finally:
+            self._here.seen = _ANYTHING
+            self._release(lock)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, RedisStore):
+            return NotImplemented
+        return (self._source, self._key) == (other._source, other._key)
+
+    def __hash__(self) -> int:
+        return hash((self._source, self._key))
+
+    def __repr__(self) -> str:
+        kind = "a URL" if isinstance(self._source, str) else type(self._source).__name__
+        return f"<RedisStore {self._key!r} in {kind}>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        if not isinstance(self._source, str):
+            raise TypeError("a RedisStore can be pickled if it was made with a URL, not a client")
+        made_of = ("_source", "_key", "_encryption_key", "_lease")
+        return {name: getattr(self, name) for name in made_of}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._assemble()
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        return self
+
+    def _assemble(self) -> None:
+        self._client = _client(self._source)
+        self._cipher = None if self._encryption_key is None else _cipher(self._encryption_key)
+        self._change = self._client.register_script(_CHANGE)
+        self._restore = self._client.register_script(_RESTORE)
+        self._known: tuple[int, str | None] = (0, None)  # newest generation seen, and its text
+        self._here = threading.local()  # .seen: the generation loaded under this thread's lock
+
+    def _read(self) -> tuple[int, str | None]:
+        with self._errors_explained("read"):
+            generation, text = self._client.hmget(self._key, ["generation", "token"])
+        return int(generation or 0), _text(text)
+
+    def _put(self, text: str | None) -> None:
+        generation = self._run(self._change, getattr(self._here, "seen", _ANYTHING), text or "")
+        if generation < 0:
+            raise StoreError(
+                f"the lock for {self._key!r} in Redis was lost, and somebody else has changed the "
+                "token since: theirs stays. Is Redis or this machine overloaded?"
+            )
+        self._remember(generation, text)
+
+    def _run(self, script: Any, generation: int, text: str) -> int:  # noqa: ANN401 - redis-py's
+        with self._errors_explained("written"):
+            return int(script(keys=[self._key], args=[generation, text]))
+
+    def _remember(self, generation: int, text: str | None) -> None:
+        self._here.seen = generation
+        if generation >= self._known[0]:
+            self._known = (generation, text)
+
+    @contextmanager
+    def _renewed(self, lock: Any) -> Iterator[None]:  # noqa: ANN401 - redis-py's
+        """Renew the lease for as long as the block takes."""
+        over = threading.Event()
+        thread = threading.Thread(
+            target=self._renew, args=(lock, over), name="jwt-refresh-lease", daemon=True
+        )
+        try:
+            thread.start()
+        except RuntimeError:  # no threads any more: the lease must do as it is
+            yield
+            return
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join(_ANSWER_S)
+
+    def _renew(self, lock: Any, over: threading.Event) -> None:  # noqa: ANN401 - redis-py's
+        while not over.wait(self._lease / 3):
+            try:
+                lock.reacquire()
+            except Exception as error:  # noqa: BLE001, PERF203 - the save notices if it mattered
+                logger.debug("The lock in Redis was not renewed (%s)", type(error).__name__)
+
+    def _release(self, lock: Any) -> None:  # noqa: ANN401 - redis-py's
+        try:
+            lock.release()
+        except Exception as error:  # noqa: BLE001 - what was done under it is done; it expires
+            logger.debug("The lock in Redis was not released (%s)", type(error).__name__)
+
+    def _sealed(self, text: str) -> str:
+        return text if self._cipher is None else str(self._cipher.encrypt(text.encode()), "ascii")
+
+    def _opened(self, text: str) -> Token:
+        where = f"the key {self._key!r} in Redis"
+        if self._cipher is None:
+            return decode(text, where)
+        try:
+            opened = self._cipher.decrypt(text.encode()).decode()
+        except Exception:  # noqa: BLE001 - and no cause: it has nothing to say
+            opened = None
+        if opened is None:
+            raise StoreError(
+                f"{where} cannot be decrypted: it was written with another encryption_key, or with "
+                "none. It was left as it is; give the old key as well, or clear it and log in again"
+            )
+        return decode(opened, where)
+
+    @contextmanager
+    def _errors_explained(self, done: str) -> Iterator[None]:
+        import redis  # noqa: PLC0415 - the extra is optional
+
+        try:
+            yield
+        except redis.RedisError as error:
+            raise StoreError(
+                f"{self._key!r} in Redis could not be {done} ({type(error).__name__}). Nothing was "
+                "deleted; see to it that Redis runs and this client may write there"
+            ) from error
+
+
+def _client(source: redis.Redis | str) -> redis.Redis:
+    try:
+        import redis  # noqa: PLC0415 - the extra is optional
+    except ImportError:
+        raise ImportError(
+            "RedisStore needs redis: pip install 'requests-jwt-refresh[redis]'"
+        ) from None
+    if isinstance(source, str):
+        return redis.Redis.from_url(
+            source, socket_timeout=_ANSWER_S, socket_connect_timeout=_ANSWER_S
+        )
+    if not hasattr(source, "register_script"):
+        raise TypeError("RedisStore needs a redis.Redis or a URL such as 'redis://localhost/0'")
+    return source
+
+
+def _cipher(keys: Key | Sequence[Key]) -> Any:  # noqa: ANN401 - the extra is optional
+    try:
+        from cryptography.fernet import Fernet, MultiFernet  # noqa: PLC0415
+    except ImportError:
+        raise ImportError(
+            "encryption_key needs cryptography: pip install 'requests-jwt-refresh[encryption]'"
+        ) from None
+    several = [keys] if isinstance(keys, (str, bytes)) else list(keys)
+    try:
+        return MultiFernet([Fernet(each) for each in several])
+    except (ValueError, TypeError):
+        pass  # and no cause: its text may show a key
+    raise ValueError(
+        "encryption_key is not a Fernet key: make one with cryptography's Fernet.generate_key()"
+    )
+
+
+def _text(value: str | bytes | None) -> str | None:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value

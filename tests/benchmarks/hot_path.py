@@ -1,0 +1,163 @@
+"""What a request costs through JWTRefreshAdapter, beside a plain HTTPAdapter, in one run.
+
+    python tests/benchmarks/hot_path.py [--rounds N] [--requests N] [--imports N]
+
+Three tables, in microseconds of processor time for one `session.get`, or milliseconds:
+
+send        `adapter.send` alone: what copying the request and adding the token adds.
+session.get with trust_env off and on (requests' default; then requests itself scans the
+            environment and netrc for each request, and the addition drowns in it).
+import      `import requests` and `import requests_jwt_refresh`, each in a fresh interpreter.
+
+The network is stubbed out: both adapters end in the same stub, which makes an empty 200. Both are
+measured by turns, round after round, and the best round of each is shown: what else a machine does
+makes a round slower, never faster. Look at the ratios; the figures themselves are the machine's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import requests
+from requests.adapters import BaseAdapter, HTTPAdapter
+
+from requests_jwt_refresh import JSONEndpoint, JWTRefreshAdapter, MemoryStore, Token
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from requests import PreparedRequest, Response
+
+BASE = "https://api.example.com"
+URL = f"{BASE}/users?page=2"
+COOKIES = 10
+
+
+class Stub(HTTPAdapter):
+    """Answers everything with an empty 200, at once."""
+
+    def send(self, request: PreparedRequest, *_args: Any, **_options: Any) -> Response:
+        response = requests.Response()
+        response.status_code = 200
+        response.raw = io.BytesIO()
+        response.url, response.request = str(request.url), request
+        return response
+
+
+@dataclass
+class Pair:
+    """The same work through a plain adapter and through ours."""
+
+    name: str
+    plain: Callable[[], object]
+    ours: Callable[[], object]
+
+    def measure(self, rounds: int, times: int) -> tuple[float, float]:
+        """Return the microseconds of the best round of each, measured by turns."""
+        pairs = [(spent(self.plain, times), spent(self.ours, times)) for _ in range(rounds)]
+        return min(plain for plain, _ in pairs), min(ours for _, ours in pairs)
+
+
+def spent(work: Callable[[], object], times: int) -> float:
+    """Return the microseconds of processor time that `work` takes, over so many times."""
+    start = time.process_time()
+    for _ in range(times):
+        work()
+    return (time.process_time() - start) / times * 1e6
+
+
+def session_on(adapter: BaseAdapter, *, trust_env: bool, cookies: int) -> requests.Session:
+    session = requests.Session()
+    session.trust_env = trust_env
+    session.mount(f"{BASE}/", adapter)
+    for number in range(cookies):
+        session.cookies.set(f"cookie{number}", "value", domain="api.example.com", path="/")
+    return session
+
+
+def ours() -> JWTRefreshAdapter:
+    """Return an adapter with a token that is valid for an hour, past its first look."""
+    store = MemoryStore(Token("a" * 800, "r" * 800, time.time() + 3600))
+    adapter = JWTRefreshAdapter(BASE, JSONEndpoint("/auth/refresh"), store, transport=Stub())
+    adapter.send(requests.Request("GET", URL).prepare())
+    return adapter
+
+
+def sending(cookies: int) -> Pair:
+    with session_on(Stub(), trust_env=False, cookies=cookies) as session:
+        request = session.prepare_request(requests.Request("GET", URL))
+    plain, adapter = Stub(), ours()
+    name = f"adapter.send, {cookies} cookies"
+    return Pair(name, lambda: plain.send(request), lambda: adapter.send(request))
+
+
+def getting(*, trust_env: bool, cookies: int, url: str = URL) -> Pair:
+    plain = session_on(Stub(), trust_env=trust_env, cookies=cookies)
+    mounted = session_on(ours(), trust_env=trust_env, cookies=cookies)
+    where = "relative" if url != URL else f"{cookies} cookies"
+    name = f"session.get, trust_env {'on ' if trust_env else 'off'}, {where}"
+    return Pair(name, lambda: plain.get(URL), lambda: mounted.get(url))
+
+
+def import_milliseconds(code: str) -> float:
+    """Return the wall-clock milliseconds that `code` takes in a fresh interpreter."""
+    timed = (
+        "import time; start = time.perf_counter()\n"
+        f"{code}\n"
+        "print((time.perf_counter() - start) * 1000)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", timed], capture_output=True, text=True, check=True, timeout=60
+    )
+    return float(done.stdout)
+
+
+def import_table(times: int) -> list[str]:
+    codes = ("import requests", "import requests_jwt_refresh", "import requests, keyring")
+    rounds = [[import_milliseconds(code) for code in codes] for _ in range(times)]
+    best = [min(column) for column in zip(*rounds, strict=True)]
+    middle = [statistics.median(column) for column in zip(*rounds, strict=True)]
+    return [
+        f"{code:<46}{low:7.1f} ms best {mid:7.1f} ms median {low / best[0]:6.2f} x"
+        for code, low, mid in zip(codes, best, middle, strict=True)
+    ]
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description="The cost of the hot path, beside plain requests")
+    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--requests", type=int, default=300, help="in each round")
+    parser.add_argument("--imports", type=int, default=15)
+    options = parser.parse_args()
+    pairs = [
+        sending(0),
+        sending(COOKIES),
+        getting(trust_env=False, cookies=0),
+        getting(trust_env=False, cookies=COOKIES),
+        getting(trust_env=False, cookies=0, url="/users?page=2"),
+        getting(trust_env=True, cookies=0),
+    ]
+    say(f"{'':<46}{'plain':>9}{'ours':>9}{'added':>9}{'ratio':>7}")
+    for pair in pairs:
+        plain, mine = pair.measure(options.rounds, options.requests)
+        added, ratio = mine - plain, mine / plain
+        say(f"{pair.name:<46}{plain:6.1f} µs{mine:6.1f} µs{added:6.1f} µs{ratio:7.2f}")
+    say("")
+    for line in import_table(options.imports):
+        say(line)
+
+
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""What the tests against real servers share: a client, many threads, and tokens that are over."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import requests
+
+from requests_jwt_refresh import MemoryStore, mount
+from requests_jwt_refresh.tokens import jwt_claims
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from typing_extensions import Self
+
+    from requests_jwt_refresh import Endpoint, RefreshRejected, Token
+
+WAIT = 60.0  # seconds; only ever passed by a failing test
+LOGINS = 12  # so many tokens grow old together
+THREADS = 32
+
+
+class Client(requests.Session):
+    """A session with the adapter on it, a store to look into, and what its callbacks were told."""
+
+    def __init__(self, url: str, endpoint: Endpoint, token: Token, **options: Any) -> None:
+        super().__init__()
+        self.trust_env = False
+        self.store = MemoryStore(token)
+        self.refreshed: list[Token] = []
+        self.logouts: list[RefreshRejected] = []
+        self.adapter = mount(
+            self,
+            url,
+            endpoint,
+            self.store,
+            on_refresh=self.refreshed.append,
+            on_logout=self.logouts.append,
+            **options,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+
+class OldTokens:
+    """Tokens that have really expired: many log in, and one wait is for all of them."""
+
+    def __init__(self, login: Callable[[], Token], status_of: Callable[[Token], int]) -> None:
+        self._login = login
+        self._status_of = status_of
+        self._tokens: list[Token] = []
+
+    def take(self) -> Token:
+        """Return one that nobody else has; the server itself has said 401 to the youngest."""
+        if not self._tokens:
+            self._tokens = [self._login() for _ in range(LOGINS)]
+            until(lambda: self._status_of(self._tokens[-1]) != 200)
+        return self._tokens.pop()
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    """Return once `is_so`. Raises TimeoutError after WAIT seconds."""
+    deadline = time.monotonic() + WAIT
+    while not is_so():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"it was not so in {WAIT:g} s")
+        time.sleep(0.05)
+
+
+def until_over(jwt: str | None) -> None:
+    """Return once a JWT's own ``exp`` has passed, by the clock that the server shares with us."""
+    ends = jwt_claims(jwt or "")["exp"]
+    until(lambda: time.time() >= ends)
+
+
+def in_threads(work: Callable[[], Any]) -> list[Any]:
+    """Do the same in 32 threads that start together; return what they returned."""
+    start = threading.Barrier(THREADS)
+
+    def one(_: int) -> Any:
+        start.wait(WAIT)
+        return work()
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(pool.map(one, range(THREADS), timeout=WAIT))

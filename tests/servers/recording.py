@@ -1,0 +1,44 @@
+"""A WSGI app around another that remembers what was asked and answered."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+
+class Recorded:
+    """Passes everything on but /_seen: GET tells the requests so far, DELETE forgets them."""
+
+    def __init__(self, app: WSGIApplication) -> None:
+        self._app = app
+        self._lock = threading.Lock()  # guards _seen
+        self._seen: list[tuple[str, str, int, str]] = []
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/_seen":
+            return self._tell(environ, start_response)
+
+        def noted(status: str, *arguments: Any) -> Any:
+            self._note(environ, int(status[:3]))
+            return start_response(status, *arguments)
+
+        return self._app(environ, noted)
+
+    def _note(self, environ: WSGIEnvironment, status: int) -> None:
+        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        with self._lock:
+            self._seen.append((method, path, status, environ.get("REMOTE_PORT", "")))
+
+    def _tell(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        with self._lock:
+            told = json.dumps(self._seen).encode()
+            if environ["REQUEST_METHOD"] == "DELETE":
+                self._seen.clear()
+        length = ("Content-Length", str(len(told)))
+        start_response("200 OK", [("Content-Type", "application/json"), length])
+        return [told]

@@ -1,0 +1,213 @@
+"""The hot path: with a valid token and our origin, no lock, no look into the store, no parsing.
+
+How much time that takes is in benchmarks/hot_path.py.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+from requests.adapters import BaseAdapter
+
+from requests_jwt_refresh import JWTRefreshAdapter, MemoryStore, Token, holding, mounting, urls
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from requests import PreparedRequest, Response, Session
+
+BASE = "https://hot.example.com/v1"
+OURS = ["/users", "/users/7?page=2", f"{BASE}/users", "https://hot.example.com/elsewhere#top", ""]
+
+
+class Stub(BaseAdapter):
+    """A transport without a network: 200 to everything, unless told otherwise."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.statuses: list[int] = []
+        self.tokens: list[Any] = []
+
+    def send(self, request: PreparedRequest, *_args: Any, **_options: Any) -> Response:
+        self.tokens.append(request.headers.get("Authorization"))
+        response = requests.Response()
+        response.status_code = self.statuses.pop(0) if self.statuses else 200
+        response.raw, response.url, response.request = io.BytesIO(), str(request.url), request
+        return response
+
+    def close(self) -> None:
+        pass
+
+
+class WatchedStore(MemoryStore):
+    """A store that notes each verb."""
+
+    def __init__(self, token: Token) -> None:
+        super().__init__(token)
+        self.asked: list[str] = []
+
+    def load(self) -> Token | None:
+        self.asked.append("load")
+        return super().load()
+
+    def save(self, token: Token) -> None:
+        self.asked.append("save")
+        super().save(token)
+
+    def clear(self) -> None:
+        self.asked.append("clear")
+        super().clear()
+
+    def lock(self, timeout: float) -> Any:
+        self.asked.append("lock")
+        return super().lock(timeout)
+
+
+class WatchedLock:
+    """A lock that notes each time it is taken by this library."""
+
+    def __init__(self, make: Callable[[], Any], taken: list[str]) -> None:
+        self._lock = make()
+        self._taken = taken
+
+    def acquire(self, *args: Any, **kwargs: Any) -> bool:
+        self._note()
+        return bool(self._lock.acquire(*args, **kwargs))
+
+    def __enter__(self) -> None:
+        self._note()
+        self._lock.acquire()
+
+    def __exit__(self, *_exc: object) -> None:
+        self._lock.release()
+
+    def _note(self) -> None:
+        taker = sys._getframe(2).f_globals["__name__"]  # noqa: SLF001 - who takes it?
+        if taker.startswith("requests_jwt_refresh"):
+            self._taken.append(taker)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._lock, name)
+
+
+@pytest.fixture
+def taken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The modules of this library that have taken a lock made since, in order."""
+    taken: list[str] = []
+    for kind in ("Lock", "RLock"):
+        make = getattr(threading, kind)
+        monkeypatch.setattr(threading, kind, lambda make=make: WatchedLock(make, taken))
+    for module in (holding, mounting):
+        monkeypatch.setattr(module, "_mutex", threading.Lock())
+    return taken
+
+
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The URLs that have been parsed."""
+    parsed: list[str] = []
+    for name in ("urlsplit", "parse_url"):
+        parse = getattr(urls, name)
+
+        def noting(url: str, parse: Callable[[str], object] = parse) -> object:
+            parsed.append(url)
+            return parse(url)
+
+        monkeypatch.setattr(urls, name, noting)
+    return parsed
+
+
+@pytest.fixture
+def stub() -> Stub:
+    return Stub()
+
+
+@pytest.fixture
+def store() -> WatchedStore:
+    return WatchedStore(Token("first", "r1", time.time() + 3600))
+
+
+def refreshed(_session: Session, _token: Token) -> Token:
+    return Token("second", "r2", time.time() + 3600)
+
+
+@pytest.fixture
+def session(taken: list[str], stub: Stub, store: WatchedStore) -> Iterator[Session]:
+    """A session that has sent one request to our origin."""
+    with requests.Session() as session:
+        session.trust_env = False
+        session.mount("https://", JWTRefreshAdapter(BASE, refreshed, store, transport=stub))
+        assert session.get("/warm").status_code == 200
+        assert store.asked == ["load"], "one look, for the first request"
+        assert taken, "which did take a lock"
+        taken.clear()
+        store.asked.clear()
+        yield session
+
+
+def test_no_lock_is_taken(session: Session, taken: list[str]) -> None:
+    """Threads with a valid token never stand in line."""
+    for url in OURS:
+        session.get(url)
+    assert taken == []
+
+
+def test_no_store_is_read(session: Session, store: WatchedStore) -> None:
+    """A keyring costs milliseconds: nobody asks it for what is known."""
+    for url in OURS:
+        session.get(url)
+    assert store.asked == []
+
+
+def test_no_url_is_parsed_whose_origin_is_known(session: Session, parsed: list[str]) -> None:
+    """One URL of an origin, ours or not, stands for all of them."""
+    for url in OURS:
+        session.get(url)
+    session.get("https://other-than-hot.example.com/1")
+    assert [url for url in parsed if "//hot." in url] == []
+    assert parsed, "an origin never seen before has to be parsed"
+    parsed.clear()
+    session.get("https://other-than-hot.example.com/2?x=1")
+    assert parsed == []
+
+
+def test_every_request_had_its_token(session: Session, stub: Stub) -> None:
+    """What is so cheap is done all the same."""
+    for url in OURS:
+        session.get(url)
+    assert stub.tokens == ["Bearer first"] * (1 + len(OURS))
+
+
+def test_it_is_hot_again_after_a_refresh(
+    session: Session, stub: Stub, store: WatchedStore, taken: list[str]
+) -> None:
+    """A 401 takes locks and asks the store; the requests after it do neither."""
+    stub.statuses = [401, 200]
+    session.get("/users")
+    assert store.asked[0] == "lock"
+    assert "save" in store.asked
+    assert taken, "the instruments do see the way that is not hot"
+    taken.clear()
+    store.asked.clear()
+    session.get("/users")
+    assert stub.tokens[-2:] == ["Bearer second"] * 2
+    assert (taken, store.asked) == ([], [])
+
+
+def test_an_opaque_token_is_as_cheap(taken: list[str], stub: Stub) -> None:
+    """One whose expiry nobody knows is taken for valid until the API says otherwise."""
+    store = WatchedStore(Token("opaque", "r1"))
+    with requests.Session() as session:
+        session.mount("https://", JWTRefreshAdapter(BASE, refreshed, store, transport=stub))
+        session.get("/warm")
+        taken.clear()
+        store.asked.clear()
+        session.get("/users")
+    assert stub.tokens == ["Bearer opaque"] * 2
+    assert (taken, store.asked) == ([], [])

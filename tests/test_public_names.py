@@ -1,0 +1,275 @@
+"""The public surface: what may be imported, how it is called, and what an import costs."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+import requests_jwt_refresh
+from requests_jwt_refresh import JWTRefreshAdapter, presets, testing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+NAMES = [
+    "BearerEndpoint",
+    "Endpoint",
+    "InsecureURL",
+    "InvalidToken",
+    "InvalidURL",
+    "JSONEndpoint",
+    "JWTRefreshAdapter",
+    "JWTRefreshError",
+    "KeyringStore",
+    "LockTimeout",
+    "Matcher",
+    "MemoryStore",
+    "OAuth2Endpoint",
+    "ReentrantRefresh",
+    "RefreshRejected",
+    "RefreshUnavailable",
+    "Reply",
+    "StoreError",
+    "Token",
+    "TokenStore",
+    "all_of",
+    "anonymous",
+    "any_401",
+    "any_of",
+    "bearer_challenge",
+    "json_field",
+    "mount",
+    "presets",
+    "status",
+]
+
+READING = (
+    "access='access_token', refresh='refresh_token', expires_in='expires_in', ok=(200, 201), "
+    "rejected={rejected}, extra=<factory>, when=status(401)"
+)
+
+CALLS = {
+    "JWTRefreshAdapter": "(base_url, refresh, store=None, *, when=None, login=None, "
+    "on_refresh=None, on_logout=None, transport=None, trusted_origins=(), refresh_session=None, "
+    "refresh_timeout=30.0, allow_http=False, **http_adapter_options)",
+    "mount": "(session, base_url, refresh, store=None, **options)",
+    "Token": "(access, refresh=None, expires_at=None)",
+    "JSONEndpoint": f"(url, *, send='refresh_token', {READING})".format(rejected="(400, 401, 403)"),
+    "BearerEndpoint": f"(url, *, method='POST', {READING})".format(rejected="(400, 401, 403, 422)"),
+    "OAuth2Endpoint": "(url, client_id=None, client_secret=None, *, client_auth=None, "
+    "extra=<factory>, when=status(401))",
+    "Reply": "(status, headers, body)",
+    "MemoryStore": "(token=None)",
+    "KeyringStore": "(service, account='default', *, backend=None, allow_plaintext=False, "
+    "timeout=30.0)",
+    "status": "(*codes)",
+    "bearer_challenge": "(error='invalid_token', *, status=401)",
+    "json_field": "(path, value, *, status=401)",
+    "any_of": "(*matchers)",
+    "all_of": "(*matchers)",
+    "any_401": "(response)",
+}
+
+VERBS = {
+    "set_token": "(self, token)",
+    "clear_token": "(self)",
+    "refresh": "(self)",
+    "close": "(self)",
+    "prefixes": "(self)",
+    "send": "(self, request, stream=False, timeout=None, verify=True, cert=None, proxies=None)",
+}
+
+ERRORS = {
+    "JWTRefreshError": {"RequestException"},
+    "RefreshRejected": {"JWTRefreshError"},
+    "RefreshUnavailable": {"JWTRefreshError"},
+    "ReentrantRefresh": {"JWTRefreshError"},
+    "StoreError": {"JWTRefreshError"},
+    "LockTimeout": {"StoreError"},
+    "InvalidToken": {"JWTRefreshError", "ValueError"},
+    "InvalidURL": {"JWTRefreshError", "InvalidURL"},
+    "InsecureURL": {"InvalidURL"},
+}
+
+PRESETS = ["ASPNETCoreIdentity", "Directus", "Express", "FlaskJWTExtended", "SimpleJWT"]
+
+
+def call(function: Callable[..., object]) -> str:
+    """Return how `function` is called: names, kinds and defaults, without types."""
+    signature = inspect.signature(function)
+    bare = [each.replace(annotation=each.empty) for each in signature.parameters.values()]
+    return str(signature.replace(parameters=bare, return_annotation=signature.empty))
+
+
+def public(name: str) -> Any:
+    return getattr(requests_jwt_refresh, name)
+
+
+# --- Names ---------------------------------------------------------------------------------------
+
+
+def test_the_public_names_are_these() -> None:
+    """A name comes or goes here first, on purpose."""
+    assert requests_jwt_refresh.__all__ == NAMES
+    assert sorted(NAMES) == NAMES
+    assert testing.__all__ == ["AuthServer", "StoreContract"]
+
+
+def test_every_name_can_be_imported() -> None:
+    """What is listed is there, and a star import brings it."""
+    namespace: dict[str, object] = {}
+    exec("from requests_jwt_refresh import *", namespace)
+    assert set(NAMES) <= set(namespace)
+    assert all(hasattr(testing, name) for name in testing.__all__)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_how_it_is_called(name: str) -> None:
+    """Parameters, their order and their defaults are a contract."""
+    assert call(public(name)) == CALLS[name]
+
+
+def test_everything_that_can_be_called_is_pinned() -> None:
+    """A new function or class does not slip in without its signature."""
+    protocols_and_aliases = {"Endpoint", "Matcher", "TokenStore"}
+    values = {"anonymous", "presets"}
+    assert set(NAMES) == {*CALLS, *ERRORS, *protocols_and_aliases, *values}
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_what_the_adapter_can_do(name: str) -> None:
+    """Its methods and their parameters are a contract, too."""
+    assert call(getattr(JWTRefreshAdapter, name)) == VERBS[name]
+
+
+def test_the_adapter_adds_no_more_than_that() -> None:
+    """Beside HTTPAdapter's own there are these methods and `token`, and nothing else public."""
+    own = {name for name in vars(JWTRefreshAdapter) if not name.startswith("_")}
+    assert own == {*VERBS, "token"}
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_need_no_argument_that_the_server_has_documented(name: str) -> None:
+    """Every argument has a default; only Express wants to be told its path."""
+    preset = getattr(presets, name)
+    assert (preset("/mine") if name == "Express" else preset()).url.startswith("/")
+
+
+@pytest.mark.parametrize("name", ["FlaskJWTExtended", "SimpleJWT"])
+def test_presets_take_the_path_first_and_the_rest_by_name(name: str) -> None:
+    """As in the endpoints that they are made of."""
+    first, *others = inspect.signature(getattr(presets, name)).parameters.values()
+    assert (first.name, first.kind) == ("url", first.POSITIONAL_OR_KEYWORD)
+    assert {each.kind for each in others} == {first.KEYWORD_ONLY}
+
+
+# --- Errors --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_the_error_tree(name: str) -> None:
+    """Who catches a branch catches what is on it."""
+    assert {base.__name__ for base in public(name).__bases__} == ERRORS[name]
+    assert issubclass(public(name), requests.RequestException)
+
+
+def test_errors_are_all_public() -> None:
+    """What can be raised can be imported from the top."""
+    errors = vars(sys.modules["requests_jwt_refresh.errors"]).values()
+    raised = {
+        each.__name__
+        for each in errors
+        if isinstance(each, type) and issubclass(each, public("JWTRefreshError"))
+    }
+    assert raised == set(ERRORS)
+
+
+# --- Docstrings ----------------------------------------------------------------------------------
+
+
+def documented() -> Iterator[tuple[str, Any]]:
+    """Yield all that a user can call, by its full name."""
+    owners = [(requests_jwt_refresh, NAMES), (presets, PRESETS), (testing, testing.__all__)]
+    for owner, names in owners:
+        for name in names:
+            each = getattr(owner, name)
+            if inspect.isclass(each) or inspect.isroutine(each):
+                yield name, each
+            if inspect.isclass(each):
+                yield from (
+                    (f"{name}.{verb}", member)
+                    for verb, member in vars(each).items()
+                    if not verb.startswith("_") and (inspect.isfunction(member) or is_read(member))
+                )
+
+
+def is_read(member: object) -> bool:
+    return isinstance(member, property)
+
+
+DOCUMENTED = dict(documented())
+
+
+@pytest.mark.parametrize("name", DOCUMENTED)
+def test_it_says_what_it_does(name: str) -> None:
+    """Each has a docstring of its own, not the one that dataclass makes up."""
+    text = inspect.getdoc(DOCUMENTED[name]) or ""
+    assert text.partition("\n")[0].rstrip().endswith((".", ":")), "a first line that is a sentence"
+    assert not text.startswith(f"{name}(")
+
+
+# --- Importing -----------------------------------------------------------------------------------
+
+UNWANTED = {
+    "asyncio",
+    "filelock",
+    "http.server",
+    "keyring",
+    "multiprocessing",
+    "platformdirs",
+    "pytest",
+    "redis",
+    "requests_jwt_refresh.testing",
+    "socketserver",
+    "subprocess",
+}
+
+
+def loaded_by(module: str) -> set[str]:
+    """Return what an interpreter loads for `module` beyond what requests has loaded already."""
+    code = (
+        "import json, sys, requests\n"
+        "before = set(sys.modules)\n"
+        f"import {module}\n"
+        "print(json.dumps(sorted(set(sys.modules) - before)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stderr == ""
+    return set(json.loads(done.stdout))
+
+
+def test_importing_it_loads_nothing_that_is_not_needed_yet() -> None:
+    """Neither keyring nor redis, no test tools, and of other people's packages none at all."""
+    loaded = loaded_by("requests_jwt_refresh")
+    foreign = {name.partition(".")[0] for name in loaded} - set(sys.stdlib_module_names)
+    assert foreign == {"requests_jwt_refresh"}
+    assert loaded & UNWANTED == set()
+
+
+def test_the_servers_for_tests_need_no_pytest() -> None:
+    """The demo runs AuthServer where nothing but the runtime dependencies is installed."""
+    loaded = loaded_by("requests_jwt_refresh.testing.server")
+    assert "http.server" in loaded
+    assert {name.partition(".")[0] for name in loaded} & {"pytest", "_pytest", "keyring"} == set()

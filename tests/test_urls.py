@@ -1,0 +1,412 @@
+"""Origins, base URLs and joining; what servers see of them is in test_origins.py."""
+
+from __future__ import annotations
+
+import itertools
+import pickle
+
+import pytest
+import requests
+
+from requests_jwt_refresh.errors import InsecureURL, InvalidURL, JWTRefreshError
+from requests_jwt_refresh.urls import (
+    Origin,
+    checked,
+    checked_base,
+    has_scheme,
+    join,
+    origin_of,
+)
+
+API = Origin("https", "api.example.com", 443)
+
+SAME_ORIGIN = [
+    "https://api.example.com",
+    "https://api.example.com/",
+    "https://api.example.com/v1/users?q=1#top",
+    "https://api.example.com:443/x",
+    "https://api.example.com:/x",
+    "https://API.Example.COM/x",
+    "HTTPS://api.example.com/x",
+    "https://api.example.com?q=1",
+    "https://api.example.com#top",
+    "https://alice@api.example.com/x",
+    "https://alice:pw@api.example.com:443/x",
+    "https://evil.com@api.example.com/x",
+    "https://api.example.com?x=/@evil.com",
+    "https://api.example.com#@evil.com/",
+    "https://api.example.com//evil.com/",
+    "https://api.example.com/https://evil.com/",
+]
+OTHER_ORIGIN = [
+    "http://api.example.com/",
+    "http://api.example.com:443/",
+    "https://api.example.com:80/",
+    "https://api.example.com:8443/",
+    "https://api.example.com:4430/",
+    "https://api.example.com./",
+    "https://example.com/",
+    "https://www.api.example.com/",
+    "https://api.example.community/",
+    "https://api.example.com.evil.com/",
+    "https://api.example.com@evil.com/",
+    "https://api.example.com:443@evil.com/",
+    "https://api.example.com:pw@evil.com/",
+    "https://api.example.com;@evil.com/",
+    "https://api.example.com%2f@evil.com/",
+    "https://127.0.0.1/",
+    "https://[::1]/",
+]
+NO_ORIGIN = [
+    None,
+    b"https://api.example.com/",
+    443,
+    "",
+    "/x",
+    "//api.example.com/x",
+    "api.example.com/x",
+    "api.example.com:443/x",
+    "https:/api.example.com/x",
+    "https:api.example.com",
+    "https://",
+    "https:///api.example.com/",
+    "https://:443/",
+    "https://@/",
+    "ftp://api.example.com/",
+    "https+jwt://api.example.com/",
+    "javascript://api.example.com/",
+    "https://api.example.com:x/",
+    "https://api.example.com:99999/",
+    "https://api.example.com:-443/",
+    "https://api.example.com:443:443/",
+    "https://api.example.com:٤٤٣/",
+    "https://[::1/",
+    "https://::1]/",
+    "https://[api.example.com]/",
+    # Where two parsers see two hosts, or one sees what is not there, there is none to be sure of.
+    "https://api.example.com\\@evil.com/",
+    "https://evil.com\\@api.example.com/",
+    "https://api.example.com\\.evil.com/",
+    "https://api.example.com%00.evil.com/",
+    "https://api.example.com\t.evil.com/",
+    "https://api.exam\nple.com/",
+    "https://api.example\r.com/",
+    " https://api.example.com/",
+    "\x01https://api.example.com/",
+    "https:\\\\api.example.com\\",
+    "https://api。example。com/",
+    "https://ⓐpi.example.com/",
+]
+
+
+class TestOriginOf:
+    @pytest.mark.parametrize("url", SAME_ORIGIN)
+    def test_one_origin_has_many_spellings(self, url: str) -> None:
+        """Case, an explicit default port, userinfo, path, query and fragment make no difference."""
+        assert origin_of(url) == API
+
+    @pytest.mark.parametrize("url", OTHER_ORIGIN)
+    def test_every_other_scheme_host_or_port_is_another_origin(self, url: str) -> None:
+        """An origin is scheme, host and port, the three compared as a whole (RFC 6454 §5)."""
+        origin = origin_of(url)
+        assert origin is not None
+        assert origin != API
+
+    @pytest.mark.parametrize("url", NO_ORIGIN)
+    def test_what_cannot_be_read_with_certainty_has_none(self, url: object) -> None:
+        """No host, no http(s), no clear text: no origin, so that no token goes there."""
+        assert origin_of(url) is None  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize(
+        ("scheme", "host", "port"),
+        [
+            *itertools.product(
+                ("http", "https"),
+                ("h", "api.example.com", "api.example.com.", "127.0.0.1", "::1"),
+                (1, 80, 443, 8000, 65535),
+            )
+        ],
+    )
+    def test_an_origin_survives_being_written_out(self, scheme: str, host: str, port: int) -> None:
+        """Its text, with or without a path, reads back as the same origin."""
+        origin = Origin(scheme, host, port)
+        assert origin_of(str(origin)) == origin
+        assert origin_of(f"{origin}/v1?x=//y") == origin
+
+    @pytest.mark.parametrize(
+        ("one", "other"), [*itertools.combinations(["http://h", "https://h", "http://h:1"], 2)]
+    )
+    def test_different_origins_are_written_differently(self, one: str, other: str) -> None:
+        """The default keyring entry is named after the origin: no two share one."""
+        assert str(origin_of(one)) != str(origin_of(other))
+
+    @pytest.mark.parametrize("tail", ["", "/", "/x", "?q=1", "#f", "/a//b", "/@x", "/\\x"])
+    @pytest.mark.parametrize("head", ["https://h", "http://h:8000", "https://u@h", "https://[::1]"])
+    def test_what_follows_the_authority_makes_no_difference(self, head: str, tail: str) -> None:
+        """The origin is in what stands before the path."""
+        assert origin_of(head + tail) == origin_of(head) is not None
+
+    @pytest.mark.parametrize("url", [url for url in SAME_ORIGIN if "@" not in url])
+    def test_the_prefixes_of_an_origin_find_its_urls(self, url: str) -> None:
+        """A Session with these prefixes mounted finds every URL of the origin, once prepared."""
+        prepared = requests.Request("GET", url).prepare().url
+        assert prepared is not None
+        assert prepared.lower().startswith(API.prefixes())
+
+    @pytest.mark.parametrize("url", OTHER_ORIGIN)
+    def test_the_prefixes_of_an_origin_find_no_others(self, url: str) -> None:
+        """They end with a slash, so that no longer host name matches."""
+        assert not url.startswith(API.prefixes())
+
+    def test_an_origin_off_the_default_port_has_one_prefix(self) -> None:
+        """There is only one way to write it."""
+        assert Origin("http", "::1", 8000).prefixes() == ("http://[::1]:8000/",)
+
+
+class TestChecked:
+    @pytest.mark.parametrize(
+        ("url", "prepared"),
+        [
+            ("https://api.example.com", "https://api.example.com/"),
+            ("https://API.example.com/V1", "https://api.example.com/V1"),
+            ("HTTPS://api.example.com/v1/", "https://api.example.com/v1/"),
+            ("https://api.example.com:443/v1", "https://api.example.com:443/v1"),
+            ("https://api.example.com/a/../v1", "https://api.example.com/v1"),
+            ("https://bücher.example/ü", "https://xn--bcher-kva.example/%C3%BC"),
+            ("https://[::1]:8000/v1", "https://[::1]:8000/v1"),
+        ],
+    )
+    def test_a_base_url_is_kept_as_requests_would_send_it(self, url: str, prepared: str) -> None:
+        """Whatever is joined to it later has been through requests' own preparation once."""
+        assert checked_base(url) == prepared
+
+    @pytest.mark.parametrize(
+        "host",
+        ["127.0.0.1", "127.0.0.1:8000", "127.1.2.3", "localhost", "LocalHost:5000", "[::1]:80"],
+    )
+    def test_loopback_needs_no_encryption(self, host: str) -> None:
+        """What never leaves the machine may go over http."""
+        assert checked_base(f"http://{host}/v1").endswith("/v1")
+
+    @pytest.mark.parametrize(
+        "host",
+        [
+            "api.example.com",
+            "api.example.com:443",
+            "10.0.0.1",
+            "192.168.1.1",
+            "0.0.0.0",
+            "128.0.0.1",
+            "localhost.",
+            "localhost.example.com",
+            "notlocalhost",
+            "127.0.0.1.evil.com",
+            "127.0.0.1.",
+            "[fd00::1]",
+            "[::]",
+        ],
+    )
+    def test_http_to_another_machine_is_refused(self, host: str) -> None:
+        """Tokens would travel in the clear, unless the user says that they may."""
+        with pytest.raises(InsecureURL, match="allow_http=True"):
+            checked_base(f"http://{host}/v1")
+        assert checked_base(f"http://{host}/v1", allow_http=True).startswith("http://")
+
+    @pytest.mark.parametrize("url", ["", "/v1", "//h/v1", "api.example.com", "localhost:8000/v1"])
+    def test_a_url_without_a_scheme_is_refused_with_advice(self, url: str) -> None:
+        """The commonest slip is told how to mend."""
+        with pytest.raises(InvalidURL, match=r"the base URL .* has no scheme: write https://"):
+            checked_base(url)
+
+    @pytest.mark.parametrize("url", [None, 3, b"https://api.example.com"])
+    def test_what_is_no_string_is_refused(self, url: object) -> None:
+        """A base URL is text; what was given instead is named by its type."""
+        with pytest.raises(InvalidURL, match=f"a {type(url).__name__}"):
+            checked_base(url)  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "https://",
+            "https:///v1",
+            "https:/api.example.com",
+            "https://:443/",
+            "https://api.example.com:x/",
+            "https://api.example.com:99999/",
+            "https://exa mple.com/",
+            "https://[::1/",
+            "ftp://api.example.com/",
+            "https+jwt://api.example.com/",
+            "file:///etc/passwd",
+        ],
+    )
+    @pytest.mark.parametrize("allow_http", [False, True])
+    def test_what_is_no_http_url_is_refused(self, url: str, allow_http: bool) -> None:
+        """allow_http allows http, and nothing else."""
+        with pytest.raises(InvalidURL, match=r"the refresh URL .* is not an http"):
+            checked(url, what="the refresh URL", allow_http=allow_http)
+
+    @pytest.mark.parametrize("url", ["https://h/v1?key=1", "https://h/v1#top", "https://h?"])
+    def test_a_base_url_has_no_query_or_fragment(self, url: str) -> None:
+        """There would be no place to append a path to. (requests drops an empty query itself.)"""
+        if url.endswith("?"):
+            assert checked_base(url) == "https://h/"
+            return
+        with pytest.raises(InvalidURL, match="query or a fragment"):
+            checked_base(url)
+
+    @pytest.mark.parametrize("url", ["https://alice:pw@h/v1", "https://alice@h/"])
+    def test_a_user_name_is_refused(self, url: str) -> None:
+        """requests would make a Basic header of it, which takes the token's place."""
+        with pytest.raises(InvalidURL, match="user name"):
+            checked_base(url)
+
+    def test_the_errors_belong_to_both_trees(self) -> None:
+        """They are ours, requests' own, and a ValueError, as requests' are."""
+        for kind in (JWTRefreshError, requests.exceptions.InvalidURL, ValueError, InvalidURL):
+            with pytest.raises(kind):
+                checked_base("http://api.example.com")
+
+    def test_the_errors_can_be_pickled(self) -> None:
+        """A child process can hand one to its parent."""
+        with pytest.raises(InsecureURL) as caught:
+            checked_base("http://api.example.com")
+        again = pickle.loads(pickle.dumps(caught.value))
+        assert type(again) is InsecureURL
+        assert str(again) == str(caught.value)
+
+
+class TestNoSecretInAnError:
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "https://alice:hunter2@api.example.com/",
+            "http://alice:hunter2@api.example.com/",
+            "ftp://alice:hunter2@api.example.com/",
+            "//alice:hunter2@api.example.com/",
+            "https://alice:hunter2@",
+            "https://alice@corp:hunter2@api.example.com/",
+            "https://api.example.com:hunter2@/",
+            "http://api.example.com/?key=hunter2",
+            "https://api.example.com/?key=hunter2",
+            "https://?key=hunter2",
+            "api.example.com?key=hunter2",
+        ],
+    )
+    def test_of_a_whole_url(self, url: str) -> None:
+        """No password and no query is repeated in an error's text."""
+        with pytest.raises(InvalidURL) as caught:
+            checked_base(url)
+        assert "hunter2" not in str(caught.value)
+        assert caught.value.__cause__ is caught.value.__context__ is None
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "alice:hunter2@api.example.com/v1",
+            "https:\\\\alice:hunter2@api.example.com\\",
+            "https://alice:hunter2/2@api.example.com/",
+            "https://alice:2#hunter2@api.example.com/",
+            "https://api.example.com/#access_token=hunter2",
+        ],
+    )
+    def test_of_a_url_that_is_not_well_formed(self, url: str) -> None:
+        """A password is as secret where the scheme was forgotten or "/" was not escaped."""
+        with pytest.raises(InvalidURL) as caught:
+            checked_base(url)
+        assert "hunter2" not in str(caught.value)
+
+    @pytest.mark.parametrize(
+        "url", ["//alice:hunter2@evil.com/x", "//evil.com/?key=hunter2", "../x?key=hunter2"]
+    )
+    def test_of_a_relative_url(self, url: str) -> None:
+        """Nor is one in what is said of a relative URL."""
+        with pytest.raises(InvalidURL) as caught:
+            join("https://api.example.com/v1", url)
+        assert "hunter2" not in str(caught.value)
+
+
+class TestHasScheme:
+    @pytest.mark.parametrize(
+        "url",
+        ["https://h/", "http://h", "HTTP://h", "mock://h", "https+jwt://h", "a://", "http:/x"],
+    )
+    def test_a_scheme_is_what_stands_before_two_slashes(self, url: str) -> None:
+        """And http that lost its slashes, which is a slip and no path."""
+        assert has_scheme(url)
+
+    @pytest.mark.parametrize(
+        "url",
+        [*("", "/", "users", "users:active", "/a?next=http://x", "?u=http://x", "#http://x"),
+        *("//h/x", "://h", "1a://h", "a b://h", "httpbin/x", "urn:isbn:1", "./http://x")],
+    )  # fmt: skip
+    def test_a_colon_alone_is_none(self, url: str) -> None:
+        """What has "://" only further on, or a ":" alone, is relative."""
+        assert not has_scheme(url)
+
+
+BASES = ["https://h/", "https://h/v1", "https://h/v1/", "https://h/a/b"]
+
+
+class TestJoin:
+    @pytest.mark.parametrize(
+        ("base", "url", "joined"),
+        [
+            ("https://h/v1", "users", "https://h/v1/users"),
+            ("https://h/v1", "/users", "https://h/v1/users"),
+            ("https://h/v1/", "users", "https://h/v1/users"),
+            ("https://h/v1/", "/users", "https://h/v1/users"),
+            ("https://h/", "/users", "https://h/users"),
+            ("https://h/v1", "/users/", "https://h/v1/users/"),
+            ("https://h/v1", "", "https://h/v1"),
+            ("https://h/v1/", "", "https://h/v1/"),
+            ("https://h/", "", "https://h/"),
+            ("https://h/v1", "?q=1", "https://h/v1?q=1"),
+            ("https://h/v1/", "?q=1", "https://h/v1/?q=1"),
+            ("https://h/v1", "#top", "https://h/v1#top"),
+            ("https://h/v1", "/", "https://h/v1/"),
+            ("https://h/v1/", "/", "https://h/v1/"),
+            ("https://h/v1", "users:active", "https://h/v1/users:active"),
+            ("https://h/v1", "/a?next=http://x", "https://h/v1/a?next=http://x"),
+            ("https://h/v1", "a//b", "https://h/v1/a//b"),
+            ("https://h/v1", "?x=../..", "https://h/v1?x=../.."),
+            ("https://h/v1", "a#/../..", "https://h/v1/a#/../.."),
+            ("https://h/v1", "..a/.b/c..", "https://h/v1/..a/.b/c.."),
+        ],
+    )
+    def test_a_relative_url_is_appended(self, base: str, url: str, joined: str) -> None:
+        """The base's path is kept, and one slash stands between."""
+        assert join(base, url) == joined
+
+    @pytest.mark.parametrize("base", BASES)
+    @pytest.mark.parametrize("url", ["//evil.com/x", "//evil.com", "///x", "//", "//u:p@evil.com"])
+    def test_two_slashes_are_refused(self, base: str, url: str) -> None:
+        """They would name another host (RFC 3986 §4.2)."""
+        with pytest.raises(InvalidURL, match="two slashes"):
+            join(base, url)
+
+    @pytest.mark.parametrize("base", BASES)
+    @pytest.mark.parametrize(
+        "url",
+        [*("..", "../x", "/..", "/../x", "a/../../x", "./../x", "a/b/../../../x", "..?q", "..#f"),
+        *("%2e%2e/x", "%2E./x", ".%2e/x", "a/..%2f..%2fx", "..%5cx", "..\\x", "/..\\..\\x")],
+    )  # fmt: skip
+    def test_climbing_out_is_refused(self, base: str, url: str) -> None:
+        """No spelling of ".." leaves the base."""
+        with pytest.raises(InvalidURL, match="climbs out"):
+            join(base, url)
+
+    @pytest.mark.parametrize("base", BASES)
+    @pytest.mark.parametrize(
+        "url",
+        [*("users", "/users", "", "?q=1", "a/../b", "a/..", ".", "./x", "/a/b/../../c"),
+        *("/\\evil.com", "\\\\evil.com", "@evil.com", ":80", ":80@evil.com", ".evil.com"),
+        *("%2f%2fevil.com", "/%2fevil.com", "/\t/evil.com", ".\t./x", "%252e%252e/x"),
+        *("users:active", "/a?next=http://x", "http//evil.com", "javascript:x")],
+    )  # fmt: skip
+    def test_whatever_is_joined_stays_below_the_base(self, base: str, url: str) -> None:
+        """As requests would send it: the same origin, and a path that begins with the base's."""
+        prepared = requests.Request("GET", join(base, url)).prepare().url
+        assert prepared is not None
+        assert origin_of(prepared) == origin_of(base)
+        assert f"{prepared}/".startswith(base) or prepared.startswith(f"{base}?")
