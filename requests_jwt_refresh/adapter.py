@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
-from requests.cookies import get_cookie_header, merge_cookies
+from requests.cookies import extract_cookies_to_jar, get_cookie_header
 
 from .authorization import has_own_auth
 from .bodies import rewind, says_expired
@@ -162,16 +162,22 @@ class JWTRefreshAdapter(HTTPAdapter):
         self._wire = wire = Wire(verify, cert, proxies)
         attempt = self._refresher.token_to_send(wire, since)
         response = self._carry(_with_token(request, attempt), *options)
-        while may_match(self._when, response.status_code) and says_expired(response, self._when):
+        while may_match(self._when, response.status_code) and says_expired(
+            response, self._when, request
+        ):
             try:
                 better = self._refresher.replace(attempt, wire, since)
             except JWTRefreshError as failure:
                 raise failure.about(request, response) from failure.__cause__
-            if better is None or not _rewound(request):
+            if better is None:
+                return response
+            if not _rewound(request):
+                self._refresher.note_no_refusal(better)
                 return response
             attempt, refused = better, response
             response = self._carry(_resent(request, attempt, refused), *options)
             response.history = [*refused.history, refused]
+        self._refresher.note_no_refusal(attempt)
         return response
 
     def close(self) -> None:
@@ -225,13 +231,15 @@ def _with_token(request: PreparedRequest, attempt: Attempt) -> PreparedRequest:
 
 
 def _resent(request: PreparedRequest, attempt: Attempt, refused: Response) -> PreparedRequest:
-    """Return the request once more, with a new token and the cookies that came with the 401."""
+    """Return the request once more, with a new token and with the cookies as the 401 left them."""
     copy = _with_token(request, attempt)
-    if refused.cookies and copy._cookies is not None:  # noqa: SLF001 - as requests' own auth does
-        jar = copy._cookies  # noqa: SLF001
-        if copy.headers.get("Cookie") == get_cookie_header(jar, _bare(request)):
+    jar = copy._cookies  # noqa: SLF001 - requests' own auth classes do so, there is no other way
+    if jar is not None and "Set-Cookie" in refused.headers:
+        made_from_jar = copy.headers.get("Cookie") == get_cookie_header(jar, _bare(request))
+        extract_cookies_to_jar(jar, refused.request, refused.raw)
+        if made_from_jar:  # one that the caller set by hand stays as it is
             copy.headers.pop("Cookie", None)
-            copy.prepare_cookies(merge_cookies(jar, refused.cookies))
+            copy.prepare_cookies(jar)
     return copy
 
 

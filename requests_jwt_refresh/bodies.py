@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 from requests.exceptions import UnrewindableBodyError
 from requests.utils import rewind_body
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, ProtocolError
 from urllib3.response import HTTPResponse
 
 if TYPE_CHECKING:
@@ -20,8 +20,10 @@ MATCH_BYTES = 16 * 1024  # how much of an answer's body a matcher may see
 KEEP_BYTES = 1024 * 1024  # how much of a 401's body is kept when its connection is let go
 
 
-def says_expired(response: Response, matcher: Callable[[Response], bool]) -> bool:
-    """Ask `matcher` about `response`, and if it says yes let the connection go at once.
+def says_expired(
+    response: Response, matcher: Callable[[Response], bool], request: PreparedRequest
+) -> bool:
+    """Ask `matcher` about the response to `request`, and if it says yes let the connection go.
 
     Either way the caller's view of the body stays whole, streamed or not. The matcher gets a twin
     of the response that sees at most MATCH_BYTES of the body.
@@ -29,7 +31,7 @@ def says_expired(response: Response, matcher: Callable[[Response], bool]) -> boo
     raw = response.raw
     if not isinstance(raw, HTTPResponse):  # a transport of another kind: nothing to hold or keep
         return bool(matcher(response))
-    body = _Body(raw, drop_connection=response.request.body is not None)
+    body = _Body(raw, request)
     try:
         expired = bool(matcher(_twin(response, body)))
     except BaseException:
@@ -76,11 +78,12 @@ class _Body:
     pool as soon as the answer is read to its end.
     """
 
-    def __init__(self, raw: HTTPResponse, *, drop_connection: bool) -> None:
+    def __init__(self, raw: HTTPResponse, request: PreparedRequest) -> None:
         self.raw = raw
+        self._method = request.method
         self.seen = b""
         self.failure: HTTPError | None = None
-        self._held = raw._connection if drop_connection else None  # noqa: SLF001 - no public way to hold it
+        self._held = raw._connection if request.body is not None else None  # noqa: SLF001 - no public way to hold it
         if self._held is not None:
             raw._connection = None  # noqa: SLF001
 
@@ -108,8 +111,10 @@ class _Body:
         """Let the connection go; return the response from memory."""
         while self.read(KEEP_BYTES):
             pass
+        if self.failure is None and not self.raw.closed:
+            self.failure = ProtocolError("the body was too long to be kept: the rest is lost")
         self.close()
-        return self.response(io.BytesIO(self.seen), whole=True)
+        return self.response(_Replay(self), whole=True)
 
     def close(self) -> None:
         """Return the connection to the pool: alive if it is sound and fully read, else closed."""
@@ -119,7 +124,7 @@ class _Body:
             self.raw.close()
         self.raw.release_conn()
 
-    def response(self, source: io.RawIOBase | io.BytesIO, *, whole: bool) -> HTTPResponse:
+    def response(self, source: io.RawIOBase, *, whole: bool) -> HTTPResponse:
         """Return a response like the raw one, reading from `source`."""
         raw: Any = self.raw
         return HTTPResponse(
@@ -134,7 +139,9 @@ class _Body:
                 raw, "_original_response", None
             ),  # Session reads cookies there
             enforce_content_length=whole,
+            request_method=self._method,
             request_url=raw.geturl(),
+            retries=raw.retries,
         )
 
     def _give_back_connection(self, *, closed: bool = False) -> None:

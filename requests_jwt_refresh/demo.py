@@ -339,8 +339,6 @@ def _play(scene: Scene, number: int, stage: Stage) -> Outcome:
     checks: list[Check] = []
     try:
         checks.extend(scene.play(stage))
-    except BrokenPipeError:  # nobody reads the page any more
-        raise
     except (requests.RequestException, OSError) as error:
         failed = Check("the scene ended with", f"{type(error).__name__}: {error}", "no error")
         stage.page.verdict(str(failed), is_good=False)

@@ -91,6 +91,7 @@ class Holding:
     def __init__(self) -> None:
         self.token: Token | None = None  # requests read it without the mutex
         self.seen: Token | type[_Unseen] | None = _Unseen  # what the store held when last seen
+        self.untried: Token | None = None  # fresh from the server, and no API call has ended yet
         self.proven = False  # the store has shown that it can be written
         self.save_again_at = 0.0  # time.monotonic(), while memory is ahead of the store
         self.outage: Outage | None = None

@@ -12,7 +12,7 @@ import requests
 
 from .adapter import JWTRefreshAdapter
 from .errors import InvalidURL
-from .urls import checked_base, has_scheme, join
+from .urls import checked_base, has_scheme, join, shown
 
 if TYPE_CHECKING:
     from requests.adapters import BaseAdapter
@@ -91,7 +91,7 @@ def _absolute(session: requests.Session, url: object) -> str | None:
         return None
     if len(bases) > 1:
         raise InvalidURL(
-            f"the relative URL {text.partition('?')[0]!r} is ambiguous: this session has several "
+            f"the relative URL {shown(text)} is ambiguous: this session has several "
             f"base URLs ({', '.join(sorted(bases))}). Write the whole URL"
         )
     return join(bases.pop(), text)

@@ -122,15 +122,20 @@ class Refresher:
         Cheapest first: the current token, if this request was sent with an older one; the store's,
         if somebody else has refreshed; the server's. Raises RefreshUnavailable or StoreError.
         """
+        if sent.token is not None and (sent.asked or sent.token is self._holding.untried):
+            self._holding.note_refused(sent.token)
         if sent.asked or sent.resends == MAX_RESENDS:
-            if sent.asked and sent.token is not None:
-                self._holding.note_refused(sent.token)
             return None
         try:
             renewed = self._renew(sent.token, wire, since)
         except RefreshRejected:
             return None
         return replace(renewed, resends=sent.resends + 1)
+
+    def note_no_refusal(self, sent: Attempt) -> None:
+        """Remember that nothing is known against a token, should it have been a fresh one."""
+        if sent.token is self._holding.untried:
+            self._holding.untried = None
 
     # What the user asks for
 
@@ -139,6 +144,8 @@ class Refresher:
         return self._holding.token or self._first_look()
 
     def set_token(self, token: Token) -> None:
+        if not isinstance(token, Token):
+            raise TypeError(f"set_token takes a Token, not {type(token).__name__}")
         self._refuse_reentry(self._holding.flight)
         with self._store.lock(self._timeout):
             token = received(token)
@@ -385,6 +392,7 @@ class Refresher:
         """Save and publish a new token. If the store will not take it, memory keeps it."""
         if fresh.refresh is None:
             fresh = replace(fresh, refresh=old_refresh)
+        self._holding.untried = fresh
         try:
             self._store.save(fresh)
         except Exception as error:  # noqa: BLE001 - whatever it is, the token must not be lost
@@ -473,8 +481,9 @@ def _call_back(callback: Callable[[Any], object] | None, value: object) -> None:
     try:
         callback(value)
     except Exception as error:  # noqa: BLE001 - a callback's fault is not the request's
-        # Neither its text nor its traceback: a callback is given tokens.
-        logger.error("%r raised %s", callback, type(error).__name__)  # noqa: TRY400
+        # Neither its text nor its repr or traceback: a callback is given tokens.
+        name = getattr(callback, "__qualname__", type(callback).__name__)
+        logger.error("%s raised %s", name, type(error).__name__)  # noqa: TRY400
 
 
 def _in_a_thread(function: Callable[..., None], *args: object) -> None:

@@ -16,7 +16,6 @@ from .errors import InsecureURL, InvalidURL
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HAS_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-_USERINFO = re.compile(r"//[^/?#]*@")
 
 
 class Origin(NamedTuple):
@@ -76,19 +75,19 @@ def checked(url: str, *, what: str, allow_http: bool = False) -> str:
     https nor loopback and `allow_http` is false.
     """
     if not isinstance(url, str) or not has_scheme(url):
-        raise InvalidURL(f"{what} {_shown(url)} has no scheme: write https://...")
+        raise InvalidURL(f"{what} {shown(url)} has no scheme: write https://...")
     try:
         prepared = requests.Request("GET", url).prepare().url
     except requests.RequestException:
         prepared = None
     origin = origin_of(prepared)
     if prepared is None or origin is None:
-        raise InvalidURL(f"{what} {_shown(url)} is not an http(s) URL with a host")
+        raise InvalidURL(f"{what} {shown(url)} is not an http(s) URL with a host")
     if "@" in urlsplit(prepared).netloc:
-        raise InvalidURL(f"{what} {_shown(url)} holds a user name: leave it out")
+        raise InvalidURL(f"{what} holds a user name: leave it out")
     if not (origin.is_safe() or allow_http):
         raise InsecureURL(
-            f"{what} {_shown(url)} would send tokens unencrypted: use https, or allow_http=True "
+            f"{what} {shown(url)} would send tokens unencrypted: use https, or allow_http=True "
             "if you must"
         )
     return prepared
@@ -98,7 +97,7 @@ def checked_base(url: str, *, allow_http: bool = False) -> str:
     """Return a base URL as requests would send it. Raises as `checked` does."""
     base = checked(url, what="the base URL", allow_http=allow_http)
     if "?" in base or "#" in base:
-        raise InvalidURL(f"the base URL {_shown(url)} has a query or a fragment: leave it out")
+        raise InvalidURL(f"the base URL {shown(url)} has a query or a fragment: leave it out")
     return base
 
 
@@ -119,12 +118,12 @@ def join(base: str, url: str) -> str:
     """
     if url.startswith("//"):
         raise InvalidURL(
-            f"the relative URL {_shown(url)} starts with two slashes, which would name another "
+            f"the relative URL {shown(url)} starts with two slashes, which would name another "
             "host (RFC 3986 §4.2): write one slash, or the whole URL with its scheme"
         )
     path = re.split(r"[?#]", url, maxsplit=1)[0]
     if _climbs(path):
-        raise InvalidURL(f"the relative URL {_shown(url)} climbs out of the base URL with '..'")
+        raise InvalidURL(f"the relative URL {shown(url)} climbs out of the base URL with '..'")
     if not path:
         return base + url
     return f"{base.rstrip('/')}/{url.removeprefix('/')}"
@@ -146,8 +145,10 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _shown(url: object) -> str:
+def shown(url: object) -> str:
     """Return `url` for an error text, without what may be secret in it."""
     if not isinstance(url, str):
         return f"(a {type(url).__name__})"
-    return repr(_USERINFO.sub("//***@", url).partition("?")[0])
+    if "@" in url:
+        return "(not shown: it has an '@', and may hold a password)"
+    return repr(re.split(r"[?#]", url, maxsplit=1)[0])

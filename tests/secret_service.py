@@ -89,7 +89,7 @@ class SecretService:
     def check(self) -> None:
         """Fail if one of the daemons has died, so that no store is blamed for it."""
         for process in self._running:
-            assert process.poll() is None, f"{process.args} has died: {process.returncode}"
+            assert process.poll() is None, f"{process.args!r} has died: {process.returncode}"
 
     def stop(self) -> None:
         for process in reversed(self._running):

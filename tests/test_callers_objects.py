@@ -486,6 +486,8 @@ ANSWERS = {
     "16 KiB - 1": sized(noise(16 * KIB - 1)),
     "16 KiB": sized(noise(16 * KIB)),
     "16 KiB + 1": sized(noise(16 * KIB + 1)),
+    "1024 KiB": sized(noise(MIB)),
+    "1024 KiB chunked": chunked(noise(MIB), size=64 * KIB),
     "1 MiB + 1": sized(noise(MIB + 1)),
     "3 MiB": sized(noise(3 * MIB)),
     "3 MiB chunked": chunked(noise(3 * MIB), size=64 * KIB),

@@ -201,8 +201,10 @@ def test_waits_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_interrupted_in_the_middle() -> None:
     """Ctrl-C while 32 threads wait for a refresh: 130, nothing on stderr, and an end."""
+    # A shell's background jobs, and so their children, start with SIGINT ignored.
     code = (
         "import signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from requests_jwt_refresh import cli, demo\n"
         "demo.Record.wait_for = lambda *_: signal.raise_signal(signal.SIGINT)\n"
         "sys.exit(cli.main(['demo']))\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -44,6 +45,13 @@ class BrittleStore(MemoryStore):
         self.broken = set(broken)
         self.error: Exception = StoreError("the disk is full")
         self.diary: list[str] = []
+        self.timeouts: list[float] = []
+
+    @contextmanager
+    def lock(self, timeout: float) -> Iterator[None]:
+        self.timeouts.append(timeout)
+        with super().lock(timeout):
+            yield
 
     def load(self) -> Token | None:
         self._note("load")
@@ -242,7 +250,9 @@ def test_saving_again_waits_for_nobody(
     store.broken.clear()
     clock.now += FIRST_PAUSE
     with store.lock(0):
+        store.timeouts.clear()
         assert session.get("/api/x").status_code == 200
+        assert store.timeouts == [0]
         assert store.held() != adapter.token
     clock.now += FIRST_PAUSE
     assert session.get("/api/x").status_code == 200
@@ -429,7 +439,19 @@ def test_the_order(server: AuthServer, session: requests.Session) -> None:
     old = server.login()
     store = SlowStore(old)
     told: list[Token | None] = []
-    adapter = mount(session, server.url, ENDPOINT, store, on_refresh=lambda _: told.append(seen()))
+    everybody = threading.Barrier(4)
+
+    def expired(response: requests.Response) -> bool:
+        return response.status_code == 401 and everybody.wait(WAIT) >= 0
+
+    adapter = mount(
+        session,
+        server.url,
+        ENDPOINT,
+        store,
+        when=expired,
+        on_refresh=lambda _: told.append(seen()),
+    )
 
     def seen() -> Token | None:
         return adapter.token if adapter.token == store.load() else None

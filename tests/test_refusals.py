@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from types import SimpleNamespace
@@ -600,6 +601,45 @@ def test_the_brake_holds_for_many_threads(
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _number: insist(session, 10), range(8), timeout=WAIT))
+    assert server.counters.refreshes == REFUSED_LIMIT
+
+
+class RefusedLate:
+    """A fault: everything is refused, but a resend of /api/held/... only when it is let go."""
+
+    def __init__(self) -> None:
+        self.held = threading.Semaphore(0)
+        self.let_go = threading.Event()
+        self._mutex = threading.Lock()
+        self._sent: Counter[str] = Counter()
+
+    def play(self, exchange: Exchange) -> None:
+        path = exchange.seen.path
+        with self._mutex:
+            self._sent[path] += 1
+            is_held = path.startswith("/api/held/") and self._sent[path] == 2
+        if is_held:
+            self.held.release()
+            assert self.let_go.wait(WAIT)
+        exchange.send(STILL_EXPIRED.answer())
+
+
+def test_the_brake_does_not_wait_for_the_one_who_asked(
+    server: AuthServer, session: requests.Session, store: MemoryStore
+) -> None:
+    """A fresh token counts as refused even if the refusal met somebody else's request first."""
+    mount(session, server.url, ENDPOINT, store)
+    late = RefusedLate()
+    server.fail(late, on="api", times=None)
+    with ThreadPoolExecutor(REFUSED_LIMIT) as pool:
+        try:
+            for number in range(REFUSED_LIMIT):
+                slow = pool.submit(session.get, f"/api/held/{number}")
+                slow.add_done_callback(lambda _slow: late.held.release())  # braked, not held
+                assert late.held.acquire(timeout=WAIT)
+                insist(session, 1)
+        finally:
+            late.let_go.set()
     assert server.counters.refreshes == REFUSED_LIMIT
 
 

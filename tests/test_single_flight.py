@@ -308,6 +308,25 @@ def test_a_failure_is_shared(
     assert server.counters.rotated == 1
 
 
+def test_a_failure_is_shared_by_all_adapters(server: AuthServer, store: MemoryStore) -> None:
+    """Sessions and adapters of their own make no difference: one store, one attempt."""
+    seen = Seen401s(THREADS)
+
+    def get(number: int) -> requests.Response:
+        with requests.Session() as session:
+            mount(session, server.url, ENDPOINT, store, when=seen)
+            return session.get(f"/api/{number}")
+
+    server.expire()
+    server.fail(Status(500), times=None)
+    with server.gate() as gate:
+        crowd = Crowd(THREADS, get)
+        gate.wait_for(1, WAIT)
+        assert seen.all_in.wait(WAIT)
+    assert len(crowd.failures(RefreshUnavailable)) == THREADS
+    assert server.counters.refreshes == 1
+
+
 def test_each_failure_carries_its_own_401(
     server: AuthServer, session: requests.Session, store: MemoryStore
 ) -> None:
@@ -520,6 +539,40 @@ def test_a_leader_that_lives_on(
     assert_one_rotation(server, store)
 
 
+def test_whoever_was_interrupted_may_come_back(
+    server: AuthServer,
+    session: requests.Session,
+    store: MemoryStore,
+    followers: Followers,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After Ctrl-C in the leader, its thread may wait for the exchange, as anybody may."""
+    interrupted: list[bool] = []
+
+    def interrupted_wait(futures: Any, timeout: float) -> Any:
+        if not interrupted and not isinstance(futures[0], Flight):
+            interrupted.append(True)
+            gate.wait_for(1, WAIT)
+            raise KeyboardInterrupt
+        return followers.wait_and_count(futures, timeout)
+
+    def open_for_a_follower() -> None:
+        followers.wait_for(1)
+        gate.open()
+
+    monkeypatch.setattr(refresher, "wait", interrupted_wait)
+    mount(session, server.url, ENDPOINT, store)
+    server.expire()
+    with server.gate() as gate:
+        with pytest.raises(KeyboardInterrupt):
+            session.get("/api/x")
+        opener = threading.Thread(target=open_for_a_follower)
+        opener.start()
+        assert session.get("/api/x").status_code == 200
+        opener.join(WAIT)
+    assert_one_rotation(server, store)
+
+
 # --- Ctrl-C, the end of the program, fork --------------------------------------------------------
 
 
@@ -560,6 +613,7 @@ def path(server: AuthServer, tmp_path: Path) -> Path:
 
 
 def child_interrupted(url: str, path: Path) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
     session = requests.Session()
     mount(session, url, ENDPOINT, FileBacked(path))
     try:

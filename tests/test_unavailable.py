@@ -237,6 +237,26 @@ def test_a_redirect_is_not_followed(
     assert session.get("/api/x").status_code == 200
 
 
+def test_a_callables_session_follows_no_redirect(
+    server: AuthServer, session: requests.Session, store: MemoryStore, elsewhere: AuthServer
+) -> None:
+    """Nor does the session that a callable is given, which need not think of it."""
+    statuses: list[int] = []
+
+    def refresh(session: requests.Session, token: Token) -> Token:
+        url = f"{server.url}/auth/refresh"
+        response = session.post(url, json={"refresh_token": token.refresh})
+        statuses.append(response.status_code)
+        return Token(response.json()["access_token"])
+
+    mount(session, server.url, refresh, store)
+    server.expire()
+    server.fail(Redirect(f"{elsewhere.url}/auth/refresh"))
+    failure_of(session)
+    assert statuses == [307]
+    assert elsewhere.requests == []
+
+
 def test_nobody_listens(
     server: AuthServer, session: requests.Session, store: MemoryStore, elsewhere: AuthServer
 ) -> None:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 _PROJECT = Path(__file__).parent.parent.parent
 _START_SECONDS = 60  # a busy machine imports Django slowly
-_STOP_SECONDS = 10
 
 
 class Seen(NamedTuple):
@@ -76,6 +75,7 @@ def running(app: str, *options: str, **environment: str) -> Iterator[Server]:
         process = subprocess.Popen(
             [*command, "--bind", f"fd://{fd}", *options, f"tests.servers.{app}"],
             env={**os.environ, "PYTHONPATH": str(_PROJECT), "TMPDIR": folder, **environment},
+            stdin=subprocess.PIPE,  # if we die, it does too: see settings.py
             pass_fds=[fd],
             start_new_session=True,
         )
@@ -85,13 +85,9 @@ def running(app: str, *options: str, **environment: str) -> Iterator[Server]:
             server.forget()  # waits in the listening socket's queue until the app is there
             yield server
         finally:
-            _stop(process)
+            _kill(process)
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.send_signal(signal.SIGQUIT)  # gunicorn's word for "at once"
-    try:
-        process.wait(_STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    os.killpg(process.pid, signal.SIGKILL)  # nothing that it has is worth a farewell
+    process.communicate()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from requests_jwt_refresh import Endpoint, RefreshRejected, Token
 
 WAIT = 60.0  # seconds; only ever passed by a failing test
-LOGINS = 12  # so many tokens grow old together
+LOGINS = 30  # so many tokens grow old together
 THREADS = 32
 
 

@@ -27,7 +27,7 @@ from tests.servers.recording import Recorded
 flask_app = Flask(__name__)
 flask_app.config["JWT_SECRET_KEY"] = "only-for-tests-and-long-enough-for-hs256"
 flask_app.config["JWT_ACCESS_TOKEN_EXPIRES"] = timedelta(
-    seconds=float(os.environ.get("ACCESS_SECONDS", "3"))
+    seconds=float(os.environ.get("ACCESS_SECONDS", "5"))
 )
 jwt = JWTManager(flask_app)
 blocklist: set[str] = set()

@@ -55,7 +55,7 @@ settings.configure(
         "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     },
     SIMPLE_JWT={
-        "ACCESS_TOKEN_LIFETIME": timedelta(seconds=float(os.environ.get("ACCESS_SECONDS", "3"))),
+        "ACCESS_TOKEN_LIFETIME": timedelta(seconds=float(os.environ.get("ACCESS_SECONDS", "5"))),
         "ROTATE_REFRESH_TOKENS": True,
         "BLACKLIST_AFTER_ROTATION": True,
     },
@@ -91,7 +91,7 @@ class BriefSerializer(TokenObtainPairSerializer):
 
 
 class BriefLogin(TokenObtainPairView):
-    """A login whose refresh token is over as soon as its access token."""
+    """A login whose refresh token is soon over."""
 
     serializer_class = BriefSerializer
 
