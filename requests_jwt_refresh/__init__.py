@@ -1,6 +1,10 @@
 """Short-lived JWTs for requests, solved: a transport adapter to mount on any Session."""
 
-from . import presets
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from .adapter import JWTRefreshAdapter
 from .authorization import anonymous
 from .endpoints import BearerEndpoint, Endpoint, JSONEndpoint, OAuth2Endpoint
@@ -19,13 +23,19 @@ from .matching import Matcher, all_of, any_401, any_of, bearer_challenge, json_f
 from .mounting import mount
 from .replies import Reply
 from .stores.base import TokenStore
-from .stores.keyring import KeyringStore
 from .stores.memory import MemoryStore
 from .tokens import Token
+
+if TYPE_CHECKING:
+    from . import presets
+    from .stores.file import FileStore
+    from .stores.keyring import KeyringStore
+    from .stores.redis import RedisStore
 
 __all__ = [
     "BearerEndpoint",
     "Endpoint",
+    "FileStore",
     "InsecureURL",
     "InvalidToken",
     "InvalidURL",
@@ -37,6 +47,7 @@ __all__ = [
     "Matcher",
     "MemoryStore",
     "OAuth2Endpoint",
+    "RedisStore",
     "ReentrantRefresh",
     "RefreshRejected",
     "RefreshUnavailable",
@@ -54,3 +65,18 @@ __all__ = [
     "presets",
     "status",
 ]
+
+# Loaded when first asked for: nobody needs all of them, and importing must stay quick.
+_LATE = {
+    "FileStore": ".stores.file",
+    "KeyringStore": ".stores.keyring",
+    "RedisStore": ".stores.redis",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name == "presets":
+        return import_module(".presets", __name__)
+    if name in _LATE:
+        return getattr(import_module(_LATE[name], __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from copy import copy as shallow_copy
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -224,7 +225,9 @@ class JWTRefreshAdapter(HTTPAdapter):
 
 
 def _with_token(request: PreparedRequest, attempt: Attempt) -> PreparedRequest:
-    copy = request.copy()
+    """Return a copy to write the token on; request.copy() would copy a whole cookie jar, too."""
+    copy = shallow_copy(request)
+    copy.headers = request.headers.copy()
     if attempt.token is not None and attempt.token.access is not None:
         copy.headers["Authorization"] = f"Bearer {attempt.token.access}"
     return copy
@@ -233,20 +236,17 @@ def _with_token(request: PreparedRequest, attempt: Attempt) -> PreparedRequest:
 def _resent(request: PreparedRequest, attempt: Attempt, refused: Response) -> PreparedRequest:
     """Return the request once more, with a new token and with the cookies as the 401 left them."""
     copy = _with_token(request, attempt)
-    jar = copy._cookies  # noqa: SLF001 - requests' own auth classes do so, there is no other way
+    jar = request.copy()._cookies  # noqa: SLF001 - as requests' own auth classes do
     if jar is not None and "Set-Cookie" in refused.headers:
-        made_from_jar = copy.headers.get("Cookie") == get_cookie_header(jar, _bare(request))
-        extract_cookies_to_jar(jar, refused.request, refused.raw)
-        if made_from_jar:  # one that the caller set by hand stays as it is
-            copy.headers.pop("Cookie", None)
+        by_hand = copy.headers.pop("Cookie", None)
+        if by_hand == get_cookie_header(jar, copy):  # not by hand: requests made it of the jar
+            by_hand = None
+        extract_cookies_to_jar(jar, copy, refused.raw)
+        if by_hand is None:
             copy.prepare_cookies(jar)
+        else:
+            copy.headers["Cookie"] = by_hand
     return copy
-
-
-def _bare(request: PreparedRequest) -> PreparedRequest:
-    bare = request.copy()
-    bare.headers.pop("Cookie", None)
-    return bare
 
 
 def _rewound(request: PreparedRequest) -> bool:

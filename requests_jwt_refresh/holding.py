@@ -11,8 +11,7 @@ import threading
 import time
 from collections import deque
 from concurrent.futures import Future
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakValueDictionary
 
 from .errors import JWTRefreshError, RefreshUnavailable
@@ -28,8 +27,7 @@ REFUSED_WINDOW = 30.0  # ... within so many seconds; then no more are made
 SHORTEST_LIFE = 1.0  # seconds; a token that is over sooner never was of use
 
 
-@dataclass(frozen=True)
-class Attempt:
+class Attempt(NamedTuple):
     """What a request is sent with.
 
     `asked` says whether the server has been asked for a token on behalf of this request, which
@@ -54,8 +52,7 @@ class Flight(Future[Attempt]):
         self.crew = {threading.get_ident()}
 
 
-@dataclass(frozen=True)
-class Outage:
+class Outage(NamedTuple):
     """A failed refresh: shared with all who asked before it ended, and not repeated for a while."""
 
     failure: JWTRefreshError
@@ -72,8 +69,7 @@ class Outage:
         return cls(failure, time.monotonic(), min(max(grown, wanted), LONGEST_PAUSE))
 
 
-@dataclass(frozen=True)
-class _Refused:
+class _Refused(NamedTuple):
     """A token that the API refused although it came fresh from the server."""
 
     token: Token

@@ -130,7 +130,7 @@ class Refresher:
             renewed = self._renew(sent.token, wire, since)
         except RefreshRejected:
             return None
-        return replace(renewed, resends=sent.resends + 1)
+        return renewed._replace(resends=sent.resends + 1)
 
     def note_no_refusal(self, sent: Attempt) -> None:
         """Remember that nothing is known against a token, should it have been a fresh one."""

@@ -742,6 +742,19 @@ def test_a_refresh_takes_nothing_from_netrc(server: AuthServer, own: bool) -> No
 
 
 @pytest.mark.usefixtures("netrc")
+def test_nor_does_the_session_given_to_callables(server: AuthServer) -> None:
+    """What a callable endpoint posts with the session it is given is free of netrc as well."""
+    with requests.Session() as session:
+        refresh = asked_by_callable(f"{server.url}/auth/refresh")["refresh"]
+        store = MemoryStore(server.login())
+        mounted(session, "http://", base=server.url, refresh=refresh, store=store)
+        server.expire()
+        assert session.get(f"{server.url}/api/x", timeout=WAIT).status_code == 200
+        [asked] = [seen for seen in server.requests if seen.kind == "refresh"]
+        assert "Authorization" not in asked.headers
+
+
+@pytest.mark.usefixtures("netrc")
 @pytest.mark.parametrize("own", [False, True])
 def test_netrc_does_not_take_the_refresh_tokens_place(server: AuthServer, own: bool) -> None:
     """A refresh token in the Authorization header is not overwritten (psf/requests #3929)."""
@@ -774,12 +787,16 @@ def test_a_refresh_carries_nothing_of_the_callers_session(server: AuthServer) ->
         assert {"cookie", "authorization", "x-key"}.isdisjoint(refresh.headers)
 
 
-def test_a_refresh_goes_the_callers_way(internet: Internet, session: requests.Session) -> None:
+@pytest.mark.parametrize("own", [False, True])
+def test_a_refresh_goes_the_callers_way(
+    internet: Internet, session: requests.Session, own: bool
+) -> None:
     """The caller's proxies and certificates are used, without which nobody here is reached."""
-    mounted(session, *EVERYWHERE)
-    internet.answers[f"{BASE}/auth/refresh"] = json_answer(access_token="renewed-secret")
-    internet.answers[f"{BASE}/x"] = Answer(401)
-    session.get(f"{BASE}/x", timeout=WAIT)
+    with plain_session() as refresh_session:
+        mounted(session, *EVERYWHERE, refresh_session=refresh_session if own else None)
+        internet.answers[f"{BASE}/auth/refresh"] = json_answer(access_token="renewed-secret")
+        internet.answers[f"{BASE}/x"] = Answer(401)
+        session.get(f"{BASE}/x", timeout=WAIT)
     assert [request.method for request in internet.received] == ["GET", "POST", "GET"]
     assert internet.received[-1].authorization == "Bearer renewed-secret"
 

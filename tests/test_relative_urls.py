@@ -174,7 +174,9 @@ class _Text(str):
 def test_it_need_not_be_a_string(server: AuthServer, session: requests.Session, url: Any) -> None:
     """Bytes and what only looks like text are read as requests reads them."""
     assert session.get(url, timeout=WAIT).status_code == 200
-    assert paths(server) == ["/v1/users"]
+    prepared = session.prepare_request(requests.Request("GET", url))
+    assert session.send(prepared, timeout=WAIT).status_code == 200
+    assert paths(server) == ["/v1/users", "/v1/users"]
 
 
 def test_bytes_are_utf_8(server: AuthServer, session: requests.Session) -> None:
@@ -388,6 +390,7 @@ def test_a_broken_url_is_left_to_requests(session: requests.Session, url: str) -
         ("MOCK://x", "mock://x/y"),
         ("custom:", "custom:x"),
         ("custom:", "CUSTOM:/x"),
+        ("Custom:", "custom:x"),
         ("urn:isbn:", "urn:isbn:1"),
     ],
 )
@@ -477,6 +480,9 @@ def test_a_session_without_our_adapter_is_as_it_was(url: Any) -> None:
         untouched.trust_env = session.trust_env = False
         expected = outcome(lambda: untouched.get(url, timeout=WAIT, params={"q": 1}))
         assert outcome(lambda: session.get(url, timeout=WAIT, params={"q": 1})) == expected
+        request = requests.Request("GET", url)
+        expected = outcome(lambda: untouched.send(untouched.prepare_request(request)))
+        assert outcome(lambda: session.send(session.prepare_request(request))) == expected
 
 
 @pytest.mark.usefixtures("session")
