@@ -161,7 +161,10 @@ class JWTRefreshAdapter(HTTPAdapter):
         options = (stream, timeout, verify, cert, proxies)
         since = time.monotonic()
         self._wire = wire = Wire(verify, cert, proxies)
-        attempt = self._refresher.token_to_send(wire, since)
+        try:
+            attempt = self._refresher.token_to_send(wire, since)
+        except JWTRefreshError as failure:
+            raise failure.about(request, None) from failure.__cause__
         response = self._carry(_with_token(request, attempt), *options)
         while may_match(self._when, response.status_code) and says_expired(
             response, self._when, request

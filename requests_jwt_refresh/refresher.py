@@ -31,6 +31,7 @@ from .errors import (
 )
 from .exchange import RefreshSession, Wire, post
 from .holding import FIRST_PAUSE, Attempt, Flight, Outage, holding_of
+from .sigterm import sigterm_held_back
 from .tokens import Token, received
 
 if TYPE_CHECKING:
@@ -213,7 +214,9 @@ class Refresher:
     def _follow(self, flight: Flight) -> Attempt | None:
         """Wait for somebody else's refresh; None if its leader left and a new one is needed."""
         self._refuse_reentry(flight)
-        if not wait([flight], self._patience).done and not self._clear_away(flight):
+        with sigterm_held_back():
+            landed = wait([flight], self._patience).done
+        if not landed and not self._clear_away(flight):
             raise RefreshUnavailable(
                 f"another thread's refresh has not come to an end in {self._patience:g} s. "
                 "The tokens are kept"
@@ -226,8 +229,9 @@ class Refresher:
     def _lead(self, flight: Flight, stale: Token | None, wire: Wire, *, force: bool) -> Attempt:
         landed: set[Any] = set()
         try:
-            _in_a_thread(self._carry_out, flight, stale, wire, force)
-            landed = wait([flight.exchange], self._patience).done
+            with sigterm_held_back():
+                _in_a_thread(self._carry_out, flight, stale, wire, force)
+                landed = wait([flight.exchange], self._patience).done
         finally:
             if not landed:  # interrupted, or out of patience
                 self._leave(flight)
