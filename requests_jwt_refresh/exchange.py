@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 REPLY_BYTES = 1024 * 1024  # a token answer larger than this is not a token answer
+LATE = 0.1  # seconds after the deadline; until then a timeout may speak for itself
 RETRIES = 3  # after the first attempt: at once, after 0.5 s, after 1 s
 
 
@@ -77,28 +78,40 @@ def post(session: requests.Session, request: requests.Request, wire: Wire, secon
     request.auth = request.auth or anonymous  # so that netrc is not asked
     prepared = session.prepare_request(request)
     try:
-        with session.send(
-            prepared,
-            timeout=_TimeLeft(deadline),
-            verify=wire.verify if session.verify is True else session.verify,
-            cert=session.cert or wire.cert,
-            proxies={**(wire.proxies or {}), **session.proxies},
-            allow_redirects=False,
-            stream=True,
-        ) as response:
-            return Reply(response.status_code, response.headers, _body(response, deadline))
+        try:
+            return _sent(session, prepared, wire, deadline)
+        except requests.exceptions.ChunkedEncodingError:
+            # The answer broke off in its body, where urllib3's retries do not reach.
+            if time.monotonic() >= deadline:
+                raise
+            return _sent(session, prepared, wire, deadline)
     except RefreshUnavailable:
         raise
-    except requests.Timeout as error:
-        raise RefreshUnavailable(
-            f"{_where(prepared)} did not answer within {seconds:g} s. The tokens are kept"
-        ) from error
-    except (requests.RequestException, OSError) as error:
-        if time.monotonic() >= deadline:
-            reason = f"had not answered in full when {seconds:g} s were over"
-        else:
-            reason = f"could not be reached or hung up ({_root(error)})"
-        raise RefreshUnavailable(f"{_where(prepared)} {reason}. The tokens are kept") from error
+    except OSError as error:  # all of requests' errors are
+        what = _what_happened(error, seconds, is_over=time.monotonic() >= deadline)
+        raise RefreshUnavailable(f"{_where(prepared)} {what}. The tokens are kept") from error
+
+
+def _sent(
+    session: requests.Session, prepared: requests.PreparedRequest, wire: Wire, deadline: float
+) -> Reply:
+    with session.send(
+        prepared,
+        timeout=_TimeLeft(deadline),
+        verify=wire.verify if session.verify is True else session.verify,
+        cert=session.cert or wire.cert,
+        proxies={**(wire.proxies or {}), **session.proxies},
+        allow_redirects=False,
+        stream=True,
+    ) as response:
+        reply = Reply(response.status_code, response.headers, _body(response, deadline))
+    if _has_hung_up(session, prepared):
+        raise requests.Timeout  # what had come by then only looks like a whole answer
+    return reply
+
+
+def _has_hung_up(session: requests.Session, request: requests.PreparedRequest) -> bool:
+    return getattr(session.get_adapter(request.url or ""), "hung_up", False)
 
 
 def _body(response: requests.Response, deadline: float) -> bytes:
@@ -117,6 +130,14 @@ def _body(response: requests.Response, deadline: float) -> bytes:
 
 def _where(request: requests.PreparedRequest) -> str:
     return f"the refresh endpoint at {origin_of(request.url)}"
+
+
+def _what_happened(error: OSError, seconds: float, *, is_over: bool) -> str:
+    if isinstance(error, requests.Timeout):
+        return f"did not answer within {seconds:g} s"
+    if is_over:
+        return f"had not answered in full when {seconds:g} s were over"
+    return f"could not be reached or hung up ({_root(error)})"
 
 
 def _root(error: BaseException) -> str:
@@ -190,6 +211,7 @@ class _Transport(HTTPAdapter):
         self._restart_each_time = restart_each_time
         self._live: list[Any] = []
         self._watch: threading.Timer | None = None
+        self.hung_up = False  # whether the time was over before all had been read
         self._start()
 
     def send(
@@ -212,7 +234,7 @@ class _Transport(HTTPAdapter):
             self._watch.cancel()
         self._deadline = time.monotonic() + self._seconds
         self.max_retries = _RetryUntil.deadline_at(self._deadline)
-        self._watch = threading.Timer(self._seconds, self._hang_up)
+        self._watch = threading.Timer(self._seconds + LATE, self._hang_up)
         self._watch.daemon = True
         with contextlib.suppress(RuntimeError):  # no new threads while Python shuts down
             self._watch.start()
@@ -229,6 +251,7 @@ class _Transport(HTTPAdapter):
         super().close()
 
     def _hang_up(self) -> None:
+        self.hung_up = True
         for connection in self._live:
             if connection.sock is not None:
                 with contextlib.suppress(OSError):  # gone already

@@ -15,6 +15,8 @@ from .errors import InvalidURL
 from .urls import checked_base, has_scheme, join, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from requests.adapters import BaseAdapter
 
     from .endpoints import Endpoint
@@ -82,19 +84,32 @@ def _absolute(session: requests.Session, url: object) -> str | None:
     text = (url.decode("utf-8") if isinstance(url, bytes) else str(url)).lstrip()
     if has_scheme(text) or _is_mounted(session, text):
         return None
-    bases = {
-        adapter.base_url
-        for adapter in session.adapters.values()
+    ours = {
+        prefix: adapter
+        for prefix, adapter in session.adapters.items()
         if isinstance(adapter, JWTRefreshAdapter)
     }
-    if not bases:
+    if not ours:
         return None
+    absolute = join(_base(ours.values(), text), text)
+    if not any(absolute.lower().startswith(prefix.lower()) for prefix in ours):
+        raise InvalidURL(
+            f"the relative URL {shown(text)} would go without a token: the adapter is mounted on "
+            f"{', '.join(map(repr, ours))}, which does not begin {shown(absolute)}. Mount it on "
+            "the origin of its base URL, with a slash at the end"
+        )
+    return absolute
+
+
+def _base(adapters: Iterable[JWTRefreshAdapter], url: str) -> str:
+    """Return the one base URL of `adapters`; a slash at its end makes no other one."""
+    bases = {adapter.base_url.rstrip("/"): adapter.base_url for adapter in adapters}
     if len(bases) > 1:
         raise InvalidURL(
-            f"the relative URL {shown(text)} is ambiguous: this session has several "
-            f"base URLs ({', '.join(sorted(bases))}). Write the whole URL"
+            f"the relative URL {shown(url)} is ambiguous: this session has several base URLs "
+            f"({', '.join(sorted(bases.values()))}). Write the whole URL"
         )
-    return join(bases.pop(), text)
+    return next(iter(bases.values()))
 
 
 def _is_mounted(session: requests.Session, url: str) -> bool:

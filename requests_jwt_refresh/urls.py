@@ -15,6 +15,7 @@ from urllib3.util import parse_url
 from .errors import InsecureURL, InvalidURL
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_HOST = re.compile(r"[a-z0-9_.-]+|[0-9a-f:.]+(%[a-z0-9_.%-]+)?")  # a name, or an IPv6 address
 _HAS_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
@@ -55,7 +56,7 @@ def _origin_of(url: str) -> Origin | None:
     try:
         parts, second_opinion = urlsplit(url), parse_url(url)
         scheme, host = parts.scheme, parts.hostname
-        if scheme not in _DEFAULT_PORTS or not host:
+        if scheme not in _DEFAULT_PORTS or not host or not _HOST.fullmatch(host):
             return None
         port = parts.port or _DEFAULT_PORTS[scheme]
     except (ValueError, LocationParseError):
