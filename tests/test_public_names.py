@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 NAMES = [
     "BearerEndpoint",
     "Endpoint",
+    "FileStore",
     "InsecureURL",
     "InvalidToken",
     "InvalidURL",
@@ -31,6 +32,7 @@ NAMES = [
     "Matcher",
     "MemoryStore",
     "OAuth2Endpoint",
+    "RedisStore",
     "ReentrantRefresh",
     "RefreshRejected",
     "RefreshUnavailable",
@@ -65,7 +67,9 @@ CALLS = {
     "OAuth2Endpoint": "(url, client_id=None, client_secret=None, *, client_auth=None, "
     "extra=<factory>, when=status(401))",
     "Reply": "(status, headers, body)",
+    "FileStore": "(path)",
     "MemoryStore": "(token=None)",
+    "RedisStore": "(client, key, *, encryption_key=None, lease=10.0)",
     "KeyringStore": "(service, account='default', *, backend=None, allow_plaintext=False, "
     "timeout=30.0)",
     "status": "(*codes)",

@@ -212,9 +212,21 @@ def test_an_answer_cut_short(
     server.expire()
     server.fail(Truncated(short=True), times=None)
     assert "hung up" in str(failure_of(session))
+    assert server.counters.refreshes == 2
     assert store.load() == before
     server.heal()
     assert session.get("/api/x").status_code == 200
+
+
+def test_an_answer_cut_short_is_asked_for_again(
+    server: AuthServer, session: requests.Session, store: MemoryStore
+) -> None:
+    """Inside the server's grace window, the second answer is as good as the first."""
+    mount(session, server.url, ENDPOINT, store)
+    server.expire()
+    server.fail(Truncated(short=True), times=1)
+    assert session.get("/api/x").status_code == 200
+    assert server.counters.refreshes == 2
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
