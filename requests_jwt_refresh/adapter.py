@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from copy import copy as shallow_copy
 from typing import TYPE_CHECKING, Any
@@ -61,7 +62,7 @@ class JWTRefreshAdapter(HTTPAdapter):
         http_adapter_options: as for requests' HTTPAdapter (``pool_maxsize``, ``max_retries``, ...).
 
     Raises InvalidURL or InsecureURL for a URL that cannot be used, TypeError for what is not an
-    endpoint, a store or an adapter, and ValueError for a timeout that is not positive.
+    endpoint, a store or an adapter, and ValueError for a refresh_timeout that is no positive number.
 
     With the adapter mounted, a request may raise RefreshUnavailable or StoreError, besides all that
     requests raises by itself. A refused refresh is no error: the caller gets the API's 401.
@@ -101,10 +102,10 @@ class JWTRefreshAdapter(HTTPAdapter):
         allow_http: bool = False,
         **http_adapter_options: Any,  # noqa: ANN401 - HTTPAdapter's own
     ) -> None:
+        super().__init__(**http_adapter_options)
         if transport is not None and http_adapter_options:
             given = ", ".join(sorted(http_adapter_options))
-            raise TypeError(f"with a transport, give it {given} instead: it does the sending")
-        super().__init__(**http_adapter_options)
+            raise TypeError(f"the transport does the sending: give it {given} instead")
         self.base_url = checked_base(base_url, allow_http=allow_http)
         self._endpoint = _checked_endpoint(refresh)
         self._refresh_url = _refresh_url(refresh, self.base_url, allow_http=allow_http)
@@ -118,9 +119,7 @@ class JWTRefreshAdapter(HTTPAdapter):
         self._on_logout = on_logout
         self.transport = _checked_transport(transport)
         self._refresh_session = refresh_session
-        if not refresh_timeout > 0:
-            raise ValueError("refresh_timeout must be a positive number of seconds")
-        self._refresh_timeout = float(refresh_timeout)
+        self._refresh_timeout = _checked_timeout(refresh_timeout)
         self._assemble()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -287,6 +286,14 @@ def _default_store(base_url: str) -> TokenStore:
     from .stores.keyring import KeyringStore  # noqa: PLC0415 - only who needs it pays for it
 
     return KeyringStore(str(origin_of(base_url)), "default")
+
+
+def _checked_timeout(seconds: float) -> float:
+    if not isinstance(seconds, (int, float)) or not 0 < seconds <= threading.TIMEOUT_MAX / 4:
+        raise ValueError(
+            "refresh_timeout must be a positive number of seconds: nothing here waits for ever"
+        )
+    return float(seconds)
 
 
 def _checked_transport(transport: BaseAdapter | None) -> BaseAdapter | None:
