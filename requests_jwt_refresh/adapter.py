@@ -62,7 +62,7 @@ class JWTRefreshAdapter(HTTPAdapter):
         http_adapter_options: as for requests' HTTPAdapter (``pool_maxsize``, ``max_retries``, ...).
 
     Raises InvalidURL or InsecureURL for a URL that cannot be used, TypeError for what is not an
-    endpoint, a store or an adapter, and ValueError for a refresh_timeout that is no positive number.
+    endpoint, a store or an adapter, and ValueError for a refresh_timeout that is not positive.
 
     With the adapter mounted, a request may raise RefreshUnavailable or StoreError, besides all that
     requests raises by itself. A refused refresh is no error: the caller gets the API's 401.
