@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("requests_jwt_refresh")
 
 MAX_RESENDS = 2  # with a token that somebody else has fetched, then with one of our own
+LOOK_AGAIN = 0.5  # seconds between two looks into the store while its lock is taken
 SHORT_PAUSE = 1.0  # seconds of an outage's pause that a request waits out; over that it fails
 GRACE = 5.0  # seconds that a waiter grants the store on top of the lock and the exchange
 
@@ -321,7 +322,9 @@ class Refresher:
     # The exchange, under the store's lock
 
     def _exchange(self, stale: Token | None, wire: Wire, force: bool) -> Attempt:
-        with self._locked():
+        with self._locked(stale, adopt=not force) as adopted:
+            if adopted is not None:
+                return Attempt(adopted, asked=False)
             token = self._newest()
             if token is None:
                 raise _NothingToRefresh("there is no token: log in and call set_token() first")
@@ -336,33 +339,56 @@ class Refresher:
             try:
                 fresh = self._ask(token, wire)
             except RefreshRejected:
-                adopted = self._forget()
-                if adopted is None:
+                newer = self._forget()
+                if newer is None:
                     raise
-                return Attempt(adopted, asked=True)
+                return Attempt(newer, asked=True)
             return Attempt(self._keep(fresh, token.refresh), asked=True)
 
     def _log_in(self, stale: Token | None, wire: Wire) -> Attempt:
         assert self._login is not None  # noqa: S101 - for mypy
-        with self._locked():
+        with self._locked(stale) as adopted:
+            if adopted is not None:  # somebody else has logged in
+                return Attempt(adopted, asked=False)
             token = self._newest()
-            if _is_better(token, stale):  # somebody else has logged in
+            if _is_better(token, stale):
                 return Attempt(token, asked=False)
             with self._session(wire, interactive=True) as session:
                 fresh = _called("login", self._login, session)
             return Attempt(self._keep(fresh, None), asked=True)
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
-        with ExitStack() as stack:
-            try:
-                stack.enter_context(self._store.lock(self._timeout))
-            except LockTimeout as error:
-                raise RefreshUnavailable(
-                    f"somebody else has held the token store's lock for {self._timeout:g} s, and "
-                    "without it nothing is refreshed. The tokens are kept"
-                ) from error
-            yield
+    def _locked(self, stale: Token | None, *, adopt: bool = True) -> Iterator[Token | None]:
+        """Hold the store's lock and yield None, or yield a token that makes the lock needless.
+
+        Who waits for the lock looks into the store now and then: of a thousand workers that wait,
+        one refreshes, and the others need not take the lock one after the other to learn of it.
+        """
+        looks = max(1, round(self._timeout / LOOK_AGAIN))
+        with ExitStack() as held:
+            for look in range(looks):
+                adopted = self._adopt(stale) if adopt else None
+                if adopted is not None:
+                    break
+                try:
+                    held.enter_context(self._store.lock(self._timeout / looks))
+                    break
+                except LockTimeout as error:
+                    if look == looks - 1:
+                        raise RefreshUnavailable(
+                            "somebody else has held the token store's lock for "
+                            f"{self._timeout:g} s, and without it nothing is refreshed. The "
+                            "tokens are kept"
+                        ) from error
+            yield adopted
+
+    def _adopt(self, stale: Token | None) -> Token | None:
+        """Return the store's token if somebody else has written a better one; needs no lock."""
+        stored = self._store.load()
+        if stored is None or stored == self._holding.seen or not _is_better(stored, stale):
+            return None
+        self._holding.publish(stored)
+        return stored
 
     def _newest(self) -> Token | None:
         """Return the newest token: the store's if somebody else has written it, else memory's."""
