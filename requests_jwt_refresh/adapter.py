@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Iterable
 from copy import copy as shallow_copy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
@@ -16,12 +17,12 @@ from .authorization import has_own_auth
 from .bodies import rewind, says_expired
 from .errors import JWTRefreshError
 from .exchange import Wire
-from .matching import any_401, may_match
+from .matching import any_401, bearer_challenge, json_field, may_match, status
 from .refresher import Refresher, is_endpoint
-from .urls import Origin, checked, checked_base, has_scheme, join, origin_of
+from .urls import Origin, checked, checked_base, checked_origin, has_scheme, join, origin_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from requests import PreparedRequest, Response
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from .refresher import Login, RefreshCallable
     from .stores.base import TokenStore
     from .tokens import Token
+
+C = TypeVar("C")
 
 logger = logging.getLogger("requests_jwt_refresh")
 
@@ -112,12 +115,14 @@ class JWTRefreshAdapter(HTTPAdapter):
         self._origins = _origins(self.base_url, trusted_origins, allow_http=allow_http)
         self._store = _checked_store(store) or _default_store(self.base_url)
         self._when = when if when is not None else getattr(refresh, "when", any_401)
-        if not callable(self._when):
-            raise TypeError("when must be a matcher: a callable that is given a Response")
-        self._login = login
-        self._on_refresh = on_refresh
-        self._on_logout = on_logout
+        if not callable(self._when) or self._when in (json_field, bearer_challenge, status):
+            raise TypeError("when must be a matcher, e.g. status(401) or a callable on a Response")
+        self._login = _checked_callable("login", login)
+        self._on_refresh = _checked_callable("on_refresh", on_refresh)
+        self._on_logout = _checked_callable("on_logout", on_logout)
         self.transport = _checked_transport(transport)
+        if refresh_session is not None and not isinstance(refresh_session, requests.Session):
+            raise TypeError("refresh_session must be a requests.Session")
         self._refresh_session = refresh_session
         self._refresh_timeout = _checked_timeout(refresh_timeout)
         self._assemble()
@@ -159,7 +164,9 @@ class JWTRefreshAdapter(HTTPAdapter):
             return self._carry(request, stream, timeout, verify, cert, proxies)
         options = (stream, timeout, verify, cert, proxies)
         since = time.monotonic()
-        self._wire = wire = Wire(verify, cert, proxies)
+        wire = Wire(verify, cert, proxies)
+        if verify is not False:  # what one request risks, a later refresh() does not
+            self._wire = wire
         try:
             attempt = self._refresher.token_to_send(wire, since)
         except JWTRefreshError as failure:
@@ -238,10 +245,10 @@ def _with_token(request: PreparedRequest, attempt: Attempt) -> PreparedRequest:
 def _resent(request: PreparedRequest, attempt: Attempt, refused: Response) -> PreparedRequest:
     """Return the request once more, with a new token and with the cookies as the 401 left them."""
     copy = _with_token(request, attempt)
-    jar = request.copy()._cookies  # noqa: SLF001 - as requests' own auth classes do
-    if jar is not None and "Set-Cookie" in refused.headers:
+    before, jar = request._cookies, request.copy()._cookies  # noqa: SLF001 - as requests' auth does
+    if before is not None and jar is not None and "Set-Cookie" in refused.headers:
         by_hand = copy.headers.pop("Cookie", None)
-        if by_hand == get_cookie_header(jar, copy):  # not by hand: requests made it of the jar
+        if by_hand == get_cookie_header(before, copy):  # not by hand: requests made it of the jar
             by_hand = None
         extract_cookies_to_jar(jar, copy, refused.raw)
         if by_hand is None:
@@ -288,6 +295,12 @@ def _default_store(base_url: str) -> TokenStore:
     return KeyringStore(str(origin_of(base_url)), "default")
 
 
+def _checked_callable(name: str, function: C) -> C:
+    if function is not None and not callable(function):
+        raise TypeError(f"{name} must be a function, not {type(function).__name__}")
+    return function
+
+
 def _checked_timeout(seconds: float) -> float:
     if not isinstance(seconds, (int, float)) or not 0 < seconds <= threading.TIMEOUT_MAX / 4:
         raise ValueError(
@@ -310,13 +323,10 @@ def _refresh_url(refresh: Endpoint | RefreshCallable, base: str, *, allow_http: 
 
 
 def _origins(base: str, trusted: Iterable[str], *, allow_http: bool) -> frozenset[Origin]:
-    if isinstance(trusted, str):
+    if isinstance(trusted, str) or not isinstance(trusted, Iterable):
         raise TypeError("trusted_origins must be a list or tuple of origins, not one string")
-    urls = [
-        base,
-        *(checked(url, what="the trusted origin", allow_http=allow_http) for url in trusted),
-    ]
-    return frozenset(origin for url in urls if (origin := origin_of(url)) is not None)
+    origins = [checked_origin(url, allow_http=allow_http) for url in trusted]
+    return frozenset(filter(None, [origin_of(base), *origins]))
 
 
 def _environment(url: str) -> Wire:

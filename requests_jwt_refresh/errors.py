@@ -30,8 +30,15 @@ if TYPE_CHECKING:
 class JWTRefreshError(requests.RequestException):
     """The base of every error this library raises."""
 
-    def about(self, request: requests.PreparedRequest, response: requests.Response | None) -> Self:
-        """Return a copy that belongs to one request, so that threads can share a failure."""
+    def about(
+        self,
+        request: requests.PreparedRequest | None = None,
+        response: requests.Response | None = None,
+    ) -> Self:
+        """Return a copy that belongs to one request, so that threads can share a failure.
+
+        The copy has no traceback, which would keep the frames of another request alive.
+        """
         mine = copy.copy(self)
         mine.request, mine.response = request, response
         mine.__cause__ = self.__cause__

@@ -19,7 +19,7 @@ from .replies import Reply
 from .urls import origin_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from requests.cookies import RequestsCookieJar
     from typing_extensions import Self
@@ -75,7 +75,10 @@ def post(session: requests.Session, request: requests.Request, wire: Wire, secon
     cert and proxies goes before what the caller's request used.
     """
     deadline = time.monotonic() + seconds
-    request.auth = request.auth or anonymous  # so that netrc is not asked
+    if "Authorization" in request.headers:
+        request.auth = anonymous  # so that neither netrc nor the session's auth replaces it
+    else:
+        request.auth = request.auth or session.auth or anonymous
     prepared = session.prepare_request(request)
     try:
         try:
@@ -95,7 +98,7 @@ def post(session: requests.Session, request: requests.Request, wire: Wire, secon
 def _sent(
     session: requests.Session, prepared: requests.PreparedRequest, wire: Wire, deadline: float
 ) -> Reply:
-    with session.send(
+    response = session.send(
         prepared,
         timeout=_TimeLeft(deadline),
         verify=wire.verify if session.verify is True else session.verify,
@@ -103,11 +106,30 @@ def _sent(
         proxies={**(wire.proxies or {}), **session.proxies},
         allow_redirects=False,
         stream=True,
-    ) as response:
+    )
+    with response, _cut_off(response, deadline):
         reply = Reply(response.status_code, response.headers, _body(response, deadline))
     if _has_hung_up(session, prepared):
         raise requests.Timeout  # what had come by then only looks like a whole answer
     return reply
+
+
+@contextlib.contextmanager
+def _cut_off(response: requests.Response, deadline: float) -> Iterator[None]:
+    """End a body that trickles in past the deadline, over whatever session it comes."""
+
+    def shut_down() -> None:
+        with contextlib.suppress(Exception):  # read to its end, or a transport of another kind
+            response.raw.shutdown()
+
+    watch = threading.Timer(max(deadline - time.monotonic(), 0.0) + LATE, shut_down)
+    watch.daemon = True
+    with contextlib.suppress(RuntimeError):  # no new threads while Python shuts down
+        watch.start()
+    try:
+        yield
+    finally:
+        watch.cancel()
 
 
 def _has_hung_up(session: requests.Session, request: requests.PreparedRequest) -> bool:

@@ -24,7 +24,7 @@ FIRST_PAUSE = 1.0  # seconds without another try after a failed refresh; doubles
 LONGEST_PAUSE = 60.0  # seconds
 REFUSED_LIMIT = 5  # refreshes whose new token the API refuses as well ...
 REFUSED_WINDOW = 30.0  # ... within so many seconds; then no more are made
-SHORTEST_LIFE = 1.0  # seconds; a token that is over sooner never was of use
+LONG_ENOUGH = REFUSED_WINDOW / REFUSED_LIMIT  # seconds; tokens that live longer keep to that
 
 
 class Attempt(NamedTuple):
@@ -42,12 +42,15 @@ class Attempt(NamedTuple):
 class Flight(Future[Attempt]):
     """One refresh under way: what its waiters wait for.
 
+    `can_log_in`: its leader has a login, should the refresh be refused.
+
     `exchange` is the part of it that talks to the server. `crew` are the threads that carry it out
     and so must not wait for it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, can_log_in: bool = False) -> None:
         super().__init__()
+        self.can_log_in = can_log_in
         self.exchange: Future[Attempt] = Future()
         self.crew = {threading.get_ident()}
 
@@ -66,7 +69,7 @@ class Outage(NamedTuple):
     def after(cls, failure: JWTRefreshError, previous: Outage | None) -> Outage:
         grown = FIRST_PAUSE if previous is None else 2 * previous.pause
         wanted = failure.retry_after if isinstance(failure, RefreshUnavailable) else 0.0
-        return cls(failure, time.monotonic(), min(max(grown, wanted), LONGEST_PAUSE))
+        return cls(failure.about(), time.monotonic(), min(max(grown, wanted), LONGEST_PAUSE))
 
 
 class _Refused(NamedTuple):
@@ -74,7 +77,7 @@ class _Refused(NamedTuple):
 
     token: Token
     at: float  # time.monotonic()
-    had_time_left: bool
+    may_run_out: bool  # it lives long enough, or was of use to another request
 
 
 class _Unseen:
@@ -89,14 +92,17 @@ class Holding:
         self.seen: Token | type[_Unseen] | None = _Unseen  # what the store held when last seen
         self.untried: Token | None = None  # fresh from the server, and no API call has ended yet
         self.proven = False  # the store has shown that it can be written
-        self.save_again_at = 0.0  # time.monotonic(), while memory is ahead of the store
+        self.unsaved = False  # memory is ahead of the store ...
+        self.save_again_at = 0.0  # ... and tries again at this time.monotonic()
         self.outage: Outage | None = None
         self._refused: deque[_Refused] = deque(maxlen=REFUSED_LIMIT)
         self.renew_locks()
 
     def renew_locks(self) -> None:
         """Start without a flight: in a forked child the threads that flew it do not exist."""
-        self.mutex = threading.Lock()  # guards all fields; never held over I/O
+        # Guards what several threads change; never held over I/O. Reentrant for the sake of signal
+        # handlers that send requests.
+        self.mutex = threading.RLock()
         self.flight: Flight | None = None
 
     def is_unseen(self) -> bool:
@@ -105,9 +111,10 @@ class Holding:
     def publish(self, token: Token | None, *, stored: bool = True) -> None:
         """Make `token` the one that requests are sent with; `stored`: the store holds it too."""
         with self.mutex:
-            self.token = token
+            self.unsaved = not stored
             if stored:
                 self.seen = token
+            self.token = token
 
     def publish_first(self, token: Token | None) -> None:
         """Publish what a first look into the store has found, unless somebody was faster."""
@@ -125,14 +132,22 @@ class Holding:
         """Remember that the API refused this token, which came fresh from the server."""
         with self.mutex:
             if token is self.token and token not in (known.token for known in self._refused):
-                self._refused.append(_Refused(token, time.monotonic(), token.lasts(SHORTEST_LIFE)))
+                self._refused.append(_Refused(token, time.monotonic(), token.lasts(LONG_ENOUGH)))
+
+    def note_no_refusal(self, token: Token | None) -> None:
+        """Remember that nothing is known against `token`."""
+        if token is self.untried:
+            self.untried = None
+        if self._refused and self._refused[-1].token is token:
+            with self.mutex:
+                self._refused[-1] = self._refused[-1]._replace(may_run_out=True)
 
     def keeps_being_refused(self, token: Token | None) -> bool:
         """Whether one more refresh would only be refused like the last few."""
         if len(self._refused) < REFUSED_LIMIT or self._refused[-1].token is not token:
             return False
-        if token.has_expired() and self._refused[-1].had_time_left:
-            return False  # its time has come since, and other requests may have been fine with it
+        if token.has_expired() and self._refused[-1].may_run_out:
+            return False
         return time.monotonic() - self._refused[0].at < REFUSED_WINDOW
 
 

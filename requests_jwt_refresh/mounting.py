@@ -41,13 +41,35 @@ def mount(
     retries and its pool, unless a `transport` or options for a new pool are given. Options and
     errors are those of JWTRefreshAdapter.
     """
+    if not isinstance(session, requests.Session):
+        raise TypeError(f"mount takes a requests.Session first, not {session!r}")
     base = checked_base(base_url, allow_http=options.get("allow_http", False))
     if "transport" not in options and not _ADAPTER_OPTIONS & options.keys():
         options["transport"] = _present_transport(session, base)
     adapter = JWTRefreshAdapter(base, refresh, store, **options)
+    _check_free(session, adapter)
     for prefix in adapter.prefixes():
         session.mount(prefix, adapter)
     return adapter
+
+
+def _check_free(session: requests.Session, adapter: JWTRefreshAdapter) -> None:
+    """Raise InvalidURL if another adapter of the session would get in the way, or be replaced."""
+    for prefix, other in session.adapters.items():
+        if not prefix.lower().startswith(adapter.prefixes()):
+            continue
+        if not isinstance(other, JWTRefreshAdapter):
+            if prefix in adapter.prefixes():
+                continue  # to be replaced; it goes on as the transport
+            raise InvalidURL(
+                f"the session has another adapter on {prefix!r}, so requests there would go "
+                "without a token: give that adapter as transport=, and take it off the session"
+            )
+        if other.base_url.rstrip("/") != adapter.base_url.rstrip("/"):
+            raise InvalidURL(
+                f"the session has the base URL {other.base_url} on this origin already: use "
+                f"another session for {adapter.base_url}"
+            )
 
 
 def accept_relative_urls() -> None:
@@ -92,13 +114,21 @@ def _absolute(session: requests.Session, url: object) -> str | None:
     if not ours:
         return None
     absolute = join(_base(ours.values(), text), text)
-    if not any(absolute.lower().startswith(prefix.lower()) for prefix in ours):
+    prefix = _winner(session, absolute)
+    if prefix not in ours:
         raise InvalidURL(
-            f"the relative URL {shown(text)} would go without a token: the adapter is mounted on "
-            f"{', '.join(map(repr, ours))}, which does not begin {shown(absolute)}. Mount it on "
-            "the origin of its base URL, with a slash at the end"
+            f"the relative URL {shown(text)} would go without a token: {shown(absolute)} is served "
+            f"by another adapter, mounted on {prefix!r}. Mount the JWTRefreshAdapter there, too, "
+            "or give it the other one as its transport"
         )
     return absolute
+
+
+def _winner(session: requests.Session, url: str) -> str | None:
+    """Return the prefix that decides who serves `url`, as Session.get_adapter does."""
+    # Not by asking it: test doubles put themselves in its place.
+    found = (each for each in session.adapters if url.lower().startswith(each.lower()))
+    return next(found, None)
 
 
 def _base(adapters: Iterable[JWTRefreshAdapter], url: str) -> str:

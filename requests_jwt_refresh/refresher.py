@@ -13,6 +13,7 @@ import contextvars
 import logging
 import threading
 import time
+import traceback
 from concurrent.futures import Future, wait
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
@@ -94,8 +95,8 @@ class Refresher:
     def token_to_send(self, wire: Wire, since: float) -> Attempt:
         """Return what to send a request with; with a valid token, from memory alone.
 
-        `since` is the time.monotonic() at which the request began. Raises RefreshUnavailable or
-        StoreError only if there is no access token to try.
+        `since` is the time.monotonic() at which the request began. Raises ReentrantRefresh, and
+        RefreshUnavailable or StoreError only if there is no access token to try.
         """
         holding = self._holding
         if holding.flight is not None:
@@ -103,7 +104,7 @@ class Refresher:
         token = holding.token
         if token is None:
             token = self._first_look()
-        elif token is not holding.seen:
+        elif holding.unsaved:
             self._save_again()
         if token is None and self._login is None:
             return Attempt(None, asked=False)
@@ -136,8 +137,7 @@ class Refresher:
 
     def note_no_refusal(self, sent: Attempt) -> None:
         """Remember that nothing is known against a token, should it have been a fresh one."""
-        if sent.token is self._holding.untried:
-            self._holding.untried = None
+        self._holding.note_no_refusal(sent.token)
 
     # What the user asks for
 
@@ -185,7 +185,8 @@ class Refresher:
                 if flight is None:
                     pause = 0.0 if force else self._pause(stale, since)
                     if pause <= 0:
-                        holding.flight = leading = Flight()
+                        leading = Flight(can_log_in=self._login is not None)
+                        holding.flight = leading
             if pause > 0:
                 time.sleep(pause)
             elif flight is None:
@@ -205,7 +206,7 @@ class Refresher:
         if outage is None or left <= 0:
             return 0.0
         if since <= outage.ended:
-            raise outage.failure
+            raise outage.failure.about()
         if left <= SHORT_PAUSE:
             return left
         raise type(outage.failure)(
@@ -223,8 +224,10 @@ class Refresher:
                 "The tokens are kept"
             )
         failure = flight.exception()
-        if isinstance(failure, Exception):
-            raise failure
+        if isinstance(failure, RefreshRejected) and self._login and not flight.can_log_in:
+            return None  # we can
+        if isinstance(failure, JWTRefreshError):
+            raise failure.about() from failure.__cause__
         return None if failure is not None else flight.result()
 
     def _lead(self, flight: Flight, stale: Token | None, wire: Wire, *, force: bool) -> Attempt:
@@ -470,7 +473,7 @@ class Refresher:
         try:
             with self._store.lock(0):
                 token = holding.token
-                if self._newest() is token and token is not None and token is not holding.seen:
+                if self._newest() is token and token is not None and holding.unsaved:
                     self._store.save(token)
                     holding.publish(token)
         except Exception as error:  # noqa: BLE001 - the request at hand has nothing to do with it
@@ -495,14 +498,30 @@ def _called(what: str, function: Callable[..., Token], *args: object) -> Token:
         token = function(*args)
     except (RefreshRejected, RefreshUnavailable, StoreError, ReentrantRefresh):
         raise
-    except Exception as error:
-        raise RefreshUnavailable(
-            f"{what} failed with {type(error).__name__}. The tokens are kept"
-        ) from error
-    if not isinstance(token, Token) or token.access is None:
+    except Exception as error:  # noqa: BLE001 - a user's function may raise anything
+        told, cause = _told(error), _without_urls(error)
+    else:
+        if isinstance(token, Token) and token.access is not None:
+            return received(token)
         kind = "Token without an access token" if isinstance(token, Token) else type(token).__name__
         raise RefreshUnavailable(f"{what} returned a {kind}: it must return a Token")
-    return received(token)
+    raise RefreshUnavailable(
+        f"{what} failed with {told}. The tokens are kept; to say that the server refused, it must "
+        "raise RefreshRejected"
+    ) from cause
+
+
+def _without_urls(error: Exception) -> Exception | None:
+    """Return the error as a cause to show; requests' own repeat the URL, where a token may be."""
+    return None if isinstance(error, requests.RequestException) else error
+
+
+def _told(error: Exception) -> str:
+    """Return what an error is without its text."""
+    answer = getattr(error, "response", None)
+    status = f" ({answer.status_code})" if isinstance(answer, requests.Response) else ""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{type(error).__name__}{status} at {frames[-1].name}, line {frames[-1].lineno}"
 
 
 def _call_back(callback: Callable[[Any], object] | None, value: object) -> None:
@@ -543,8 +562,8 @@ def _outcome(function: Callable[..., Attempt], *args: object) -> Future[Attempt]
 
 
 def _unavailable(error: Exception) -> RefreshUnavailable:
-    failure = RefreshUnavailable(f"the refresh failed with {type(error).__name__}: tokens kept")
-    failure.__cause__ = error
+    failure = RefreshUnavailable(f"the refresh failed with {_told(error)}. The tokens are kept")
+    failure.__cause__ = _without_urls(error)
     return failure
 
 

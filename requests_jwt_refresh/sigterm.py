@@ -12,6 +12,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+class _Holding:
+    """A handler that notes a SIGTERM and, when the block is over, lets it through."""
+
+    def __init__(self) -> None:
+        self._process = os.getpid()
+        self.came = False
+        self.over = False
+
+    def __call__(self, _number: int, _frame: object) -> None:
+        self.came = True
+        if self.over or os.getpid() != self._process:  # or in a child forked meanwhile
+            _deliver()
+
+
 @contextmanager
 def sigterm_held_back() -> Iterator[None]:
     """Deliver a SIGTERM only after the ``with`` block.
@@ -20,33 +34,29 @@ def sigterm_held_back() -> Iterator[None]:
     can hold it back, and only the default action kills at once: a program with a handler of its own
     ends in its own way, and Python waits for the refresh's thread by itself.
     """
-    if (
-        threading.current_thread() is not threading.main_thread()
-        or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
-    ):
+    if not _would_kill_at_once():
         yield
         return
-    process = os.getpid()
-    came: list[int] = []
-
-    def note(number: int, _frame: object) -> None:
-        came.append(number)
-        if os.getpid() != process:  # a child forked meanwhile, which holds nothing back
-            _deliver(number)
-
+    holding = _Holding()
     try:
-        signal.signal(signal.SIGTERM, note)
-    except ValueError:  # in a subinterpreter
-        yield
-        return
-    try:
+        signal.signal(signal.SIGTERM, holding)
         yield
     finally:
+        # First of all: a Ctrl-C may keep the next line from running. The handler then stays, and
+        # lets every SIGTERM through.
+        holding.over = True
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        if came:
-            _deliver(came[0])
+        if holding.came:
+            _deliver()
 
 
-def _deliver(number: int) -> None:
-    signal.signal(number, signal.SIG_DFL)
-    signal.raise_signal(number)
+def _would_kill_at_once() -> bool:
+    if threading.current_thread() is not threading.main_thread():
+        return False
+    handler = signal.getsignal(signal.SIGTERM)
+    return handler is signal.SIG_DFL or (isinstance(handler, _Holding) and handler.over)
+
+
+def _deliver() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.raise_signal(signal.SIGTERM)

@@ -39,8 +39,6 @@ class Token:
             raise InvalidToken("a Token needs an access token, a refresh token or both")
         _check("access", self.access)
         _check("refresh", self.refresh)
-        if self.access is not None and self.access[:7].lower() == "bearer ":
-            raise InvalidToken("the access token starts with 'Bearer ': give the token alone")
         if self.expires_at is not None and not _is_finite(self.expires_at):
             raise InvalidToken("expires_at is not a number of seconds since the epoch")
 
@@ -106,6 +104,8 @@ def _check(kind: str, value: object) -> None:
             f"the {kind} token is empty, or has a line break, an outer space or another character "
             "that no header may carry"
         )
+    if value[:7].lower() == "bearer ":
+        raise InvalidToken(f"the {kind} token starts with 'Bearer ': give the token alone")
 
 
 def _is_finite(value: object) -> TypeGuard[float]:

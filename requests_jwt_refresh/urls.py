@@ -102,6 +102,17 @@ def checked_base(url: str, *, allow_http: bool = False) -> str:
     return base
 
 
+def checked_origin(url: str, *, allow_http: bool = False) -> Origin | None:
+    """Return the origin that `url` names and nothing more. Raises as `checked` does."""
+    found = checked(url, what="the trusted origin", allow_http=allow_http)
+    if urlsplit(found)._replace(scheme="", netloc="").geturl() not in ("", "/"):
+        raise InvalidURL(
+            f"the trusted origin {shown(url)} has a path or a query, but a whole origin is trusted "
+            "or none of it: write scheme, host and port"
+        )
+    return origin_of(found)
+
+
 def has_scheme(url: str) -> bool:
     """Whether `url` names its scheme, so that it is not relative.
 

@@ -13,9 +13,10 @@ from urllib.parse import parse_qs
 import pytest
 from requests.structures import CaseInsensitiveDict
 
-from requests_jwt_refresh.endpoints import BearerEndpoint, JSONEndpoint, OAuth2Endpoint, Reply
+from requests_jwt_refresh.endpoints import BearerEndpoint, JSONEndpoint, OAuth2Endpoint
 from requests_jwt_refresh.errors import RefreshRejected, RefreshUnavailable
 from requests_jwt_refresh.matching import any_401, status
+from requests_jwt_refresh.replies import Reply
 from requests_jwt_refresh.tokens import Token
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ import pytest
 import requests
 from requests.structures import CaseInsensitiveDict
 
-from requests_jwt_refresh.endpoints import Reply
 from requests_jwt_refresh.errors import RefreshRejected, RefreshUnavailable
 from requests_jwt_refresh.matching import any_401, json_field
 from requests_jwt_refresh.presets import (
@@ -21,6 +20,7 @@ from requests_jwt_refresh.presets import (
     FlaskJWTExtended,
     SimpleJWT,
 )
+from requests_jwt_refresh.replies import Reply
 from requests_jwt_refresh.tokens import Token
 
 if TYPE_CHECKING:

@@ -339,7 +339,7 @@ def test_retry_after_is_kept_within_the_refresh(
 def test_a_callable_that_raises(
     server: AuthServer, session: requests.Session, store: MemoryStore, error: Exception
 ) -> None:
-    """Whatever it raises is its cause; the text names the kind and not what it said."""
+    """The text names the kind and not what it said; it is the cause unless it may show a URL."""
     answers: list[Any] = [error]
 
     def refresh(_session: requests.Session, _token: Token) -> Token:
@@ -351,7 +351,8 @@ def test_a_callable_that_raises(
     mount(session, server.url, refresh, store)
     server.expire()
     failure = failure_of(session)
-    assert failure.__cause__ is error
+    expected = None if isinstance(error, requests.RequestException) else error
+    assert failure.__cause__ is expected
     assert f"callable failed with {type(error).__name__}" in str(failure)
     assert str(error) not in str(failure)
     assert store.load() == before
@@ -394,7 +395,7 @@ def test_a_callable_that_forgets_its_timeout(
     mount(session, server.url, refresh, store, refresh_timeout=0.5)
     server.expire()
     server.fail(Hang())
-    assert isinstance(failure_of(session).__cause__, requests.RequestException)
+    assert "ConnectionError" in str(failure_of(session))
     assert store.load() == before
     assert session.get("/api/x").status_code == 200
 

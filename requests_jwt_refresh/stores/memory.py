@@ -21,7 +21,8 @@ class MemoryStore:
     """Keeps the token in this process.
 
     A pickled MemoryStore carries its token, as a pickled Session carries its cookies. A copied one
-    is the same store: two copies of one rotating refresh token would log each other out.
+    is the same store: two copies of one rotating refresh token would log each other out. That is
+    also why it is not for processes that fork while logged in: each would have a copy.
 
     Raises TypeError for anything but a Token or None.
     """

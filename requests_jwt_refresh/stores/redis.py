@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -135,12 +136,14 @@ class RedisStore:
                 "holds it. Nothing was changed; try again"
             )
         self._here.seen = _ANYTHING
+        process = os.getpid()
         try:
             with self._renewed(lock):
                 yield
         finally:
             self._here.seen = _ANYTHING
-            self._release(lock)
+            if os.getpid() == process:  # a forked child does not free its parent's lock
+                self._release(lock)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, RedisStore):

@@ -1,0 +1,104 @@
+"""A SIGTERM waits for the refresh that the main thread waits for."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+
+import pytest
+
+from requests_jwt_refresh.sigterm import sigterm_held_back
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to send")
+
+
+def exit_of(block: object) -> int:
+    """Run `block` in a forked child with the default disposition; return how it ended."""
+    child = os.fork()
+    if child == 0:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        block()  # type: ignore[operator]
+        os._exit(7)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def test_it_is_delivered_after_the_block() -> None:
+    """What is in the block is done, and then the process dies of the signal, as it should."""
+    read, write = os.pipe()
+
+    def block() -> None:
+        with sigterm_held_back():
+            os.kill(os.getpid(), signal.SIGTERM)
+            os.write(write, b"saved")
+        os.write(write, b" and went on")
+
+    assert exit_of(block) == -signal.SIGTERM
+    os.close(write)
+    with os.fdopen(read, "rb") as told:
+        assert told.read() == b"saved"
+
+
+def test_none_comes() -> None:
+    """Afterwards the default action stands again."""
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        with sigterm_held_back():
+            assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_a_child_forked_meanwhile_dies_of_it() -> None:
+    """It inherits the handler, but holds nothing back."""
+
+    def block() -> None:
+        with sigterm_held_back():
+            child = os.fork()
+            if child == 0:
+                os.kill(os.getpid(), signal.SIGTERM)
+                os._exit(7)
+            ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        os._exit(0 if ended == -signal.SIGTERM else 1)
+
+    assert exit_of(block) == 0
+
+
+def test_a_handler_left_behind_lets_it_through() -> None:
+    """A Ctrl-C may keep the handler from being taken away; it swallows nothing."""
+
+    def block() -> None:
+        with sigterm_held_back():
+            handler = signal.getsignal(signal.SIGTERM)
+        signal.signal(signal.SIGTERM, handler)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    assert exit_of(block) == -signal.SIGTERM
+
+
+def test_a_handler_of_the_programs_own_is_left_alone() -> None:
+    """A program that ends in its own way goes on doing so."""
+    came: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _frame: came.append(number))
+    try:
+        with sigterm_held_back():
+            signal.raise_signal(signal.SIGTERM)
+            assert came == [signal.SIGTERM]
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_other_threads_touch_nothing() -> None:
+    """Only the main thread may set handlers."""
+    before, seen = signal.getsignal(signal.SIGTERM), []
+
+    def look() -> None:
+        with sigterm_held_back():
+            seen.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join(10)
+    assert seen == [before]
