@@ -1,0 +1,265 @@
+"""One refresh for all processes, and what their lives and deaths do to it."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import threading
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from requests_jwt_refresh import FileStore, KeyringStore, StoreError, Token
+from requests_jwt_refresh.tokens import received
+from tests.kills import kill
+from tests.redis_server import running_redis
+from tests.secret_service import running_secret_service, secret_service
+from tests.soak import STORES, Place, soak
+from tests.workers import make_store, mounted, start, step, told
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from requests_jwt_refresh import TokenStore
+    from requests_jwt_refresh.testing import AuthServer
+
+__all__ = ["running_redis", "running_secret_service", "secret_service"]  # fixtures
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals and fork")
+
+WAIT = 60.0
+
+
+@pytest.fixture(params=STORES)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """Each kind of store that processes share, with the real service behind it."""
+    if request.param == "redis":
+        redis = request.getfixturevalue("running_redis")
+        with redis.client() as client:
+            client.flushall()
+        return Place("redis", redis.url, dict(os.environ))
+    if request.param == "keyring":
+        request.getfixturevalue("secret_service")
+        return Place("keyring", "processes.example.com", dict(os.environ))
+    return Place("file", str(tmp_path / "token.json"), dict(os.environ))
+
+
+@pytest.fixture
+def file_place(tmp_path: Path) -> Place:
+    return Place("file", str(tmp_path / "token.json"), dict(os.environ))
+
+
+def store_of(place: Place) -> TokenStore:
+    return make_store(place.kind, place.name)
+
+
+def newest(place: Place) -> Token:
+    token = store_of(place).load()
+    assert token is not None
+    return token
+
+
+@contextmanager
+def workers(
+    place: Place, server: AuthServer, count: int, job: str = "call", *more: str
+) -> Iterator[list[subprocess.Popen[str]]]:
+    """Start children that are ready to make calls, logged in."""
+    if job == "call":
+        store_of(place).save(received(server.login()))
+    started = [
+        start(job, place.kind, place.name, server.url, *more, environment=place.environment)
+        for _ in range(count)
+    ]
+    try:
+        assert [told(worker) for worker in started] == ["ready"] * count
+        yield started
+    finally:
+        for worker in started:
+            worker.kill()
+            worker.communicate()
+
+
+def call_all(started: list[subprocess.Popen[str]]) -> list[str]:
+    for worker in started:
+        step(worker)
+    return [told(worker) for worker in started]
+
+
+# --- One refresh for all -------------------------------------------------------------------------
+
+
+def test_processes_that_meet_one_expiry(place: Place, server: AuthServer) -> None:
+    """All have their 401 before anybody refreshes: one does, the others adopt."""
+    with workers(place, server, 4) as started:
+        assert call_all(started) == ["200"] * 4
+        server.expire()
+        with server.gate(on="refresh") as refreshes, server.gate(on="api") as calls:
+            for worker in started:
+                step(worker)
+            calls.wait_for(4, timeout=WAIT)
+            calls.open()
+            refreshes.wait_for(1, timeout=WAIT)
+            refreshes.open()
+            assert [told(worker) for worker in started] == ["200"] * 4
+    counters = server.counters
+    assert (counters.refreshes, counters.rotated, counters.reuse) == (1, 1, 0)
+    assert server.family_alive(newest(place))
+
+
+def test_a_peers_rotation_is_adopted(place: Place, server: AuthServer) -> None:
+    """Who finds a newer token in the store asks nobody."""
+    with workers(place, server, 2) as (first, second):
+        assert call_all([first, second]) == ["200", "200"]
+        server.expire()
+        assert call_all([first]) == ["200"]
+        assert call_all([second]) == ["200"]
+    assert server.counters.refreshes == 1
+
+
+def test_logged_out_by_a_peer(place: Place, server: AuthServer) -> None:
+    """A refusal forgets the token for all of them: the API's own 401, and no call more."""
+    with workers(place, server, 2) as (first, second):
+        assert call_all([first, second]) == ["200", "200"]
+        server.expire()
+        server.revoke()
+        assert call_all([first]) == ["401"]
+        assert store_of(place).load() is None
+        assert call_all([second]) == ["401"]
+    assert server.counters.refreshes == 1
+
+
+def test_a_peer_that_holds_the_lock(place: Place, server: AuthServer) -> None:
+    """Without the lock nothing is refreshed: the request fails when refresh_timeout is over."""
+    with workers(place, server, 1, "call", "1") as (worker,):
+        assert call_all([worker]) == ["200"]
+        server.expire()
+        with store_of(place).lock(WAIT):
+            assert call_all([worker]) == ["RefreshUnavailable"]
+        assert server.counters.refreshes == 0
+    assert newest(place).refresh is not None
+
+
+def test_a_soak_in_short(place: Place) -> None:
+    """Two expiries under load: see tests/soak.py for the whole of it."""
+    result = soak(place, processes=3, threads=4, lifetime=2.0, seconds=5.0)
+    assert result.failed == []
+    assert result.refreshes == result.expiries >= 2
+    assert (result.reuse, result.alive) == (0, True)
+
+
+# --- Deaths --------------------------------------------------------------------------------------
+
+
+def test_kills_in_short(place: Place) -> None:
+    """Never a torn token, never a stuck lock: see tests/kills.py for the whole of it."""
+    result = kill(place, kills=8, grace=0.0, chance=random.Random())
+    assert (result.torn, result.stuck, result.unexplained) == (0, 0, 0)
+    assert result.refreshes >= 16
+
+
+def test_sigterm_in_the_middle_of_a_refresh(place: Place, server: AuthServer) -> None:
+    """The new token is saved first; then the process dies of the signal, as it should."""
+    with workers(place, server, 1) as (worker,):
+        assert call_all([worker]) == ["200"]
+        before = newest(place)
+        server.expire()
+        with server.gate(on="refresh") as gate:
+            step(worker)
+            gate.wait_for(1, timeout=WAIT)
+            worker.send_signal(signal.SIGTERM)
+            gate.open()
+            assert worker.wait(WAIT) == -signal.SIGTERM
+    assert newest(place) != before
+    assert server.family_alive(newest(place))
+    assert server.counters.refreshes == 1
+
+
+def test_a_fork_in_the_middle_of_a_refresh(file_place: Place, server: AuthServer) -> None:
+    """The child neither hangs nor refreshes a second time: it waits and adopts."""
+    store_of(file_place).save(received(server.login()))
+    with mounted(file_place.kind, file_place.name, server.url) as (session, _adapter):
+        assert session.get("/api/x").status_code == 200
+        server.expire()
+        answers: list[int] = []
+        with server.gate(on="refresh") as gate:
+            thread = threading.Thread(
+                target=lambda: answers.append(session.get("/api/x").status_code)
+            )
+            thread.start()
+            gate.wait_for(1, timeout=WAIT)
+            child = os.fork()
+            if child == 0:
+                signal.signal(signal.SIGALRM, signal.SIG_DFL)
+                signal.alarm(int(WAIT))
+                with mounted(file_place.kind, file_place.name, server.url) as (own, _own):
+                    os._exit(0 if own.get("/api/x").status_code == 200 else 1)
+            gate.open()
+            thread.join(WAIT)
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert answers == [200]
+    assert (server.counters.refreshes, server.counters.reuse) == (1, 0)
+
+
+def test_a_forked_child_does_not_keep_the_lock_of_a_dead_parent(file_place: Place) -> None:
+    """The parent is killed while it holds the lock; its child lives on and holds nothing."""
+    read, write = os.pipe()
+    parent = os.fork()
+    if parent == 0:
+        with store_of(file_place).lock(WAIT):
+            child = os.fork()
+            if child != 0:
+                os.write(write, f"{child:010}".encode())
+            _linger()
+    child = int(os.read(read, 10))
+    try:
+        with pytest.raises(StoreError), store_of(file_place).lock(0):
+            pass
+        os.kill(parent, signal.SIGKILL)
+        os.waitpid(parent, 0)
+        with store_of(file_place).lock(5):
+            pass
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.close(read)
+        os.close(write)
+
+
+def _linger() -> None:
+    """Wait to be killed, and never go on as a second pytest."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(int(WAIT))
+    signal.pause()
+    os._exit(1)
+
+
+# --- Who shares the lock -------------------------------------------------------------------------
+
+
+def test_other_homes_share_the_lock(server: AuthServer, tmp_path: Path) -> None:
+    """A keyring entry belongs to the OS user: HOME, XDG folders, TMPDIR do not matter."""
+    elsewhere = {
+        name: str(tmp_path)
+        for name in ("HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "TMPDIR")
+    }
+    place = Place("keyring", "homes.example.com", {**os.environ, **elsewhere})
+    with (
+        workers(place, server, 1, "lock", "0.2") as (worker,),
+        KeyringStore("homes.example.com", "workers").lock(WAIT),
+    ):
+        step(worker)
+        assert told(worker) == "LockTimeout"
+
+
+def test_other_folders_share_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One file under two paths has one lock."""
+    (tmp_path / "a").mkdir()
+    monkeypatch.chdir(tmp_path / "a")
+    with ExitStack() as stack:
+        stack.enter_context(FileStore("../token.json").lock(WAIT))
+        with pytest.raises(StoreError), FileStore(tmp_path / "token.json").lock(0):
+            pass
