@@ -14,7 +14,7 @@ measured by turns, round after round, and the best round of each is shown: what 
 makes a round slower, never faster. Look at the ratios; the figures themselves are the machine's.
 """
 
-# ruff: noqa: INP001 - a script to run, in no package
+
 
 from __future__ import annotations
 
