@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from .adapter import JWTRefreshAdapter
     from .errors import RefreshRejected
-    from .testing.server import Answer, Counters, Exchange, SeenRequest
+    from .testing import Answer, Counters, Exchange, SeenRequest
     from .tokens import Token
 
 COLUMNS = 80

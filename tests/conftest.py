@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from requests_jwt_refresh.testing.server import AuthServer
+from requests_jwt_refresh.testing import AuthServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

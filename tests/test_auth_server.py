@@ -21,8 +21,8 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from requests_jwt_refresh.testing import server as server_module
-from requests_jwt_refresh.testing.server import (
+from requests_jwt_refresh import testing
+from requests_jwt_refresh.testing import (
     HTML,
     AuthServer,
     Counters,
@@ -43,7 +43,7 @@ from requests_jwt_refresh.tokens import Token, jwt_claims, jwt_lifetime
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from requests_jwt_refresh.testing.server import Fault
+    from requests_jwt_refresh.testing import Fault
 
 THREADS = 32
 WAIT = 20.0  # seconds; only ever passed by a failing test
@@ -968,13 +968,19 @@ class TestStartAndStop:
 
     def test_it_needs_the_standard_library_only(self) -> None:
         """And this package's Token: users need no pytest, the demo no requests."""
-        tree = ast.parse(pathlib.Path(server_module.__file__).read_text("utf-8"))
-        modules = {each.module for each in ast.walk(tree) if isinstance(each, ast.ImportFrom)}
-        for each in ast.walk(tree):
+        folder = pathlib.Path(testing.__file__).parent
+        files = set(folder.glob("*.py")) - {folder / "contract.py"}
+        nodes = [node for file in files for node in ast.walk(ast.parse(file.read_text("utf-8")))]
+        modules = {each.module for each in nodes if isinstance(each, ast.ImportFrom)}
+        for each in nodes:
             modules |= (
                 {alias.name for alias in each.names} if isinstance(each, ast.Import) else set()
             )
         foreign = {
-            name for name in modules if name and name.split(".")[0] not in sys.stdlib_module_names
+            name
+            for name in modules
+            if name
+            and name.split(".")[0] not in sys.stdlib_module_names
+            and not name.startswith("requests_jwt_refresh.testing.")
         }
         assert foreign == {"requests_jwt_refresh.tokens", "typing_extensions"}  # for typing alone

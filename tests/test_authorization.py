@@ -15,8 +15,7 @@ from requests.utils import parse_dict_header
 
 from requests_jwt_refresh import JSONEndpoint, JWTRefreshAdapter, MemoryStore, Token, anonymous
 from requests_jwt_refresh import mount as mount_adapter
-from requests_jwt_refresh.testing import AuthServer
-from requests_jwt_refresh.testing.server import Redirect
+from requests_jwt_refresh.testing import AuthServer, Redirect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

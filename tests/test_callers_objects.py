@@ -44,7 +44,7 @@ from requests_jwt_refresh import (
     status,
 )
 from requests_jwt_refresh.stores import locking
-from requests_jwt_refresh.testing.server import Delay, Redirect, Status
+from requests_jwt_refresh.testing import Delay, Redirect, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -52,8 +52,7 @@ if TYPE_CHECKING:
 
     from requests import PreparedRequest, Request, Response, Session
 
-    from requests_jwt_refresh.testing import AuthServer
-    from requests_jwt_refresh.testing.server import Exchange
+    from requests_jwt_refresh.testing import AuthServer, Exchange
 
 REFRESH = JSONEndpoint("/auth/refresh")
 EXPIRED = json_field("message", "Invalid JWT")

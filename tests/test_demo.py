@@ -20,7 +20,7 @@ import pytest
 
 from requests_jwt_refresh import Token, cli, demo, mount
 from requests_jwt_refresh.stores.memory import MemoryStore
-from requests_jwt_refresh.testing.server import AuthServer, Counters, Drop, JSONBody, Status
+from requests_jwt_refresh.testing import AuthServer, Counters, Drop, JSONBody, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import requests
 
     from requests_jwt_refresh import JWTRefreshAdapter
-    from requests_jwt_refresh.testing.server import Fault, Kind
+    from requests_jwt_refresh.testing import Fault, Kind
 
 SCRIPT = [str(Path(sysconfig.get_path("scripts"), "requests-jwt")), "demo"]
 MODULE = [sys.executable, "-m", "requests_jwt_refresh", "demo"]

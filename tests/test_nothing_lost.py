@@ -24,14 +24,14 @@ from requests_jwt_refresh.errors import (
 from requests_jwt_refresh.holding import FIRST_PAUSE
 from requests_jwt_refresh.mounting import mount
 from requests_jwt_refresh.stores.memory import MemoryStore
-from requests_jwt_refresh.testing.server import Status
+from requests_jwt_refresh.testing import Status
 from requests_jwt_refresh.tokens import Token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from requests_jwt_refresh.adapter import JWTRefreshAdapter
-    from requests_jwt_refresh.testing.server import AuthServer
+    from requests_jwt_refresh.testing import AuthServer
 
 WAIT = 30.0  # seconds; only a failing test ever passes them
 ENDPOINT = JSONEndpoint("/auth/refresh")

@@ -31,8 +31,7 @@ from requests_jwt_refresh import (
     anonymous,
     mount,
 )
-from requests_jwt_refresh.testing import AuthServer
-from requests_jwt_refresh.testing.server import Headers, Redirect
+from requests_jwt_refresh.testing import AuthServer, Headers, Redirect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

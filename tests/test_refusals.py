@@ -20,13 +20,13 @@ from requests_jwt_refresh.errors import RefreshRejected, RefreshUnavailable
 from requests_jwt_refresh.holding import LONGEST_PAUSE, REFUSED_LIMIT, REFUSED_WINDOW
 from requests_jwt_refresh.mounting import mount
 from requests_jwt_refresh.stores.memory import MemoryStore
-from requests_jwt_refresh.testing.server import Status
+from requests_jwt_refresh.testing import Status
 from requests_jwt_refresh.tokens import Token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from requests_jwt_refresh.testing.server import AuthServer, Exchange
+    from requests_jwt_refresh.testing import AuthServer, Exchange
 
 THREADS = 32
 WAIT = 30.0  # seconds; only a failing test ever passes them

@@ -22,7 +22,7 @@ from requests_jwt_refresh import (
     mount,
 )
 from requests_jwt_refresh.mounting import accept_relative_urls
-from requests_jwt_refresh.testing.server import Redirect
+from requests_jwt_refresh.testing import Redirect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

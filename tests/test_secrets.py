@@ -31,7 +31,7 @@ from requests_jwt_refresh import (
     mount,
     presets,
 )
-from requests_jwt_refresh.testing.server import (
+from requests_jwt_refresh.testing import (
     HTML,
     Drop,
     Hang,
@@ -50,8 +50,7 @@ if TYPE_CHECKING:
     from requests import Session
 
     from requests_jwt_refresh import Endpoint
-    from requests_jwt_refresh.testing import AuthServer
-    from requests_jwt_refresh.testing.server import Fault
+    from requests_jwt_refresh.testing import AuthServer, Fault
 
 WINDOW = 16
 """So many characters of a token in a row are a leak; both halves of any are longer."""

@@ -29,14 +29,14 @@ from requests_jwt_refresh.holding import Flight
 from requests_jwt_refresh.mounting import mount
 from requests_jwt_refresh.stores.base import decode, encode
 from requests_jwt_refresh.stores.memory import MemoryStore
-from requests_jwt_refresh.testing.server import DropAfter, Status
+from requests_jwt_refresh.testing import DropAfter, Status
 from requests_jwt_refresh.tokens import Token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from requests_jwt_refresh.adapter import JWTRefreshAdapter
-    from requests_jwt_refresh.testing.server import AuthServer
+    from requests_jwt_refresh.testing import AuthServer
 
 THREADS = 32
 WAIT = 30.0  # seconds; only a failing test ever passes them

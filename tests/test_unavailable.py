@@ -24,7 +24,7 @@ from requests_jwt_refresh.errors import RefreshUnavailable, StoreError
 from requests_jwt_refresh.exchange import REPLY_BYTES, RETRIES
 from requests_jwt_refresh.mounting import mount
 from requests_jwt_refresh.stores.memory import MemoryStore
-from requests_jwt_refresh.testing.server import (
+from requests_jwt_refresh.testing import (
     HTML,
     AuthServer,
     Drop,
@@ -42,7 +42,7 @@ from requests_jwt_refresh.tokens import Token
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from requests_jwt_refresh.testing.server import Fault
+    from requests_jwt_refresh.testing import Fault
 
 WAIT = 30.0  # seconds; only a failing test ever passes them
 ENDPOINT = JSONEndpoint("/auth/refresh")

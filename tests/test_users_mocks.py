@@ -26,7 +26,7 @@ from requests_jwt_refresh import (
     json_field,
     mount,
 )
-from requests_jwt_refresh.testing.server import Drop, Status
+from requests_jwt_refresh.testing import Drop, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

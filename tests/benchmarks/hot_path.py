@@ -14,8 +14,6 @@ measured by turns, round after round, and the best round of each is shown: what 
 makes a round slower, never faster. Look at the ratios; the figures themselves are the machine's.
 """
 
-
-
 from __future__ import annotations
 
 import argparse

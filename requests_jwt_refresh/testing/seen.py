@@ -1,0 +1,106 @@
+"""What the server says, and what it saw: values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Kind = Literal["refresh", "login", "logout", "public", "api"]
+"""What a request is for. "api" is everything that needs an access token."""
+
+Place = Kind | Callable[[str], bool]
+"""Which requests a fault or gate is for: a kind, or a predicate on the path (without query).
+
+A predicate is called under a lock: let it look at the path and do nothing else.
+"""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A whole answer. Content-Length is filled in unless `headers` has one."""
+
+    status: int
+    body: bytes = field(default=b"", repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def json_answer(status: int, content: object, headers: Mapping[str, str] | None = None) -> Answer:
+    body = json.dumps(content).encode()
+    return Answer(status, body, {"Content-Type": "application/json", **(headers or {})})
+
+
+class Headers(Mapping[str, str]):
+    """Header fields by their name in any case. The repr shows the names only."""
+
+    def __init__(self, fields: Iterable[tuple[str, str]]) -> None:
+        self._fields: dict[str, str] = {}
+        for name, value in fields:
+            earlier = self._fields.get(name.lower())
+            self._fields[name.lower()] = value if earlier is None else f"{earlier}, {value}"
+
+    def __getitem__(self, name: str) -> str:
+        return self._fields[name.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+    def __repr__(self) -> str:
+        return f"<Headers {', '.join(self._fields)}>"
+
+
+@dataclass(frozen=True)
+class SeenRequest:
+    """A request as it arrived."""
+
+    method: str
+    path: str
+    """With its query."""
+    kind: Kind
+    connection: int
+    """The connection it came on; the server numbers them from 1."""
+    headers: Headers
+    size: int | None = None
+    """Bytes of the body; None if it was left unread (see AuthServer.read_body_first)."""
+    sha256: str | None = None
+    body: bytes = field(default=b"", repr=False)
+    """The body's first 64 KiB."""
+
+    @property
+    def bearer(self) -> str | None:
+        """The token in ``Authorization: Bearer``. The scheme is case-sensitive here."""
+        scheme, _, token = self.headers.get("Authorization", "").partition(" ")
+        return token if scheme == "Bearer" else None
+
+
+@dataclass(frozen=True)
+class Counters:
+    """How often what has happened, at one moment."""
+
+    connections: int = 0
+    requests: int = 0
+    """All of them, of any kind."""
+    refreshes: int = 0
+    """POSTs that reached the refresh endpoint, whatever became of them."""
+    rotated: int = 0
+    """Refreshes that gave new tokens."""
+    repeated: int = 0
+    """Refreshes within the grace time, which gave the family's newest tokens once more."""
+    refused: int = 0
+    """Refreshes that were told no."""
+    reuse: int = 0
+    """Uses of an already rotated refresh token outside the grace time; refused as well."""
+    logins: int = 0
+    """POSTs to the login endpoint that gave tokens; AuthServer.login() is not among them."""
+    logouts: int = 0
+    answered: int = 0
+    """API requests that got their 200."""
+    unauthorized: int = 0
+    """API requests without a good access token."""
+    families_revoked: int = 0
+    faults: int = 0
+    """Requests, of any kind, that met a fault."""
