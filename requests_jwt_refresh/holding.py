@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from weakref import WeakValueDictionary
 
 from .errors import JWTRefreshError, RefreshUnavailable
@@ -25,6 +25,8 @@ LONGEST_PAUSE = 60.0  # seconds
 REFUSED_LIMIT = 5  # refreshes whose new token the API refuses as well ...
 REFUSED_WINDOW = 30.0  # ... within so many seconds; then no more are made
 LONG_ENOUGH = REFUSED_WINDOW / REFUSED_LIMIT  # seconds; tokens that live longer keep to that
+
+_UNSEEN: Final = object()  # what the store holds before anybody has looked
 
 
 class Attempt(NamedTuple):
@@ -80,16 +82,12 @@ class _Refused(NamedTuple):
     may_run_out: bool  # it lives long enough, or was of use to another request
 
 
-class _Unseen:
-    """Stands for what the store holds before anybody has looked."""
-
-
 class Holding:
     """The published token of one store, and what has happened to it lately."""
 
     def __init__(self) -> None:
         self.token: Token | None = None  # requests read it without the mutex
-        self.seen: Token | type[_Unseen] | None = _Unseen  # what the store held when last seen
+        self.seen: object = _UNSEEN  # the token that the store held when last seen, or None
         self.untried: Token | None = None  # fresh from the server, and no API call has ended yet
         self.proven = False  # the store has shown that it can be written
         self.unsaved = False  # memory is ahead of the store ...
@@ -106,7 +104,7 @@ class Holding:
         self.flight: Flight | None = None
 
     def is_unseen(self) -> bool:
-        return self.seen is _Unseen
+        return self.seen is _UNSEEN
 
     def publish(self, token: Token | None, *, stored: bool = True) -> None:
         """Make `token` the one that requests are sent with; `stored`: the store holds it too."""
@@ -119,7 +117,7 @@ class Holding:
     def publish_first(self, token: Token | None) -> None:
         """Publish what a first look into the store has found, unless somebody was faster."""
         with self.mutex:
-            if self.seen is _Unseen:
+            if self.seen is _UNSEEN:
                 self.token = self.seen = token
 
     def start_afresh(self) -> None:
