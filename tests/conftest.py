@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
 
 from requests_jwt_refresh.testing import AuthServer
 
@@ -17,3 +18,11 @@ def server() -> Iterator[AuthServer]:
     """A token server that rotates, detects reuse and gives tokens that live five minutes."""
     with AuthServer() as server:
         yield server
+
+
+@pytest.fixture
+def session() -> Iterator[requests.Session]:
+    """A session that no environment interferes with."""
+    with requests.Session() as session:
+        session.trust_env = False
+        yield session

@@ -26,14 +26,6 @@ NETRC_BASIC = "Basic bmV0cmM6c2VjcmV0"  # netrc:secret
 
 
 @pytest.fixture
-def session() -> Iterator[requests.Session]:
-    """A session that no environment interferes with."""
-    with requests.Session() as session:
-        session.trust_env = False
-        yield session
-
-
-@pytest.fixture
 def netrc_session(
     session: requests.Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> requests.Session:

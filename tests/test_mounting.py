@@ -20,19 +20,10 @@ from requests_jwt_refresh import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from requests_jwt_refresh.testing import AuthServer
 
 API = "https://api.example.com"
 ENDPOINT = JSONEndpoint("/auth/refresh")
-
-
-@pytest.fixture
-def session() -> Iterator[requests.Session]:
-    with requests.Session() as session:
-        session.trust_env = False
-        yield session
 
 
 def test_an_adapter_on_a_longer_prefix_is_told(session: requests.Session) -> None:

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import requests
 
 from requests_jwt_refresh import adapter as adapter_module
 from requests_jwt_refresh import holding, refresher
@@ -29,6 +28,8 @@ from requests_jwt_refresh.tokens import Token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    import requests
 
     from requests_jwt_refresh.adapter import JWTRefreshAdapter
     from requests_jwt_refresh.testing import AuthServer
@@ -95,13 +96,6 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     for module in (adapter_module, refresher, holding):
         monkeypatch.setattr(module, "time", clock)
     return clock
-
-
-@pytest.fixture
-def session() -> Iterator[requests.Session]:
-    with requests.Session() as session:
-        session.trust_env = False
-        yield session
 
 
 @pytest.fixture

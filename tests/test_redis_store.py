@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 import redis
-import requests
 from cryptography.fernet import Fernet
 
 from requests_jwt_refresh import (
@@ -29,6 +28,8 @@ from tests.redis_server import RedisServer, new_redis, running_redis
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import requests
 
 __all__ = ["running_redis"]  # a fixture: used by its name
 
@@ -246,13 +247,6 @@ def test_a_redis_that_hangs(own: RedisServer) -> None:
 
 
 # --- With the adapter ----------------------------------------------------------------------------
-
-
-@pytest.fixture
-def session() -> Iterator[requests.Session]:
-    with requests.Session() as session:
-        session.trust_env = False
-        yield session
 
 
 def test_requests_go_on_without_redis(

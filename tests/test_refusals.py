@@ -11,7 +11,6 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import requests
 
 from requests_jwt_refresh import adapter as adapter_module
 from requests_jwt_refresh import holding, refresher, tokens
@@ -24,7 +23,9 @@ from requests_jwt_refresh.testing import Status
 from requests_jwt_refresh.tokens import Token
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+
+    import requests
 
     from requests_jwt_refresh.testing import AuthServer, Exchange
 
@@ -62,13 +63,6 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     for module in (adapter_module, refresher, holding):
         monkeypatch.setattr(module, "time", clock)
     return clock
-
-
-@pytest.fixture
-def session() -> Iterator[requests.Session]:
-    with requests.Session() as session:
-        session.trust_env = False
-        yield session
 
 
 @pytest.fixture

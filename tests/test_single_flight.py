@@ -125,13 +125,6 @@ def followers(monkeypatch: pytest.MonkeyPatch) -> Followers:
 
 
 @pytest.fixture
-def session() -> Iterator[requests.Session]:
-    with requests.Session() as session:
-        session.trust_env = False
-        yield session
-
-
-@pytest.fixture
 def store(server: AuthServer) -> MemoryStore:
     """A store that holds a login."""
     return MemoryStore(server.login())

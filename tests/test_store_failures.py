@@ -25,7 +25,6 @@ from requests_jwt_refresh import (
 from tests.secret_service import SecretService, running_secret_service, secret_service
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from requests_jwt_refresh.testing import AuthServer
@@ -34,13 +33,6 @@ __all__ = ["running_secret_service", "secret_service"]  # fixtures
 
 ENDPOINT = JSONEndpoint("/auth/refresh")
 WAIT = 30.0
-
-
-@pytest.fixture
-def session() -> Iterator[requests.Session]:
-    with requests.Session() as session:
-        session.trust_env = False
-        yield session
 
 
 def read_only(*_arguments: object, **_options: object) -> None:

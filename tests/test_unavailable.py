@@ -72,13 +72,6 @@ def _no_real_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def session() -> Iterator[requests.Session]:
-    with requests.Session() as session:
-        session.trust_env = False
-        yield session
-
-
-@pytest.fixture
 def store(server: AuthServer) -> MemoryStore:
     """A store that holds a login."""
     return MemoryStore(server.login())
