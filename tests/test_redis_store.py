@@ -297,6 +297,30 @@ def test_a_redis_that_stops_before_the_save(
     assert server.counters.refreshes == 1
 
 
+def test_a_redis_that_is_paused_past_the_lease(
+    own: RedisServer, server: AuthServer, session: requests.Session
+) -> None:
+    """The lock is lost in the middle of a refresh; nobody else has saved, so nothing is lost."""
+    store = RedisStore(own.url, KEY, lease=0.3)
+    adapter = mount(session, server.url, JSONEndpoint("/auth/refresh"), store, refresh_timeout=5)
+    adapter.set_token(server.login())
+    server.expire()
+    answered: list[int] = []
+    with server.gate() as gate:
+        thread = threading.Thread(target=lambda: answered.append(session.get("/api/x").status_code))
+        thread.start()
+        gate.wait_for(1, timeout=WAIT)
+        with own.paused():
+            threading.Event().wait(0.5)  # longer than the lease; a paused Redis cannot be asked
+        with own.client() as client:
+            assert client.get(f"{KEY}:lock") is None
+        gate.open()
+        thread.join(WAIT)
+    assert answered == [200]
+    assert RedisStore(own.url, KEY).load() == adapter.token
+    assert (server.counters.refreshes, server.counters.reuse) == (1, 0)
+
+
 # --- What is missing -----------------------------------------------------------------------------
 
 

@@ -94,8 +94,6 @@ def test_a_disk_that_is_read_only_before_the_exchange(
     assert session.get("/api/x").status_code == 200
 
 
-# keyring leaves its D-Bus connection open when a call fails.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_keyring_that_locks_itself(
     server: AuthServer,
     session: requests.Session,
