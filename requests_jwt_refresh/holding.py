@@ -114,11 +114,14 @@ class Holding:
                 self.seen = token
             self.token = token
 
-    def publish_first(self, token: Token | None) -> None:
-        """Publish what a first look into the store has found, unless somebody was faster."""
+    def adopt(self, token: Token | None, seen: object) -> None:
+        """Publish what was read without the store's lock, unless somebody has been faster.
+
+        `seen` is what was known of the store before it was read.
+        """
         with self.mutex:
-            if self.seen is _UNSEEN:
-                self.token = self.seen = token
+            if self.seen is seen:
+                self.publish(token)
 
     def start_afresh(self) -> None:
         """Forget past failures: somebody has logged in or out."""

@@ -387,11 +387,12 @@ class Refresher:
 
     def _adopt(self, stale: Token | None) -> Token | None:
         """Return the store's token if somebody else has written a better one; needs no lock."""
+        holding, seen = self._holding, self._holding.seen
         stored = self._store.load()
-        if stored is None or stored == self._holding.seen or not _is_better(stored, stale):
+        if stored is None or stored == seen or not _is_better(stored, stale):
             return None
-        self._holding.publish(stored)
-        return stored
+        holding.adopt(stored, seen)
+        return stored if holding.token is stored else None
 
     def _newest(self) -> Token | None:
         """Return the newest token: the store's if somebody else has written it, else memory's."""
@@ -460,9 +461,10 @@ class Refresher:
     # Memory and store, without an exchange
 
     def _first_look(self) -> Token | None:
-        if self._holding.is_unseen():
-            self._holding.publish_first(self._store.load())
-        return self._holding.token
+        holding, seen = self._holding, self._holding.seen
+        if holding.is_unseen():
+            holding.adopt(self._store.load(), seen)
+        return holding.token
 
     def _save_again(self) -> None:
         """Try once more to save a token that the store would not take; never wait, never raise."""

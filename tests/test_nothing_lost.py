@@ -639,3 +639,26 @@ def test_a_login_during_a_refresh_wins(
     assert kept is not None
     assert kept.refresh == newer.refresh
     assert session.get("/api/x").json()["user"] == "bob"
+
+
+def test_a_logout_while_the_store_is_read(server: AuthServer, session: requests.Session) -> None:
+    """What was read before a logout is not adopted after it."""
+    store = MemoryStore(server.login())
+    peers = server.login()
+    adapter = mount(session, server.url, ENDPOINT, store)
+    assert session.get("/api/x").status_code == 200
+    server.expire()
+    store.save(peers)
+    load, answers = store.load, iter([True])
+
+    def load_and_log_out() -> Token | None:
+        loaded = load()
+        if next(answers, False):
+            somebody = threading.Thread(target=adapter.clear_token)
+            somebody.start()
+            somebody.join(WAIT)
+        return loaded
+
+    store.load = load_and_log_out  # type: ignore[method-assign]
+    assert session.get("/api/x").status_code == 401
+    assert (adapter.token, store.load()) == (None, None)
