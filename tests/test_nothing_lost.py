@@ -644,11 +644,10 @@ def test_a_login_during_a_refresh_wins(
 def test_a_logout_while_the_store_is_read(server: AuthServer, session: requests.Session) -> None:
     """What was read before a logout is not adopted after it."""
     store = MemoryStore(server.login())
-    peers = server.login()
     adapter = mount(session, server.url, ENDPOINT, store)
     assert session.get("/api/x").status_code == 200
     server.expire()
-    store.save(peers)
+    store.save(server.login())
     load, answers = store.load, iter([True])
 
     def load_and_log_out() -> Token | None:

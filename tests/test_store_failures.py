@@ -6,7 +6,7 @@ import errno
 import os
 import tempfile
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
@@ -139,7 +139,9 @@ def test_the_brake_holds_for_tokens_that_live_shortly(
     assert failed > 0
 
 
-def test_a_login_of_another_adapter_on_the_store(server: AuthServer) -> None:
+def test_a_login_of_another_adapter_on_the_store(
+    server: AuthServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whoever can log in does, even if another adapter has led the refresh that was refused."""
     store = MemoryStore(server.login())
     with requests.Session() as without, requests.Session() as able:
@@ -153,12 +155,21 @@ def test_a_login_of_another_adapter_on_the_store(server: AuthServer) -> None:
         def call(name: str, session: requests.Session) -> None:
             answers[name] = session.get("/api/x").status_code
 
+        wait, follows = refresher.wait, threading.Event()
+
+        def noted_wait(futures: Any, timeout: float) -> Any:
+            if threading.current_thread() is follower:
+                follows.set()
+            return wait(futures, timeout)
+
+        monkeypatch.setattr(refresher, "wait", noted_wait)
+        leader = threading.Thread(target=call, args=("without", without))
+        follower = threading.Thread(target=call, args=("able", able))
         with server.gate(on="refresh") as gate:
-            leader = threading.Thread(target=call, args=("without", without))
             leader.start()
             gate.wait_for(1, timeout=WAIT)
-            follower = threading.Thread(target=call, args=("able", able))
             follower.start()
+            assert follows.wait(WAIT)
             gate.open()
             leader.join(WAIT)
             follower.join(WAIT)
