@@ -6,6 +6,7 @@ import errno
 import os
 import tempfile
 import threading
+from concurrent.futures import wait
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -155,7 +156,7 @@ def test_a_login_of_another_adapter_on_the_store(
         def call(name: str, session: requests.Session) -> None:
             answers[name] = session.get("/api/x").status_code
 
-        wait, follows = refresher.wait, threading.Event()
+        follows = threading.Event()
 
         def noted_wait(futures: Any, timeout: float) -> Any:
             if threading.current_thread() is follower:
