@@ -90,6 +90,7 @@ class Holding:
         self.seen: object = _UNSEEN  # the token that the store held when last seen, or None
         self.untried: Token | None = None  # fresh from the server, and no API call has ended yet
         self.proven = False  # the store has shown that it can be written
+        self.version = 0  # grows with every publication
         self.unsaved = False  # memory is ahead of the store ...
         self.save_again_at = 0.0  # ... and tries again at this time.monotonic()
         self.outage: Outage | None = None
@@ -109,19 +110,22 @@ class Holding:
     def publish(self, token: Token | None, *, stored: bool = True) -> None:
         """Make `token` the one that requests are sent with; `stored`: the store holds it too."""
         with self.mutex:
+            self.version += 1
             self.unsaved = not stored
             if stored:
                 self.seen = token
             self.token = token
 
-    def adopt(self, token: Token | None, seen: object) -> None:
+    def adopt(self, token: Token | None, version: int) -> bool:
         """Publish what was read without the store's lock, unless somebody has been faster.
 
-        `seen` is what was known of the store before it was read.
+        `version` is what it was before the store was read.
         """
         with self.mutex:
-            if self.seen is seen:
-                self.publish(token)
+            if self.version != version:
+                return False
+            self.publish(token)
+            return True
 
     def start_afresh(self) -> None:
         """Forget past failures: somebody has logged in or out."""

@@ -31,7 +31,7 @@ from .errors import (
     StoreError,
 )
 from .exchange import RefreshSession, Wire, post
-from .holding import FIRST_PAUSE, Attempt, Flight, Outage, holding_of
+from .holding import FIRST_PAUSE, LONGEST_PAUSE, Attempt, Flight, Outage, holding_of
 from .sigterm import sigterm_held_back
 from .tokens import Token, received
 
@@ -367,6 +367,7 @@ class Refresher:
         Who waits for the lock looks into the store now and then: of a thousand workers that wait,
         one refreshes, and the others need not take the lock one after the other to learn of it.
         """
+        deadline = time.monotonic() + self._timeout
         looks = max(1, round(self._timeout / LOOK_AGAIN))
         with ExitStack() as held:
             for look in range(looks):
@@ -374,10 +375,11 @@ class Refresher:
                 if adopted is not None:
                     break
                 try:
-                    held.enter_context(self._store.lock(self._timeout / looks))
+                    left = max(deadline - time.monotonic(), 0.0)
+                    held.enter_context(self._store.lock(min(self._timeout / looks, left)))
                     break
                 except LockTimeout as error:
-                    if look == looks - 1:
+                    if look == looks - 1 or time.monotonic() >= deadline:
                         raise RefreshUnavailable(
                             "somebody else has held the token store's lock for "
                             f"{self._timeout:g} s, and without it nothing is refreshed. The "
@@ -387,12 +389,11 @@ class Refresher:
 
     def _adopt(self, stale: Token | None) -> Token | None:
         """Return the store's token if somebody else has written a better one; needs no lock."""
-        holding, seen = self._holding, self._holding.seen
+        holding, version = self._holding, self._holding.version
         stored = self._store.load()
-        if stored is None or stored == seen or not _is_better(stored, stale):
+        if stored is None or stored == holding.seen or not _is_better(stored, stale):
             return None
-        holding.adopt(stored, seen)
-        return stored if holding.token is stored else None
+        return stored if holding.adopt(stored, version) else None
 
     def _newest(self) -> Token | None:
         """Return the newest token: the store's if somebody else has written it, else memory's."""
@@ -461,17 +462,20 @@ class Refresher:
     # Memory and store, without an exchange
 
     def _first_look(self) -> Token | None:
-        holding, seen = self._holding, self._holding.seen
+        holding, version = self._holding, self._holding.version
         if holding.is_unseen():
-            holding.adopt(self._store.load(), seen)
+            holding.adopt(self._store.load(), version)
         return holding.token
 
     def _save_again(self) -> None:
-        """Try once more to save a token that the store would not take; never wait, never raise."""
-        holding = self._holding
-        if time.monotonic() < holding.save_again_at:
+        """Try once more to save a token that the store would not take; never raise.
+
+        A store that takes long to fail is tried the more seldom.
+        """
+        holding, began = self._holding, time.monotonic()
+        if began < holding.save_again_at:
             return
-        holding.save_again_at = time.monotonic() + FIRST_PAUSE
+        holding.save_again_at = began + LONGEST_PAUSE  # nobody else meanwhile
         try:
             with self._store.lock(0):
                 token = holding.token
@@ -480,6 +484,7 @@ class Refresher:
                     holding.publish(token)
         except Exception as error:  # noqa: BLE001 - the request at hand has nothing to do with it
             logger.debug("The token could still not be saved (%s)", type(error).__name__)
+        holding.save_again_at = began + max(FIRST_PAUSE, 10 * (time.monotonic() - began))
 
 
 def is_endpoint(refresh: Endpoint | RefreshCallable) -> TypeIs[Endpoint]:

@@ -20,9 +20,13 @@ class _Holding:
         self.came = False
         self.over = False
 
+    def is_idle(self) -> bool:
+        """Whether it holds nothing back: left behind by a Ctrl-C, or inherited by a child."""
+        return self.over or os.getpid() != self._process
+
     def __call__(self, _number: int, _frame: object) -> None:
         self.came = True
-        if self.over or os.getpid() != self._process:  # or in a child forked meanwhile
+        if self.is_idle():
             _deliver()
 
 
@@ -54,7 +58,7 @@ def _would_kill_at_once() -> bool:
     if threading.current_thread() is not threading.main_thread():
         return False
     handler = signal.getsignal(signal.SIGTERM)
-    return handler is signal.SIG_DFL or (isinstance(handler, _Holding) and handler.over)
+    return handler is signal.SIG_DFL or (isinstance(handler, _Holding) and handler.is_idle())
 
 
 def _deliver() -> None:

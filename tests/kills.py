@@ -58,12 +58,13 @@ def kill(place: Place, *, kills: int, grace: float, chance: random.Random) -> Ki
                 stuck += "lock" in str(error)
                 torn += "lock" not in str(error)
                 continue
+            was_in_flight = _is_in_flight(place, server)
             if not _is_logged_in(adapter):
-                # The stored refresh token has been used before: by the child, for an answer that
-                # it did not live to save.
-                was_used = server.counters.reuse == reuse + 1
-                lost += was_used
-                unexplained += not was_used
+                # The stored refresh token is the very one that the child used last, for an answer
+                # that it did not live to save.
+                explained = was_in_flight and server.counters.reuse == reuse + 1
+                lost += explained
+                unexplained += not explained
                 adapter.set_token(server.login())
         return Killed(kills, server.counters.refreshes, torn, stuck, lost, unexplained)
 
@@ -78,6 +79,13 @@ def _let_one_be_killed(place: Place, server: AuthServer, chance: random.Random) 
     time.sleep(chance.uniform(0, LONGEST))
     worker.kill()
     worker.communicate()
+
+
+def _is_in_flight(place: Place, server: AuthServer) -> bool:
+    """Whether the stored refresh token is the one that the last refresh was asked with."""
+    stored = make_store(place.kind, place.name).load()
+    last = [seen for seen in server.requests if seen.kind == "refresh"][-1]
+    return stored is not None and str(stored.refresh).encode() in last.body
 
 
 def _is_logged_in(adapter: JWTRefreshAdapter) -> bool:

@@ -134,6 +134,17 @@ def test_a_foreign_link_is_not_followed(path: Path, tmp_path: Path) -> None:
     assert FileStore(path).load() == OLD
 
 
+@as_root
+def test_a_foreign_link_on_the_way_is_not_followed(path: Path, tmp_path: Path) -> None:
+    """Nor if it stands for a folder further up."""
+    folder = tmp_path / "folder"
+    folder.symlink_to(path.parent)
+    os.lchown(folder, NOBODY, NOBODY)
+    with pytest.raises(StoreError, match="somebody else's symbolic link"):
+        FileStore(folder / "token.json").save(NEW)
+    assert FileStore(path).load() == OLD
+
+
 def test_it_stays_where_it_was_when_the_program_moves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -641,11 +641,14 @@ def test_a_login_during_a_refresh_wins(
     assert session.get("/api/x").json()["user"] == "bob"
 
 
-def test_a_logout_while_the_store_is_read(server: AuthServer, session: requests.Session) -> None:
+@pytest.mark.parametrize("logged_in", [True, False])
+def test_a_logout_while_the_store_is_read(
+    server: AuthServer, session: requests.Session, *, logged_in: bool
+) -> None:
     """What was read before a logout is not adopted after it."""
-    store = MemoryStore(server.login())
+    store = MemoryStore(server.login() if logged_in else None)
     adapter = mount(session, server.url, ENDPOINT, store)
-    assert session.get("/api/x").status_code == 200
+    assert session.get("/api/x").status_code == (200 if logged_in else 401)
     server.expire()
     store.save(server.login())
     load, answers = store.load, iter([True])

@@ -6,6 +6,7 @@ import pickle
 import sys
 import threading
 import time
+import traceback
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -228,6 +229,39 @@ def test_a_redis_that_has_forgotten_everything(own: RedisServer) -> None:
     assert late.load() == NEW
 
 
+def test_a_login_after_a_loss_of_data_stays(own: RedisServer) -> None:
+    """It outranks whatever workers remember of the time before."""
+    worker = RedisStore(own.url, KEY)
+    worker.save(OLD)
+    own.stop()
+    own.start()
+    RedisStore(own.url, KEY).save(NEW)
+    assert worker.load() == NEW
+
+
+def test_a_refusal_of_redis_shows_no_token(own: RedisServer) -> None:
+    """Redis repeats a command that it does not know, with what came along."""
+    store = RedisStore(own.url, KEY)
+    with own.client() as client:
+        client.acl_setuser("default", enabled=True, nopass=True, commands=["-evalsha", "-eval"])
+    with pytest.raises(StoreError, match="run scripts") as caught:
+        store.save(OLD)
+    told = "".join(traceback.format_exception(caught.value))
+    assert "old-" not in told
+
+
+def test_a_lost_lock_is_taken_again(server_: RedisServer) -> None:
+    """A holder that lives takes its lock back if it is free."""
+    store, other = (RedisStore(server_.url, KEY, lease=0.3) for _ in range(2))
+    with store.lock(WAIT), server_.client() as client:
+        client.delete(f"{KEY}:lock")
+        deadline = time.monotonic() + WAIT
+        while not client.exists(f"{KEY}:lock"):
+            assert time.monotonic() < deadline
+        with pytest.raises(LockTimeout), other.lock(0.5):
+            pass
+
+
 def test_a_logout_is_not_undone(server_: RedisServer) -> None:
     """A token that was cleared is not data that was lost."""
     store, other = RedisStore(server_.url, KEY), RedisStore(server_.url, KEY)
@@ -312,8 +346,6 @@ def test_a_redis_that_is_paused_past_the_lease(
         gate.wait_for(1, timeout=WAIT)
         with own.paused():
             threading.Event().wait(0.5)  # longer than the lease; a paused Redis cannot be asked
-        with own.client() as client:
-            assert client.get(f"{KEY}:lock") is None
         gate.open()
         thread.join(WAIT)
     assert answered == [200]
@@ -348,6 +380,9 @@ def test_arguments_that_make_no_sense() -> None:
         RedisStore("redis://127.0.0.1:1/0", KEY, lease=0)
     with pytest.raises(TypeError, match="URL"):
         RedisStore(object(), KEY)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="percent-encoded") as told:
+        RedisStore("redis://:hun/ter2@127.0.0.1:1/0", KEY)
+    assert "hun" not in "".join(traceback.format_exception(told.value)).split("ValueError: ")[-1]
     with pytest.raises(ValueError, match="Fernet") as caught:
         RedisStore("redis://127.0.0.1:1/0", KEY, encryption_key="hunter2")
     assert "hunter2" not in str(caught.value)

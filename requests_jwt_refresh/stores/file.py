@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import glob
 import os
 import stat
 import sys
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-_LARGEST = 1024 * 1024  # bytes; a larger file was not written here
+_LARGEST = 1024 * 1024  # characters; a larger file was not written here
 _LEFT_BEHIND_S = 3600.0  # a temporary file this old belongs to a save that was killed
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
@@ -99,7 +101,8 @@ class FileStore:
         target = Path(os.path.realpath(self._path))
         if sys.platform != "win32":
             for place in {self._path, target}:
-                _check_link(place)
+                for each in (place, *place.parents):
+                    _check_link(each)
                 _check_folder(place.parent)
         return target
 
@@ -107,7 +110,7 @@ class FileStore:
 def _check_link(path: Path) -> None:
     with suppress(FileNotFoundError):
         found = path.lstat()
-        if stat.S_ISLNK(found.st_mode) and found.st_uid not in (os.getuid(), 0):
+        if stat.S_ISLNK(found.st_mode) and found.st_uid not in (os.geteuid(), 0):
             raise StoreError(
                 f"{path} is somebody else's symbolic link, so it was not followed. Use a path of "
                 "your own"
@@ -117,7 +120,7 @@ def _check_link(path: Path) -> None:
 def _check_folder(folder: Path) -> None:
     with suppress(FileNotFoundError):
         found = folder.stat()
-        foreign = found.st_uid not in (os.getuid(), 0)
+        foreign = found.st_uid not in (os.geteuid(), 0)
         if foreign or (found.st_mode & _OTHERS_MAY_WRITE and not found.st_mode & stat.S_ISVTX):
             raise StoreError(
                 f"others can change the folder {folder}, so no token is kept there. Use a folder "
@@ -130,11 +133,12 @@ def _read(path: Path) -> str | None:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | _NO_WAIT)
     except FileNotFoundError:
         return None
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(descriptor)
+        raise StoreError(f"{path} is not a regular file, so it holds no token")
     with os.fdopen(descriptor, encoding="utf-8", errors="replace") as file:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise StoreError(f"{path} is not a regular file, so it holds no token")
-        if sys.platform != "win32" and (found.st_uid != os.getuid() or found.st_mode & _OTHERS):
+        if sys.platform != "win32" and (found.st_uid != os.geteuid() or found.st_mode & _OTHERS):
             raise StoreError(
                 f"others can read the file {path}, so the token in it is not used. If it was you "
                 f"who changed that: chmod 600 {path}; else clear it and log in again"
@@ -163,7 +167,7 @@ def _replace(path: Path, text: str) -> None:
 
 def _sweep(path: Path) -> None:
     """Delete what saves that were killed have left behind: it holds old tokens."""
-    for left in path.parent.glob(f".{path.name}.*.tmp"):
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
         with suppress(OSError):
             if time.time() - left.stat().st_mtime > _LEFT_BEHIND_S:
                 left.unlink()
@@ -182,6 +186,9 @@ def _sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some file systems sync no folders
+            raise
     finally:
         os.close(descriptor)
 

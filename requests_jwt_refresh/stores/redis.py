@@ -25,28 +25,29 @@ logger = logging.getLogger("requests_jwt_refresh")
 _ANSWER_S = 5.0  # how long Redis may take for one answer, where we make the client ourselves
 _POLL_S = 0.05  # how often a client that waits for the lock asks again
 
-# The token stands in a hash, with a generation that grows with every change. Whoever has seen a
-# generation changes the hash only if nobody else has changed it since; Redis does the comparing.
-# A generation lower than the one seen means that Redis has lost data, and is no reason to refuse.
+# The token stands in a hash, with a generation that grows with every change and is never behind
+# Redis's clock in microseconds, so that a login after a loss of data outranks what was before.
+# Whoever has seen a generation changes the hash only if nobody else has changed it since; Redis
+# does the comparing.
 _CHANGE: Final = """
 local seen, text = tonumber(ARGV[1]), ARGV[2]
 local now = tonumber(redis.call('HGET', KEYS[1], 'generation') or '0')
 if seen >= 0 and now > seen then return -1 end
-local next = math.max(now, seen) + 1
+local clock = redis.call('TIME')
+local next = math.max(now, seen, clock[1] * 1000000 + clock[2]) + 1
 redis.call('HSET', KEYS[1], 'generation', next)
 if text == '' then redis.call('HDEL', KEYS[1], 'token')
 else redis.call('HSET', KEYS[1], 'token', text) end
 return next
 """
 
-# After Redis has lost data, who has the newest generation in memory puts it back.
+# After Redis has lost the whole hash (a cleared one keeps its generation), or a worker that knew
+# less has put an older token back, who knows a newer one puts that back.
 _RESTORE: Final = """
 local known, text = tonumber(ARGV[1]), ARGV[2]
 local now = tonumber(redis.call('HGET', KEYS[1], 'generation') or '0')
 if now >= known then return 0 end
-redis.call('HSET', KEYS[1], 'generation', known)
-if text == '' then redis.call('HDEL', KEYS[1], 'token')
-else redis.call('HSET', KEYS[1], 'token', text) end
+redis.call('HSET', KEYS[1], 'generation', known, 'token', text)
 return 1
 """
 
@@ -90,11 +91,12 @@ class RedisStore:
         """
         generation, text = self._read()
         known, known_text = self._known
-        if generation < known:  # Redis was restarted or flushed
-            self._run(self._restore, known, known_text or "")
+        if generation < known and known_text is not None:  # Redis was restarted or flushed
+            self._run(self._restore, known, known_text)
             generation, text = self._read()
+        token = None if text is None else self._opened(text)
         self._remember(generation, text)
-        return None if text is None else self._opened(text)
+        return token
 
     def save(self, token: Token) -> None:
         """Replace the token, all of it or nothing.
@@ -135,13 +137,13 @@ class RedisStore:
                 f"the lock {name!r} in Redis was not free within {timeout:g} s: another client "
                 "holds it. Nothing was changed; try again"
             )
-        self._here.seen = _ANYTHING
+        self._here.seen, self._here.locked = _ANYTHING, True
         process = os.getpid()
         try:
             with self._renewed(lock):
                 yield
         finally:
-            self._here.seen = _ANYTHING
+            self._here.seen, self._here.locked = _ANYTHING, False
             if os.getpid() == process:  # a forked child does not free its parent's lock
                 self._release(lock)
 
@@ -197,7 +199,8 @@ class RedisStore:
             return int(script(keys=[self._key], args=[generation, text]))
 
     def _remember(self, generation: int, text: str | None) -> None:
-        self._here.seen = generation
+        if getattr(self._here, "locked", False):
+            self._here.seen = generation
         if generation >= self._known[0]:
             self._known = (generation, text)
 
@@ -222,9 +225,18 @@ class RedisStore:
     def _renew(self, lock: Any, over: threading.Event) -> None:  # noqa: ANN401 - redis-py's
         while not over.wait(self._lease / 3):
             try:
-                lock.reacquire()
+                self._renew_once(lock)
             except Exception as error:  # noqa: BLE001, PERF203 - the save notices if it mattered
                 logger.debug("The lock in Redis was not renewed (%s)", type(error).__name__)
+
+    def _renew_once(self, lock: Any) -> None:  # noqa: ANN401 - redis-py's
+        from redis.exceptions import LockError  # noqa: PLC0415 - the extra is optional
+
+        try:
+            lock.reacquire()
+        except LockError:  # lost, with Redis's data or while it was paused: take it if it is free
+            lease = int(self._lease * 1000)
+            self._client.set(lock.name, lock.local.token, nx=True, px=lease)
 
     def _release(self, lock: Any) -> None:  # noqa: ANN401 - redis-py's
         try:
@@ -259,8 +271,9 @@ class RedisStore:
         except redis.RedisError as error:
             raise StoreError(
                 f"{self._key!r} in Redis could not be {done} ({type(error).__name__}). Nothing was "
-                "deleted; see to it that Redis runs and this client may write there"
-            ) from error
+                "deleted; see to it that Redis runs, and that this client may write there and run "
+                "scripts"
+            ) from None  # Redis repeats what it was sent
 
 
 def _client(source: redis.Redis | str) -> redis.Redis:
@@ -271,10 +284,17 @@ def _client(source: redis.Redis | str) -> redis.Redis:
             "RedisStore needs redis: pip install 'requests-jwt-refresh[redis]'"
         ) from None
     if isinstance(source, str):
-        return redis.Redis.from_url(
-            source, socket_timeout=_ANSWER_S, socket_connect_timeout=_ANSWER_S
+        try:
+            return redis.Redis.from_url(
+                source, socket_timeout=_ANSWER_S, socket_connect_timeout=_ANSWER_S
+            )
+        except ValueError:
+            pass  # and no cause: it may show part of a password
+        raise ValueError(
+            "that is not a Redis URL such as 'redis://:password@cache.example.com:6379/0', with "
+            "special characters in the password percent-encoded"
         )
-    if not hasattr(source, "register_script"):
+    if not hasattr(source, "register_script") or "asyncio" in type(source).__module__:
         raise TypeError("RedisStore needs a redis.Redis or a URL such as 'redis://localhost/0'")
     return source
 
