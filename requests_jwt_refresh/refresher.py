@@ -51,6 +51,7 @@ logger = logging.getLogger("requests_jwt_refresh")
 
 MAX_RESENDS = 2  # with a token that somebody else has fetched, then with one of our own
 LOOK_AGAIN = 0.5  # seconds between two looks into the store while its lock is taken
+SECOND_LOOK = 0.3  # seconds; an emptied store is a logout, so look twice
 SHORT_PAUSE = 1.0  # seconds of an outage's pause that a request waits out; over that it fails
 GRACE = 5.0  # seconds that a waiter grants the store on top of the lock and the exchange
 
@@ -399,6 +400,9 @@ class Refresher:
         """Return the newest token: the store's if somebody else has written it, else memory's."""
         holding = self._holding
         stored = self._store.load()
+        if stored is None and holding.token is not None:
+            time.sleep(SECOND_LOOK)  # a busy keyring may lose sight of an entry for a moment
+            stored = self._store.load()
         if stored == holding.seen:
             return holding.token
         logged_out = stored is None and not holding.is_unseen()
