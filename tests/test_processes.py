@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from requests_jwt_refresh import FileStore, KeyringStore, StoreError, Token
+from requests_jwt_refresh.testing import Status
 from requests_jwt_refresh.tokens import received
 from tests.kills import kill
 from tests.redis_server import running_redis
@@ -118,6 +119,38 @@ def test_a_peers_rotation_is_adopted(place: Place, server: AuthServer) -> None:
         server.expire()
         assert call_all([first]) == ["200"]
         assert call_all([second]) == ["200"]
+    assert server.counters.refreshes == 1
+
+
+def test_the_order(place: Place, server: AuthServer) -> None:
+    """The store's token is tried before the server is asked, and asked it is once."""
+    with workers(place, server, 2) as (first, second):
+        assert call_all([first, second]) == ["200", "200"]
+        server.expire()
+        assert call_all([first]) == ["200"]
+        server.expire()  # what is in the store is over as well
+        before = len(server.requests)
+        assert call_all([second]) == ["200"]
+    seen = server.requests[before:]
+    assert [each.kind for each in seen] == ["api", "api", "refresh", "api"]
+    assert len({each.bearer for each in seen if each.kind == "api"}) == 3
+    assert server.counters.reuse == 0
+
+
+def test_refused_while_a_peer_has_rotated(place: Place, server: AuthServer) -> None:
+    """What somebody has stored meanwhile is adopted, not cleared."""
+    with workers(place, server, 1) as (worker,):
+        assert call_all([worker]) == ["200"]
+        server.expire()
+        newer = received(server.login())
+        server.fail(Status(400, body=b'{"error": "invalid_grant"}'), on="refresh")
+        with server.gate(on="refresh") as gate:
+            step(worker)
+            gate.wait_for(1, timeout=WAIT)
+            store_of(place).save(newer)  # by a peer that has lost the lock, or never had it
+            gate.open()
+            assert told(worker) == "200"
+    assert newest(place) == newer
     assert server.counters.refreshes == 1
 
 
@@ -253,6 +286,27 @@ def test_other_homes_share_the_lock(server: AuthServer, tmp_path: Path) -> None:
     ):
         step(worker)
         assert told(worker) == "LockTimeout"
+
+
+@pytest.mark.usefixtures("secret_service")
+def test_other_homes_share_one_refresh(server: AuthServer, tmp_path: Path) -> None:
+    """Two programs of one user with one keyring entry, whatever HOME and XDG folders they have."""
+    elsewhere = {
+        name: str(tmp_path)
+        for name in ("HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "TMPDIR")
+    }
+    here = Place("keyring", "homes.example.com", dict(os.environ))
+    there = here._replace(environment={**os.environ, **elsewhere})
+    with workers(here, server, 1) as (first,), workers(there, server, 1) as (second,):
+        assert call_all([first, second]) == ["200", "200"]
+        server.expire()
+        with server.gate(on="api") as gate:
+            step(first)
+            step(second)
+            gate.wait_for(2, timeout=WAIT)
+            gate.open()
+            assert [told(first), told(second)] == ["200", "200"]
+    assert (server.counters.refreshes, server.counters.reuse) == (1, 0)
 
 
 def test_other_folders_share_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
