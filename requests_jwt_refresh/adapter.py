@@ -22,9 +22,11 @@ from .refresher import Refresher, is_endpoint
 from .urls import Origin, checked, checked_base, checked_origin, has_scheme, join, origin_of
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable
 
     from requests import PreparedRequest, Response
+    from typing_extensions import Self
 
     from .endpoints import Endpoint
     from .errors import RefreshRejected
@@ -127,6 +129,24 @@ class JWTRefreshAdapter(HTTPAdapter):
         self._refresh_timeout = _checked_timeout(refresh_timeout)
         self._assemble()
 
+    @classmethod
+    def from_profile(
+        cls,
+        name: str,
+        path: str | os.PathLike[str] | None = None,
+        **options: Any,  # noqa: ANN401 - the constructor's own
+    ) -> Self:
+        """Return the adapter that a profile describes: `requests-jwt init` makes one.
+
+        `path` is the file of profiles; the user's own if omitted. `options` are those of the
+        constructor, and go before what the profile says.
+
+        Raises ProfileError, which names file, profile and key.
+        """
+        from .profiles import Profiles  # noqa: PLC0415 - only who has profiles pays for them
+
+        return cls(**{**Profiles.read(path).profile(name).options(), **options})
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self._assemble()
@@ -219,6 +239,15 @@ class JWTRefreshAdapter(HTTPAdapter):
         Raises RefreshRejected, RefreshUnavailable or StoreError.
         """
         return self._refresher.force(self._wire or _environment(self._refresh_url))
+
+    def valid_token(self, seconds: float = 0.0) -> Token:
+        """Return a token whose access token lasts `seconds` more, refreshed if it has to be.
+
+        For what is not sent by requests: a websocket, another program. If a new token lives shorter
+        than `seconds` it is returned all the same. Raises RefreshRejected if there is none and none
+        can be had, RefreshUnavailable or StoreError.
+        """
+        return self._refresher.valid(self._wire or _environment(self._refresh_url), seconds)
 
     def prefixes(self) -> tuple[str, ...]:
         """Return the prefixes to mount this adapter on: one or two for each origin."""

@@ -173,16 +173,17 @@ class OAuth2Endpoint(_ShownAsCall):
 
     def ask(self, url: str, token: Token) -> requests.Request:
         """Return the POST whose form is RFC 6749 §6's."""
-        form = {
-            "grant_type": "refresh_token",
-            "refresh_token": _refresh_of(token),
-            **self._client_fields(),
-            **self.extra,
-        }
+        form = {"grant_type": "refresh_token", "refresh_token": _refresh_of(token), **self.extra}
+        return self.as_client(url, form)
+
+    def as_client(self, url: str, form: Mapping[str, Any]) -> requests.Request:
+        """Return the POST of any `form`, with what proves who the client is (RFC 6749 §2.3.1)."""
         headers = dict(_ACCEPT)
         if self._method() == "basic":
             headers["Authorization"] = self._basic()
-        return requests.Request("POST", url, headers=headers, data=form)
+        return requests.Request(
+            "POST", url, headers=headers, data={**form, **self._client_fields()}
+        )
 
     def read(self, reply: Reply) -> Token:
         """Return the new token (RFC 6749 §5.1). Raises RefreshRejected, RefreshUnavailable."""

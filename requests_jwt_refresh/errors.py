@@ -7,6 +7,7 @@ requests.RequestException
     ├── ReentrantRefresh     a refresh or login that calls through the adapter it serves
     ├── StoreError           the token store cannot be read, written or trusted
     │   └── LockTimeout      somebody else holds the store's lock
+    ├── ProfileError         the profiles file, or a profile in it, cannot be used
     ├── InvalidToken         not a string fit for a header (also a ValueError)
     └── InvalidURL           a URL with no clear meaning (also requests' InvalidURL, a ValueError)
         └── InsecureURL      tokens would travel in the clear
@@ -66,6 +67,10 @@ class StoreError(JWTRefreshError):
 
 class LockTimeout(StoreError):
     """The store's lock was not free within the time given."""
+
+
+class ProfileError(JWTRefreshError):
+    """The file of profiles, or a profile in it, cannot be used. The text says where and why."""
 
 
 class InvalidToken(JWTRefreshError, ValueError):

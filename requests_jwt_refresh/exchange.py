@@ -68,8 +68,16 @@ class RefreshSession(requests.Session):
         """Follow none: a refresh token is for its endpoint alone."""
 
 
-def post(session: requests.Session, request: requests.Request, wire: Wire, seconds: float) -> Reply:
+def post(
+    session: requests.Session,
+    request: requests.Request,
+    wire: Wire,
+    seconds: float,
+    source: str = "refresh endpoint",
+) -> Reply:
     """Send `request` and return the whole reply, read within `seconds` and REPLY_BYTES.
+
+    `source` is what it is sent to, as it stands in an error's text.
 
     Raises RefreshUnavailable if there is no whole reply. What the session itself sets for verify,
     cert and proxies goes before what the caller's request used.
@@ -82,21 +90,26 @@ def post(session: requests.Session, request: requests.Request, wire: Wire, secon
     prepared = session.prepare_request(request)
     try:
         try:
-            return _sent(session, prepared, wire, deadline)
+            return _sent(session, prepared, wire, deadline, source)
         except requests.exceptions.ChunkedEncodingError:
             # The answer broke off in its body, where urllib3's retries do not reach.
             if time.monotonic() >= deadline:
                 raise
-            return _sent(session, prepared, wire, deadline)
+            return _sent(session, prepared, wire, deadline, source)
     except RefreshUnavailable:
         raise
     except OSError as error:  # all of requests' errors are
         what = _what_happened(error, seconds, is_over=time.monotonic() >= deadline)
-        raise RefreshUnavailable(f"{_where(prepared)} {what}. The tokens are kept") from error
+        where = _where(prepared, source)
+        raise RefreshUnavailable(f"{where} {what}. The tokens are kept") from error
 
 
 def _sent(
-    session: requests.Session, prepared: requests.PreparedRequest, wire: Wire, deadline: float
+    session: requests.Session,
+    prepared: requests.PreparedRequest,
+    wire: Wire,
+    deadline: float,
+    source: str,
 ) -> Reply:
     response = session.send(
         prepared,
@@ -108,10 +121,10 @@ def _sent(
         stream=True,
     )
     with response, _cut_off(response, deadline):
-        reply = Reply(response.status_code, response.headers, _body(response, deadline))
+        body = _body(response, deadline, source)
     if _has_hung_up(session, prepared):
         raise requests.Timeout  # what had come by then only looks like a whole answer
-    return reply
+    return Reply(response.status_code, response.headers, body, source=source)
 
 
 @contextlib.contextmanager
@@ -136,22 +149,22 @@ def _has_hung_up(session: requests.Session, request: requests.PreparedRequest) -
     return getattr(session.get_adapter(request.url or ""), "hung_up", False)
 
 
-def _body(response: requests.Response, deadline: float) -> bytes:
+def _body(response: requests.Response, deadline: float, source: str) -> bytes:
     body = bytearray()
     for chunk in response.iter_content(64 * 1024):
         body += chunk
         if len(body) > REPLY_BYTES:
             raise RefreshUnavailable(
-                f"{_where(response.request)} answered with more than 1 MiB, which is no token. "
-                "The tokens are kept"
+                f"{_where(response.request, source)} answered with more than 1 MiB, which is no "
+                "token. The tokens are kept"
             )
         if time.monotonic() > deadline:
             raise requests.Timeout
     return bytes(body)
 
 
-def _where(request: requests.PreparedRequest) -> str:
-    return f"the refresh endpoint at {origin_of(request.url)}"
+def _where(request: requests.PreparedRequest, source: str) -> str:
+    return f"the {source} at {origin_of(request.url)}"
 
 
 def _what_happened(error: OSError, seconds: float, *, is_over: bool) -> str:

@@ -33,7 +33,7 @@ from .errors import (
 from .exchange import RefreshSession, Wire, post
 from .holding import FIRST_PAUSE, LONGEST_PAUSE, Attempt, Flight, Outage, holding_of
 from .sigterm import sigterm_held_back
-from .tokens import Token, received
+from .tokens import Token, came_in, received
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -166,7 +166,17 @@ class Refresher:
 
     def force(self, wire: Wire) -> Token:
         """Refresh now, or take part in the refresh that is under way."""
-        renewed = self._renew(self.current(), wire, time.monotonic(), force=True).token
+        return self._renewed(self.current(), wire, force=True)
+
+    def valid(self, wire: Wire, seconds: float) -> Token:
+        """Return a token that lasts so many more seconds; refresh only if there is none."""
+        token = self.current()
+        if token is not None and token.access is not None and token.lasts(seconds):
+            return token
+        return self._renewed(token, wire)
+
+    def _renewed(self, stale: Token | None, wire: Wire, *, force: bool = False) -> Token:
+        renewed = self._renew(stale, wire, time.monotonic(), force=force).token
         if renewed is None:  # pragma: no cover - a renewal always carries a token
             raise RefreshUnavailable("the refresh gave no token")
         return renewed
@@ -430,7 +440,7 @@ class Refresher:
     def _keep(self, fresh: Token, old_refresh: str | None) -> Token:
         """Save and publish a new token. If the store will not take it, memory keeps it."""
         if fresh.refresh is None:
-            fresh = replace(fresh, refresh=old_refresh)
+            fresh = came_in(replace(fresh, refresh=old_refresh), fresh.received_at)
         self._holding.untried = fresh
         try:
             self._store.save(fresh)

@@ -53,6 +53,8 @@ class Reply:
     headers: Mapping[str, str] = field(repr=False)
     """Case-insensitive, as requests gives them."""
     body: bytes = field(repr=False)
+    source: str = field(default="refresh endpoint", kw_only=True, repr=False)
+    """What has answered, as it stands in an error's text."""
 
 
 class Fields(Protocol):
@@ -90,10 +92,10 @@ def read_oauth2(reply: Reply) -> Token:
     document = parse_json(reply.body)
     code = _error_code(document)
     if code is not None and reply.status in _BLAMES_THE_REQUEST:
-        raise _refused(reply.status, code)
+        raise _refused(reply, code)
     if reply.status not in (200, 201):
         raise _failed(reply)
-    _check_token_type(find(document, "token_type"))
+    _check_token_type(reply, find(document, "token_type"))
     return _read_token(reply, "access_token", "refresh_token", "expires_in")
 
 
@@ -170,12 +172,12 @@ def _unavailable(what: str, *, retry_after: float = 0.0) -> RefreshUnavailable:
 
 
 def _unreadable(reply: Reply, problem: str) -> RefreshUnavailable:
-    return _unavailable(f"the refresh endpoint answered {reply.status}, but {problem}")
+    return _unavailable(f"the {reply.source} answered {reply.status}, but {problem}")
 
 
 def _failed(reply: Reply) -> RefreshUnavailable:
     """Say what a status means that is neither an answer nor a refusal."""
-    told = f"the refresh endpoint answered {reply.status}"
+    told = f"the {reply.source} answered {reply.status}"
     if 300 <= reply.status < 400:  # noqa: PLR2004 - redirection (RFC 9110 §15.4)
         return _redirected(reply)
     if reply.status < 500 and reply.status not in (408, 429):  # noqa: PLR2004 - RFC 9110 §15.6
@@ -189,17 +191,17 @@ def _redirected(reply: Reply) -> RefreshUnavailable:
     location = re.split("[?#]", reply.headers.get("Location") or "", maxsplit=1)[0]
     to = f" to {location}" if _SHOWABLE_URL.fullmatch(location) else ""
     return _unavailable(
-        f"the refresh endpoint redirects{to} ({reply.status}), which a refresh call never follows: "
-        "give the final URL (a trailing slash? https instead of http?)"
+        f"the {reply.source} redirects{to} ({reply.status}), which a call with a secret never "
+        "follows: give the final URL (a trailing slash? https instead of http?)"
     )
 
 
-def _refused(status: int, code: str) -> RefreshRejected | RefreshUnavailable:
+def _refused(reply: Reply, code: str) -> RefreshRejected | RefreshUnavailable:
     if code == "invalid_grant":
-        return RefreshRejected(f"the server refused the refresh token ({status} {code})")
+        return RefreshRejected(f"the server refused the refresh token ({reply.status} {code})")
     cure = _CURES.get(code)
     fault = f"the set-up is at fault, {cure}" if cure else "the set-up may be at fault"
-    return _unavailable(f"the refresh endpoint answered {status} {code}: {fault}")
+    return _unavailable(f"the {reply.source} answered {reply.status} {code}: {fault}")
 
 
 def _error_code(document: object) -> str | None:
@@ -210,13 +212,13 @@ def _error_code(document: object) -> str | None:
     return code if _ERROR_CODE.fullmatch(code) else None
 
 
-def _check_token_type(found: object) -> None:
+def _check_token_type(reply: Reply, found: object) -> None:
     if found is MISSING or found is None or str(found).lower() == "bearer":
         return
     fit = isinstance(found, str) and _TOKEN_TYPE.fullmatch(found)
     kind = f"a {found} token" if fit else "a token of another kind"
     raise _unavailable(
-        f"the refresh endpoint gave {kind} (token_type); only Bearer tokens can be sent"
+        f"the {reply.source} gave {kind} (token_type); only Bearer tokens can be sent"
     )
 
 

@@ -7,7 +7,7 @@ import json
 import re
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from .errors import InvalidToken
@@ -33,6 +33,8 @@ class Token:
     access: str | None
     refresh: str | None = None
     expires_at: float | None = None
+    received_at: float | None = field(default=None, init=False, compare=False)
+    """When it came from the server, in seconds since the epoch; None if that is not known."""
 
     def __post_init__(self) -> None:
         if self.access is None and self.refresh is None:
@@ -61,15 +63,23 @@ class Token:
 
 
 def received(token: Token) -> Token:
-    """Return `token` with its expiry filled in from the JWT, if it can be, counted from now.
+    """Return `token` as it came in now, with its expiry filled in from the JWT if it can be.
 
     Only the difference ``exp - iat`` (RFC 7519 §4.1) is used, so that a wrong clock, ours or the
     server's, does no harm.
     """
-    if token.expires_at is not None or token.access is None:
-        return token
-    seconds = jwt_lifetime(token.access)
-    return token if seconds is None else replace(token, expires_at=time.time() + seconds)
+    now, known = time.time(), token.received_at
+    if token.expires_at is None and token.access is not None:
+        seconds = jwt_lifetime(token.access)
+        token = token if seconds is None else replace(token, expires_at=now + seconds)
+    return came_in(token, known or now)
+
+
+def came_in(token: Token, at: float | None) -> Token:
+    """Return a copy of `token` that came from the server `at` this time, by our clock."""
+    copy = replace(token)
+    object.__setattr__(copy, "received_at", at if _is_finite(at) else None)
+    return copy
 
 
 def jwt_lifetime(access: str) -> float | None:

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Protocol
 
 from requests_jwt_refresh.errors import InvalidToken, StoreError
-from requests_jwt_refresh.tokens import Token
+from requests_jwt_refresh.tokens import Token, came_in
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -46,6 +46,7 @@ def encode(token: Token) -> str:
         "access": token.access,
         "refresh": token.refresh,
         "expires_at": token.expires_at,
+        "received_at": token.received_at,
     }
     return json.dumps(fields, separators=(",", ":"))
 
@@ -57,7 +58,8 @@ def decode(text: str, where: str) -> Token:
     """
     try:
         fields = json.loads(text)
-        return Token(fields["access"], fields["refresh"], fields["expires_at"])
+        token = Token(fields["access"], fields["refresh"], fields["expires_at"])
+        return came_in(token, fields.get("received_at"))  # version 0.1 did not write it
     except (ValueError, TypeError, KeyError, RecursionError, InvalidToken):
         pass  # and no cause: a JSON error would carry the text
     raise StoreError(

@@ -1,0 +1,104 @@
+"""Where an OAuth 2.0 client's secret lives, and an endpoint that looks it up when it needs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .errors import StoreError
+from .stores.keyring import KeyringStore
+from .tokens import Token
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import requests
+
+    from .endpoints import OAuth2Endpoint
+    from .matching import Matcher
+    from .replies import Reply
+
+
+@dataclass(frozen=True)
+class SecretFile:
+    """A secret in a file of its own, such as the ones that containers mount."""
+
+    path: str
+
+    def read(self) -> str:
+        """Return the file's text without the line break at its end. Raises StoreError."""
+        try:
+            secret = Path(self.path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is no text"
+            problem = f"could not be read: {reason}"
+        else:
+            if secret:
+                return secret
+            problem = "is empty"
+        raise StoreError(f"the secret's file {self.path} {problem}. Put the secret there, alone")
+
+
+@dataclass(frozen=True)
+class SecretInKeyring:
+    """A secret in the keyring, beside the token of the profile it belongs to."""
+
+    service: str
+    profile: str
+
+    def read(self) -> str:
+        """Return the secret. Raises StoreError, also if there is none."""
+        held = self._entry.load()
+        if held is None or held.access is None:
+            raise StoreError(
+                f"there is no client secret for profile {self.profile!r} in the keyring: "
+                f"`requests-jwt login {self.profile}` asks for it, or name a client_secret_file"
+            )
+        return held.access
+
+    def write(self, secret: str) -> None:
+        """Keep the secret. Raises StoreError, or InvalidToken if no header can carry it."""
+        self._entry.save(Token(secret))
+
+    def is_there(self) -> bool:
+        """Whether there is one. Raises StoreError."""
+        return self._entry.load() is not None
+
+    @property
+    def _entry(self) -> KeyringStore:
+        return KeyringStore(f"{self.service} client secret", self.profile)
+
+
+@dataclass(frozen=True)
+class WithSecret:
+    """An OAuth2Endpoint whose client secret is looked up each time it is needed."""
+
+    endpoint: OAuth2Endpoint
+    """Made with a stand-in for the secret."""
+    secret: SecretFile | SecretInKeyring
+
+    @property
+    def url(self) -> str:
+        """The token endpoint's URL."""
+        return self.endpoint.url
+
+    @property
+    def when(self) -> Matcher:
+        """What "expired" looks like."""
+        return self.endpoint.when
+
+    def ask(self, url: str, token: Token) -> requests.Request:
+        """Return the refresh request. Raises StoreError if the secret cannot be had."""
+        return self._complete().ask(url, token)
+
+    def as_client(self, url: str, form: Mapping[str, str]) -> requests.Request:
+        """Return the POST of any form. Raises StoreError if the secret cannot be had."""
+        return self._complete().as_client(url, form)
+
+    def read(self, reply: Reply) -> Token:
+        """Return the new token. Raises RefreshRejected, RefreshUnavailable."""
+        return self.endpoint.read(reply)
+
+    def _complete(self) -> OAuth2Endpoint:
+        return replace(self.endpoint, client_secret=self.secret.read())
