@@ -238,7 +238,7 @@ class JWTRefreshAdapter(HTTPAdapter):
 
         Raises RefreshRejected, RefreshUnavailable or StoreError.
         """
-        return self._refresher.force(self._wire or _environment(self._refresh_url))
+        return self._refresher.force(self._wire or environment(self._refresh_url))
 
     def valid_token(self, seconds: float = 0.0) -> Token:
         """Return a token whose access token lasts `seconds` more, refreshed if it has to be.
@@ -247,7 +247,7 @@ class JWTRefreshAdapter(HTTPAdapter):
         than `seconds` it is returned all the same. Raises RefreshRejected if there is none and none
         can be had, RefreshUnavailable or StoreError.
         """
-        return self._refresher.valid(self._wire or _environment(self._refresh_url), seconds)
+        return self._refresher.valid(self._wire or environment(self._refresh_url), seconds)
 
     def prefixes(self) -> tuple[str, ...]:
         """Return the prefixes to mount this adapter on: one or two for each origin."""
@@ -358,7 +358,7 @@ def _origins(base: str, trusted: Iterable[str], *, allow_http: bool) -> frozense
     return frozenset(filter(None, [origin_of(base), *origins]))
 
 
-def _environment(url: str) -> Wire:
+def environment(url: str) -> Wire:
     """Return what a plain session would take from the environment for `url`."""
     with requests.Session() as session:
         found = session.merge_environment_settings(url, {}, None, None, None)

@@ -47,7 +47,12 @@ def has_own_auth(request: PreparedRequest) -> bool:
         return False
     if header.partition(" ")[0].lower() == "bearer":
         return False
-    return header != _netrc_header(request)
+    return not is_from_netrc(request)
+
+
+def is_from_netrc(request: PreparedRequest) -> bool:
+    """Whether the Authorization header is the one that requests takes from netrc."""
+    return _header(request) == _netrc_header(request)
 
 
 def _header(request: PreparedRequest) -> str | None:

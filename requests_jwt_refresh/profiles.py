@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
 PATH_VARIABLE: Final = "REQUESTS_JWT_PROFILES"  # another path than the user's own
 TEXT_VARIABLE: Final = "REQUESTS_JWT_PROFILES_TOML"  # the profiles themselves, in place of a file
+_BESIDE: Final = "doctor"  # what is added to the name of a store to have one beside it
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -96,6 +97,8 @@ class Profile:
     store: TokenStore
     store_shown: str
     """Where the token lives, for people."""
+    beside: TokenStore
+    """A store of the same kind for something else: what `doctor` tries things on."""
     when: Matcher | None
     trusted_origins: tuple[str, ...]
     refresh_timeout: float
@@ -194,6 +197,12 @@ def default_path() -> Path:
     return folder / "profiles.toml"
 
 
+def is_set_up() -> bool:
+    """Whether anybody has set up profiles: a variable that says so, or the user's own file."""
+    given = (os.environ.get(PATH_VARIABLE), os.environ.get(TEXT_VARIABLE))
+    return any(given) or default_path().exists()
+
+
 def is_name(name: str) -> bool:
     """Whether a profile can be called that."""
     return bool(_NAME.fullmatch(name))
@@ -217,7 +226,7 @@ def _profile(table: Table) -> Profile:
     base = _url(table, "base_url", lambda url: checked_base(url, allow_http=allow_http))
     server = _Server(table, base, allow_http=allow_http)
     endpoint = server.endpoint()
-    store, shown = _store(table.table("store"), table, base)
+    store, beside, shown = _store(table.table("store"), table, base)
     made = Profile(
         name=table.profile,
         file=table.file,
@@ -225,6 +234,7 @@ def _profile(table: Table) -> Profile:
         refresh=endpoint,
         store=store,
         store_shown=shown,
+        beside=beside,
         when=_when(table.table("when")),
         trusted_origins=_origins(table, allow_http=allow_http),
         refresh_timeout=table.seconds("refresh_timeout", 30.0),
@@ -455,56 +465,66 @@ def _known_only(tables: list[Table]) -> Iterator[Table]:
         table.check_all_known()
 
 
-def _store(table: Table | None, profile: Table, base: str) -> tuple[TokenStore, str]:
+_Stores = tuple["TokenStore", "TokenStore", str]  # the token's, one beside it, and where they are
+
+
+def _store(table: Table | None, profile: Table, base: str) -> _Stores:
     kind = "keyring" if table is None else table.choice("kind", ("keyring", "file", "redis"))
     table = table or Table({}, profile.file, profile.profile, "store.")
-    store, shown = {"keyring": _keyring, "file": _file, "redis": _redis}[kind](table, base)
+    stores = {"keyring": _keyring, "file": _file, "redis": _redis}[kind](table, base)
     table.check_all_known()
-    return store, shown
+    return stores
 
 
-def _keyring(table: Table, base: str) -> tuple[TokenStore, str]:
+def _keyring(table: Table, base: str) -> _Stores:
     from .stores.keyring import KeyringStore  # noqa: PLC0415 - only who needs it pays for it
 
     service = table.text("service", str(origin_of(base)))
     account = table.text("account", table.profile)
-    fields = {"service": service, "account": account}
-    fields["allow_plaintext"] = table.flag("allow_plaintext")  # type: ignore[assignment]
-    store: TokenStore = _made(table, KeyringStore, fields)
-    return store, f"keyring, entry '{service} ({account})'"
+    plaintext = table.flag("allow_plaintext")
+
+    def make(account: str) -> TokenStore:
+        fields = {"service": service, "account": account, "allow_plaintext": plaintext}
+        store: TokenStore = _made(table, KeyringStore, fields)
+        return store
+
+    return make(account), make(f"{account} {_BESIDE}"), f"keyring, entry '{service} ({account})'"
 
 
-def _file(table: Table, _base: str) -> tuple[TokenStore, str]:
+def _file(table: Table, _base: str) -> _Stores:
     from .stores.file import FileStore  # noqa: PLC0415 - see _keyring
 
     path = _path(table, table.text("path"))
-    return FileStore(path), f"file {path}"
+    return FileStore(path), FileStore(f"{path}.{_BESIDE}"), f"file {path}"
 
 
-def _redis(table: Table, _base: str) -> tuple[TokenStore, str]:
-    url, key = table.text("url", None), table.text("key")
-    file, encryption = table.text("url_file", None), table.text("encryption_key_file", None)
-    if (url is None) is (file is None):
-        raise table.error("url", "or url_file is needed, and only one of them")
-    if file is not None:
-        url = SecretFile(_path(table, file)).read()
-    elif "@" in (url or ""):
-        raise table.error(
-            "url",
-            "holds a password, and no secret goes into this file: put the URL into a file "
-            "of its own and name it as url_file",
-        )
+def _redis(table: Table, _base: str) -> _Stores:
     from .stores.redis import RedisStore  # noqa: PLC0415 - see _keyring
 
-    fields: dict[str, Any] = {"client": url, "key": key}
-    if encryption is not None:
-        fields["encryption_key"] = SecretFile(_path(table, encryption)).read()
-    try:
-        store: TokenStore = _made(table, RedisStore, fields)
-    except ImportError as error:
-        problem = str(error)
-        raise table.error("kind", f"is 'redis', but {problem}") from None
-    return store, f"Redis, key {key!r}"
+    url, key = table.text("url", None), table.text("key")
+    url_file, key_file = table.text("url_file", None), table.text("encryption_key_file", None)
+    if (url is None) is (url_file is None):
+        raise table.error("url", "or url_file is needed, and only one of them")
+    if "@" in (url or ""):
+        raise table.error(
+            "url",
+            "holds a password, and no secret goes into this file: put the URL into a file of its "
+            "own and name it as url_file",
+        )
+    options: dict[str, Any] = {"client": url or SecretFile(_path(table, url_file or "")).read()}
+    if key_file is not None:
+        options["encryption_key"] = SecretFile(_path(table, key_file)).read()
+
+    def make(key: str) -> TokenStore:
+        try:
+            store: TokenStore = _made(table, RedisStore, {**options, "key": key})
+        except ImportError as error:
+            problem = str(error)
+        else:
+            return store
+        raise table.error("kind", f"is 'redis', but {problem}")
+
+    return make(key), make(f"{key}:{_BESIDE}"), f"Redis, key {key!r}"
 
 
 def _path(table: Table, path: str) -> str:

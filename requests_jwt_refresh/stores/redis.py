@@ -226,7 +226,7 @@ class RedisStore:
         while not over.wait(self._lease / 3):
             try:
                 self._renew_once(lock)
-            except Exception as error:  # noqa: BLE001, PERF203 - the save notices if it mattered
+            except Exception as error:  # noqa: BLE001 - the save notices if it mattered
                 logger.debug("The lock in Redis was not renewed (%s)", type(error).__name__)
 
     def _renew_once(self, lock: Any) -> None:  # noqa: ANN401 - redis-py's

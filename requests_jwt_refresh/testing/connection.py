@@ -73,7 +73,8 @@ class Connection(BaseHTTPRequestHandler):
             start += piece[: _KEPT_BYTES - len(start)]
             size += len(piece)
             digest.update(piece)
-        return replace(seen, size=size, sha256=digest.hexdigest(), body=bytes(start))
+        whole = replace(seen, size=size, sha256=digest.hexdigest(), body=bytes(start))
+        return replace(whole, kind=self.server.routes.kind_by_grant(whole))
 
     def _pieces(self, seen: SeenRequest) -> Iterator[bytes]:
         if "Transfer-Encoding" not in seen.headers:

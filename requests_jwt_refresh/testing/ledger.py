@@ -13,6 +13,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from requests_jwt_refresh.testing.devices import Devices
 from requests_jwt_refresh.testing.seen import Counters, SeenRequest
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Ledger:
     """Which tokens were given, which are good, and what was counted."""
 
     def __init__(self, rules: AuthServer) -> None:
+        self.devices = Devices(rules)
         self._rules = rules
         self._lock = threading.Lock()  # guards all below; held for look-ups, never for I/O
         self._counts: Counter[str] = Counter()

@@ -10,6 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
+from requests_jwt_refresh.testing.devices import Refused
 from requests_jwt_refresh.testing.faults import Redirect
 from requests_jwt_refresh.testing.ledger import Grant, Ledger, short
 from requests_jwt_refresh.testing.seen import Answer, Kind, SeenRequest, json_answer
@@ -18,6 +19,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from requests_jwt_refresh.testing.server import AuthServer
+
+
+_TOKEN = "/auth/token"  # noqa: S105 - a path
+_KINDS: dict[str, Kind] = {
+    "/auth/login": "login",
+    _TOKEN: "login",
+    "/auth/logout": "logout",
+    "/auth/revoke": "logout",
+    "/auth/device": "device",
+}
+_DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
+_NO_STORE = {"Cache-Control": "no-store"}  # RFC 6749 §5.1, RFC 8628 §3.2
 
 
 class Routes:
@@ -31,19 +44,23 @@ class Routes:
         path = urlsplit(target).path
         if path == self._rules.refresh_path:
             return "refresh"
-        if path == "/auth/login":
-            return "login"
-        if path == "/auth/logout":
-            return "logout"
-        return "public" if path.startswith("/public/") else "api"
+        if path.startswith("/public/"):
+            return "public"
+        return _KINDS.get(path, "api")
+
+    def kind_by_grant(self, seen: SeenRequest) -> Kind:
+        """Return the kind of a request whose body is known: one path may serve all grants."""
+        is_other = _path(seen) == _TOKEN and _form(seen).get("grant_type") in self._grants()
+        return "login" if is_other else seen.kind
 
     def answer(self, seen: SeenRequest) -> Answer:
-        if seen.kind in ("refresh", "login", "logout") and seen.method != "POST":
+        if seen.kind in ("refresh", "login", "logout", "device") and seen.method != "POST":
             return json_answer(405, {"message": "Use POST"}, {"Allow": "POST"})
         by_kind: dict[Kind, Callable[[SeenRequest], Answer]] = {
             "refresh": self._refresh,
-            "login": self._login,
-            "logout": self._logout,
+            "login": self._token if _path(seen) == _TOKEN else self._login,
+            "logout": self._revoke if _path(seen) == "/auth/revoke" else self._logout,
+            "device": self._device,
             "public": _echo,
             "api": self._api,
         }
@@ -74,8 +91,7 @@ class Routes:
             content[rules.expires_field] = short(grant.seconds)
         if grant.refresh is not None:
             content[rules.refresh_field] = grant.refresh
-        no_store = {"Cache-Control": "no-store"}  # RFC 6749 §5.1
-        return json_answer(rules.status, content, no_store)
+        return json_answer(rules.status, content, _NO_STORE)
 
     def _login(self, seen: SeenRequest) -> Answer:
         user, password = _credentials(seen)
@@ -85,9 +101,48 @@ class Routes:
         self._ledger.count("logins")
         return self._tokens(self._ledger.login(user))
 
+    def _token(self, seen: SeenRequest) -> Answer:
+        form = _form(seen)
+        try:
+            grant = self._grants().get(_required(form, "grant_type"), _unsupported)
+            user = grant(form)
+        except Refused as refused:
+            return json_answer(400, {"error": str(refused)}, _NO_STORE)
+        self._ledger.count("logins")
+        return self._tokens(self._ledger.login(user))
+
+    def _grants(self) -> dict[str, Callable[[dict[str, str]], str]]:
+        """Return what says whose tokens a form gets, by its grant type."""
+        return {"password": _by_password, _DEVICE_CODE: self._by_device_code}
+
+    def _by_device_code(self, form: dict[str, str]) -> str:
+        return self._ledger.devices.poll(_required(form, "device_code"))
+
+    def _device(self, seen: SeenRequest) -> Answer:
+        if not _form(seen).get("client_id"):
+            return json_answer(400, {"error": "invalid_request"})
+        device = self._ledger.devices.start()
+        page = f"{self._rules.url}/public/device"
+        content = {
+            "device_code": device.code,
+            "user_code": device.user_code,
+            "verification_uri": page,
+            "verification_uri_complete": f"{page}?user_code={device.user_code}",
+            "expires_in": short(device.seconds),
+            "interval": short(device.interval),
+        }
+        return json_answer(200, content, _NO_STORE)
+
     def _logout(self, seen: SeenRequest) -> Answer:
         self._ledger.logout(self._refresh_token(seen))
         return Answer(204)
+
+    def _revoke(self, seen: SeenRequest) -> Answer:
+        token = _form(seen).get("token")
+        if not token:
+            return json_answer(400, {"error": "invalid_request"})
+        self._ledger.logout(token)
+        return Answer(200)
 
     def _api(self, seen: SeenRequest) -> Answer:
         user = self.user(seen)
@@ -146,10 +201,47 @@ def _status(digits: str) -> Answer:
     return json_answer(status, {"message": http.client.responses.get(status, "Unnamed")})
 
 
+def _path(seen: SeenRequest) -> str:
+    return urlsplit(seen.path).path
+
+
+def _is_form(seen: SeenRequest) -> bool:
+    return seen.headers.get("Content-Type", "").startswith("application/x-www-form-urlencoded")
+
+
+def _form(seen: SeenRequest) -> dict[str, str]:
+    """Return the fields of a form, the empty ones too, {} for anything else."""
+    if not _is_form(seen):
+        return {}
+    try:
+        return dict(parse_qsl(seen.body.decode(), keep_blank_values=True))
+    except ValueError:
+        return {}
+
+
+def _required(form: dict[str, str], name: str) -> str:
+    if not form.get(name):  # an empty one counts as omitted (RFC 6749 §3.2)
+        raise Refused("invalid_request")
+    return form[name]
+
+
+def _by_password(form: dict[str, str]) -> str:
+    if "username" not in form or "password" not in form:
+        raise Refused("invalid_request")
+    user, password = form["username"], form["password"]
+    if not user or password in ("", "wrong"):
+        raise Refused("invalid_grant")
+    return user
+
+
+def _unsupported(_form: dict[str, str]) -> str:
+    raise Refused("unsupported_grant_type")
+
+
 def _fields(seen: SeenRequest) -> dict[str, Any]:
     """Return the fields of a form or of a JSON object, {} for anything else."""
     try:
-        if seen.headers.get("Content-Type", "").startswith("application/x-www-form-urlencoded"):
+        if _is_form(seen):
             return dict(parse_qsl(seen.body.decode()))
         content = json.loads(seen.body)
     except (ValueError, RecursionError):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Kind = Literal["refresh", "login", "logout", "public", "api"]
+Kind = Literal["refresh", "login", "logout", "device", "public", "api"]
 """What a request is for. "api" is everything that needs an access token."""
 
 Place = Kind | Callable[[str], bool]
@@ -85,7 +85,7 @@ class Counters:
     requests: int = 0
     """All of them, of any kind."""
     refreshes: int = 0
-    """POSTs that reached the refresh endpoint, whatever became of them."""
+    """POSTs that reached the refresh endpoint, whatever became of them; without other grants."""
     rotated: int = 0
     """Refreshes that gave new tokens."""
     repeated: int = 0
@@ -95,7 +95,8 @@ class Counters:
     reuse: int = 0
     """Uses of an already rotated refresh token outside the grace time; refused as well."""
     logins: int = 0
-    """POSTs to the login endpoint that gave tokens; AuthServer.login() is not among them."""
+    """POSTs to the login or token endpoint that gave tokens, other than by a refresh token;
+    AuthServer.login() is not among them."""
     logouts: int = 0
     answered: int = 0
     """API requests that got their 200."""

@@ -9,11 +9,12 @@
         assert server.counters.rotated == 1
 
 It speaks HTTP/1.1 with keep-alive and needs the standard library only. What it plays is RFC 6749
-§6 (refreshing), §10.4 (rotation and reuse detection) and RFC 6750 (bearer tokens); access tokens
-are JWTs (RFC 7519) signed with HS256, whose expiry the server judges by its own clock.
+§4.3 (passwords), §6 (refreshing), §10.4 (rotation and reuse detection), RFC 6750 (bearer tokens),
+RFC 7009 (revocation) and RFC 8628 (devices); access tokens are JWTs (RFC 7519) signed with HS256,
+whose expiry the server judges by its own clock.
 
-The parts: seen.py (values), faults.py, traffic.py (gates), ledger.py (tokens), routes.py and
-connection.py.
+The parts: seen.py (values), faults.py, traffic.py (gates), ledger.py (tokens), devices.py (device
+codes), routes.py and connection.py.
 """
 
 from __future__ import annotations
@@ -53,12 +54,19 @@ class AuthServer:
     POST /auth/login    JSON {"username", "password"} or Basic; "wrong" is the wrong password
     POST /auth/refresh  the refresh token as JSON, as a form or in ``Authorization: Bearer``
     POST /auth/logout   revokes the refresh token's family
+    POST /auth/revoke   the same as RFC 7009 has it: a form with ``token``, always 200
+    POST /auth/device   starts a device authorization (RFC 8628): a form with ``client_id``
+    POST /auth/token    a form with ``grant_type``: password, or a device code being polled
     /public/...         echoes the request, no token needed
     /status/NNN         that status; needs a token, as all that follows
     /redirect?to=URL    redirects, with ``&status=302`` or another
     /api/..., the rest  echoes the request: method, path, query, the body's size and sha256, user
 
     Options are attributes, and may be changed between requests.
+
+    With ``refresh_path="/auth/token"`` that path takes refresh tokens as well. To faults, gates and
+    counters each request there is what its grant says: "login" for a password or a device code,
+    "refresh" for all else.
     """
 
     lifetime: float = 300.0
@@ -91,6 +99,10 @@ class AuthServer:
     """Of an answer that gives tokens."""
     bare: bool = False
     """Whether a refresh is answered with the access token alone, as a JSON string."""
+    device_lifetime: float = 600.0
+    """Seconds a device code lives, from when it is given."""
+    device_interval: float = 5.0
+    """Seconds between two polls with a device code, as told when it is given."""
     signing_key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     """The key of the JWTs' HS256."""
 
@@ -155,6 +167,20 @@ class AuthServer:
     def revoke(self) -> None:
         """Refuse every refresh token given so far. Access tokens live until they expire."""
         self._ledger.revoke_refresh_tokens()
+
+    def approve(self, user_code: str, user: str = "alice") -> None:
+        """Let the device in, as `user` does at the verification page. The last word holds.
+
+        Raises ValueError for a user code never given.
+        """
+        self._ledger.devices.approve(user_code, user)
+
+    def deny(self, user_code: str) -> None:
+        """Turn the device away, as the person at the verification page may.
+
+        Raises ValueError for a user code never given.
+        """
+        self._ledger.devices.deny(user_code)
 
     def family_alive(self, token: Token) -> bool:
         """Whether the refresh token's family has not been revoked.

@@ -1,0 +1,1 @@
+"""What the commands of ``requests-jwt`` do, a file for each group of them."""

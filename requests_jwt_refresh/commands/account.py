@@ -1,0 +1,255 @@
+"""login, status, token, refresh, logout: one profile's tokens."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from requests_jwt_refresh.adapter import JWTRefreshAdapter, environment
+from requests_jwt_refresh.client_secret import SecretInKeyring
+from requests_jwt_refresh.errors import JWTRefreshError, RefreshRejected, RefreshUnavailable
+from requests_jwt_refresh.profiles import Profiles
+from requests_jwt_refresh.sign_in import log_in, log_in_by_device, log_out
+from requests_jwt_refresh.tokens import Token, jwt_claims
+
+from .exits import Exit, complain
+from .words import ask, ask_secret, harmless, lasting, row, until
+
+if TYPE_CHECKING:
+    import argparse
+
+    from requests_jwt_refresh.profiles import Profile
+    from requests_jwt_refresh.sign_in import DeviceCode
+
+_NAMES_A_USER: Final = ("preferred_username", "username", "email", "name", "sub", "user_id")
+_CLAIMS: Final = (*_NAMES_A_USER, "iss", "aud", "scope", "client_id")
+_LEEWAY = 10.0  # seconds that a printed token should last, so that there is time to use it
+_SHARE = 0.1  # ... but no more than this share of its whole life
+
+
+def login(options: argparse.Namespace) -> int:
+    profile, adapter = _opened(options.name)
+    if options.client_secret or _lacks_client_secret(profile):
+        _keep_client_secret(profile)
+    if options.refresh_token:
+        _use_refresh_token(adapter, ask_secret("Refresh token: "))
+    elif profile.device is not None and not options.username:
+        show = _show_device_code
+        wire = environment(profile.device.url)
+        adapter.set_token(log_in_by_device(profile.device, show, wire, profile.refresh_timeout))
+    elif profile.login is not None:
+        adapter.set_token(_by_password(profile, options.username))
+    else:
+        complain(
+            f"profile {options.name!r} does not say how to log in",
+            f"add [{options.name}.login] to {profile.file}, or give a token on standard input: "
+            f"requests-jwt login {options.name} --refresh-token -",
+        )
+        return Exit.USAGE
+    who = _who(adapter.token)
+    sys.stdout.write(f"Logged in to {options.name}{f' as {who}' if who else ''}.\n")
+    sys.stdout.write(f"The token is kept in the {profile.store_shown}.\n")
+    return Exit.DONE
+
+
+def status(options: argparse.Namespace) -> int:
+    profile, adapter = _opened(options.name)
+    token = adapter.token
+    is_in = token is not None and (token.refresh is not None or not token.has_expired())
+    if options.json:
+        json.dump(_as_json(profile, token, is_in=is_in), sys.stdout, indent=2)
+        sys.stdout.write("\n")
+    else:
+        row("profile", f"{profile.name}, in {profile.file}")
+        row("API", profile.base_url)
+        row("store", profile.store_shown)
+        _show(token)
+    if not is_in:
+        complain(
+            f"profile {options.name!r} is not logged in",
+            f"log in with: requests-jwt login {options.name}",
+        )
+    return Exit.DONE if is_in else Exit.LOG_IN
+
+
+def token(options: argparse.Namespace) -> int:
+    _, adapter = _opened(options.name)
+    _check_logged_in(adapter, options.name)
+    valid = adapter.valid_token(_seconds_wanted(adapter.token, options.seconds))
+    sys.stdout.write(f"{valid.access}\n")
+    return Exit.DONE
+
+
+def refresh(options: argparse.Namespace) -> int:
+    _, adapter = _opened(options.name)
+    _check_logged_in(adapter, options.name)
+    fresh = adapter.refresh()
+    ends = "" if fresh.expires_at is None else f": {until(fresh.expires_at)}"
+    sys.stdout.write(f"Refreshed{ends}.\n")
+    return Exit.DONE
+
+
+def logout(options: argparse.Namespace) -> int:
+    profile, adapter = _opened(options.name)
+    held = adapter.token
+    if held is None:
+        sys.stdout.write(f"There is no token for {options.name}: nothing to do.\n")
+        return Exit.DONE
+    untold = None if options.local else _tell_server(profile, adapter, held)
+    adapter.clear_token()
+    sys.stdout.write(
+        f"Logged out of {options.name}: the token is gone from the {profile.store_shown}.\n"
+    )
+    if untold is None:
+        return Exit.DONE
+    complain(
+        f"the server was not told: {str(untold).partition('. ')[0]}",
+        "the token is forgotten here, but good there until it expires",
+    )
+    return Exit.TRY_LATER
+
+
+# --- login -----------------------------------------------------------------------------------
+
+
+def _opened(name: str) -> tuple[Profile, JWTRefreshAdapter]:
+    profile = Profiles.read().profile(name)
+    return profile, JWTRefreshAdapter(**profile.options())
+
+
+def _check_logged_in(adapter: JWTRefreshAdapter, name: str) -> None:
+    if adapter.token is None:
+        raise RefreshRejected(f"profile {name!r} is not logged in")
+
+
+def _by_password(profile: Profile, username: str | None) -> Token:
+    assert profile.login is not None  # noqa: S101 - for mypy
+    username = username or (
+        ask("User name: ") if sys.stdin.isatty() else sys.stdin.readline().strip()
+    )
+    password = ask_secret(f"Password of {username}: ")
+    wire = environment(profile.login.url)
+    return log_in(profile.login, username, password, wire, profile.refresh_timeout)
+
+
+def _lacks_client_secret(profile: Profile) -> bool:
+    secret = profile.secret
+    return isinstance(secret, SecretInKeyring) and not secret.is_there()
+
+
+def _keep_client_secret(profile: Profile) -> None:
+    if isinstance(profile.secret, SecretInKeyring):
+        profile.secret.write(ask_secret("Client secret: "))
+
+
+def _use_refresh_token(adapter: JWTRefreshAdapter, refresh_token: str) -> None:
+    """Try a refresh token at once; if it is refused, what was there before is put back."""
+    before = adapter.token
+    adapter.set_token(Token(None, refresh=refresh_token))
+    try:
+        adapter.refresh()
+    except RefreshRejected:
+        if before is not None:
+            adapter.set_token(before)
+        raise
+    except RefreshUnavailable as error:
+        raise RefreshUnavailable(f"the token is stored, but could not be tried: {error}") from error
+
+
+def _show_device_code(code: DeviceCode) -> None:
+    sys.stderr.write(f"To log in, open\n\n    {code.url}\n\nand type the code {code.user_code}\n")
+    if code.complete_url is not None:
+        sys.stderr.write(f"(or open {code.complete_url})\n")
+    sys.stderr.write(f"Waiting for up to {lasting(code.seconds)}; Ctrl-C gives up.\n")
+    sys.stderr.flush()
+
+
+# --- status ----------------------------------------------------------------------------------
+
+
+def _show(token: Token | None) -> None:
+    if token is None:
+        row("token", "none")
+        return
+    claims = _claims(token.access)
+    for name in _CLAIMS:
+        if name in claims:
+            row(name, harmless(claims[name]))
+    row("access token", _life(token.access, token.expires_at))
+    row("refresh token", _life(token.refresh, _exp(token.refresh)))
+    if token.received_at is not None:
+        row("last refresh", f"{lasting(max(time.time() - token.received_at, 0.0))} ago")
+
+
+def _life(secret: str | None, ends: float | None) -> str:
+    if secret is None:
+        return "none"
+    return "there; it does not say how long it lives" if ends is None else until(ends)
+
+
+def _who(token: Token | None) -> str:
+    claims = _claims(token.access if token else None)
+    return next((harmless(claims[name]) for name in _NAMES_A_USER if name in claims), "")
+
+
+def _claims(secret: str | None) -> dict[str, Any]:
+    return {} if secret is None else jwt_claims(secret)
+
+
+def _exp(secret: str | None) -> float | None:
+    """Return what a JWT says of its own end (RFC 7519 §4.1.4), by the server's clock."""
+    ends = _claims(secret).get("exp")
+    return float(ends) if isinstance(ends, (int, float)) and not isinstance(ends, bool) else None
+
+
+def _as_json(profile: Profile, token: Token | None, *, is_in: bool) -> dict[str, Any]:
+    access = token.access if token else None
+    refresh = token.refresh if token else None
+    claims = _claims(access)
+    return {
+        "profile": profile.name,
+        "file": str(profile.file),
+        "base_url": profile.base_url,
+        "store": profile.store_shown,
+        "logged_in": is_in,
+        "claims": {name: claims[name] for name in _CLAIMS if name in claims},
+        "access_token": _life_as_json(access, token.expires_at if token else None),
+        "refresh_token": _life_as_json(refresh, _exp(refresh)),
+        "received_at": token.received_at if token else None,
+    }
+
+
+def _life_as_json(secret: str | None, ends: float | None) -> dict[str, Any]:
+    left = None if ends is None else round(ends - time.time(), 3)
+    return {"present": secret is not None, "expires_at": ends, "expires_in": left}
+
+
+# --- token, logout ---------------------------------------------------------------------------
+
+
+def _seconds_wanted(token: Token | None, asked: float | None) -> float:
+    """Return how long a printed token should last; a short-lived one need not last for long."""
+    if asked is not None:
+        return asked
+    if token is None or token.expires_at is None or token.received_at is None:
+        return _LEEWAY
+    return min(_LEEWAY, _SHARE * (token.expires_at - token.received_at))
+
+
+def _tell_server(
+    profile: Profile, adapter: JWTRefreshAdapter, held: Token
+) -> JWTRefreshError | None:
+    """Tell the server that the token is not wanted any more; return what went wrong."""
+    if profile.logout is None or held.refresh is None:
+        return None
+    try:
+        if held.has_expired() and profile.logout.send == "json":
+            held = adapter.valid_token()
+        log_out(profile.logout, held, environment(profile.logout.url), profile.refresh_timeout)
+    except RefreshRejected:
+        return None  # it is not good there any more
+    except JWTRefreshError as error:
+        return error
+    return None

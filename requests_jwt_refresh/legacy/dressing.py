@@ -1,0 +1,239 @@
+"""Which profile a URL belongs to, and an adapter that sends its token through a session's own.
+
+Nothing in here may break the program: what is wrong with the set-up is said once, on stderr, and
+the request goes out as it would have without us.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import requests
+from requests.adapters import BaseAdapter
+
+from requests_jwt_refresh.adapter import JWTRefreshAdapter
+from requests_jwt_refresh.errors import JWTRefreshError, StoreError
+from requests_jwt_refresh.exchange import RefreshSession
+from requests_jwt_refresh.profiles import Profiles, is_set_up
+from requests_jwt_refresh.urls import origin_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from requests import PreparedRequest, Response
+
+    from requests_jwt_refresh.profiles import Profile
+
+NAMES_VARIABLE: Final = "REQUESTS_JWT_PROFILE"  # which profiles, with commas; all if it is not set
+TOLD_VARIABLE: Final = "REQUESTS_JWT_TOLD"  # `run` has said already that no token can be had
+
+_said: set[str] = set()
+
+
+def say(problem: str, remedy: str) -> None:
+    """Say on stderr what is wrong and what helps, each of them once in this process."""
+    if problem in _said:
+        return
+    _said.add(problem)
+    with contextlib.suppress(Exception):  # there may be no stderr, or nobody who reads it
+        sys.stderr.write(f"requests-jwt: {problem}\nrequests-jwt: {remedy}\n")
+        sys.stderr.flush()
+
+
+class DressedAdapter(JWTRefreshAdapter):
+    """The adapter of one profile, for programs that know nothing of it."""
+
+    needs_profiles: ClassVar[bool] = True  # somebody has asked for tokens: say so if there are none
+
+    def __init__(self, profile: Profile) -> None:
+        self.profile = profile
+        super().__init__(on_logout=partial(_say_logged_out, profile.name), **profile.options())
+        self._own_urls = profile.own_urls()
+
+    def through(self, transport: BaseAdapter) -> DressedAdapter:
+        """Return this adapter with another transport; they share the token and all about it."""
+        dressed = object.__new__(type(self))
+        dressed.__dict__.update(self.__dict__)
+        dressed.transport = transport
+        return dressed
+
+    def send(
+        self,
+        request: PreparedRequest,
+        stream: bool = False,
+        timeout: Any = None,  # noqa: ANN401 - as in requests
+        verify: Any = True,  # noqa: ANN401
+        cert: Any = None,  # noqa: ANN401
+        proxies: Any = None,  # noqa: ANN401
+    ) -> Response:
+        """Send `request` with the profile's token; without it if there is none to be had."""
+        options = (stream, timeout, verify, cert, proxies)
+        if self.leaves_alone(request):
+            return self._carry(request, *options)
+        try:
+            response = super().send(request, *options)
+        except StoreError as error:
+            if not os.environ.get(TOLD_VARIABLE):
+                say(str(error), "requests go out without a token until that is mended")
+            # With an answer it was the refresh that failed, without one nothing has been sent.
+            return self._carry(request, *options) if error.response is None else error.response
+        if response.status_code == 401 and self.token is None:  # noqa: PLR2004 - RFC 9110 §15.5.2
+            say_logged_out(self.profile.name)
+        return response
+
+    def leaves_alone(self, request: PreparedRequest) -> bool:
+        """Whether the request itself is about tokens: a program may log in or refresh by hand."""
+        return (request.url or "").partition("?")[0] in self._own_urls
+
+
+class Dressed(BaseAdapter):
+    """A session's own adapter, in every way but that it sends with a token.
+
+    It is made when a request asks for it, and never kept.
+    """
+
+    def __init__(self, own: BaseAdapter, with_token: DressedAdapter) -> None:
+        self.__dict__.update(undressed=own, _with_token=with_token)
+
+    def send(
+        self,
+        request: PreparedRequest,
+        stream: bool = False,
+        timeout: Any = None,  # noqa: ANN401 - as in requests
+        verify: Any = True,  # noqa: ANN401
+        cert: Any = None,  # noqa: ANN401
+        proxies: Any = None,  # noqa: ANN401
+    ) -> Response:
+        """Send `request` through the session's own adapter, with a token."""
+        adapter: DressedAdapter = self.__dict__["_with_token"]
+        return adapter.send(request, stream, timeout, verify, cert, proxies)
+
+    def close(self) -> None:
+        """Close the session's own adapter."""
+        self.__dict__["undressed"].close()
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        """What isinstance() is told: the class of the session's own adapter."""
+        return type(self.__dict__["undressed"])
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever it is there
+        return getattr(self.__dict__["undressed"], name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        setattr(self.__dict__["undressed"], name, value)
+
+    def __repr__(self) -> str:
+        return repr(self.__dict__["undressed"])
+
+
+class Wardrobe:
+    """The adapters of several profiles, picked by origin."""
+
+    def __init__(self, adapters: Iterable[DressedAdapter]) -> None:
+        self._adapters = tuple(adapters)
+
+    def adapter_for(self, url: str) -> DressedAdapter | None:
+        """Return the adapter whose profile `url` belongs to: of several the nearest, then first."""
+        origin = origin_of(url)
+        fitting = [each for each in self._adapters if origin in each.profile.origins()]
+        return max(fitting, key=partial(_nearness, url), default=None) if origin else None
+
+    def named(self, name: str) -> DressedAdapter | None:
+        """Return the adapter of the profile of that name."""
+        return next((each for each in self._adapters if each.profile.name == name), None)
+
+
+def _nearness(url: str, adapter: DressedAdapter) -> int:
+    """Return how much of `url` the base URL covers; 0 if it is outside of it."""
+    base = adapter.base_url.rstrip("/")
+    return len(base) if url.startswith((f"{base}/", f"{base}?")) or url == base else 0
+
+
+_mutex = threading.RLock()  # guards the making of the one wardrobe
+_wardrobe: Wardrobe | None = None
+_make: type[DressedAdapter] = DressedAdapter
+
+
+def dress(session: requests.Session, own: BaseAdapter, url: str) -> BaseAdapter:
+    """Return `own`, or for a URL of a profile one that sends its token through `own`."""
+    if isinstance(session, RefreshSession) or type(own) is Dressed:
+        return own
+    if isinstance(own, JWTRefreshAdapter):  # somebody has mounted it by hand
+        return own
+    found = wardrobe().adapter_for(url)
+    return own if found is None else Dressed(own, found.through(own))
+
+
+def wardrobe() -> Wardrobe:
+    """Return the adapters of the profiles that the environment names, made when first needed."""
+    global _wardrobe  # noqa: PLW0603 - one for the process
+    with _mutex:
+        if _wardrobe is None:
+            _wardrobe = Wardrobe(_adapters())
+        return _wardrobe
+
+
+def _adapters() -> list[DressedAdapter]:
+    found: list[DressedAdapter] = []
+    if not (_make.needs_profiles or is_set_up()):
+        return found
+    try:
+        profiles = Profiles.read()
+        for name in _names() or profiles.names:
+            try:
+                found.append(_make(profiles.profile(name)))
+            except JWTRefreshError as error:
+                _say_faulty(error)
+    except JWTRefreshError as error:
+        _say_faulty(error)
+    except Exception as error:  # noqa: BLE001 - the program must not suffer
+        say(f"the profiles cannot be used ({type(error).__name__})", _WITHOUT)
+    return found
+
+
+_WITHOUT: Final = "the program runs without tokens. To see what is wrong: requests-jwt profiles"
+
+
+def _names() -> list[str]:
+    given = os.environ.get(NAMES_VARIABLE, "").split(",")
+    return [name.strip() for name in given if name.strip()]
+
+
+def _say_faulty(error: JWTRefreshError) -> None:
+    if not os.environ.get(TOLD_VARIABLE):
+        say(str(error), _WITHOUT)
+
+
+def say_logged_out(name: str) -> None:
+    """Say that there is no token."""
+    if not os.environ.get(TOLD_VARIABLE):
+        say(f"profile {name!r} is not logged in", f"log in with: requests-jwt login {name}")
+
+
+def _say_logged_out(name: str, error: JWTRefreshError) -> None:
+    say(f"profile {name!r}: {error}", f"log in again with: requests-jwt login {name}")
+
+
+def install(
+    make: type[DressedAdapter] = DressedAdapter,
+    dress: Callable[[requests.Session, BaseAdapter, str], BaseAdapter] = dress,
+) -> None:
+    """Let all sessions of this process ask for tokens, with adapters of the class `make`."""
+    global _make  # noqa: PLW0603 - one for the process
+    original = requests.Session.get_adapter
+    if getattr(original, "_dresses", False):
+        return
+    _make = make
+
+    def get_adapter(self: requests.Session, url: str) -> BaseAdapter:
+        return dress(self, original(self, url), url)
+
+    get_adapter.__doc__, get_adapter.__qualname__ = original.__doc__, original.__qualname__
+    get_adapter._dresses = True  # type: ignore[attr-defined]  # noqa: SLF001 - our mark
+    requests.Session.get_adapter = get_adapter  # type: ignore[method-assign]

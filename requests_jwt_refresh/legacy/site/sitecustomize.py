@@ -1,0 +1,116 @@
+"""What Python runs at its start, because `requests-jwt run` put this folder before its PYTHONPATH.
+
+It waits for requests to be imported, and imports nothing of this library before a request is made.
+Then it makes way for the sitecustomize that it hides. Whatever goes wrong in here, the program goes
+on as it would have without it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False  # importing typing would take longer than all of this
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any
+
+_HERE = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 - pathlib takes time, too
+_LIBRARY = "REQUESTS_JWT_LIBRARY"  # the folders to look in where another Python has no such library
+
+
+class _Watch:
+    """Finds requests.sessions as it would be found, and is told when it has been loaded."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:  # noqa: ANN401 - a ModuleSpec
+        if name != "requests.sessions":
+            return None
+        others = (each for each in sys.meta_path if each is not self)
+        finders = (each.find_spec for each in others if hasattr(each, "find_spec"))
+        found: Any = next(filter(None, (find(name, path, target) for find in finders)), None)
+        if found is not None and hasattr(found.loader, "exec_module"):
+            found.loader = _Loader(found.loader)
+        return found
+
+
+class _Loader:
+    """Loads a module as its own loader does, then lets its sessions ask for tokens."""
+
+    def __init__(self, loader: Any) -> None:  # noqa: ANN401 - a Loader
+        self._loader = loader
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever it is there
+        return getattr(self._loader, name)
+
+    def create_module(self, spec: Any) -> Any:  # noqa: ANN401 - as in importlib
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: Any) -> None:  # noqa: ANN401 - with what is in it
+        module.__spec__.loader = module.__loader__ = self._loader
+        self._loader.exec_module(module)
+        _wrap(module.Session)
+
+
+def _wrap(session_class: Any) -> None:  # noqa: ANN401 - requests is not imported here
+    original = session_class.get_adapter
+
+    def get_adapter(self: object, url: str) -> Any:  # noqa: ANN401 - an adapter
+        return _dressing()(self, original(self, url), url)
+
+    get_adapter.__doc__, get_adapter.__qualname__ = original.__doc__, original.__qualname__
+    session_class.get_adapter = get_adapter
+
+
+def _dressing() -> Any:  # noqa: ANN401 - a function
+    """Return the function that puts our adapter over a session's own."""
+    global _dress  # noqa: PLW0603 - found once
+    if _dress is None:
+        try:
+            _dress = _found()
+        except Exception as error:  # noqa: BLE001 - the program must not suffer
+            _dress = _as_it_is
+            _say(f"{sys.executable} cannot load requests-jwt-refresh ({error})")
+    return _dress
+
+
+def _found() -> Any:  # noqa: ANN401 - a function
+    try:
+        import requests_jwt_refresh  # noqa: F401, PLC0415 - see above
+    except ImportError:  # the Python of another environment
+        folders = os.environ.get(_LIBRARY, "").split(os.pathsep)
+        sys.path += [each for each in folders if each and each not in sys.path]
+    from requests_jwt_refresh.legacy.dressing import dress  # noqa: PLC0415
+
+    return dress
+
+
+def _as_it_is(_session: object, adapter: Any, _url: str) -> Any:  # noqa: ANN401 - an adapter
+    return adapter
+
+
+def _say(problem: str) -> None:
+    try:  # noqa: SIM105 - contextlib takes time, too
+        sys.stderr.write(
+            f"requests-jwt: {problem}\nrequests-jwt: the program runs without tokens\n"
+        )
+    except Exception:  # noqa: BLE001, S110 - there may be no stderr
+        pass
+
+
+def _make_way() -> None:
+    """Run the sitecustomize that this one hides, if there is one, as Python would have."""
+    ours: ModuleType = sys.modules.pop(__name__)
+    sys.path[:] = [each for each in sys.path if os.path.abspath(each or ".") != _HERE]  # noqa: PTH100
+    try:
+        __import__(__name__)
+    except ImportError as error:
+        if getattr(error, "name", None) != __name__:
+            raise
+    finally:
+        sys.modules.setdefault(__name__, ours)
+
+
+_dress: Any = None
+if __name__ == "sitecustomize":
+    sys.meta_path.insert(0, _Watch())
+    _make_way()

@@ -1,0 +1,105 @@
+"""Devices that ask to be let in, and the person who says yes or no (RFC 8628)."""
+
+from __future__ import annotations
+
+import math
+import secrets
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from requests_jwt_refresh.testing.server import AuthServer
+
+
+_LETTERS = "BCDFGHJKLMNPQRSTVWXZ"  # RFC 8628 §6.1: without vowels, so that no word comes out
+_SLOWER_SECONDS = 5.0  # RFC 8628 §3.5
+_TOLERANCE_SECONDS = 0.1  # for a client that waits exactly the interval, by its own clock
+
+
+class Refused(Exception):
+    """A grant that is told no. The text is the error code (RFC 6749 §5.2, RFC 8628 §3.5)."""
+
+
+def _user_code() -> str:
+    letters = [secrets.choice(_LETTERS) for _ in range(8)]
+    return f"{''.join(letters[:4])}-{''.join(letters[4:])}"
+
+
+@dataclass(eq=False, repr=False)
+class Device:
+    """One device authorization, from its start to the tokens."""
+
+    seconds: float
+    ends: float  # by the monotonic clock, as all times here
+    interval: float
+    code: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+    user_code: str = field(default_factory=_user_code)
+    polled: float = -math.inf  # the last time
+    user: str | None = None  # who said yes
+    is_denied: bool = False
+    is_used: bool = False
+
+    def put_off(self, now: float) -> str:
+        """Return the error code for a device nobody has decided about yet."""
+        is_early = now - self.polled < self.interval - _TOLERANCE_SECONDS
+        self.polled = now
+        if not is_early:
+            return "authorization_pending"
+        self.interval += _SLOWER_SECONDS
+        return "slow_down"
+
+
+class Devices:
+    """Which device codes were given, and what became of them."""
+
+    def __init__(self, rules: AuthServer) -> None:
+        self._rules = rules
+        self._lock = threading.Lock()  # guards all below, and what is in the devices
+        self._by_code: dict[str, Device] = {}
+        self._by_letters: dict[str, Device] = {}
+
+    def start(self) -> Device:
+        seconds = self._rules.device_lifetime
+        device = Device(seconds, time.monotonic() + seconds, self._rules.device_interval)
+        with self._lock:
+            self._by_code[device.code] = device
+            self._by_letters[_letters(device.user_code)] = device
+        return device
+
+    def approve(self, user_code: str, user: str) -> None:
+        with self._lock:
+            device = self._find(user_code)
+            device.user, device.is_denied = user, False
+
+    def deny(self, user_code: str) -> None:
+        with self._lock:
+            self._find(user_code).is_denied = True
+
+    def _find(self, user_code: str) -> Device:
+        device = self._by_letters.get(_letters(user_code))
+        if device is None:
+            raise ValueError("this server never gave that user code")
+        return device
+
+    def poll(self, code: str) -> str:
+        """Return who said yes, which uses the code up. Raises Refused for every other outcome."""
+        now = time.monotonic()
+        with self._lock:
+            device = self._by_code.get(code)
+            if device is None or device.is_used:
+                raise Refused("invalid_grant")
+            if now >= device.ends:
+                raise Refused("expired_token")
+            if device.is_denied:
+                raise Refused("access_denied")
+            if device.user is None:
+                raise Refused(device.put_off(now))
+            device.is_used = True
+            return device.user
+
+
+def _letters(user_code: str) -> str:
+    """Return what counts of a user code as a person types it (RFC 8628 §6.1)."""
+    return "".join(letter for letter in user_code.upper() if letter.isalnum())
