@@ -107,6 +107,13 @@ class _Parser(argparse.ArgumentParser):
         )
 
 
+class _Help(argparse.HelpFormatter):
+    """Help that fills its paragraphs, but leaves examples and tables as they are written."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return text if "\n" in text else super()._fill_text(text, width, indent)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="requests-jwt",
@@ -118,7 +125,7 @@ def _parser() -> argparse.ArgumentParser:
             ("requests-jwt run prod -- python job.py", "a script, unmodified"),
             ('curl -H "Authorization: Bearer $(requests-jwt token prod)" URL', "anything else"),
         ),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
     )
     parser.add_argument("--version", action="store_true", help="show the version and exit")
     parser.set_defaults(run=None)
@@ -150,7 +157,7 @@ def _add(commands: _Commands, name: str, what: str, **more: Any) -> Any:  # noqa
         name,
         help=what,
         description=f"{what[0].upper()}{what[1:]}. {description}".strip(),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
         **more,
     )
 
@@ -176,7 +183,7 @@ def _examples(*examples: tuple[str, str]) -> str:
     return "\n".join(["examples:", *lines])
 
 
-_EXIT_STATUSES = """\
+_EXIT_STATUSES = """
 
 exit status:
   0  done
@@ -198,7 +205,8 @@ def _add_init(commands: _Commands) -> None:
         commands,
         "init",
         "write a profile: which API, and how its tokens are renewed",
-        description="Asks for what no\noption says, if it runs in a terminal.",
+        usage="requests-jwt init NAME [OPTIONS]",
+        description="Asks for what no option says, if it runs in a terminal.",
         epilog=_examples(
             ("requests-jwt init prod", "be asked"),
             (
@@ -211,28 +219,51 @@ def _add_init(commands: _Commands) -> None:
     init.add_argument("name", metavar="NAME", help="what to call it")
     init.add_argument("--base-url", metavar="URL", help="the API; its origin alone gets the token")
     kind = init.add_mutually_exclusive_group()
-    kind.add_argument("--preset", choices=_PRESETS, help="a known server")
-    kind.add_argument("--kind", choices=_KINDS, help="how else to ask for a token (json)")
+    kind.add_argument(
+        "--preset",
+        choices=_PRESETS,
+        metavar="PRESET",
+        help=f"a known server: {', '.join(_PRESETS)}",
+    )
+    kind.add_argument(
+        "--kind",
+        choices=_KINDS,
+        metavar="KIND",
+        help=f"how else to ask: {', '.join(_KINDS)}; json if not given",
+    )
     init.add_argument("--refresh-url", metavar="URL", help="absolute, or below the base URL")
     init.add_argument("--client-id", metavar="ID", help="OAuth 2.0: the client's id")
     init.add_argument(
         "--client-auth",
         choices=("basic", "post", "none"),
-        help="OAuth 2.0: how it shows its secret, which `login` asks for",
+        metavar="HOW",
+        help="OAuth 2.0: basic, post or none; `login` asks for the secret",
     )
     init.add_argument("--device-url", metavar="URL", help="OAuth 2.0: for the device flow")
     init.add_argument("--scope", metavar="SCOPE", help="OAuth 2.0: what the device flow asks for")
     init.add_argument("--login-url", metavar="URL", help="takes a user name and a password")
     init.add_argument(
-        "--login-send", choices=("json", "form", "basic", "oauth2"), help="how (json)"
+        "--login-send",
+        choices=("json", "form", "basic", "oauth2"),
+        metavar="HOW",
+        help="json (if not given), form, basic or oauth2",
     )
     init.add_argument("--logout-url", metavar="URL", help="takes tokens back")
-    init.add_argument("--logout-send", choices=("json", "bearer", "oauth2"), help="how (json)")
+    init.add_argument(
+        "--logout-send",
+        choices=("json", "bearer", "oauth2"),
+        metavar="HOW",
+        help="json (if not given), bearer or oauth2",
+    )
     init.add_argument(
         "--expired", metavar="FIELD=VALUE", help="what a 401 says of an expired token (any 401)"
     )
     init.add_argument(
-        "--store", choices=("keyring", "file", "redis"), default="keyring", help="(keyring)"
+        "--store",
+        choices=("keyring", "file", "redis"),
+        default="keyring",
+        metavar="KIND",
+        help="where the token lives: keyring (if not given), file or redis",
     )
     init.add_argument("--path", metavar="PATH", help="of the file store")
     init.add_argument("--redis", metavar="URL", help="of the Redis store, without a password")
@@ -268,8 +299,8 @@ def _add_login(commands: _Commands) -> None:
         commands,
         "login",
         "get a token and keep it",
-        description="Asks for a user name and a\npassword, or shows where to agree in a browser "
-        "(OAuth 2.0 device flow), as the\nprofile says. Secrets are typed, or come from standard "
+        description="Asks for a user name and a password, or shows where to agree in a browser "
+        "(OAuth 2.0 device flow), as the profile says. Secrets are typed, or come from standard "
         "input; never as arguments.",
         epilog=_examples(
             ("requests-jwt login prod", "be asked"),
@@ -301,7 +332,7 @@ def _add_status(commands: _Commands) -> None:
         commands,
         "status",
         "show who is logged in, and for how long",
-        description="Asks no server and shows\nno token.",
+        description="Asks no server and shows no token.",
         epilog=_examples(
             ("requests-jwt status prod", "for people"),
             ("requests-jwt status prod --json | jq .access_token.expires_in", "for programs"),
@@ -359,8 +390,8 @@ def _add_logout(commands: _Commands) -> None:
         commands,
         "logout",
         "forget the token",
-        description="Tells the server first, if the profile says how. The\ntoken is forgotten "
-        "here in any case; if the server could not be told, the status\nis 4.",
+        description="Tells the server first, if the profile says how. The token is forgotten "
+        "here in any case; if the server could not be told, the status is 4.",
         epilog=_examples(("requests-jwt logout prod", "done for today")) + _EXIT_STATUSES,
     )
     _add_name(logout)
@@ -374,9 +405,9 @@ def _add_run(commands: _Commands) -> None:
         "run",
         "run a program, unmodified, with tokens",
         usage="requests-jwt run NAME[,NAME...] [--] COMMAND [ARGUMENTS...]",
-        description="Every Session of requests in\nit, and in the programs that it starts, sends "
-        "the tokens of these profiles to\ntheir origins. A script alone is run by the active "
-        "environment's Python.\nThe exit status is the program's own; 126 and 127 if there is no "
+        description="Every Session of requests in it, and in the programs that it starts, sends "
+        "the tokens of these profiles to their origins. A script alone is run by the active "
+        "environment's Python. The exit status is the program's own; 126 and 127 if there is no "
         "running it.",
         epilog=_examples(
             ("requests-jwt run prod -- python legacy.py --since monday", "a script"),
@@ -409,9 +440,9 @@ def _add_doctor(commands: _Commands) -> None:
         commands,
         "doctor",
         "find out what is wrong, and what to do about it",
-        description="Checks the\nprofile, the store (write, read, clear, beside the token's own "
-        "entry), its lock,\nthe token, the refresh endpoint (no token is sent), TLS and the "
-        "clock. The\nstatus is 1 if there is a fault.",
+        description="Checks the profile, the store (write, read, clear, beside the token's own "
+        "entry), its lock, the token, the refresh endpoint (no token is sent), TLS and the "
+        "clock. The status is 1 if there is a fault.",
         epilog=_examples(("requests-jwt doctor prod", "before you ask somebody")),
     )
     _add_name(doctor)
@@ -423,9 +454,9 @@ def _add_demo(commands: _Commands) -> None:
         commands,
         "demo",
         "show what this library does, on a server of its own",
-        description="Starts a\ntoken server on this machine, lets its access tokens expire, and "
-        "shows what the\nserver and the callers see of it. Needs no account, network or keyring. "
-        "The\nstatus is 0 if all of it really happened, 1 if not.",
+        description="Starts a token server on this machine, lets its access tokens expire, and "
+        "shows what the server and the callers see of it. Needs no account, network or keyring. "
+        "The exit status is 0 if all of it really happened, 1 if not.",
     )
     demo.set_defaults(run=_demo)
 

@@ -42,16 +42,32 @@ def test_help(command: list[str]) -> None:
     """--help lists the commands, gives an example, and calls the program by its own name."""
     done = run([*command, "--help"])
     assert done.stdout.startswith("usage: requests-jwt ")
-    assert "example:\n  requests-jwt demo " in done.stdout
+    assert "examples:\n  requests-jwt demo\n" in done.stdout
     assert (done.stderr, done.returncode) == ("", 0)
 
 
-def test_each_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
-    """A command explains itself, its exit status included."""
+COMMANDS = (
+    "init profiles login status token refresh logout run doctor demo completion".split()  # noqa: SIM905
+)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A command explains itself within 80 columns: with examples, or with its exit status."""
     with pytest.raises(SystemExit) as left:
-        cli.main(["demo", "--help"])
+        cli.main([name, "--help"])
     assert left.value.code == 0
-    assert "exit status" in " ".join(capsys.readouterr().out.split())
+    text = capsys.readouterr().out
+    assert "examples:\n  " in text or "exit status" in " ".join(text.split())
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """What there is can be seen in one look."""
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    text = capsys.readouterr().out
+    assert [name for name in COMMANDS if f"\n    {name}" not in text] == []
 
 
 @ENTRY_POINTS
@@ -65,11 +81,14 @@ def test_without_a_command(command: list[str]) -> None:
 
 @pytest.mark.parametrize("arguments", [["dmeo"], ["demo", "extra"], ["--nonsense"]])
 def test_nonsense(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """Arguments that make no sense: exit status 2, and the usage on stderr."""
+    """Arguments that make no sense: exit status 2, a line of cause and one of remedy."""
     with pytest.raises(SystemExit) as left:
         cli.main(arguments)
     assert left.value.code == 2
-    assert capsys.readouterr().err.startswith("usage: requests-jwt ")
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2
+    assert all(line.startswith("requests-jwt: ") for line in lines)
+    assert lines[1].endswith("--help")
 
 
 @pytest.mark.parametrize(("happened", "status"), [(True, 0), (False, 1)])

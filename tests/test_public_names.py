@@ -32,6 +32,7 @@ NAMES = [
     "Matcher",
     "MemoryStore",
     "OAuth2Endpoint",
+    "ProfileError",
     "RedisStore",
     "ReentrantRefresh",
     "RefreshRejected",
@@ -66,7 +67,7 @@ CALLS = {
     "BearerEndpoint": f"(url, *, method='POST', {READING})".format(rejected="(400, 401, 403, 422)"),
     "OAuth2Endpoint": "(url, client_id=None, client_secret=None, *, client_auth=None, "
     "extra=<factory>, when=status(401))",
-    "Reply": "(status, headers, body)",
+    "Reply": "(status, headers, body, *, source='refresh endpoint')",
     "FileStore": "(path)",
     "MemoryStore": "(token=None)",
     "RedisStore": "(client, key, *, encryption_key=None, lease=10.0)",
@@ -84,6 +85,7 @@ VERBS = {
     "set_token": "(self, token)",
     "clear_token": "(self)",
     "refresh": "(self)",
+    "valid_token": "(self, seconds=0.0)",
     "close": "(self)",
     "prefixes": "(self)",
     "send": "(self, request, stream=False, timeout=None, verify=True, cert=None, proxies=None)",
@@ -96,6 +98,7 @@ ERRORS = {
     "ReentrantRefresh": {"JWTRefreshError"},
     "StoreError": {"JWTRefreshError"},
     "LockTimeout": {"StoreError"},
+    "ProfileError": {"JWTRefreshError"},
     "InvalidToken": {"JWTRefreshError", "ValueError"},
     "InvalidURL": {"JWTRefreshError", "InvalidURL"},
     "InsecureURL": {"InvalidURL"},
@@ -156,7 +159,12 @@ def test_what_the_adapter_can_do(name: str) -> None:
 def test_the_adapter_adds_no_more_than_that() -> None:
     """Beside HTTPAdapter's own there are these methods and `token`, and nothing else public."""
     own = {name for name in vars(JWTRefreshAdapter) if not name.startswith("_")}
-    assert own == {*VERBS, "token"}
+    assert own == {*VERBS, "token", "from_profile"}
+
+
+def test_how_a_profile_is_used() -> None:
+    """The name first; what the constructor takes may be given by name."""
+    assert call(JWTRefreshAdapter.from_profile) == "(name, path=None, **options)"
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -270,9 +278,16 @@ def loaded_by(module: str) -> set[str]:
     return set(json.loads(done.stdout))
 
 
-def test_importing_it_loads_nothing_that_is_not_needed_yet() -> None:
+def test_importing_it_does_not_even_load_requests() -> None:
+    """A plugin of pytest or HTTPie costs nothing where it is not used."""
+    code = "import sys, requests_jwt_refresh.pytest_plugin; sys.exit('requests' in sys.modules)"
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("module", ["requests_jwt_refresh", "requests_jwt_refresh.mounting"])
+def test_importing_it_loads_nothing_that_is_not_needed_yet(module: str) -> None:
     """Neither keyring nor redis, no test tools, and of other people's packages none at all."""
-    loaded = loaded_by("requests_jwt_refresh")
+    loaded = loaded_by(module)
     foreign = {name.partition(".")[0] for name in loaded} - set(sys.stdlib_module_names)
     assert foreign == {"requests_jwt_refresh"}
     assert loaded & UNWANTED == set()
