@@ -27,9 +27,9 @@ class SecretFile:
     path: str
 
     def read(self) -> str:
-        """Return the file's text without the line break at its end. Raises StoreError."""
+        """Return the file's text without the white space around it. Raises StoreError."""
         try:
-            secret = Path(self.path).read_text(encoding="utf-8").strip()
+            secret = Path(self.path).read_text(encoding="utf-8-sig").strip()
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "it is no text"
             problem = f"could not be read: {reason}"

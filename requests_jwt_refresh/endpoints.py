@@ -92,7 +92,7 @@ class JSONEndpoint(_ShownAsCall):
         _settle(self)
         _settle_reading(self)
         check_path(self.send)
-        _check_json(_with(self.extra, self.send, ""))
+        check_json(_with(self.extra, self.send, ""))
 
     def ask(self, url: str, token: Token) -> requests.Request:
         """Return the POST that carries the refresh token in its JSON body."""
@@ -126,7 +126,7 @@ class BearerEndpoint(_ShownAsCall):
     def __post_init__(self) -> None:
         _settle(self)
         _settle_reading(self)
-        _check_json(self.extra)
+        check_json(self.extra)
         if not self.method.isalpha():
             raise ValueError(f"{self.method!r} is no HTTP method such as 'POST'")
 
@@ -272,7 +272,8 @@ def _with(extra: Mapping[str, Any], path: str, value: str) -> dict[str, Any]:
     return document
 
 
-def _check_json(document: Mapping[str, Any]) -> None:
+def check_json(document: Mapping[str, Any]) -> None:
+    """Raise TypeError unless `document` can be written as JSON."""
     try:
         json.dumps(document, allow_nan=False)
     except (TypeError, ValueError, RecursionError):

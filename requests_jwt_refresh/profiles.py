@@ -32,8 +32,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from . import presets
 from .client_secret import SecretFile, SecretInKeyring, WithSecret
-from .endpoints import BearerEndpoint, JSONEndpoint, OAuth2Endpoint
-from .errors import InvalidURL, ProfileError
+from .endpoints import BearerEndpoint, JSONEndpoint, OAuth2Endpoint, check_json
+from .errors import InvalidURL, ProfileError, StoreError
 from .matching import all_of, any_of, bearer_challenge, json_field, status
 from .sign_in import DeviceLogin, Logout, PasswordLogin, reading
 from .tables import Table, nearest
@@ -94,6 +94,8 @@ class Profile:
     file: Path | str
     base_url: str
     refresh: Endpoint
+    refresh_url: str
+    """Absolute, as requests would send it."""
     store: TokenStore
     store_shown: str
     """Where the token lives, for people."""
@@ -120,20 +122,16 @@ class Profile:
             "allow_http": self.allow_http,
         }
 
-    @property
-    def refresh_url(self) -> str:
-        """The refresh endpoint's URL, absolute."""
-        return _below(self.base_url, self.refresh.url)
-
     def origins(self) -> frozenset[Origin | None]:
         """Return the origins that get the token."""
         return frozenset(map(origin_of, (self.base_url, *self.trusted_origins)))
 
     def own_urls(self) -> frozenset[str]:
-        """Return the URLs that give, renew and take back tokens, which themselves need none."""
+        """Return the URLs, without queries, of what gives, renews and takes back tokens."""
         asked = {self.refresh_url}
         asked |= {each.url for each in (self.login, self.device, self.logout) if each is not None}
-        return frozenset(asked | ({self.device.token_url} if self.device else set()))
+        asked |= {self.device.token_url} if self.device else set()
+        return frozenset(url.partition("?")[0] for url in asked)
 
 
 @dataclass(frozen=True)
@@ -149,19 +147,15 @@ class Profiles:
 
         Raises ProfileError if there is none, or if it cannot be read or is no TOML.
         """
+        file: Path | str = TEXT_VARIABLE
         text = os.environ.get(TEXT_VARIABLE) if path is None else None
-        if text:
-            return cls(TEXT_VARIABLE, _parsed(text, TEXT_VARIABLE))
-        file = default_path() if path is None else Path(path).expanduser()
-        try:
-            return cls(file, _parsed(file.read_bytes().decode("utf-8-sig"), file))
-        except FileNotFoundError:
-            problem = "there is no such file. Make a first profile with: requests-jwt init NAME"
-        except UnicodeDecodeError:
-            problem = "it is not UTF-8 text, as TOML must be"
-        except OSError as error:
-            problem = f"it cannot be read ({error.strerror or type(error).__name__})"
-        raise ProfileError(f"{file}: {problem}")
+        if not text:
+            file = default_path() if path is None else _absolute(path)
+            text = _read(file)
+        content, problem = _parsed(text)
+        if problem:
+            raise ProfileError(f"{file}: it is not TOML: {problem}")
+        return cls(file, content)
 
     @property
     def names(self) -> list[str]:
@@ -190,7 +184,7 @@ def default_path() -> Path:
     """Return where the profiles are: what REQUESTS_JWT_PROFILES says, else the user's own file."""
     given = os.environ.get(PATH_VARIABLE)
     if given:
-        return Path(given).expanduser()
+        return _absolute(given)
     import platformdirs  # noqa: PLC0415 - not needed where the variable is set
 
     folder = platformdirs.user_config_path("requests-jwt-refresh", appauthor=False)
@@ -232,6 +226,7 @@ def _profile(table: Table) -> Profile:
         file=table.file,
         base_url=base,
         refresh=endpoint,
+        refresh_url=server.refresh_url,
         store=store,
         store_shown=shown,
         beside=beside,
@@ -254,18 +249,21 @@ class _Server:
     def __init__(self, table: Table, base: str, *, allow_http: bool) -> None:
         self._table, self._base, self._allow_http = table, base, allow_http
         self._preset: Preset | None = None
+        self.refresh_url = ""
 
     def endpoint(self) -> Endpoint:
         table = self._table.table("refresh")
         if table is None:
-            raise self._table.error(
+            raise self._table.missing(
                 "refresh",
-                f"is missing: a table with a preset ({', '.join(PRESETS)}) or a kind "
-                f"({', '.join(KINDS)}) and its url",
+                f"a table with a preset ({', '.join(PRESETS)}) or a kind ({', '.join(KINDS)}) and "
+                "its url",
             )
         preset, kind = table.choice("preset", PRESETS, None), table.choice("kind", KINDS, None)
-        if (preset is None) is (kind is None):
-            raise table.error("", f"{table.path[:-1]} needs either a preset or a kind")
+        if preset is None and kind is None:
+            raise table.missing("kind", f"one of {', '.join(KINDS)}, or there must be a preset")
+        if preset is not None and kind is not None:
+            raise table.error("", f"{table.path[:-1]} needs either a preset or a kind, not both")
         if preset is not None:
             self._preset = PRESETS[preset]
             make: Callable[..., Any] = self._preset.endpoint
@@ -275,7 +273,7 @@ class _Server:
             fields = self._fields(table, make, needs_url=True)
         table.check_all_known()
         made = _made(table, make, fields)
-        self._url(table, "url", made.url)
+        self.refresh_url = self._url(table, "url", made.url)
         return self._with_secret(table, made)
 
     def _fields(self, table: Table, make: Callable[..., Any], *, needs_url: bool) -> dict[str, Any]:
@@ -296,7 +294,9 @@ class _Server:
         given = {name: value for name, value in fields.items() if value is not None}
         if not given["extra"]:
             del given["extra"]  # a preset has its own
-        if table.flag("bare"):
+        if make is not OAuth2Endpoint and table.flag("bare"):
+            if "access" in given:
+                raise table.error("bare", "says that there are no fields: leave access out")
             given["access"] = None
         return given
 
@@ -320,15 +320,18 @@ class _Server:
             self._need_oauth2(table, "send", endpoint)
         url = table.text("url", endpoint.url if send == "oauth2" else self._missing_url(table))
         fields = {name: table.text(name, None) for name in ("access", "refresh", "expires_in")}
-        if isinstance(endpoint, (OAuth2Endpoint, WithSecret)) and any(fields.values()):
-            raise table.error("", "an OAuth 2.0 answer has fixed fields: leave access, refresh out")
+        named = [name for name, value in fields.items() if value]
+        if isinstance(endpoint, (OAuth2Endpoint, WithSecret)) and named:
+            raise table.error(
+                named[0], "has no place in OAuth 2.0, whose answers have fixed fields"
+            )
         made = PasswordLogin(
             self._url(table, "url", url),
             _made(table, reading, {"endpoint": endpoint, **fields}),
             send=send,
             username_field=table.text("username_field", "username"),
             password_field=table.text("password_field", "password"),
-            extra=table.anything("extra"),
+            extra=_extra(table),
         )
         table.check_all_known()
         return made
@@ -363,7 +366,7 @@ class _Server:
             send=send,
             method=table.text("method", "POST"),
             refresh_field=table.text("refresh_field", "refresh_token"),
-            extra=table.anything("extra"),
+            extra=_extra(table),
             client=client,
         )
         if not made.method.isalpha():
@@ -406,6 +409,12 @@ class _Server:
         return _understood(table, key, url, read)
 
 
+def _extra(table: Table) -> dict[str, Any]:
+    extra = table.anything("extra")
+    _made(table, check_json, [extra])
+    return extra
+
+
 def _below(base: str, url: str) -> str:
     return url if has_scheme(url) else join(base, url)
 
@@ -434,16 +443,20 @@ def _matcher(table: Table) -> Any:  # noqa: ANN401 - a matcher
         raise table.error("", f"{table.path[:-1]} has {' and '.join(given)}: one rule at a time")
     rule = given[0] if given else "status"
     if rule in ("any_of", "all_of"):
+        if "status" in table.content:
+            raise table.error("status", f"has no place beside {rule}: put it into its rules")
         parts = [_matcher(one) for one in _known_only(table.tables(rule))]
         return _made(table, any_of if rule == "any_of" else all_of, parts)
     codes = table.numbers("status", (401,) if given else None)
     if codes is None:
-        table.numbers("status", _first_of(table))
+        table.asked |= {"value"}
+        table.check_all_known()
+        raise table.error("", f"{table.path[:-1]} says nothing: give {_ANY_RULE}")
     if rule == "json_field":
         fields = {"path": table.text(rule), "value": table.scalar("value"), "status": codes}
         return _made(table, json_field, fields)
     if rule == "bearer_challenge":
-        error = None if table.content[rule] is True else table.text(rule)
+        error = None if table.content[rule] is True else _text_or_true(table, rule)
         return _made(table, bearer_challenge, {"error": error, "status": codes})
     return _made(table, status, list(codes or ()))
 
@@ -451,12 +464,13 @@ def _matcher(table: Table) -> Any:  # noqa: ANN401 - a matcher
 _RULES: Final = frozenset({"json_field", "bearer_challenge", "any_of", "all_of", "status"})
 
 
-def _first_of(table: Table) -> tuple[int, ...]:
-    raise table.error(
-        "",
-        f"{table.path[:-1]} says nothing: give json_field and value, bearer_challenge, status, "
-        "any_of or all_of",
-    )
+_ANY_RULE: Final = "json_field and value, bearer_challenge, status, any_of or all_of"
+
+
+def _text_or_true(table: Table, key: str) -> str:
+    if table.content[key] is False:
+        raise table.error(key, "must be true or a string: leave it out if it is no rule")
+    return table.text(key)
 
 
 def _known_only(tables: list[Table]) -> Iterator[Table]:
@@ -505,15 +519,15 @@ def _redis(table: Table, _base: str) -> _Stores:
     url_file, key_file = table.text("url_file", None), table.text("encryption_key_file", None)
     if (url is None) is (url_file is None):
         raise table.error("url", "or url_file is needed, and only one of them")
-    if "@" in (url or ""):
+    if re.search("@|[?&]password=", url or ""):
         raise table.error(
             "url",
             "holds a password, and no secret goes into this file: put the URL into a file of its "
             "own and name it as url_file",
         )
-    options: dict[str, Any] = {"client": url or SecretFile(_path(table, url_file or "")).read()}
+    options: dict[str, Any] = {"client": url or _secret_in(table, "url_file")}
     if key_file is not None:
-        options["encryption_key"] = SecretFile(_path(table, key_file)).read()
+        options["encryption_key"] = _secret_in(table, "encryption_key_file")
 
     def make(key: str) -> TokenStore:
         try:
@@ -527,9 +541,22 @@ def _redis(table: Table, _base: str) -> _Stores:
     return make(key), make(f"{key}:{_BESIDE}"), f"Redis, key {key!r}"
 
 
+def _secret_in(table: Table, key: str) -> str:
+    try:
+        return SecretFile(_path(table, table.text(key))).read()
+    except StoreError as error:
+        problem = str(error)
+    raise table.error(key, f"cannot be used: {problem}")
+
+
 def _path(table: Table, path: str) -> str:
     """Return a path that means the same in every folder: a relative one is beside the profiles."""
-    found = Path(path).expanduser()
+    try:
+        found = Path(path).expanduser()
+    except RuntimeError:
+        raise table.error(
+            "path", f"{path!r} names the home of a user that does not exist"
+        ) from None
     if not found.is_absolute() and isinstance(table.file, Path):
         found = table.file.parent / found
     return str(found)
@@ -543,7 +570,8 @@ def _understood(table: Table, key: str, url: str, read: Callable[[str], str]) ->
     try:
         return read(url)
     except InvalidURL as error:
-        problem = str(error)
+        problem = str(error).replace("allow_http=True", "allow_http = true")
+    del url  # tools that show a traceback with its arguments must not show what is in it
     raise table.error(key, f"cannot be used: {problem}")
 
 
@@ -555,6 +583,7 @@ def _made(table: Table, make: Callable[..., Any], arguments: dict[str, Any] | li
         return make(**_with_stand_in(arguments))
     except (TypeError, ValueError) as error:
         problem = str(error)
+    del arguments  # as in _understood
     raise table.error("", f"{table.path[:-1]}: {problem}")
 
 
@@ -569,13 +598,40 @@ def _with_stand_in(arguments: dict[str, Any]) -> dict[str, Any]:
     return arguments
 
 
-def _parsed(text: str, file: Path | str) -> dict[str, Any]:
+# --- the file ------------------------------------------------------------------------------------
+
+
+def _absolute(path: str | os.PathLike[str]) -> Path:
+    """Return a path that means the same in every folder."""
+    try:
+        return Path(path).expanduser().absolute()
+    except RuntimeError:
+        raise ProfileError(f"{path}: there is no such user, and so no such file") from None
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        problem = "there is no such file. Make a first profile with: requests-jwt init NAME"
+    except UnicodeDecodeError:
+        problem = "it is not UTF-8 text, as TOML must be"
+    except ValueError:
+        problem = "no file can have that name"
+    except OSError as error:
+        problem = f"it cannot be read ({error.strerror or type(error).__name__})"
+    raise ProfileError(f"{file}: {problem}")
+
+
+def _parsed(text: str) -> tuple[dict[str, Any], str]:
+    """Return what the text says in TOML, and what is wrong with it, if anything."""
     if sys.version_info >= (3, 11):
         import tomllib  # noqa: PLC0415 - not on 3.10
     else:
         import tomli as tomllib  # noqa: PLC0415
     try:
-        return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        problem = str(error) if isinstance(error, ValueError) else "it is nested too deeply"
-    raise ProfileError(f"{file}: it is not TOML: {problem}")
+        return tomllib.loads(text), ""
+    except RecursionError:
+        return {}, "it is nested too deeply"
+    except ValueError as error:
+        return {}, str(error)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import math
 import re
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from .errors import ProfileError
-from .tokens import jwt_claims
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,14 +17,18 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _REQUIRED: Final[Any] = object()
-_KINDS: Final = {dict: "a table", list: "a list", str: "a string", bool: "true or false"}
-# Keys that only a secret would have. Those that name a field end in _field, those that name a file
-# in _file.
-_SECRET = re.compile(
-    r"(?:.*[_-])?(?:password|passwd|passphrase|pwd|secret|apikey|api[_-]key|private[_-]key"
-    r"|encryption[_-]key|credentials?|(?:access|refresh|id|auth|bearer)[_-]?token|token|jwt)",
-    re.IGNORECASE,
+_KINDS: Final = {dict: "a table", str: "a string", bool: "true or false"}
+_LONGEST: Final = threading.TIMEOUT_MAX / 4  # seconds
+# Keys that only a secret would have, written in snake case. Those that name a field end in _field,
+# those that name a file in _file.
+_SECRET_NAME = re.compile(
+    r"(?:.*_)?(?:password|passwd|passphrase|pwd|secret|api_?key|private_key|encryption_key"
+    r"|credentials?|authorization|token|jwt)"
 )
+_JWT = re.compile(
+    r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*"
+)  # "{" and a quote, in Base64 (RFC 7515)
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|-")
 
 
 @dataclass(eq=False, repr=False)
@@ -77,7 +80,10 @@ class Table:
 
     def choice(self, key: str, choices: Iterable[str], default: T = _REQUIRED) -> str | T:
         """Return the string at `key`, one of `choices`."""
-        found, known = self.text(key, default), sorted(choices)
+        known = sorted(choices)
+        if default is _REQUIRED and key not in self.content:
+            raise self.missing(key, _one_of(known))
+        found = self.text(key, default)
         if found is default or found in known:
             return found
         raise self.error(key, f"must be {_one_of(known)}{_did_you_mean(str(found), known)}")
@@ -98,15 +104,14 @@ class Table:
 
     def check_no_secrets(self) -> None:
         """Raise ProfileError if there is a secret in here, or what looks like one."""
-        for path, value in _leaves(self.content):
-            name = path.rpartition(".")[2]
-            if _SECRET.fullmatch(name) or (isinstance(value, str) and jwt_claims(value)):
-                raise self.error(
-                    path,
-                    "looks like a secret, and no secret goes into this file. `requests-jwt login "
-                    f"{self.profile}` asks for what it needs and keeps it in the keyring; to have "
-                    "it read from a file of its own, see *_file in the README",
-                )
+        path = next(_secrets(self.content), None)
+        if path is not None:
+            raise self.error(
+                path,
+                "looks like a secret, and no secret goes into this file. `requests-jwt login "
+                f"{self.profile}` asks for what it needs and keeps it in the keyring; to have it "
+                "read from a file of its own, see *_file in the README",
+            )
 
     def check_all_known(self) -> None:
         """Raise ProfileError if there are keys that nobody has asked for."""
@@ -123,6 +128,12 @@ class Table:
             f"{where}: {self.path}{key} {problem}" if key else f"{where}: {problem}"
         )
 
+    def missing(self, key: str, expected: str) -> ProfileError:
+        """Return the error that `key` is missing, with a guess how it was misspelt."""
+        close = difflib.get_close_matches(key, self.content.keys() - self.asked, 1)
+        hint = f" (is {close[0]!r} a misspelling of it?)" if close else ""
+        return self.error(key, f"is missing: it must be {expected}{hint}")
+
     def _below(self, key: str, content: Mapping[str, Any]) -> Table:
         return Table(content, self.file, self.profile, f"{self.path}{key}.")
 
@@ -130,18 +141,12 @@ class Table:
         self.asked.add(key)
         if key not in self.content:
             if default is _REQUIRED:
-                raise self._missing(key, expected)
+                raise self.missing(key, expected)
             return default
         found = self.content[key]
         if not fits(found):
             raise self.error(key, f"must be {expected}, not {_kind(found)}")
         return found
-
-    def _missing(self, key: str, expected: str) -> ProfileError:
-        strangers = self.content.keys() - self.asked
-        close = difflib.get_close_matches(key, strangers, 1)
-        hint = f" (is {close[0]!r} a misspelling of it?)" if close else ""
-        return self.error(key, f"is missing: it must be {expected}{hint}")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -160,6 +165,9 @@ def _one_of(choices: Iterable[str]) -> str:
 
 
 def _kind(value: object) -> str:
+    if isinstance(value, list):
+        kinds = {_kind(one).partition(" ")[2] for one in value}
+        return f"a list of {kinds.pop()}s" if len(kinds) == 1 else "a list of several things"
     return _KINDS.get(type(value), "a number" if isinstance(value, (int, float)) else "a date")
 
 
@@ -178,15 +186,19 @@ def _is_int(value: object) -> bool:
 def _is_positive(value: object) -> bool:
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return False
-    return 0 < value < math.inf
+    return 0 < value <= _LONGEST
 
 
-def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - what TOML can hold
+def _secrets(value: Any, path: str = "") -> Iterator[str]:  # noqa: ANN401 - what TOML can hold
+    """Yield the paths of what is called like a secret, or looks like one."""
     if isinstance(value, dict):
         for key, below in value.items():
-            yield from _leaves(below, f"{path}.{key}" if path else key)
+            here = f"{path}.{key}" if path else key
+            if _SECRET_NAME.fullmatch(_HUMP.sub("_", key).lower().rpartition(".")[2]):
+                yield here
+            yield from _secrets(below, here)
     elif isinstance(value, list):
         for below in value:
-            yield from _leaves(below, path)
-    else:
-        yield path, value
+            yield from _secrets(below, path)
+    elif isinstance(value, str) and _JWT.search(value):
+        yield path
