@@ -7,14 +7,16 @@ a command does is in commands/, and imported when it runs.
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib
 import os
+import re
 import sys
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 USAGE = 2
 INTERRUPTED = 128 + 2  # as a shell reports SIGINT
@@ -102,6 +104,11 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         if message.startswith("unrecognized arguments"):
             message = "there are arguments too many, or misspelt ones"
+        misspelt = re.match("argument COMMAND: invalid choice: '([a-z-]{1,20})'", message)
+        if misspelt is not None:
+            close = difflib.get_close_matches(misspelt[1], _COMMANDS, 1)
+            hint = f": did you mean {close[0]!r}?" if close else ""
+            message = f"there is no command {misspelt[1]!r}{hint}"
         self.exit(
             USAGE, f"requests-jwt: {message}\nrequests-jwt: see what is there: {self.prog} --help\n"
         )
@@ -130,19 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="store_true", help="show the version and exit")
     parser.set_defaults(run=None)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
-    for add in (
-        _add_init,
-        _add_profiles,
-        _add_login,
-        _add_status,
-        _add_token,
-        _add_refresh,
-        _add_logout,
-        _add_run,
-        _add_doctor,
-        _add_demo,
-        _add_completion,
-    ):
+    for add in _COMMANDS.values():
         add(commands)
     return parser
 
@@ -273,7 +268,7 @@ def _add_init(commands: _Commands) -> None:
     )
     init.add_argument("--allow-http", action="store_true", help="send tokens unencrypted")
     init.add_argument("--replace", action="store_true", help="if there is such a profile already")
-    init.set_defaults(run=_from("setup", "init"))
+    init.set_defaults(run=_from("profiles", "init"))
 
 
 def _add_profiles(commands: _Commands) -> None:
@@ -291,7 +286,7 @@ def _add_profiles(commands: _Commands) -> None:
     how.add_argument("--names", action="store_true", help="the names alone, one a line")
     how.add_argument("--path", action="store_true", help="the file's path alone")
     how.add_argument("--json", action="store_true", help="for programs")
-    profiles.set_defaults(run=_from("setup", "profiles"))
+    profiles.set_defaults(run=_from("profiles", "profiles"))
 
 
 def _add_login(commands: _Commands) -> None:
@@ -489,6 +484,21 @@ def _completion(options: argparse.Namespace) -> int:
     )
     sys.stdout.write("\n")
     return 0
+
+
+_COMMANDS: Final[Mapping[str, Callable[[_Commands], None]]] = {
+    "init": _add_init,
+    "profiles": _add_profiles,
+    "login": _add_login,
+    "status": _add_status,
+    "token": _add_token,
+    "refresh": _add_refresh,
+    "logout": _add_logout,
+    "run": _add_run,
+    "doctor": _add_doctor,
+    "demo": _add_demo,
+    "completion": _add_completion,
+}
 
 
 def _discard_output() -> None:

@@ -28,9 +28,9 @@ from .profiles import Profiles
 from .urls import origin_of, shown
 
 if TYPE_CHECKING:
-    from requests import PreparedRequest, Response
+    from collections.abc import Callable
 
-    from .profiles import Profile
+    from requests import PreparedRequest, Response
 
 _MARK = "+jwt://"
 
@@ -52,16 +52,22 @@ class HTTPieAdapter(DressedAdapter):
         """Send `request` with the token of the profile that it names, else of this one."""
         options = (stream, timeout, verify, cert, proxies)
         named = _named_in(request)
-        if named is not None and self.transport is not None and named.profile != self.profile:
+        if named is not None and self.transport is not None and named.profile is not self.profile:
             return named.through(self.transport).send(request, *options)
-        if isinstance(request.body, MultipartEncoder):
-            request = _with_rewindable_body(request)
-        return super().send(request, *options)
+        return super().send(_with_resendable_body(request), *options)
 
     def leaves_alone(self, request: PreparedRequest) -> bool:
         """Whether the request brings its own token, or is itself about tokens."""
         typed = "Authorization" in request.headers and not is_from_netrc(request)
         return typed or super().leaves_alone(request)
+
+
+class NamedAdapter(HTTPieAdapter):
+    """That of the profile in --auth, for the requests that name it and no others."""
+
+    def leaves_alone(self, request: PreparedRequest) -> bool:
+        """Whether the request names no profile, brings its own token, or is about tokens."""
+        return _named_in(request) is None or super().leaves_alone(request)
 
 
 class ExplicitAdapter(BaseAdapter):
@@ -104,27 +110,35 @@ class ExplicitAdapter(BaseAdapter):
 
 
 class _ProfileAuth(AuthBase):
-    """Says which profile a request is to be sent with."""
+    """Says which profile a request is to be sent with.
 
-    def __init__(self, profile: Profile) -> None:
-        self._profile = profile
+    The profile is read when it is called: HTTPie shows an error then, and a traceback before.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        url = plain_url(request.url or "")
-        if origin_of(url) not in self._profile.origins():
+        url, profile = plain_url(request.url or ""), Profiles.read().profile(self._name)
+        if origin_of(url) not in profile.origins():
             raise InvalidURL(
-                f"profile {self._profile.name!r} is for {self._profile.base_url}: its token does "
-                f"not go to {shown(url)}"
+                f"profile {profile.name!r} is for {profile.base_url}: its token does not go to "
+                f"{shown(url)}"
             )
-        request.register_hook("response", _Choice(self._profile.name))
+        adapter = NamedAdapter(profile)
+        _named.append(adapter)
+        request.register_hook("response", _Choice(adapter))
         return request
 
 
-class _Choice:
-    """The name of a profile, as a hook: what survives the copies that requests makes."""
+_named: list[NamedAdapter] = []  # for URLs that no other profile is for; see dress
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+
+class _Choice:
+    """What sends a request, as a hook: that survives the copies that requests makes."""
+
+    def __init__(self, adapter: NamedAdapter) -> None:
+        self.adapter = adapter
 
     def __call__(self, response: Response, **_options: object) -> Response:
         return response
@@ -160,8 +174,8 @@ class JWTAuthPlugin(AuthPlugin):  # type: ignore[misc]
     prompt_password = False
 
     def get_auth(self, username: str | None = None, password: str | None = None) -> AuthBase:  # noqa: ARG002 - HTTPie's
-        """Return what marks the request. Raises ProfileError for a name that is no profile's."""
-        return _ProfileAuth(Profiles.read().profile(str(self.raw_auth)))
+        """Return what marks the request."""
+        return _ProfileAuth(str(self.raw_auth))
 
 
 def plain_url(url: str) -> str:
@@ -170,49 +184,47 @@ def plain_url(url: str) -> str:
     return f"{scheme}://{rest}" if mark and scheme.lower() in ("http", "https") else url
 
 
-def _named_in(request: PreparedRequest) -> DressedAdapter | None:
+def _named_in(request: PreparedRequest) -> NamedAdapter | None:
     hooks = request.hooks.get("response", ())
-    name = next((each.name for each in hooks if isinstance(each, _Choice)), None)
-    if name is None:
-        return None
-    return dressing.wardrobe().named(name) or HTTPieAdapter(Profiles.read().profile(name))
+    return next((each.adapter for each in hooks if isinstance(each, _Choice)), None)
 
 
-class _Rewindable:
-    """A multipart body that can be read from its start again, which the encoder itself can not."""
+class _FileBody:
+    """An upload from a file. HTTPie shows what is read of it, and must not do so a second time."""
+
+    def __init__(self, file: Any) -> None:  # noqa: ANN401 - what HTTPie has opened
+        self._file = file
+        self.read: Callable[..., bytes] = file.read
+
+    def seek(self, offset: int) -> None:
+        self._file.seek(offset)
+        self.read = self._file.read.__wrapped__  # without what shows it
+
+
+class _MultipartBody:
+    """A multipart upload that can be read from its start again, which the encoder itself cannot."""
 
     def __init__(self, encoder: MultipartEncoder) -> None:
         self._encoder = encoder
-        self._files = [(each, each.tell()) for each in _files_in(encoder.fields)]
-
-    def __len__(self) -> int:
-        length: int = self._encoder.len
-        return length
-
-    def read(self, size: int = -1) -> bytes:
-        data: bytes = self._encoder.read(size)
-        return data
-
-    def tell(self) -> int:
-        return 0  # asked once, before anything is read
+        self.read: Callable[..., bytes] = encoder.read
 
     def seek(self, _offset: int) -> None:
-        for file, start in self._files:
-            file.seek(start)
-        first = self._encoder
-        self._encoder = MultipartEncoder(first.fields, first.boundary_value, first.encoding)
+        again = MultipartEncoder({}, self._encoder.boundary_value)
+        for part in self._encoder.parts:  # its fields are an iterator, and that has been used up
+            getattr(part.body, "fd", part.body).seek(0)
+            part.headers_unread = True
+        again.parts = self._encoder.parts
+        again._iter_parts = iter(again.parts)  # noqa: SLF001 - as if they were its own
+        self.read = again.read
 
 
-def _files_in(fields: Any) -> list[Any]:  # noqa: ANN401 - what the encoder takes
-    values = [value for _, value in (fields.items() if isinstance(fields, dict) else fields)]
-    contents = [value[1] if isinstance(value, tuple) else value for value in values]
-    return [each for each in contents if hasattr(each, "seek") and hasattr(each, "tell")]
-
-
-def _with_rewindable_body(request: PreparedRequest) -> PreparedRequest:
+def _with_resendable_body(request: PreparedRequest) -> PreparedRequest:
     changed = copy(request)
-    changed.body = _Rewindable(request.body)
-    changed._body_position = 0  # noqa: SLF001 - where rewind_body() goes back to
+    if isinstance(request.body, MultipartEncoder):
+        changed.body = _MultipartBody(request.body)
+        changed._body_position = 0  # noqa: SLF001 - where rewind_body() goes back to
+    elif hasattr(getattr(request.body, "read", None), "__wrapped__"):
+        changed.body = _FileBody(request.body)
     return changed
 
 
@@ -221,7 +233,11 @@ def dress(session: requests.Session, own: BaseAdapter, url: str) -> BaseAdapter:
     if type(own) is ExplicitAdapter:
         beneath = session.get_adapter(plain_url(url))
         return own.through(beneath.undressed if type(beneath) is Dressed else beneath)
-    return dressing.dress(session, own, url)
+    dressed = dressing.dress(session, own, url)
+    if dressed is own:
+        found = next((each for each in _named if origin_of(url) in each.profile.origins()), None)
+        return own if found is None else Dressed(own, found.through(own))
+    return dressed
 
 
 dressing.install(HTTPieAdapter, dress)

@@ -18,7 +18,7 @@ from requests_jwt_refresh.tokens import Token, jwt_claims
 from requests_jwt_refresh.urls import origin_of
 
 from .exits import Exit
-from .words import lasting, until
+from .words import beside, lasting, until
 
 if TYPE_CHECKING:
     import argparse
@@ -57,9 +57,10 @@ def _report(findings: list[Finding] | Iterator[Finding]) -> int:
     faults = 0
     for each in findings:
         faults += each.sign == _FAULT
-        sys.stdout.write(f"{each.sign:<6}{each.what:<10}{each.told}\n")
+        lines = [beside(f"{each.sign:<6}{each.what:<10}", each.told)]
         if each.remedy:
-            sys.stdout.write(f"{'':<6}{'':<10}-> {each.remedy}\n")
+            lines.append(beside(f"{'':<16}-> ", each.remedy))
+        sys.stdout.writelines(f"{line}\n" for line in lines)
         sys.stdout.flush()
     plural = "" if faults == 1 else "s"
     sys.stdout.write(f"{faults} fault{plural} found.\n" if faults else "No fault found.\n")

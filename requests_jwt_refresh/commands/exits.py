@@ -43,12 +43,9 @@ def explain(error: JWTRefreshError, name: str | None) -> Exit:
 
 def _kind(error: JWTRefreshError, name: str) -> tuple[Exit, str]:
     if isinstance(error, ProfileError):
-        return (
-            Exit.USAGE,
-            "mend it in that file; to see which profiles there are: requests-jwt profiles",
-        )
+        return Exit.USAGE, "to see all profiles: requests-jwt profiles; to mend one, edit that file"
     if isinstance(error, RefreshRejected):
-        return Exit.LOG_IN, f"log in with: requests-jwt login {name}"
+        return Exit.LOG_IN, f"log in, or try again, with: requests-jwt login {name}"
     if isinstance(error, RefreshUnavailable):
         return Exit.TRY_LATER, (
             f"the tokens are kept; try again later, or look closer: requests-jwt doctor {name}"

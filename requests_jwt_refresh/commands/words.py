@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import getpass
 import sys
+import textwrap
 import time
 from typing import Final
 
 _UNITS: Final = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+COLUMNS: Final = 80
 _LONGEST_VALUE = 60  # columns
 
 
@@ -40,7 +42,13 @@ def harmless(value: object) -> str:
 
 def row(what: str, told: str) -> None:
     """Write one row of a table with two columns."""
-    sys.stdout.write(f"{what:<15}{told}\n")
+    sys.stdout.write(f"{beside(f'{what:<15}', told)}\n")
+
+
+def beside(start: str, text: str) -> str:
+    """Return `text` in as many lines of the terminal as it takes, beside what the first has."""
+    wrapped = textwrap.wrap(text, COLUMNS - len(start), break_on_hyphens=False) or [""]
+    return f"\n{'':<{len(start)}}".join([start + wrapped[0], *wrapped[1:]])
 
 
 def ask(question: str) -> str:

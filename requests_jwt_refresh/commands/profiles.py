@@ -22,10 +22,11 @@ from requests_jwt_refresh.profiles import (
     is_name,
 )
 from requests_jwt_refresh.stores.locking import file_lock, user_lock_path
+from requests_jwt_refresh.tables import nearest
 from requests_jwt_refresh.urls import checked_base
 
 from .exits import Exit, complain
-from .words import ask
+from .words import ask, beside
 
 if TYPE_CHECKING:
     import argparse
@@ -138,7 +139,9 @@ def _ask_for_the_rest(options: argparse.Namespace) -> None:
     _fill(options, "base_url", "Base URL of the API", _must_be_a_base)
     servers = [*PRESETS, *KINDS]
     if not (options.preset or options.kind):
-        kind = _answer(f"Server ({', '.join(servers)})", "json", _must_be_one_of(servers))
+        sys.stderr.write(f"{beside('Known servers: ', ', '.join(PRESETS))}\n")
+        sys.stderr.write(f"{beside('Other kinds:   ', ', '.join(KINDS))}\n")
+        kind = _answer("Server", "json", _must_be_one_of(servers))
         options.preset, options.kind = (kind, None) if kind in PRESETS else (None, kind)
     if options.preset is None or options.preset == "express":
         _fill(options, "refresh_url", "Refresh endpoint, such as /auth/refresh", _must_be_there)
@@ -148,7 +151,7 @@ def _ask_for_the_rest(options: argparse.Namespace) -> None:
     if not options.device_url and not (options.preset and PRESETS[options.preset].login):
         _fill(options, "login_url", "Login endpoint, such as /auth/login; empty for none")
     if not options.preset:
-        _fill(options, "expired", "What says 'expired', as in message=Invalid JWT; empty: any 401")
+        _fill(options, "expired", "What an expired 401 says (message=Invalid JWT); empty: any 401")
     _fill(options, "logout_url", "Logout endpoint; empty for none")
 
 
@@ -185,7 +188,12 @@ def _must_be_a_base(answer: str) -> str | None:
 
 
 def _must_be_one_of(choices: list[str]) -> Callable[[str], str | None]:
-    return lambda answer: None if answer in choices else f"one of: {', '.join(choices)}"
+    def problem(answer: str) -> str | None:
+        if answer in choices:
+            return None
+        return nearest(answer, choices) or "it is one of those above"
+
+    return problem
 
 
 # --- the file ------------------------------------------------------------------------------------
