@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 import requests_jwt_refresh
-from requests_jwt_refresh import JWTRefreshError, presets
+from requests_jwt_refresh import JWTRefreshAdapter, JWTRefreshError, cli, presets
+from requests_jwt_refresh.commands.exits import Exit
+from requests_jwt_refresh.profiles import Profiles
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -71,3 +73,35 @@ def test_every_link_into_the_tree_leads_somewhere() -> None:
     """A path in a command is there."""
     for path in re.findall(r"(?:tests|requests_jwt_refresh)/[\w/]+\.py", README):
         assert (ROOT / path).is_file(), path
+
+
+def test_the_profile_shown_is_one(tmp_path: Path) -> None:
+    """The TOML block is read without a complaint."""
+    (block,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    file = tmp_path / "profiles.toml"
+    file.write_text(block)
+    profile = Profiles.read(file).profile("prod")
+    assert profile.login is not None
+    assert profile.logout is not None
+    assert JWTRefreshAdapter.from_profile("prod", file).base_url == profile.base_url
+
+
+def test_the_exit_statuses_are_these() -> None:
+    """README has those that the commands return, and no other."""
+    shown = {int(number) for number in re.findall(r"^\| (\d) \| ", README, re.MULTILINE)}
+    assert shown == {int(each) for each in Exit} - {Exit.INTERRUPTED, Exit.NOBODY_READS}
+
+
+@pytest.mark.parametrize("line", re.findall(r"`(requests-jwt [^`]*)`", README))
+def test_every_command_in_the_text_is_one(line: str) -> None:
+    """What follows the program's name is a command of its."""
+    with pytest.raises(SystemExit) as left:
+        cli.main([line.split()[1], "--help"])
+    assert left.value.code == 0
+
+
+def test_the_transcripts_fit_a_terminal() -> None:
+    """Of 80 columns."""
+    blocks = re.findall(r"```text\n(.*?)```", README, re.DOTALL)
+    assert len(blocks) == 3
+    assert max(len(line) for block in blocks for line in block.splitlines()) <= 80

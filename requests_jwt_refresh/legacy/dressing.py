@@ -82,8 +82,10 @@ class DressedAdapter(JWTRefreshAdapter):
                 say(str(error), "requests go out without a token until that is mended")
             # With an answer it was the refresh that failed, without one nothing has been sent.
             return self._carry(request, *options) if error.response is None else error.response
-        if response.status_code == 401 and self.token is None:  # noqa: PLR2004 - RFC 9110 §15.5.2
-            say_logged_out(self.profile.name)
+        if response.status_code == 401:  # noqa: PLR2004 - RFC 9110 §15.5.2
+            with contextlib.suppress(StoreError):
+                if self.token is None:
+                    say_logged_out(self.profile.name)
         return response
 
     def leaves_alone(self, request: PreparedRequest) -> bool:
@@ -155,7 +157,7 @@ def _nearness(url: str, adapter: DressedAdapter) -> int:
     return len(base) if url.startswith((f"{base}/", f"{base}?")) or url == base else 0
 
 
-_mutex = threading.RLock()  # guards the making of the one wardrobe
+_mutex = threading.RLock()  # guards the making of the one wardrobe; it reads files
 _wardrobe: Wardrobe | None = None
 _make: type[DressedAdapter] = DressedAdapter
 
@@ -173,10 +175,20 @@ def dress(session: requests.Session, own: BaseAdapter, url: str) -> BaseAdapter:
 def wardrobe() -> Wardrobe:
     """Return the adapters of the profiles that the environment names, made when first needed."""
     global _wardrobe  # noqa: PLW0603 - one for the process
-    with _mutex:
-        if _wardrobe is None:
-            _wardrobe = Wardrobe(_adapters())
-        return _wardrobe
+    if _wardrobe is None:
+        with _mutex:
+            if _wardrobe is None:
+                _wardrobe = Wardrobe(_adapters())
+    return _wardrobe
+
+
+def _renew_mutex_in_child() -> None:
+    global _mutex  # noqa: PLW0603 - whoever held it is not in this process
+    _mutex = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_mutex_in_child)
 
 
 def _adapters() -> list[DressedAdapter]:

@@ -112,5 +112,8 @@ def _make_way() -> None:
 
 _dress: Any = None
 if __name__ == "sitecustomize":
-    sys.meta_path.insert(0, _Watch())
+    if "requests.sessions" in sys.modules:  # by somebody's .pth file
+        _wrap(sys.modules["requests.sessions"].Session)
+    else:
+        sys.meta_path.insert(0, _Watch())
     _make_way()
