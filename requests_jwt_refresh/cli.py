@@ -12,7 +12,6 @@ import importlib
 import os
 import re
 import sys
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 if TYPE_CHECKING:
@@ -67,6 +66,8 @@ def _run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     options.command = command
     if options.version:
+        from importlib.metadata import version  # noqa: PLC0415 - slow to import
+
         sys.stdout.write(f"{parser.prog} {version('requests-jwt-refresh')}\n")
         return 0
     if options.run is None:
