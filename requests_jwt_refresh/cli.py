@@ -29,8 +29,10 @@ _KINDS = ("json", "oauth2", "bearer")
 _PREAMBLE = {
     "bash": """\
 _requests_jwt_names() {
-  COMPREPLY=( $(compgen -W "$(requests-jwt profiles --names 2>/dev/null)" -- "$1") )
-  compgen -W "$(requests-jwt profiles --names 2>/dev/null)" -- "$1"
+  local name
+  while IFS= read -r name; do
+    [[ $name == "$1"* ]] && printf '%s\\n' "$name"
+  done < <(requests-jwt profiles --names 2>/dev/null)
 }
 """,
     "zsh": """\
@@ -73,19 +75,19 @@ def _run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     if options.run is None:
         parser.print_help(sys.stderr)
         return USAGE
-    from .errors import JWTRefreshError  # noqa: PLC0415 - brings requests, which --help does without
+    # Brings requests, which --help does without.
+    from .commands.exits import Complaint, complain, explain  # noqa: PLC0415
+    from .errors import JWTRefreshError  # noqa: PLC0415
 
     try:
         return int(options.run(options))
     except JWTRefreshError as error:
-        from .commands.exits import explain  # noqa: PLC0415 - see above
-
         return explain(error, getattr(options, "name", None))
     except EOFError:
-        from .commands.exits import complain  # noqa: PLC0415 - see above
-
         complain("an answer is needed, and nobody gave one", "run it in a terminal, or pipe it in")
-        return USAGE
+    except Complaint as fault:
+        complain(fault.cause, fault.remedy)
+    return USAGE
 
 
 def _without_command(arguments: list[str]) -> tuple[list[str], list[str]]:
@@ -102,17 +104,29 @@ def _without_command(arguments: list[str]) -> tuple[list[str], list[str]]:
 class _Parser(argparse.ArgumentParser):
     """An argparse parser that repeats no argument in an error: it may be a secret."""
 
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - argparse's own
+        super().__init__(**options, allow_abbrev=False)
+
     def error(self, message: str) -> NoReturn:
-        if message.startswith("unrecognized arguments"):
-            message = "there are arguments too many, or misspelt ones"
-        misspelt = re.match("argument COMMAND: invalid choice: '([a-z-]{1,20})'", message)
-        if misspelt is not None:
-            close = difflib.get_close_matches(misspelt[1], _COMMANDS, 1)
-            hint = f": did you mean {close[0]!r}?" if close else ""
-            message = f"there is no command {misspelt[1]!r}{hint}"
+        cause = _without_values(message)
         self.exit(
-            USAGE, f"requests-jwt: {message}\nrequests-jwt: see what is there: {self.prog} --help\n"
+            USAGE, f"requests-jwt: {cause}\nrequests-jwt: see what is there: {self.prog} --help\n"
         )
+
+
+def _without_values(message: str) -> str:
+    """Return an error of argparse's without what was typed, unless that is a command misspelt."""
+    if message.startswith("unrecognized arguments"):
+        return "there are arguments too many, or misspelt ones"
+    misspelt = re.match("argument COMMAND: invalid choice: '(.*?)'", message)
+    if misspelt is not None:
+        close = difflib.get_close_matches(misspelt[1], _COMMANDS, 1)
+        return f"there is no such command: did you mean {close[0]!r}?" if close else _NO_COMMAND
+    message = re.sub(r"invalid choice: .* \(choose from (.*)\)", r"it is one of \1", message)
+    return re.sub(r"ignored explicit argument .*", "it takes no value", message)
+
+
+_NO_COMMAND = "there is no such command"
 
 
 class _Help(argparse.HelpFormatter):
@@ -202,7 +216,7 @@ def _add_init(commands: _Commands) -> None:
         "init",
         "write a profile: which API, and how its tokens are renewed",
         usage="requests-jwt init NAME [OPTIONS]",
-        description="Asks for what no option says, if it runs in a terminal.",
+        description="In a terminal it asks for what is missing.",
         epilog=_examples(
             ("requests-jwt init prod", "be asked"),
             (
@@ -252,12 +266,14 @@ def _add_init(commands: _Commands) -> None:
         help="json (if not given), bearer or oauth2",
     )
     init.add_argument(
-        "--expired", metavar="FIELD=VALUE", help="what a 401 says of an expired token (any 401)"
+        "--expired",
+        metavar="FIELD=VALUE",
+        type=_rule,
+        help="what a 401 says of an expired token (any 401)",
     )
     init.add_argument(
         "--store",
         choices=("keyring", "file", "redis"),
-        default="keyring",
         metavar="KIND",
         help="where the token lives: keyring (if not given), file or redis",
     )
@@ -312,6 +328,13 @@ def _add_login(commands: _Commands) -> None:
             f"--{option}", metavar="-", type=_dash, help=f"take {what} from standard input"
         )
     login.set_defaults(run=_from("account", "login"))
+
+
+def _rule(text: str) -> tuple[str, str]:
+    field, _, value = text.partition("=")
+    if not (field and value):
+        raise argparse.ArgumentTypeError("it is FIELD=VALUE, such as 'message=Invalid JWT'")
+    return field, value
 
 
 def _dash(text: str) -> str:

@@ -266,12 +266,12 @@ def _retry_after(headers: Mapping[str, str]) -> float:
         seconds = float(value)
     else:
         # Both by the server's clock where it tells it, so that ours does not matter.
-        until, now = _date(value), _date(headers.get("Date") or "")
+        until, now = http_date(value), http_date(headers.get("Date") or "")
         seconds = 0.0 if until is None else until - (time.time() if now is None else now)
     return seconds if math.isfinite(seconds) and seconds > 0 else 0.0
 
 
-def _date(value: str) -> float | None:
+def http_date(value: str) -> float | None:
     """Return an HTTP-date (RFC 9110 §5.6.7) in seconds since the epoch, None for anything else."""
     try:
         moment = parsedate_to_datetime(value)

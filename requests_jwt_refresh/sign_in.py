@@ -188,7 +188,7 @@ def log_in_by_device(
             try:
                 reply = post(session, login.poll(code.device_code), wire, seconds, "token endpoint")
             except RefreshUnavailable:
-                interval = min(2 * interval, _LONGEST_INTERVAL)  # §3.5: exponential backoff
+                interval = min(max(2 * interval, 1.0), _LONGEST_INTERVAL)  # §3.5: backoff
                 continue
             error = find(parse_json(reply.body), "error")
             if error == "slow_down":

@@ -91,7 +91,7 @@ def call(kind: str, place: str, url: str, timeout: str = "30") -> None:
         for _ in sys.stdin:
             try:
                 print(session.get("/api/x", timeout=PATIENCE).status_code, flush=True)
-            except JWTRefreshError as error:  # noqa: PERF203 - one call at a time
+            except JWTRefreshError as error:
                 print(type(error).__name__, flush=True)
 
 

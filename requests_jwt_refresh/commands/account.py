@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from typing import TYPE_CHECKING, Any, Final
 
 from requests_jwt_refresh.adapter import JWTRefreshAdapter, environment
 from requests_jwt_refresh.client_secret import SecretInKeyring
-from requests_jwt_refresh.errors import JWTRefreshError, RefreshRejected, RefreshUnavailable
+from requests_jwt_refresh.errors import (
+    JWTRefreshError,
+    RefreshRejected,
+    RefreshUnavailable,
+    StoreError,
+)
 from requests_jwt_refresh.profiles import Profiles
 from requests_jwt_refresh.sign_in import log_in, log_in_by_device, log_out
 from requests_jwt_refresh.tokens import Token, jwt_claims
 
-from .exits import Exit, complain
-from .words import ask, ask_secret, harmless, lasting, row, until
+from .exits import Complaint, Exit, cause_and_remedy, complain
+from .words import ask, ask_secret, harmless, lasting, moment, row, until
 
 if TYPE_CHECKING:
     import argparse
@@ -32,7 +38,7 @@ _SHARE = 0.1  # ... but no more than this share of its whole life
 def login(options: argparse.Namespace) -> int:
     profile, adapter = _opened(options.name)
     if options.client_secret or _lacks_client_secret(profile):
-        _keep_client_secret(profile)
+        _keep_client_secret(profile)  # first: it is the first line of what is typed
     if options.refresh_token:
         _use_refresh_token(adapter, ask_secret("Refresh token: "))
     elif profile.device is not None and not options.username:
@@ -42,12 +48,11 @@ def login(options: argparse.Namespace) -> int:
     elif profile.login is not None:
         adapter.set_token(_by_password(profile, options.username))
     else:
-        complain(
+        raise Complaint(
             f"profile {options.name!r} does not say how to log in",
             f"add [{options.name}.login] to {profile.file}, or give a token on standard input: "
             f"requests-jwt login {options.name} --refresh-token -",
         )
-        return Exit.USAGE
     who = _who(adapter.token)
     sys.stdout.write(f"Logged in to {options.name}{f' as {who}' if who else ''}.\n")
     sys.stdout.write(f"The token is kept in the {profile.store_shown}.\n")
@@ -57,7 +62,7 @@ def login(options: argparse.Namespace) -> int:
 def status(options: argparse.Namespace) -> int:
     profile, adapter = _opened(options.name)
     token = adapter.token
-    is_in = token is not None and (token.refresh is not None or not token.has_expired())
+    is_in = token is not None and (_can_refresh(token) or _is_usable(token))
     if options.json:
         json.dump(_as_json(profile, token, is_in=is_in), sys.stdout, indent=2)
         sys.stdout.write("\n")
@@ -93,19 +98,24 @@ def refresh(options: argparse.Namespace) -> int:
 
 def logout(options: argparse.Namespace) -> int:
     profile, adapter = _opened(options.name)
-    held = adapter.token
-    if held is None:
+    untold: JWTRefreshError | None = None
+    try:
+        held = adapter.token
+    except StoreError as error:  # it can be cleared all the same, or says why not
+        held, untold = None, error
+    if held is None and untold is None:
         sys.stdout.write(f"There is no token for {options.name}: nothing to do.\n")
         return Exit.DONE
-    untold = None if options.local else _tell_server(profile, adapter, held)
+    if held is not None and not options.local:
+        untold = _tell_server(profile, adapter, held)
     adapter.clear_token()
     sys.stdout.write(
         f"Logged out of {options.name}: the token is gone from the {profile.store_shown}.\n"
     )
-    if untold is None:
+    if untold is None or options.local:
         return Exit.DONE
     complain(
-        f"the server was not told: {str(untold).partition('. ')[0]}",
+        f"the server was not told: {cause_and_remedy(str(untold))[0]}",
         "the token is forgotten here, but good there until it expires",
     )
     return Exit.TRY_LATER
@@ -126,9 +136,9 @@ def _check_logged_in(adapter: JWTRefreshAdapter, name: str) -> None:
 
 def _by_password(profile: Profile, username: str | None) -> Token:
     assert profile.login is not None  # noqa: S101 - for mypy
-    username = username or (
-        ask("User name: ") if sys.stdin.isatty() else sys.stdin.readline().strip()
-    )
+    username = username or ask("User name: ")
+    if not username:
+        raise Complaint("the user name is empty", "give it, or with --username NAME")
     password = ask_secret(f"Password of {username}: ")
     wire = environment(profile.login.url)
     return log_in(profile.login, username, password, wire, profile.refresh_timeout)
@@ -140,8 +150,12 @@ def _lacks_client_secret(profile: Profile) -> bool:
 
 
 def _keep_client_secret(profile: Profile) -> None:
-    if isinstance(profile.secret, SecretInKeyring):
-        profile.secret.write(ask_secret("Client secret: "))
+    if not isinstance(profile.secret, SecretInKeyring):
+        raise Complaint(
+            f"profile {profile.name!r} keeps no client secret in the keyring",
+            "leave --client-secret out, or set client_auth = 'basic' in its [refresh] table",
+        )
+    profile.secret.write(ask_secret("Client secret: "))
 
 
 def _use_refresh_token(adapter: JWTRefreshAdapter, refresh_token: str) -> None:
@@ -200,8 +214,16 @@ def _claims(secret: str | None) -> dict[str, Any]:
 
 def _exp(secret: str | None) -> float | None:
     """Return what a JWT says of its own end (RFC 7519 §4.1.4), by the server's clock."""
-    ends = _claims(secret).get("exp")
-    return float(ends) if isinstance(ends, (int, float)) and not isinstance(ends, bool) else None
+    return moment(_claims(secret).get("exp"))
+
+
+def _can_refresh(token: Token) -> bool:
+    ends = _exp(token.refresh)
+    return token.refresh is not None and (ends is None or ends > time.time())
+
+
+def _is_usable(token: Token) -> bool:
+    return token.access is not None and not token.has_expired()
 
 
 def _as_json(profile: Profile, token: Token | None, *, is_in: bool) -> dict[str, Any]:
@@ -214,11 +236,17 @@ def _as_json(profile: Profile, token: Token | None, *, is_in: bool) -> dict[str,
         "base_url": profile.base_url,
         "store": profile.store_shown,
         "logged_in": is_in,
-        "claims": {name: claims[name] for name in _CLAIMS if name in claims},
+        "claims": {name: _json_value(claims[name]) for name in _CLAIMS if name in claims},
         "access_token": _life_as_json(access, token.expires_at if token else None),
         "refresh_token": _life_as_json(refresh, _exp(refresh)),
         "received_at": token.received_at if token else None,
     }
+
+
+def _json_value(value: object) -> object:
+    """Return a claim as JSON can hold it: Python reads numbers that are none (RFC 8259 §6)."""
+    is_odd = isinstance(value, float) and not math.isfinite(value)
+    return str(value) if is_odd else value
 
 
 def _life_as_json(secret: str | None, ends: float | None) -> dict[str, Any]:

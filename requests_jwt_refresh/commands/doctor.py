@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
-import contextlib
-import email.utils
+import socket
 import ssl
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import certifi
 import requests
 
 from requests_jwt_refresh.adapter import environment
-from requests_jwt_refresh.errors import LockTimeout, ProfileError, StoreError
+from requests_jwt_refresh.errors import (
+    LockTimeout,
+    ProfileError,
+    RefreshUnavailable,
+    StoreError,
+)
+from requests_jwt_refresh.exchange import RefreshSession, post
 from requests_jwt_refresh.profiles import Profiles
+from requests_jwt_refresh.replies import http_date
 from requests_jwt_refresh.tokens import Token, jwt_claims
 from requests_jwt_refresh.urls import origin_of
 
-from .exits import Exit
-from .words import beside, lasting, until
+from .exits import Exit, cause_and_remedy
+from .words import beside, lasting, moment, until
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
+    from requests_jwt_refresh.exchange import Wire
     from requests_jwt_refresh.profiles import Profile
+    from requests_jwt_refresh.replies import Reply
     from requests_jwt_refresh.stores.base import TokenStore
 
 _PROBE: Final = Token("requests-jwt-doctor")  # it opens nothing
@@ -48,7 +58,7 @@ def doctor(options: argparse.Namespace) -> int:
     try:
         profile = Profiles.read().profile(options.name)
     except ProfileError as error:
-        cause, _, remedy = str(error).partition(". ")
+        cause, remedy = cause_and_remedy(str(error))
         return _report([Finding(_FAULT, "profile", cause, remedy or "mend it in that file")])
     return _report(_findings(profile))
 
@@ -138,8 +148,8 @@ def _token(profile: Profile) -> Iterator[Finding]:
     elif token.refresh is None:
         yield Finding(_NOTE, "token", "there is no refresh token", f"to get one, {log_in}")
     else:
-        ends = jwt_claims(token.refresh).get("exp")
-        if isinstance(ends, (int, float)) and ends <= time.time():
+        ends = moment(jwt_claims(token.refresh).get("exp"))
+        if ends is not None and ends <= time.time():
             yield Finding(_FAULT, "token", f"the refresh token is {until(ends)}", log_in)
         else:
             yield Finding(_OK, "token", "there is a refresh token")
@@ -152,135 +162,134 @@ def _endpoint(profile: Profile) -> Iterator[Finding]:
     """Ask the refresh endpoint, with no token, and look at what answers."""
     url = profile.refresh_url
     wire = environment(url)
+    cookies = requests.cookies.RequestsCookieJar()
     before = time.time()
     try:
-        with requests.Session() as session:
-            session.trust_env = False
-            answer = session.get(
-                url,
-                timeout=_PATIENCE,
-                verify=True if wire.verify is None else wire.verify,
-                cert=wire.cert,
-                proxies=dict(wire.proxies or {}),
-                allow_redirects=False,
-                stream=True,
-            )
-            with answer:
-                tls = list(_tls(answer))
-    except requests.RequestException as error:
-        yield _unreachable(url, error)
+        with RefreshSession(_PATIENCE, wire, cookies) as session:
+            reply = post(session, requests.Request("GET", url), wire, _PATIENCE)
+    except RefreshUnavailable as error:
+        yield _unreachable(url, error.__cause__ or error)
         return
-    yield _reached(url, answer)
-    yield from tls
-    yield from _clock(answer, before, time.time())
+    yield _reached(url, reply)
+    yield from _tls(url, wire)
+    yield _clock(reply, before, time.time())
 
 
-def _reached(url: str, answer: requests.Response) -> Finding:
+def _reached(url: str, reply: Reply) -> Finding:
     told = f"{url} answers"
-    if answer.is_redirect:
+    if 300 <= reply.status < 400:  # noqa: PLR2004 - redirection (RFC 9110 §15.4)
         return Finding(
             _FAULT,
             "endpoint",
-            f"{url} redirects ({answer.status_code}), which a refresh never follows",
+            f"{url} redirects ({reply.status}), which a refresh never follows",
             "give the final URL: a trailing slash? https instead of http?",
         )
-    if answer.status_code == 404:  # noqa: PLR2004 - RFC 9110 §15.5.5
+    if reply.status == 404:  # noqa: PLR2004 - RFC 9110 §15.5.5
         return Finding(
             _NOTE,
             "endpoint",
             f"{told} 404 to a GET",
             "if refreshing fails, check refresh.url in the profile",
         )
-    if answer.status_code >= 500:  # noqa: PLR2004 - RFC 9110 §15.6
+    if reply.status >= 500:  # noqa: PLR2004 - RFC 9110 §15.6
         return Finding(
-            _FAULT, "endpoint", f"{told} {answer.status_code}", "the server has trouble: try later"
+            _FAULT, "endpoint", f"{told} {reply.status}", "the server has trouble: try later"
         )
     return Finding(_OK, "endpoint", told)
 
 
-def _unreachable(url: str, error: requests.RequestException) -> Finding:
-    where = origin_of(url)
+def _unreachable(url: str, error: BaseException) -> Finding:
+    where, innermost = origin_of(url), _innermost(error)
+    if isinstance(innermost, ssl.SSLCertVerificationError):
+        told = f"{where} shows a certificate that is not trusted ({innermost.verify_message})"
+        return Finding(_FAULT, "TLS", told, _CERTIFICATE_CURES.get(innermost.verify_code, _OWN_CA))
     if isinstance(error, requests.exceptions.SSLError):
-        return Finding(
-            _FAULT,
-            "TLS",
-            f"{where} shows a certificate that is not trusted ({_reason(error)})",
-            "for a CA of your own: export REQUESTS_CA_BUNDLE=/path/to/ca.pem",
-        )
+        told = f"{where} speaks no TLS that is understood here ({_reason(innermost)})"
+        return Finding(_FAULT, "TLS", told, "check base_url and its port: is it plain http there?")
     if isinstance(error, requests.exceptions.ProxyError):
-        return Finding(
-            _FAULT,
-            "endpoint",
-            f"the proxy does not lead to {where}",
-            "check HTTPS_PROXY and NO_PROXY",
-        )
-    if isinstance(error, requests.Timeout):
-        return Finding(
-            _FAULT,
-            "endpoint",
-            f"{where} does not answer within {_PATIENCE:g} s",
-            "is it up, and does a firewall or VPN stand between?",
-        )
-    return Finding(
-        _FAULT,
-        "endpoint",
-        f"{where} cannot be reached ({_reason(error)})",
-        "check base_url and refresh.url, and whether the server is up",
-    )
+        told = f"the proxy does not lead to {where}"
+        return Finding(_FAULT, "endpoint", told, "check HTTPS_PROXY and NO_PROXY")
+    if isinstance(error, requests.Timeout) or isinstance(innermost, TimeoutError):
+        told = f"{where} does not answer within {_PATIENCE:g} s"
+        remedy = "is it up, and does a firewall or VPN stand between?"
+        return Finding(_FAULT, "endpoint", told, remedy)
+    told = f"{where} cannot be reached ({_reason(innermost)})"
+    remedy = "check base_url and refresh.url, and whether the server is up"
+    return Finding(_FAULT, "endpoint", told, remedy)
 
 
-def _reason(error: BaseException) -> str:
-    """Return the innermost reason, without the URL that the outer ones repeat."""
+_OWN_CA: Final = "for a CA of your own: export REQUESTS_CA_BUNDLE=/path/to/ca.pem"
+# OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID, _CERT_HAS_EXPIRED, _HOSTNAME_MISMATCH, _IP_ADDRESS_...
+_CERTIFICATE_CURES: Final = {
+    9: "is this machine's clock right?",
+    10: "tell whoever runs the server; or is this machine's clock wrong?",
+    62: "check base_url: the certificate is for another host",
+    64: "check base_url: the certificate is for another host",
+}
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """Return the error that all others were made of."""
     seen: BaseException | None = error
     while seen is not None:
         error = seen
         inner = getattr(seen, "reason", None)
         arguments = (each for each in seen.args if isinstance(each, BaseException))
         seen = inner if isinstance(inner, BaseException) else next(arguments, seen.__cause__)
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return error.verify_message
+    return error
+
+
+def _reason(error: BaseException) -> str:
+    """Return what an error is, without the URL that requests' own repeat."""
     return getattr(error, "strerror", None) or type(error).__name__
 
 
-def _tls(answer: requests.Response) -> Iterator[Finding]:
-    """Say which TLS was spoken and how long the certificate is good."""
-    sock: Any = None
-    with contextlib.suppress(AttributeError):  # a transport of another kind
-        sock = answer.raw.connection.sock
-    if not isinstance(sock, ssl.SSLSocket):
+def _tls(url: str, wire: Wire) -> Iterator[Finding]:
+    """Say which TLS is spoken and how long the certificate is good, by a handshake of our own."""
+    where = origin_of(url)
+    proxy = requests.utils.select_proxy(url, dict(wire.proxies or {}))
+    if where is None or where.scheme != "https" or proxy is not None:
         return
-    ends: Any = (sock.getpeercert() or {}).get("notAfter")
-    if ends is None:
-        yield Finding(_OK, "TLS", sock.version() or "spoken")
-        return
-    moment = ssl.cert_time_to_seconds(ends)
-    told = f"{sock.version()}, the certificate has {until(moment)}"
-    soon = moment - time.time() < _SOON
-    yield Finding(
-        _NOTE if soon else _OK, "TLS", told, "tell whoever runs the server" if soon else ""
-    )
-
-
-def _clock(answer: requests.Response, before: float, after: float) -> Iterator[Finding]:
+    context = ssl.create_default_context()
     try:
-        theirs = email.utils.parsedate_to_datetime(answer.headers.get("Date", "")).timestamp()
-    except (ValueError, TypeError, IndexError, OverflowError):
-        yield Finding(_NOTE, "clock", "the server does not tell its time")
+        if wire.verify is False:
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        else:
+            ca = wire.verify if isinstance(wire.verify, str) else certifi.where()
+            folder = Path(ca).is_dir()
+            context.load_verify_locations(None if folder else ca, ca if folder else None)
+        with (
+            socket.create_connection((where.host, where.port), _PATIENCE) as plain,
+            context.wrap_socket(plain, server_hostname=where.host) as spoken,
+        ):
+            version, certificate = spoken.version(), spoken.getpeercert()
+    except OSError as error:
+        yield Finding(_NOTE, "TLS", f"a second look failed ({_reason(error)})")
         return
+    ends: Any = (certificate or {}).get("notAfter")
+    if ends is None:
+        yield Finding(_NOTE, "TLS", f"{version}, the certificate is not checked")
+        return
+    end = ssl.cert_time_to_seconds(ends)
+    soon = end - time.time() < _SOON
+    remedy = "tell whoever runs the server" if soon else ""
+    told = f"{version}, the certificate has {until(end)}"
+    yield Finding(_NOTE if soon else _OK, "TLS", told, remedy)
+
+
+def _clock(reply: Reply, before: float, after: float) -> Finding:
+    theirs = http_date(reply.headers.get("Date") or "")
+    if theirs is None:
+        return Finding(_NOTE, "clock", "the server does not tell its time")
     # The header has whole seconds, and was written somewhen between.
     skew = min(theirs + 1 - before, 0.0) + max(theirs - after, 0.0)
     if abs(skew) <= _SKEW:
-        yield Finding(_OK, "clock", "agrees with the server's")
-        return
+        return Finding(_OK, "clock", "agrees with the server's")
     told = f"{lasting(abs(skew))} {'behind' if skew > 0 else 'ahead of'} the server's"
-    yield Finding(
-        _NOTE,
-        "clock",
-        told,
-        "set it (NTP). Tokens are counted from when they come in, so requests do not suffer",
-    )
+    remedy = "set it (NTP). Tokens are counted from when they come in, so requests do not suffer"
+    return Finding(_NOTE, "clock", told, remedy)
 
 
 def _faulty(what: str, text: str) -> Finding:
-    cause, _, remedy = text.partition(". ")
+    cause, remedy = cause_and_remedy(text)
     return Finding(_FAULT, what, cause, remedy)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from enum import IntEnum
+from typing import Final
 
 from requests_jwt_refresh.errors import (
+    InvalidToken,
     JWTRefreshError,
     ProfileError,
     RefreshRejected,
@@ -27,6 +30,19 @@ class Exit(IntEnum):
     NOBODY_READS = 128 + 13  # as a shell reports SIGPIPE
 
 
+# Where a text goes from what happened to what helps. A path may have ". " in it, too.
+_REMEDY: Final = re.compile(r"\. (?=[A-Z`][\w'`-]*[ ,:])")
+_FOR_PROGRAMMERS: Final = "use FileStore or MemoryStore instead"
+
+
+class Complaint(Exception):
+    """What is wrong with the arguments, the answers or the input, and what helps."""
+
+    def __init__(self, cause: str, remedy: str) -> None:
+        super().__init__(cause)
+        self.cause, self.remedy = cause, remedy
+
+
 def complain(cause: str, remedy: str) -> None:
     """Write one line of cause and one of remedy on stderr."""
     sys.stderr.write(f"requests-jwt: {cause}\nrequests-jwt: {remedy}\n")
@@ -35,15 +51,24 @@ def complain(cause: str, remedy: str) -> None:
 def explain(error: JWTRefreshError, name: str | None) -> Exit:
     """Write what went wrong and what helps; return the exit status that says the same."""
     status, otherwise = _kind(error, name or "NAME")
-    cause, _, rest = str(error).partition(". ")
+    cause, rest = cause_and_remedy(str(error))
     known = rest and rest.rstrip(".") != "The tokens are kept"
     complain(cause, _lowered(rest) if known else otherwise)
     return status
 
 
+def cause_and_remedy(text: str) -> tuple[str, str]:
+    """Return what happened, and what helps if the text says so; in words for the command line."""
+    text = text.replace(_FOR_PROGRAMMERS, "keep the token in a file: kind = 'file' in [NAME.store]")
+    found = _REMEDY.search(text)
+    return (text, "") if found is None else (text[: found.start()], text[found.end() :])
+
+
 def _kind(error: JWTRefreshError, name: str) -> tuple[Exit, str]:
     if isinstance(error, ProfileError):
         return Exit.USAGE, "to see all profiles: requests-jwt profiles; to mend one, edit that file"
+    if isinstance(error, InvalidToken):
+        return Exit.USAGE, "give the token alone, on a line of its own"
     if isinstance(error, RefreshRejected):
         return Exit.LOG_IN, f"log in, or try again, with: requests-jwt login {name}"
     if isinstance(error, RefreshUnavailable):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import stat
@@ -25,11 +26,10 @@ from requests_jwt_refresh.stores.locking import file_lock, user_lock_path
 from requests_jwt_refresh.tables import nearest
 from requests_jwt_refresh.urls import checked_base
 
-from .exits import Exit, complain
-from .words import ask, beside
+from .exits import Complaint, Exit, complain
+from .words import ask, beside, harmless
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Callable, Mapping
 
 _LOCK_WAIT = 10.0  # seconds
@@ -38,27 +38,30 @@ _NO_MODE: Final = 0o600
 
 def init(options: argparse.Namespace) -> int:
     if not is_name(options.name):
-        complain(
+        raise Complaint(
             f"{options.name!r} is no name for a profile",
             "use letters, digits, '-', '_' and '.', such as 'prod'",
         )
-        return Exit.USAGE
     if os.environ.get(TEXT_VARIABLE):
-        complain(
+        raise Complaint(
             f"the profiles come from {TEXT_VARIABLE}, and there is no file to write to",
             f"unset {TEXT_VARIABLE}",
         )
-        return Exit.USAGE
     path = default_path()
     if not options.replace and options.name in _present(path):
         raise _exists(path, options.name)
-    if not options.base_url:
+    if _lacks_something(options):
         if not sys.stdin.isatty():
-            complain("--base-url is missing", "give it, or run this in a terminal to be asked")
-            return Exit.USAGE
+            missing = "--refresh-url or --preset" if options.base_url else "--base-url"
+            raise Complaint(
+                f"{missing} is missing", "give it, or run this in a terminal to be asked"
+            )
         _ask_for_the_rest(options)
     content = _content(options)
-    check(path, options.name, content)
+    problem = _problem(options.name, content)
+    if problem is not None:
+        remedy = f"nothing was written; see requests-jwt init --help, or the README for {path}"
+        raise Complaint(f"that makes no profile: {problem}", remedy)
     _write(path, options.name, content, replace=options.replace)
     sys.stdout.write(f"Profile {options.name!r} is in {path}\n")
     sys.stdout.write(f"Next: requests-jwt login {options.name}\n")
@@ -71,7 +74,7 @@ def profiles(options: argparse.Namespace) -> int:
         return Exit.DONE
     known = Profiles.read()
     if options.names:
-        sys.stdout.writelines(f"{name}\n" for name in known.names)
+        sys.stdout.writelines(f"{name}\n" for name in known.names if is_name(name))
         return Exit.DONE
     rows, faults = [], []
     for name in known.names:
@@ -94,10 +97,10 @@ def profiles(options: argparse.Namespace) -> int:
 
 
 def _show(known: Profiles, rows: list[dict[str, Any]]) -> None:
-    width = max([len(each["name"]) for each in rows], default=0)
+    width = max([len(harmless(each["name"])) for each in rows], default=0)
     for each in rows:
         told = "faulty, see below" if each["fault"] else f"{each['base_url']}  ({each['store']})"
-        sys.stdout.write(f"{each['name']:<{width}}  {told}\n")
+        sys.stdout.write(f"{harmless(each['name']):<{width}}  {told}\n")
     sys.stdout.write(f"{'' if rows else 'No profiles '}in {known.file}\n")
 
 
@@ -115,12 +118,11 @@ def _content(options: argparse.Namespace) -> dict[str, Any]:
     client = {"client_id": options.client_id, "client_auth": options.client_auth}
     content["refresh"] = _given({**kind, "url": options.refresh_url, **client})
     if options.expired:
-        field, _, value = options.expired.partition("=")
-        content["when"] = {"json_field": field, "value": value}
-    if options.store != "keyring":
-        content["store"] = _given(
-            {"kind": options.store, "path": options.path, "url": options.redis, "key": options.key}
-        )
+        content["when"] = dict(zip(("json_field", "value"), options.expired, strict=True))
+    store = {"path": options.path, "url": options.redis, "key": options.key}
+    if any(store.values()) or options.store not in (None, "keyring"):
+        where = options.store or ("file" if options.path else "redis")
+        content["store"] = _given({"kind": where, **store})
     login = {"send": options.login_send, "url": options.login_url}
     device = {"url": options.device_url, "scope": options.scope}
     logout = {"send": options.logout_send, "url": options.logout_url}
@@ -134,33 +136,51 @@ def _given(table: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in table.items() if value}
 
 
+def _lacks_something(options: argparse.Namespace) -> bool:
+    """Whether what every profile needs has not been said."""
+    knows_where = options.refresh_url or (options.preset and options.preset != "express")
+    return not (options.base_url and knows_where)
+
+
 def _ask_for_the_rest(options: argparse.Namespace) -> None:
     """Ask, one question after the other, for what no option has said."""
-    _fill(options, "base_url", "Base URL of the API", _must_be_a_base)
-    servers = [*PRESETS, *KINDS]
+    if not options.base_url:
+        options.base_url = _answer("Base URL of the API", "", _base_problem(options.allow_http))
     if not (options.preset or options.kind):
         sys.stderr.write(f"{beside('Known servers: ', ', '.join(PRESETS))}\n")
         sys.stderr.write(f"{beside('Other kinds:   ', ', '.join(KINDS))}\n")
-        kind = _answer("Server", "json", _must_be_one_of(servers))
+        kind = _answer("Server", "json", _must_be_one_of([*PRESETS, *KINDS]))
         options.preset, options.kind = (kind, None) if kind in PRESETS else (None, kind)
     if options.preset is None or options.preset == "express":
-        _fill(options, "refresh_url", "Refresh endpoint, such as /auth/refresh", _must_be_there)
+        _fill(options, "refresh_url", "Refresh endpoint, such as /auth/refresh", is_needed=True)
     if options.kind == "oauth2":
-        _fill(options, "client_id", "Client id", _must_be_there)
+        _fill(options, "client_id", "Client id", is_needed=True)
+        if not options.client_auth:
+            ways = ["none", "basic", "post"]
+            question = "How the client shows its secret (none, basic, post)"
+            way = _answer(question, "none", _must_be_one_of(ways))
+            options.client_auth = None if way == "none" else way
         _fill(options, "device_url", "Device authorization endpoint, if there is one")
     if not options.device_url and not (options.preset and PRESETS[options.preset].login):
         _fill(options, "login_url", "Login endpoint, such as /auth/login; empty for none")
-    if not options.preset:
-        _fill(options, "expired", "What an expired 401 says (message=Invalid JWT); empty: any 401")
+    if not options.preset and not options.expired:
+        question = "What an expired 401 says (message=Invalid JWT); empty: any 401"
+        told = _answer(question, "", _expiry_problem)
+        options.expired = tuple(told.split("=", 1)) if told else None
     _fill(options, "logout_url", "Logout endpoint; empty for none")
 
 
 def _fill(
-    options: argparse.Namespace,
-    name: str,
-    question: str,
-    problem: Callable[[str], str | None] = lambda _: None,
+    options: argparse.Namespace, name: str, question: str, *, is_needed: bool = False
 ) -> None:
+    """Ask for one option, until the profile makes sense with it."""
+
+    def problem(answer: str) -> str | None:
+        if is_needed and not answer:
+            return "this is needed"
+        trial = argparse.Namespace(**{**vars(options), name: answer})
+        return _problem(options.name, _content(trial))
+
     if not getattr(options, name):
         setattr(options, name, _answer(question, "", problem))
 
@@ -172,19 +192,33 @@ def _answer(question: str, default: str, problem: Callable[[str], str | None]) -
         told = problem(answer)
         if told is None:
             return answer
-        sys.stderr.write(f"  {told}\n")
+        sys.stderr.write(f"{beside('  ', told)}\n")
 
 
-def _must_be_there(answer: str) -> str | None:
-    return None if answer else "this is needed"
-
-
-def _must_be_a_base(answer: str) -> str | None:
+def _problem(name: str, content: Mapping[str, Any]) -> str | None:
+    """Return what is wrong with a profile that has not been written yet."""
     try:
-        checked_base(answer)
-    except InvalidURL as error:
-        return str(error)
+        check(default_path(), name, content)
+    except ProfileError as error:
+        told = str(error).removeprefix(f"{default_path()}: profile {name!r}: ")
+        return told.replace("allow_http = true", "--allow-http")
     return None
+
+
+def _base_problem(allow_http: bool) -> Callable[[str], str | None]:
+    def problem(answer: str) -> str | None:
+        try:
+            checked_base(answer, allow_http=allow_http)
+        except InvalidURL as error:
+            return str(error).replace("allow_http=True", "--allow-http")
+        return None
+
+    return problem
+
+
+def _expiry_problem(answer: str) -> str | None:
+    field, _, value = answer.partition("=")
+    return None if (field and value) or not answer else "it is FIELD=VALUE: message=Invalid JWT"
 
 
 def _must_be_one_of(choices: list[str]) -> Callable[[str], str | None]:
