@@ -55,7 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             return _run(_parser(), sys.argv[1:] if arguments is None else list(arguments))
         finally:
-            sys.stdout.flush()  # here, where a reader that has left can be told from a fault
+            if sys.stdout is not None:  # closed by whoever has started us
+                sys.stdout.flush()  # here, where a reader that has left can be told from a fault
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
@@ -451,7 +452,8 @@ def _run_program(options: argparse.Namespace) -> int:
         return USAGE
     from .legacy import launch  # noqa: PLC0415 - see _run
 
-    return launch.run([name for name in options.name.split(",") if name], options.command)
+    names = [name.strip() for name in options.name.split(",")]
+    return launch.run([name for name in names if name], options.command)
 
 
 def _add_doctor(commands: _Commands) -> None:

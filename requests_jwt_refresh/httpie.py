@@ -18,6 +18,7 @@ import requests
 from httpie.plugins import AuthPlugin, TransportPlugin
 from requests.adapters import BaseAdapter
 from requests.auth import AuthBase
+from requests.cookies import get_cookie_header
 from requests_toolbelt import MultipartEncoder
 
 from .authorization import is_from_netrc
@@ -95,9 +96,8 @@ class ExplicitAdapter(BaseAdapter):
         Raises InvalidURL if there is no such profile.
         """
         transport = self._transport or requests.adapters.HTTPAdapter()
-        plain = copy(request)
-        plain.url = plain_url(request.url or "")
-        found = _named_in(request) or dressing.wardrobe().adapter_for(plain.url)
+        plain = _plain(request)
+        found = _named_in(request) or dressing.wardrobe().adapter_for(plain.url or "")
         if found is None:
             raise InvalidURL(
                 f"no profile is for {shown(plain.url)}: make one with `requests-jwt init NAME`, or "
@@ -184,6 +184,19 @@ def plain_url(url: str) -> str:
     return f"{scheme}://{rest}" if mark and scheme.lower() in ("http", "https") else url
 
 
+def _plain(request: PreparedRequest) -> PreparedRequest:
+    """Return the request with the scheme that requests knows, and the cookies that go with it."""
+    plain = copy(request)
+    plain.url = plain_url(request.url or "")
+    jar: Any = request._cookies  # noqa: SLF001 - as requests' auth does
+    # A cookie for https alone was left out. A header that is not of the jar was made by hand.
+    if jar is not None and request.headers.get("Cookie") == get_cookie_header(jar, request):
+        plain.headers = request.headers.copy()
+        plain.headers.pop("Cookie", None)
+        plain.prepare_cookies(jar)
+    return plain
+
+
 def _named_in(request: PreparedRequest) -> NamedAdapter | None:
     hooks = request.hooks.get("response", ())
     return next((each.adapter for each in hooks if isinstance(each, _Choice)), None)
@@ -236,7 +249,7 @@ def dress(session: requests.Session, own: BaseAdapter, url: str) -> BaseAdapter:
     dressed = dressing.dress(session, own, url)
     if dressed is own:
         found = next((each for each in _named if origin_of(url) in each.profile.origins()), None)
-        return own if found is None else Dressed(own, found.through(own))
+        return own if found is None else Dressed(own, found.through(own), session)
     return dressed
 
 

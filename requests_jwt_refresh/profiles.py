@@ -551,6 +551,8 @@ def _secret_in(table: Table, key: str) -> str:
 
 def _path(table: Table, path: str) -> str:
     """Return a path that means the same in every folder: a relative one is beside the profiles."""
+    if "\0" in path:
+        raise table.error("path", "has a character that no file name can have")
     try:
         found = Path(path).expanduser()
     except RuntimeError:

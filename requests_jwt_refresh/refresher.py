@@ -140,6 +140,12 @@ class Refresher:
         """Remember that nothing is known against a token, should it have been a fresh one."""
         self._holding.note_no_refusal(sent.token)
 
+    def look_again(self) -> None:
+        """Look into the store once more where there was no token. Raises StoreError."""
+        holding, version = self._holding, self._holding.version
+        if holding.token is None:
+            holding.adopt(self._store.load(), version)
+
     # What the user asks for
 
     def current(self) -> Token | None:

@@ -45,6 +45,8 @@ class Complaint(Exception):
 
 def complain(cause: str, remedy: str) -> None:
     """Write one line of cause and one of remedy on stderr."""
+    if sys.stderr is None:  # closed by whoever has started us
+        return
     sys.stderr.write(f"requests-jwt: {cause}\nrequests-jwt: {remedy}\n")
 
 

@@ -7,19 +7,21 @@ the request goes out as it would have without us.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 import threading
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, SupportsIndex
 
 import requests
 from requests.adapters import BaseAdapter
+from requests.cookies import extract_cookies_to_jar
 
 from requests_jwt_refresh.adapter import JWTRefreshAdapter
 from requests_jwt_refresh.errors import JWTRefreshError, StoreError
 from requests_jwt_refresh.exchange import RefreshSession
-from requests_jwt_refresh.profiles import Profiles, is_set_up
+from requests_jwt_refresh.profiles import PATH_VARIABLE, Profiles, default_path, is_set_up
 from requests_jwt_refresh.urls import origin_of
 
 if TYPE_CHECKING:
@@ -35,11 +37,11 @@ TOLD_VARIABLE: Final = "REQUESTS_JWT_TOLD"  # `run` has said already that no tok
 _said: set[str] = set()
 
 
-def say(problem: str, remedy: str) -> None:
-    """Say on stderr what is wrong and what helps, each of them once in this process."""
-    if problem in _said:
+def say(problem: str, remedy: str, about: str | None = None) -> None:
+    """Say on stderr what is wrong and what helps, once in this process for all `about` the same."""
+    if (about or problem) in _said:
         return
-    _said.add(problem)
+    _said.add(about or problem)
     with contextlib.suppress(Exception):  # there may be no stderr, or nobody who reads it
         sys.stderr.write(f"requests-jwt: {problem}\nrequests-jwt: {remedy}\n")
         sys.stderr.flush()
@@ -52,7 +54,7 @@ class DressedAdapter(JWTRefreshAdapter):
 
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
-        super().__init__(on_logout=partial(_say_logged_out, profile.name), **profile.options())
+        super().__init__(on_logout=partial(_say_refused, profile.name), **profile.options())
         self._own_urls = profile.own_urls()
 
     def through(self, transport: BaseAdapter) -> DressedAdapter:
@@ -76,17 +78,32 @@ class DressedAdapter(JWTRefreshAdapter):
         if self.leaves_alone(request):
             return self._carry(request, *options)
         try:
+            if self.token is None:  # somebody may have logged in meanwhile
+                self._refresher.look_again()
             response = super().send(request, *options)
-        except StoreError as error:
-            if not os.environ.get(TOLD_VARIABLE):
-                say(str(error), "requests go out without a token until that is mended")
+        except JWTRefreshError as error:
+            self._say(error)
             # With an answer it was the refresh that failed, without one nothing has been sent.
             return self._carry(request, *options) if error.response is None else error.response
         if response.status_code == 401:  # noqa: PLR2004 - RFC 9110 §15.5.2
-            with contextlib.suppress(StoreError):
-                if self.token is None:
-                    say_logged_out(self.profile.name)
+            self._say_if_logged_out()
         return response
+
+    def _say(self, error: JWTRefreshError) -> None:
+        """Say why the request goes out without a token, or why its 401 stands."""
+        if isinstance(error, StoreError) and os.environ.get(TOLD_VARIABLE):
+            return
+        name = self.profile.name
+        say(
+            f"profile {name!r}: {error}",
+            f"until that is mended, the API's own answer stands: requests-jwt doctor {name}",
+            f"{type(error).__name__} of {name}",
+        )
+
+    def _say_if_logged_out(self) -> None:
+        with contextlib.suppress(Exception):  # a store that fails has been told of
+            if self.token is None:
+                say_logged_out(self.profile.name)
 
     def leaves_alone(self, request: PreparedRequest) -> bool:
         """Whether the request itself is about tokens: a program may log in or refresh by hand."""
@@ -99,8 +116,13 @@ class Dressed(BaseAdapter):
     It is made when a request asks for it, and never kept.
     """
 
-    def __init__(self, own: BaseAdapter, with_token: DressedAdapter) -> None:
-        self.__dict__.update(undressed=own, _with_token=with_token)
+    def __init__(
+        self,
+        own: BaseAdapter,
+        with_token: DressedAdapter,
+        session: requests.Session | None = None,
+    ) -> None:
+        self.__dict__.update(undressed=own, _with_token=with_token, _session=session)
 
     def send(
         self,
@@ -111,9 +133,18 @@ class Dressed(BaseAdapter):
         cert: Any = None,  # noqa: ANN401
         proxies: Any = None,  # noqa: ANN401
     ) -> Response:
-        """Send `request` through the session's own adapter, with a token."""
+        """Send `request` through the session's own adapter, with a token.
+
+        Programs tell a redirect by its history. So a 401 that was refreshed is not in it; its
+        cookies are taken here, as the session would have.
+        """
         adapter: DressedAdapter = self.__dict__["_with_token"]
-        return adapter.send(request, stream, timeout, verify, cert, proxies)
+        response = adapter.send(request, stream, timeout, verify, cert, proxies)
+        session = self.__dict__["_session"]
+        for refused in response.history if session is not None else ():
+            extract_cookies_to_jar(session.cookies, refused.request, refused.raw)
+        response.history = []
+        return response
 
     def close(self) -> None:
         """Close the session's own adapter."""
@@ -130,8 +161,15 @@ class Dressed(BaseAdapter):
     def __setattr__(self, name: str, value: object) -> None:
         setattr(self.__dict__["undressed"], name, value)
 
+    def __delattr__(self, name: str) -> None:
+        delattr(self.__dict__["undressed"], name)
+
     def __repr__(self) -> str:
         return repr(self.__dict__["undressed"])
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:  # noqa: ANN401 - as in object
+        """Be copied and pickled as the session's own adapter."""
+        return self.__dict__["undressed"].__reduce_ex__(protocol)
 
 
 class Wardrobe:
@@ -169,7 +207,7 @@ def dress(session: requests.Session, own: BaseAdapter, url: str) -> BaseAdapter:
     if isinstance(own, JWTRefreshAdapter):  # somebody has mounted it by hand
         return own
     found = wardrobe().adapter_for(url)
-    return own if found is None else Dressed(own, found.through(own))
+    return own if found is None else Dressed(own, found.through(own), session)
 
 
 def wardrobe() -> Wardrobe:
@@ -191,8 +229,18 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_mutex_in_child)
 
 
+class _OnStderr(logging.Handler):
+    """Says what is logged where the program itself has no logging set up."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not logging.getLogger().handlers:
+            cause, _, remedy = record.getMessage().partition(". ")
+            say(cause, remedy)
+
+
 def _adapters() -> list[DressedAdapter]:
     found: list[DressedAdapter] = []
+    logging.getLogger("requests_jwt_refresh").addHandler(_OnStderr(logging.WARNING))
     if not (_make.needs_profiles or is_set_up()):
         return found
     try:
@@ -225,11 +273,19 @@ def _say_faulty(error: JWTRefreshError) -> None:
 def say_logged_out(name: str) -> None:
     """Say that there is no token."""
     if not os.environ.get(TOLD_VARIABLE):
-        say(f"profile {name!r} is not logged in", f"log in with: requests-jwt login {name}")
+        say(
+            f"profile {name!r} is not logged in",
+            f"log in with: requests-jwt login {name}",
+            f"login of {name}",
+        )
 
 
-def _say_logged_out(name: str, error: JWTRefreshError) -> None:
-    say(f"profile {name!r}: {error}", f"log in again with: requests-jwt login {name}")
+def _say_refused(name: str, error: JWTRefreshError) -> None:
+    say(
+        f"profile {name!r}: {error}",
+        f"log in again with: requests-jwt login {name}",
+        f"login of {name}",
+    )
 
 
 def install(
@@ -242,6 +298,9 @@ def install(
     if getattr(original, "_dresses", False):
         return
     _make = make
+    if os.environ.get(PATH_VARIABLE):  # relative to where the program is now
+        with contextlib.suppress(JWTRefreshError):
+            os.environ[PATH_VARIABLE] = str(default_path())
 
     def get_adapter(self: requests.Session, url: str) -> BaseAdapter:
         return dress(self, original(self, url), url)

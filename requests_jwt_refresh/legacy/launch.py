@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from requests_jwt_refresh.commands.exits import complain
 from requests_jwt_refresh.errors import JWTRefreshError
-from requests_jwt_refresh.profiles import PATH_VARIABLE, Profiles
+from requests_jwt_refresh.profiles import PATH_VARIABLE, Profiles, default_path
 
-from .dressing import NAMES_VARIABLE, TOLD_VARIABLE, say, say_logged_out
+from .dressing import NAMES_VARIABLE, TOLD_VARIABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 SITE: Final = Path(__file__).with_name("site")
 _LIBRARY: Final = "REQUESTS_JWT_LIBRARY"
@@ -36,27 +40,56 @@ def run(names: Sequence[str], command: Sequence[str]) -> int:
     if found is None:
         return _failed(arguments[0])
     environment = {**os.environ, **_additions(names, os.environ)}
+    environment.pop(TOLD_VARIABLE, None)
     if not _check(names):
         environment[TOLD_VARIABLE] = "1"
     _warn_of_isolation(arguments)
     if sys.platform == "win32":  # exec returns to the shell at once there
         return subprocess.run(arguments, env=environment, check=False).returncode  # noqa: S603
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # closed by whoever has started us
+            stream.flush()
+    _restore_signals()
+    return _become(found, arguments, environment)
+
+
+def _become(found: str, arguments: list[str], environment: Mapping[str, str]) -> int:
     try:
-        os.execve(found, arguments, environment)  # noqa: S606 - what we are here for
+        try:
+            os.execve(found, arguments, environment)  # noqa: S606 - what we are here for
+        except OSError as error:
+            if error.errno != errno.ENOEXEC:
+                raise
+            # A script without a first line that says whose: sh's, as for every shell and env.
+            os.execve("/bin/sh", ["sh", found, *arguments[1:]], environment)  # noqa: S606
     except OSError as error:
-        sys.stderr.write(f"requests-jwt: {found} cannot be run ({error.strerror})\n")
+        complain(
+            f"{found} cannot be run ({error.strerror})",
+            "if it is a script: is the interpreter there that its first line names?",
+        )
     return _CANNOT_RUN
 
 
+def _restore_signals() -> None:
+    """Undo what Python does to signals at its start, which exec would pass on."""
+    for name in ("SIGPIPE", "SIGXFZ", "SIGXFSZ"):
+        number = getattr(signal, name, None)
+        if number is not None:
+            signal.signal(number, signal.SIG_DFL)
+
+
 def _as_command(command: Sequence[str]) -> list[str]:
-    """Return the whole command; options and scripts alone are for Python."""
+    """Return the whole command; options, scripts and folders alone are for Python."""
     first = command[0]
-    is_script = first.endswith((".py", ".pyz")) and not os.access(first, os.X_OK)
-    if first.startswith("-") or is_script or Path(first).is_dir():
+    if first.startswith("-"):
+        return [_python(), *command]
+    if shutil.which(first) is None and (Path(first).is_dir() or _is_script(first)):
         return [_python(), *command]
     return list(command)
+
+
+def _is_script(path: str) -> bool:
+    return path.endswith((".py", ".pyz"))
 
 
 def _python() -> str:
@@ -81,7 +114,8 @@ def _additions(names: Sequence[str], environment: Mapping[str, str]) -> dict[str
     }
     profiles = environment.get(PATH_VARIABLE)
     if profiles:  # the program may go to another folder
-        added[PATH_VARIABLE] = str(Path(profiles).expanduser().absolute())
+        with contextlib.suppress(JWTRefreshError):  # _check() says so
+            added[PATH_VARIABLE] = str(default_path())
     return added
 
 
@@ -96,10 +130,15 @@ def _check(names: Sequence[str]) -> bool:
     for name in names:
         try:
             if Profiles.read().profile(name).store.load() is None:
-                say_logged_out(name)
+                complain(
+                    f"profile {name!r} is not logged in", f"log in with: requests-jwt login {name}"
+                )
                 return False
         except JWTRefreshError as error:
-            say(str(error), _WITHOUT)
+            complain(str(error), _WITHOUT)
+            return False
+        except Exception as error:  # noqa: BLE001 - the program must not suffer
+            complain(f"profile {name!r} cannot be used ({type(error).__name__})", _WITHOUT)
             return False
     return True
 
@@ -107,14 +146,27 @@ def _check(names: Sequence[str]) -> bool:
 def _warn_of_isolation(arguments: Sequence[str]) -> None:
     if not Path(arguments[0]).name.startswith("python"):
         return
-    for option in arguments[1:]:
-        if not option.startswith("-") or option.startswith("--"):
-            break
-        if _ISOLATING & set(option[1:].partition("c")[0].partition("m")[0]):
-            say(
-                f"Python's {option} shuts out what `run` relies on",
-                "the program runs without tokens",
-            )
+    isolating = next((each for each in _flags(arguments[1:]) if each in _ISOLATING), None)
+    if isolating is not None:
+        complain(f"Python's -{isolating} shuts out what `run` relies on", _WITHOUT)
+
+
+def _flags(arguments: Sequence[str]) -> Iterator[str]:
+    """Yield the letters of Python's own options, up to the script, ``-c`` or ``-m``."""
+    left = iter(arguments)
+    for argument in left:
+        if argument.startswith("--"):
+            continue
+        if not argument.startswith("-"):
+            return
+        for place, letter in enumerate(argument[1:], 2):
+            if letter in "cm":
+                return
+            if letter in "WX":
+                if len(argument) == place:
+                    next(left, None)  # its value is an argument of its own
+                break
+            yield letter
 
 
 def _failed(name: str) -> int:
@@ -125,5 +177,5 @@ def _failed(name: str) -> int:
         if is_there
         else "give the command as you would without us: requests-jwt run NAME -- python script.py"
     )
-    sys.stderr.write(f"requests-jwt: the command {name!r} {problem}\nrequests-jwt: {remedy}\n")
+    complain(f"the command {name!r} {problem}", remedy)
     return _CANNOT_RUN if is_there else _NOT_FOUND

@@ -1,0 +1,3 @@
+import sys
+
+print("courier", __name__, sys.argv[1:])
