@@ -53,7 +53,7 @@ def rewind(request: PreparedRequest) -> bool:
     """Put a file body back to where the caller had it; False if it will not go."""
     if not can_be_resent(request):
         return False
-    if request._body_position is None:  # noqa: SLF001 - rewind_body's own mark
+    if request._body_position is None or not hasattr(request.body, "seek"):  # noqa: SLF001 - rewind_body's own mark
         return True
     try:
         rewind_body(request)

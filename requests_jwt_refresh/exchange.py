@@ -280,6 +280,12 @@ class _Transport(HTTPAdapter):
             pool.ConnectionCls = _watched(pool.ConnectionCls, self._live)
         return pool
 
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:  # noqa: ANN401 - as in requests
+        super().cert_verify(conn, url, verify, cert)
+        password = getattr(cert, "key_password", None)  # requests has no place for it, HTTPie has
+        if password is not None:
+            conn.key_password = password
+
     def close(self) -> None:
         if self._watch is not None:
             self._watch.cancel()

@@ -241,9 +241,9 @@ class _OnStderr(logging.Handler):
 def _adapters() -> list[DressedAdapter]:
     found: list[DressedAdapter] = []
     logging.getLogger("requests_jwt_refresh").addHandler(_OnStderr(logging.WARNING))
-    if not (_make.needs_profiles or is_set_up()):
-        return found
     try:
+        if not (_make.needs_profiles or is_set_up()):
+            return found
         profiles = Profiles.read()
         for name in _names() or profiles.names:
             try:
