@@ -339,6 +339,7 @@ def _checked_timeout(seconds: float) -> float:
 
 
 def _checked_transport(transport: BaseAdapter | None) -> BaseAdapter | None:
+    transport = getattr(transport, "undressed", transport)  # under `run`: without its token
     if transport is not None and not isinstance(transport, BaseAdapter):
         raise TypeError("transport must be a requests adapter, e.g. CacheControlAdapter()")
     return transport

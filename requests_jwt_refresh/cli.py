@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+FAULT = 1
 USAGE = 2
 INTERRUPTED = 128 + 2  # as a shell reports SIGINT
 NOBODY_READS = 128 + 13  # as a shell reports SIGPIPE
@@ -51,17 +52,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Raises SystemExit after ``--help`` and for arguments that make no sense, as argparse does.
     """
+    if sys.stdout is None:  # closed by whoever has started us
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - to the end of the program
     try:
         try:
             return _run(_parser(), sys.argv[1:] if arguments is None else list(arguments))
         finally:
-            if sys.stdout is not None:  # closed by whoever has started us
-                sys.stdout.flush()  # here, where a reader that has left can be told from a fault
+            sys.stdout.flush()  # here, where a reader that has left can be told from a fault
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
         _discard_output()
         return NOBODY_READS
+    except OSError as error:
+        if hasattr(error, "request"):  # one of requests', which has nothing to do with output
+            raise
+        _discard_output()
+        reason = error.strerror or type(error).__name__
+        sys.stderr.write(f"requests-jwt: what was to be said cannot be written ({reason})\n")
+        sys.stderr.write("requests-jwt: make room there, or send it elsewhere\n")
+        return FAULT
 
 
 def _run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
@@ -442,9 +452,9 @@ def _add_run(commands: _Commands) -> None:
 
 
 def _run_program(options: argparse.Namespace) -> int:
-    if not options.command:
-        from .commands.exits import complain  # noqa: PLC0415 - see _run
+    from .commands.exits import complain  # noqa: PLC0415 - see _run
 
+    if not options.command:
         complain(
             "there is no program to run",
             f"give it after the profile: requests-jwt run {options.name} -- python script.py",
@@ -453,7 +463,11 @@ def _run_program(options: argparse.Namespace) -> int:
     from .legacy import launch  # noqa: PLC0415 - see _run
 
     names = [name.strip() for name in options.name.split(",")]
-    return launch.run([name for name in names if name], options.command)
+    names = [name for name in names if name]
+    if not names:
+        complain("no profile is named", "name it: requests-jwt run NAME -- python script.py")
+        return USAGE
+    return launch.run(names, options.command)
 
 
 def _add_doctor(commands: _Commands) -> None:

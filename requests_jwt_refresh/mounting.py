@@ -152,5 +152,4 @@ def _is_mounted(session: requests.Session, url: str) -> bool:
 
 def _present_transport(session: requests.Session, base_url: str) -> BaseAdapter | None:
     adapter = session.get_adapter(base_url)
-    adapter = getattr(adapter, "undressed", adapter)  # under `run`, without the profile's token
     return adapter.transport if isinstance(adapter, JWTRefreshAdapter) else adapter

@@ -29,6 +29,7 @@ import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import parse_qs, urlsplit
 
 from . import presets
 from .client_secret import SecretFile, SecretInKeyring, WithSecret
@@ -519,7 +520,7 @@ def _redis(table: Table, _base: str) -> _Stores:
     url_file, key_file = table.text("url_file", None), table.text("encryption_key_file", None)
     if (url is None) is (url_file is None):
         raise table.error("url", "or url_file is needed, and only one of them")
-    if re.search("@|[?&]password=", url or ""):
+    if "@" in (url or "") or "password" in parse_qs(urlsplit(url or "").query):
         raise table.error(
             "url",
             "holds a password, and no secret goes into this file: put the URL into a file of its "

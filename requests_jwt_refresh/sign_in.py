@@ -34,6 +34,7 @@ _ACCEPT = {"Accept": "application/json"}
 _DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"  # RFC 8628 §3.4
 _SLOWER = 5.0  # seconds that each slow_down adds to the interval (RFC 8628 §3.5)
 _INTERVAL = 5.0  # seconds between two polls where the server names none (RFC 8628 §3.2)
+_SHORTEST_INTERVAL = 1.0  # seconds, whatever the server says
 _LONGEST_INTERVAL = 60.0  # seconds; for a server that is down, and for one that says nonsense
 _LONGEST_WAIT = 3600.0  # seconds that a device code is believed to live
 _READ_IN_A_TERMINAL = 200  # characters of an address that somebody has to type
@@ -183,8 +184,8 @@ def log_in_by_device(
         show(code)
         deadline = time.monotonic() + code.seconds
         interval = code.interval
-        while time.monotonic() + interval < deadline:
-            time.sleep(interval)
+        while (left := deadline - time.monotonic()) > 0:
+            time.sleep(min(interval, left))
             try:
                 reply = post(session, login.poll(code.device_code), wire, seconds, "token endpoint")
             except RefreshUnavailable:
@@ -195,7 +196,9 @@ def log_in_by_device(
                 interval += _SLOWER
             elif error == "access_denied":
                 raise RefreshRejected("the request was refused in the browser")
-            elif error == "expired_token":
+            elif error == "expired_token" or (
+                error == "invalid_grant" and time.monotonic() >= deadline
+            ):
                 break
             elif error != "authorization_pending" and not _may_pass(reply.status):
                 return _device_token(login, reply)
@@ -247,7 +250,7 @@ def _device_code(reply: Reply) -> DeviceCode:
         _browsable(complete) if isinstance(complete, str) else None,
         texts["device_code"],
         _number(find(document, "expires_in"), 600.0, _LONGEST_WAIT),
-        _number(find(document, "interval"), _INTERVAL, _LONGEST_INTERVAL),
+        max(_number(find(document, "interval"), _INTERVAL, _LONGEST_INTERVAL), _SHORTEST_INTERVAL),
     )
 
 

@@ -591,7 +591,7 @@ def test_what_a_device_asks_for(user: User, server: AuthServer, patience: Patien
     user.describe(server, WITH_SECRET, device=f'{DEVICE["device"]}\nscope = "a b"')
     server.device_lifetime = 1
     assert user.run("login", "prod").status == 3
-    assert patience.sleeps == []
+    assert patience.sleeps == [1]
     assert form_of(server, "device") == {"client_id": "tv", "scope": "a b"}
     assert server.requests[0].headers["Authorization"] == basic("tv", "s3cr3t")
 
@@ -620,7 +620,7 @@ def test_a_device_code_that_has_expired(
     said = user.run("login", "prod")
     cause, _ = said.cause_and_remedy()
     assert (said.status, cause) == (3, "the code has expired: nobody has agreed in time")
-    assert patience.sleeps == ([5, 5] if says == "nothing" else [5])
+    assert patience.sleeps == ([5, 5, 2] if says == "nothing" else [5])
 
 
 def test_slow_down(user: User, server: AuthServer, patience: Patience, person: Person) -> None:
@@ -700,7 +700,7 @@ def test_a_hostile_code(user: User, server: AuthServer, patience: Patience) -> N
     }
     server.fail(JSONBody(content), on="device")
     said = user.run("login", "prod")
-    assert (said.status, patience.sleeps) == (3, [])
+    assert (said.status, patience.sleeps) == (3, [1])
     assert all(line.isprintable() for line in said.err.split("\n"))
     assert "and type the code A[2JB\n" in said.err
 

@@ -1011,14 +1011,15 @@ def test_another_environments_python(arguments: list[str], other_python: str, pl
 
 
 def test_what_another_environment_sees(other_python: str, place: Place) -> None:
-    """Its sys.path is its own until a call is made; then our folders stand at the end."""
+    """Its sys.path is its own, and it finds no package of ours but what this library needs."""
     plain = surroundings(place.start([other_python, "sees_surroundings.py", "/public/x"]))
     command = [COMMAND, "run", "prod", "--", other_python, "sees_surroundings.py", "/api/x"]
     dressed = surroundings(place.start(command))
     assert dressed["before"] == plain["before"]
-    assert dressed["path"][: len(plain["path"])] == plain["path"]
-    added = dressed["path"][len(plain["path"]) :]
-    assert added == dressed["environment"]["REQUESTS_JWT_LIBRARY"].split(os.pathsep)
+    assert dressed["path"] == plain["path"]
+    code = f"{CALL}\ntry:\n    import flask\nexcept ImportError:\n    print('none')\n"
+    ended = place.start([COMMAND, "run", "prod", "--", other_python, "-c", code])
+    assert ended == Ended(0, "200\nnone\n", "")
 
 
 def test_a_python_that_cannot_load_us(place: Place) -> None:

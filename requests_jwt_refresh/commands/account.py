@@ -18,6 +18,7 @@ from requests_jwt_refresh.errors import (
 )
 from requests_jwt_refresh.profiles import Profiles
 from requests_jwt_refresh.sign_in import log_in, log_in_by_device, log_out
+from requests_jwt_refresh.stores.memory import MemoryStore
 from requests_jwt_refresh.tokens import Token, jwt_claims
 
 from .exits import Complaint, Exit, cause_and_remedy, complain
@@ -40,7 +41,7 @@ def login(options: argparse.Namespace) -> int:
     if options.client_secret or _lacks_client_secret(profile):
         _keep_client_secret(profile)  # first: it is the first line of what is typed
     if options.refresh_token:
-        _use_refresh_token(adapter, ask_secret("Refresh token: "))
+        adapter.set_token(_use_refresh_token(profile, ask_secret("Refresh token: ")))
     elif profile.device is not None and not options.username:
         show = _show_device_code
         wire = environment(profile.device.url)
@@ -158,18 +159,24 @@ def _keep_client_secret(profile: Profile) -> None:
     profile.secret.write(ask_secret("Client secret: "))
 
 
-def _use_refresh_token(adapter: JWTRefreshAdapter, refresh_token: str) -> None:
-    """Try a refresh token at once; if it is refused, what was there before is put back."""
-    before = adapter.token
-    adapter.set_token(Token(None, refresh=refresh_token))
+def _use_refresh_token(profile: Profile, refresh_token: str) -> Token:
+    """Try a refresh token at once, without touching what is stored; return what it gives.
+
+    If the server cannot be asked, the refresh token is kept as it is.
+    """
+    adapter = JWTRefreshAdapter(**profile.options())
+    given = Token(None, refresh=refresh_token)
+    adapter.token  # noqa: B018 - a store that cannot be read shows it now, while nothing is lost
+    with profile.beside.lock(profile.refresh_timeout):  # and one that cannot be written
+        profile.beside.save(given)
+        profile.beside.clear()
+    trial = JWTRefreshAdapter(**{**profile.options(), "store": MemoryStore(given)})
     try:
-        adapter.refresh()
-    except RefreshRejected:
-        if before is not None:
-            adapter.set_token(before)
-        raise
+        return trial.refresh()
     except RefreshUnavailable as error:
-        raise RefreshUnavailable(f"the token is stored, but could not be tried: {error}") from error
+        adapter.set_token(given)
+        problem = error
+    raise RefreshUnavailable(f"the token is stored, but could not be tried: {problem}")
 
 
 def _show_device_code(code: DeviceCode) -> None:

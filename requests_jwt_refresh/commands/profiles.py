@@ -252,7 +252,9 @@ def _write(path: Path, name: str, content: Mapping[str, Any], *, replace: bool) 
         present = _present(path)
         if name in present and not replace:
             raise _exists(path, name)
-        text = path.read_text(encoding="utf-8-sig") if path.exists() else ""
+        if path.exists() and not path.is_file():
+            raise ProfileError(f"{path}: it is no regular file, so no profile goes there")
+        text = path.read_bytes().decode("utf-8-sig") if path.exists() else ""
         document = tomlkit.parse(text)
         table = tomlkit.table()
         for key, value in content.items():
@@ -272,8 +274,8 @@ def _replace(path: Path, text: str) -> None:
         mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else _NO_MODE
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
+            with os.fdopen(descriptor, "wb") as file:  # with the line ends that it had
+                file.write(text.encode())
             Path(name).chmod(mode)
             Path(name).replace(path)
         except BaseException:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import sys
 import threading
 from functools import partial
@@ -25,7 +26,7 @@ from requests_jwt_refresh.profiles import PATH_VARIABLE, Profiles, default_path,
 from requests_jwt_refresh.urls import origin_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from requests import PreparedRequest, Response
 
@@ -51,6 +52,8 @@ class DressedAdapter(JWTRefreshAdapter):
     """The adapter of one profile, for programs that know nothing of it."""
 
     needs_profiles: ClassVar[bool] = True  # somebody has asked for tokens: say so if there are none
+    options: Mapping[str, Any] | None = None  # of one send, as the program's session gave them
+    has_sent = False  # within one send
 
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
@@ -62,6 +65,8 @@ class DressedAdapter(JWTRefreshAdapter):
         dressed = object.__new__(type(self))
         dressed.__dict__.update(self.__dict__)
         dressed.transport = transport
+        dressed.options = None
+        dressed.has_sent = False
         return dressed
 
     def send(
@@ -82,12 +87,20 @@ class DressedAdapter(JWTRefreshAdapter):
                 self._refresher.look_again()
             response = super().send(request, *options)
         except JWTRefreshError as error:
+            if error.response is None and self.has_sent:
+                raise  # the session's own adapter raised it
             self._say(error)
             # With an answer it was the refresh that failed, without one nothing has been sent.
             return self._carry(request, *options) if error.response is None else error.response
         if response.status_code == 401:  # noqa: PLR2004 - RFC 9110 §15.5.2
             self._say_if_logged_out()
         return response
+
+    def _carry(self, request: PreparedRequest, *options: Any) -> Response:  # noqa: ANN401 - send's own
+        self.has_sent = True
+        if self.transport is None or self.options is None:
+            return super()._carry(request, *options)
+        return self.transport.send(request, **self.options)  # no option more than the session gave
 
     def _say(self, error: JWTRefreshError) -> None:
         """Say why the request goes out without a token, or why its 401 stands."""
@@ -107,7 +120,12 @@ class DressedAdapter(JWTRefreshAdapter):
 
     def leaves_alone(self, request: PreparedRequest) -> bool:
         """Whether the request itself is about tokens: a program may log in or refresh by hand."""
-        return (request.url or "").partition("?")[0] in self._own_urls
+        return self.is_about_tokens(request.url or "")
+
+    def is_about_tokens(self, url: str) -> bool:
+        """Whether `url` is where tokens are given, renewed or taken back."""
+        bare = url.partition("?")[0].partition("#")[0]
+        return _SLASHES.sub("/", bare) in self._own_urls
 
 
 class Dressed(BaseAdapter):
@@ -124,22 +142,24 @@ class Dressed(BaseAdapter):
     ) -> None:
         self.__dict__.update(undressed=own, _with_token=with_token, _session=session)
 
-    def send(
-        self,
-        request: PreparedRequest,
-        stream: bool = False,
-        timeout: Any = None,  # noqa: ANN401 - as in requests
-        verify: Any = True,  # noqa: ANN401
-        cert: Any = None,  # noqa: ANN401
-        proxies: Any = None,  # noqa: ANN401
-    ) -> Response:
+    def send(self, request: PreparedRequest, *args: Any, **options: Any) -> Response:  # noqa: ANN401 - as in requests
         """Send `request` through the session's own adapter, with a token.
 
         Programs tell a redirect by its history. So a 401 that was refreshed is not in it; its
         cookies are taken here, as the session would have.
         """
-        adapter: DressedAdapter = self.__dict__["_with_token"]
-        response = adapter.send(request, stream, timeout, verify, cert, proxies)
+        own, adapter = self.__dict__["undressed"], self.__dict__["_with_token"]
+        options.update(zip(_OPTIONS, args, strict=False))
+        if own in _sending():  # the program has wrapped send, and its wrapper calls this one
+            return type(own).send(own, request, **options)  # type: ignore[no-any-return]
+        adapter = adapter.through(own)
+        adapter.options = options
+        _sending().append(own)
+        try:
+            given = {name: options[name] for name in _OPTIONS if name in options}
+            response: Response = adapter.send(request, **given)
+        finally:
+            _sending().pop()
         session = self.__dict__["_session"]
         for refused in response.history if session is not None else ():
             extract_cookies_to_jar(session.cookies, refused.request, refused.raw)
@@ -164,12 +184,29 @@ class Dressed(BaseAdapter):
     def __delattr__(self, name: str) -> None:
         delattr(self.__dict__["undressed"], name)
 
+    def __eq__(self, other: object) -> bool:
+        return bool(self.__dict__["undressed"] == getattr(other, "undressed", other))
+
+    def __hash__(self) -> int:
+        return hash(self.__dict__["undressed"])
+
     def __repr__(self) -> str:
         return repr(self.__dict__["undressed"])
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:  # noqa: ANN401 - as in object
         """Be copied and pickled as the session's own adapter."""
         return self.__dict__["undressed"].__reduce_ex__(protocol)
+
+
+_OPTIONS: Final = ("stream", "timeout", "verify", "cert", "proxies")
+_SLASHES: Final = re.compile("(?<!:)/{2,}")
+_thread = threading.local()
+
+
+def _sending() -> list[BaseAdapter]:
+    """Return the sessions' own adapters through which this thread is sending at the moment."""
+    found: list[BaseAdapter] = _thread.__dict__.setdefault("sending", [])
+    return found
 
 
 class Wardrobe:
@@ -182,7 +219,9 @@ class Wardrobe:
         """Return the adapter whose profile `url` belongs to: of several the nearest, then first."""
         origin = origin_of(url)
         fitting = [each for each in self._adapters if origin in each.profile.origins()]
-        return max(fitting, key=partial(_nearness, url), default=None) if origin else None
+        if origin is None or any(each.is_about_tokens(url) for each in fitting):
+            return None
+        return max(fitting, key=partial(_nearness, url), default=None)
 
     def named(self, name: str) -> DressedAdapter | None:
         """Return the adapter of the profile of that name."""
@@ -202,7 +241,9 @@ _make: type[DressedAdapter] = DressedAdapter
 
 def dress(session: requests.Session, own: BaseAdapter, url: str) -> BaseAdapter:
     """Return `own`, or for a URL of a profile one that sends its token through `own`."""
-    if isinstance(session, RefreshSession) or type(own) is Dressed:
+    if type(own) is Dressed:  # which somebody has kept, maybe that of another profile
+        own = own.undressed
+    if isinstance(session, RefreshSession):
         return own
     if isinstance(own, JWTRefreshAdapter):  # somebody has mounted it by hand
         return own
@@ -252,7 +293,7 @@ def _adapters() -> list[DressedAdapter]:
                 _say_faulty(error)
     except JWTRefreshError as error:
         _say_faulty(error)
-    except Exception as error:  # noqa: BLE001 - the program must not suffer
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the program must not suffer
         say(f"the profiles cannot be used ({type(error).__name__})", _WITHOUT)
     return found
 

@@ -7,6 +7,7 @@ on as it would have without it.
 
 from __future__ import annotations
 
+import _thread
 import os
 import sys
 
@@ -48,11 +49,49 @@ class _Loader:
     def exec_module(self, module: Any) -> None:  # noqa: ANN401 - with what is in it
         module.__spec__.loader = module.__loader__ = self._loader
         self._loader.exec_module(module)
-        _wrap(module.Session)
+        _wrap(module)
 
 
-def _wrap(session_class: Any) -> None:  # noqa: ANN401 - requests is not imported here
-    original = session_class.get_adapter
+class _Lent:
+    """Finds this library and what it needs, and nothing else, where another Python has them."""
+
+    names = (
+        *(
+            "requests_jwt_refresh",
+            "filelock",
+            "platformdirs",
+            "tomli",
+            "typing_extensions",
+            "redis",
+        ),
+        *("keyring", "jaraco", "more_itertools", "backports", "importlib_metadata", "zipp"),
+        *("secretstorage", "jeepney", "cryptography", "cffi", "_cffi_backend", "pycparser"),
+    )
+
+    def __init__(self, folders: list[str]) -> None:
+        self._folders = folders
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:  # noqa: ANN401, ARG002 - a ModuleSpec
+        from importlib.machinery import PathFinder  # noqa: PLC0415 - hardly ever needed
+
+        is_ours = path is None and name in self.names
+        return PathFinder.find_spec(name, self._folders) if is_ours else None
+
+    def find_distributions(self, context: Any) -> Any:  # noqa: ANN401 - as in importlib.metadata
+        """Find keyring's metadata alone: it lists its backends there."""
+        from importlib import metadata  # noqa: PLC0415 - hardly ever needed
+
+        if getattr(context, "name", None) not in (None, "keyring"):
+            return iter(())
+        where = metadata.DistributionFinder.Context(name="keyring", path=self._folders)
+        return metadata.MetadataPathFinder.find_distributions(where)
+
+
+def _wrap(module: Any) -> None:  # noqa: ANN401 - requests is not imported here
+    session_class: Any = getattr(module, "Session", None)
+    original = getattr(session_class, "get_adapter", None)
+    if original is None:  # a package of the program's own that is called requests, too
+        return
 
     def get_adapter(self: object, url: str) -> Any:  # noqa: ANN401 - an adapter
         return _dressing()(self, original(self, url), url)
@@ -65,11 +104,12 @@ def _dressing() -> Any:  # noqa: ANN401 - a function
     """Return the function that puts our adapter over a session's own."""
     global _dress  # noqa: PLW0603 - found once
     if _dress is None:
-        try:
-            _dress = _found()
-        except Exception as error:  # noqa: BLE001 - the program must not suffer
-            _dress = _as_it_is
-            _say(f"{sys.executable} cannot load requests-jwt-refresh ({error})")
+        with _importing:
+            try:
+                _dress = _dress or _found()
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - the program must not suffer
+                _dress = _as_it_is
+                _say(f"{sys.executable} cannot load requests-jwt-refresh ({error})")
     return _dress
 
 
@@ -78,10 +118,11 @@ def _found() -> Any:  # noqa: ANN401 - a function
         import requests_jwt_refresh  # noqa: F401, PLC0415 - see above
     except ImportError:  # the Python of another environment
         folders = os.environ.get(_LIBRARY, "").split(os.pathsep)
-        sys.path += [each for each in folders if each and each not in sys.path]
-    from requests_jwt_refresh.legacy.dressing import dress  # noqa: PLC0415
+        sys.meta_path.append(_Lent([each for each in folders if each]))
+    from requests_jwt_refresh.legacy import dressing  # noqa: PLC0415
 
-    return dress
+    dressing.wardrobe()  # with all that it imports
+    return dressing.dress
 
 
 def _as_it_is(_session: object, adapter: Any, _url: str) -> Any:  # noqa: ANN401 - an adapter
@@ -111,9 +152,17 @@ def _make_way() -> None:
 
 
 _dress: Any = None
+# Held while this library is imported, so that no fork leaves a child with a module half loaded.
+_importing = _thread.RLock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_importing.acquire,
+        after_in_parent=_importing.release,
+        after_in_child=_importing.release,
+    )
 if __name__ == "sitecustomize":
     if "requests.sessions" in sys.modules:  # by somebody's .pth file
-        _wrap(sys.modules["requests.sessions"].Session)
+        _wrap(sys.modules["requests.sessions"])
     else:
         sys.meta_path.insert(0, _Watch())
     _make_way()
