@@ -2,8 +2,8 @@
 
 HTTPie mounts a plugin's adapter in place of its own, which would cost --ssl and --ciphers. So its
 sessions are asked for theirs, as those of any other program are (see legacy/dressing.py), and what
-is mounted stands for two schemes that say "with a token, or not at all": https+jwt:// and
-http+jwt://. A profile named with ``--auth-type=jwt --auth=PROFILE`` goes before the one that the
+is mounted stands for two schemes, https+jwt:// and http+jwt://, which are an error where no profile
+is for the URL. A profile named with ``--auth-type=jwt --auth=PROFILE`` goes before the one that the
 URL's origin picks.
 
 Nothing in here may raise while HTTPie starts, and nothing is read before a request is sent.

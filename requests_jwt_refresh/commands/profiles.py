@@ -48,6 +48,8 @@ def init(options: argparse.Namespace) -> int:
             f"unset {TEXT_VARIABLE}",
         )
     path = default_path()
+    if path.exists() and not path.is_file():
+        raise ProfileError(f"{path}: it is no regular file, so no profile goes there")
     if not options.replace and options.name in _present(path):
         raise _exists(path, options.name)
     if _lacks_something(options):
@@ -252,8 +254,6 @@ def _write(path: Path, name: str, content: Mapping[str, Any], *, replace: bool) 
         present = _present(path)
         if name in present and not replace:
             raise _exists(path, name)
-        if path.exists() and not path.is_file():
-            raise ProfileError(f"{path}: it is no regular file, so no profile goes there")
         text = path.read_bytes().decode("utf-8-sig") if path.exists() else ""
         document = tomlkit.parse(text)
         table = tomlkit.table()

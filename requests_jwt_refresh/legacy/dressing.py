@@ -223,10 +223,6 @@ class Wardrobe:
             return None
         return max(fitting, key=partial(_nearness, url), default=None)
 
-    def named(self, name: str) -> DressedAdapter | None:
-        """Return the adapter of the profile of that name."""
-        return next((each for each in self._adapters if each.profile.name == name), None)
-
 
 def _nearness(url: str, adapter: DressedAdapter) -> int:
     """Return how much of `url` the base URL covers; 0 if it is outside of it."""

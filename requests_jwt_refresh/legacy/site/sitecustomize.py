@@ -7,7 +7,6 @@ on as it would have without it.
 
 from __future__ import annotations
 
-import _thread
 import os
 import sys
 
@@ -35,7 +34,7 @@ class _Watch:
 
 
 class _Loader:
-    """Loads a module as its own loader does, then lets its sessions ask for tokens."""
+    """Loads a module as its own loader does, then lets the sessions in it ask for tokens."""
 
     def __init__(self, loader: Any) -> None:  # noqa: ANN401 - a Loader
         self._loader = loader
@@ -104,12 +103,11 @@ def _dressing() -> Any:  # noqa: ANN401 - a function
     """Return the function that puts our adapter over a session's own."""
     global _dress  # noqa: PLW0603 - found once
     if _dress is None:
-        with _importing:
-            try:
-                _dress = _dress or _found()
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - the program must not suffer
-                _dress = _as_it_is
-                _say(f"{sys.executable} cannot load requests-jwt-refresh ({error})")
+        try:
+            _dress = _found()
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the program must not suffer
+            _dress = _as_it_is
+            _say(f"{sys.executable} cannot load requests-jwt-refresh ({error})")
     return _dress
 
 
@@ -152,14 +150,6 @@ def _make_way() -> None:
 
 
 _dress: Any = None
-# Held while this library is imported, so that no fork leaves a child with a module half loaded.
-_importing = _thread.RLock()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_importing.acquire,
-        after_in_parent=_importing.release,
-        after_in_child=_importing.release,
-    )
 if __name__ == "sitecustomize":
     if "requests.sessions" in sys.modules:  # by somebody's .pth file
         _wrap(sys.modules["requests.sessions"])
