@@ -163,12 +163,13 @@ def _endpoint(profile: Profile) -> Iterator[Finding]:
     url = profile.refresh_url
     wire = environment(url)
     cookies = requests.cookies.RequestsCookieJar()
-    before = time.time()
+    before, deadline = time.time(), time.monotonic() + _PATIENCE
     try:
         with RefreshSession(_PATIENCE, wire, cookies) as session:
             reply = post(session, requests.Request("GET", url), wire, _PATIENCE)
     except RefreshUnavailable as error:
-        yield _unreachable(url, error.__cause__ or error)
+        is_over = time.monotonic() >= deadline
+        yield _unreachable(url, error.__cause__ or error, is_over=is_over)
         return
     yield _reached(url, reply)
     yield from _tls(url, wire)
@@ -198,7 +199,7 @@ def _reached(url: str, reply: Reply) -> Finding:
     return Finding(_OK, "endpoint", told)
 
 
-def _unreachable(url: str, error: BaseException) -> Finding:
+def _unreachable(url: str, error: BaseException, *, is_over: bool) -> Finding:
     where, innermost = origin_of(url), _innermost(error)
     if isinstance(innermost, ssl.SSLCertVerificationError):
         told = f"{where} shows a certificate that is not trusted ({innermost.verify_message})"
@@ -209,7 +210,7 @@ def _unreachable(url: str, error: BaseException) -> Finding:
     if isinstance(error, requests.exceptions.ProxyError):
         told = f"the proxy does not lead to {where}"
         return Finding(_FAULT, "endpoint", told, "check HTTPS_PROXY and NO_PROXY")
-    if isinstance(error, requests.Timeout) or isinstance(innermost, TimeoutError):
+    if isinstance(error, requests.Timeout) or isinstance(innermost, TimeoutError) or is_over:
         told = f"{where} does not answer within {_PATIENCE:g} s"
         remedy = "is it up, and does a firewall or VPN stand between?"
         return Finding(_FAULT, "endpoint", told, remedy)
