@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import ssl
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from copy import copy as shallow_copy
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
@@ -40,6 +41,8 @@ C = TypeVar("C")
 
 logger = logging.getLogger("requests_jwt_refresh")
 
+_NONE: Final[Mapping[str, Any]] = {}
+
 
 class JWTRefreshAdapter(HTTPAdapter):
     """A transport adapter that keeps a JWT fresh.
@@ -57,7 +60,8 @@ class JWTRefreshAdapter(HTTPAdapter):
             refresh token was refused.
         on_refresh: called with the new Token after a refresh or login.
         on_logout: called with the RefreshRejected after a refusal that no login has mended.
-        transport: another adapter that does the sending; this one itself if omitted.
+        transport: another adapter that does the sending; this one itself if omitted. If it was made
+            with an ssl_context of its own, refresh calls use that, too.
         trusted_origins: more origins that are sent the token, ``("https://cdn.example.com",)``.
         refresh_session: the session for refresh calls; a separate one is made if omitted. This
             adapter must not be mounted on it.
@@ -184,7 +188,7 @@ class JWTRefreshAdapter(HTTPAdapter):
             return self._carry(request, stream, timeout, verify, cert, proxies)
         options = (stream, timeout, verify, cert, proxies)
         since = time.monotonic()
-        wire = Wire(verify, cert, proxies)
+        wire = Wire(verify, cert, proxies, self._ssl_context())
         if verify is not False:  # what one request risks, a later refresh() does not
             self._wire = wire
         try:
@@ -238,7 +242,7 @@ class JWTRefreshAdapter(HTTPAdapter):
 
         Raises RefreshRejected, RefreshUnavailable or StoreError.
         """
-        return self._refresher.force(self._wire or environment(self._refresh_url))
+        return self._refresher.force(self._usual_wire())
 
     def valid_token(self, seconds: float = 0.0) -> Token:
         """Return a token whose access token lasts `seconds` more, refreshed if it has to be.
@@ -247,11 +251,23 @@ class JWTRefreshAdapter(HTTPAdapter):
         than `seconds` it is returned all the same. Raises RefreshRejected if there is none and none
         can be had, RefreshUnavailable or StoreError.
         """
-        return self._refresher.valid(self._wire or environment(self._refresh_url), seconds)
+        return self._refresher.valid(self._usual_wire(), seconds)
 
     def prefixes(self) -> tuple[str, ...]:
         """Return the prefixes to mount this adapter on: one or two for each origin."""
         return tuple(prefix for origin in self._origins for prefix in origin.prefixes())
+
+    def _usual_wire(self) -> Wire:
+        """Return how the last request went, or would go, for a refresh that is part of none."""
+        return self._wire or environment(self._refresh_url)._replace(
+            ssl_context=self._ssl_context()
+        )
+
+    def _ssl_context(self) -> ssl.SSLContext | None:
+        """Return the TLS context that whatever does the sending was made with, if any."""
+        pools = getattr(self if self.transport is None else self.transport, "poolmanager", None)
+        context = getattr(pools, "connection_pool_kw", _NONE).get("ssl_context")
+        return context if isinstance(context, ssl.SSLContext) else None
 
     def _carry(self, request: PreparedRequest, *options: Any) -> Response:  # noqa: ANN401 - send's own
         if self.transport is None:

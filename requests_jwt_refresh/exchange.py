@@ -19,6 +19,7 @@ from .replies import Reply
 from .urls import origin_of
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator, Mapping
 
     from requests.cookies import RequestsCookieJar
@@ -30,11 +31,15 @@ RETRIES = 3  # after the first attempt: at once, after 0.5 s, after 1 s
 
 
 class Wire(NamedTuple):
-    """How the caller reaches the network: what requests hands to an adapter's send."""
+    """How the caller reaches the network: what requests hands to an adapter's send.
+
+    `ssl_context` is that of the adapter which does the sending, if it has one of its own.
+    """
 
     verify: bool | str | None = True
     cert: Any = None
     proxies: Mapping[str, str] | None = None
+    ssl_context: ssl.SSLContext | None = None
 
 
 class RefreshSession(requests.Session):
@@ -60,7 +65,7 @@ class RefreshSession(requests.Session):
         self.verify = True if wire.verify is None else wire.verify
         self.cert = wire.cert
         self.proxies = dict(wire.proxies or {})
-        transport = _Transport(seconds, restart_each_time=restart_each_time)
+        transport = _Transport(seconds, wire.ssl_context, restart_each_time=restart_each_time)
         for prefix in ("https://", "http://"):
             self.mount(prefix, transport)
 
@@ -240,7 +245,10 @@ class _Transport(HTTPAdapter):
     hours. A watch therefore hangs up when the time is over.
     """
 
-    def __init__(self, seconds: float, *, restart_each_time: bool) -> None:
+    def __init__(
+        self, seconds: float, ssl_context: ssl.SSLContext | None, *, restart_each_time: bool
+    ) -> None:
+        self._pool_options = {} if ssl_context is None else {"ssl_context": ssl_context}
         super().__init__()
         self._seconds = seconds
         self._restart_each_time = restart_each_time
@@ -273,6 +281,12 @@ class _Transport(HTTPAdapter):
         self._watch.daemon = True
         with contextlib.suppress(RuntimeError):  # no new threads while Python shuts down
             self._watch.start()
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as in requests
+        super().init_poolmanager(*args, **(options | self._pool_options))
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:  # noqa: ANN401 - as in requests
+        return super().proxy_manager_for(proxy, **(options | self._pool_options))
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         pool = super().get_connection_with_tls_context(*args, **kwargs)

@@ -929,11 +929,14 @@ def _pem(key: ec.EllipticCurvePrivateKey, lock: serialization.KeySerializationEn
 
 @contextmanager
 def encrypted(
-    certificates: Certificates, *, asks_for_certificate: bool = False
+    certificates: Certificates, *, asks_for_certificate: bool = False, ciphers: str | None = None
 ) -> Iterator[tuple[AuthServer, str]]:
-    """A server that speaks TLS, and its URL."""
+    """A server that speaks TLS, and its URL; with `ciphers` it speaks TLS 1.2 in these alone."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificates.server)
+    if ciphers is not None:
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(ciphers)
     context.sslsocket_class = Noting
     if asks_for_certificate:
         context.load_verify_locations(certificates.ca)
@@ -988,6 +991,23 @@ def test_ssl_version(
     assert home.http(*options, url.replace("://", f"{mark}://")).answer["user"] == "alice"
     home.plain_http(*options, url)
     assert noted == [f"TLSv{version}"] * 2
+
+
+@pytest.mark.parametrize("mark", ["", "+jwt"])
+def test_ciphers_that_only_this_server_speaks(
+    home: Home, certificates: Certificates, mark: str
+) -> None:
+    """--ciphers, and so --ssl, hold for the refresh, too: there is no connection without."""
+    odd = "ECDHE-ECDSA-AES128-CCM"
+    with encrypted(certificates, ciphers=odd) as (server, url):
+        home.profile("alice", url)
+        home.log_in("alice", server)
+        server.expire()
+        marked, verify = url.replace("://", f"{mark}://"), f"--verify={certificates.ca}"
+        assert "HANDSHAKE_FAILURE" in error_of(home.http(verify, marked)).upper()
+        done = home.http(verify, f"--ciphers={odd}", marked)
+        assert (done.err, done.answer.get("user")) == ("", "alice")
+        assert server.counters.rotated == 1
 
 
 @pytest.mark.parametrize("mark", ["", "+jwt"])

@@ -17,6 +17,7 @@ import requests
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from requests.adapters import HTTPAdapter
 
 from requests_jwt_refresh import (
     BearerEndpoint,
@@ -798,6 +799,32 @@ def test_a_refresh_goes_the_callers_way(
         session.get(f"{BASE}/x", timeout=WAIT)
     assert [request.method for request in internet.received] == ["GET", "POST", "GET"]
     assert internet.received[-1].authorization == "Bearer renewed-secret"
+
+
+class _Trusting(HTTPAdapter):
+    """An adapter that knows the certificate by a TLS context of its own, proxy or not."""
+
+    def __init__(self, certificate: Path) -> None:
+        self.own = {"ssl_context": ssl.create_default_context(cafile=str(certificate))}
+        super().__init__()
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        return super().proxy_manager_for(proxy, **(options | self.own))
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, **(options | self.own))
+
+
+def test_a_refresh_knows_what_the_transport_knows(
+    internet: Internet, session: requests.Session, certificate: Path
+) -> None:
+    """A TLS context of the transport's own serves refreshes through a proxy, too."""
+    session.verify = True
+    mounted(session, *EVERYWHERE, transport=_Trusting(certificate))
+    internet.answers[f"{BASE}/auth/refresh"] = json_answer(access_token="renewed-secret")
+    internet.answers[f"{BASE}/x"] = Answer(401)
+    session.get(f"{BASE}/x", timeout=WAIT)
+    assert [request.method for request in internet.received] == ["GET", "POST", "GET"]
 
 
 def test_anonymous_takes_no_token_anywhere(internet: Internet, session: requests.Session) -> None:

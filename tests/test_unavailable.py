@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
+from requests.adapters import HTTPAdapter
 
 from requests_jwt_refresh import Reply, holding, refresher
 from requests_jwt_refresh import adapter as adapter_module
+from requests_jwt_refresh.adapter import JWTRefreshAdapter
 from requests_jwt_refresh.endpoints import JSONEndpoint
 from requests_jwt_refresh.errors import RefreshUnavailable, StoreError
 from requests_jwt_refresh.exchange import REPLY_BYTES, RETRIES
@@ -548,3 +550,46 @@ def test_a_certificate_that_nobody_vouches_for(
     with pytest.raises(RefreshUnavailable, match="SSLCertVerificationError"):
         session.get("/api/x", cert=certificate)
     assert store.load() == before
+
+
+class _Knowing(HTTPAdapter):
+    """An adapter with a TLS context of its own, as for a company's CA."""
+
+    context: ssl.SSLContext
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, **options, ssl_context=self.context)
+
+
+class _Both(JWTRefreshAdapter, _Knowing):
+    """Ours, by somebody who has read requests' recipe for a TLS context."""
+
+
+@pytest.fixture
+def context(certificate: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What both of them know."""
+    context = ssl.create_default_context(cafile=certificate[0])
+    context.load_cert_chain(*certificate)
+    monkeypatch.setattr(_Knowing, "context", context, raising=False)
+
+
+@pytest.mark.usefixtures("context")
+@pytest.mark.parametrize("way", ["a request", "refresh()"])
+def test_the_transports_tls_context(guarded: str, session: requests.Session, way: str) -> None:
+    """What the sending adapter trusts and shows through its ssl_context, the refresh does, too."""
+    store = MemoryStore(Token("old", "refresh"))
+    adapter = mount(session, guarded, ENDPOINT, store, transport=_Knowing())
+    if way == "refresh()":
+        adapter.refresh()
+    else:
+        assert session.get("/api/x").status_code == 200
+    assert store.load() == Token("new", "refresh")
+
+
+@pytest.mark.usefixtures("context")
+def test_a_tls_context_of_the_adapters_own(guarded: str, session: requests.Session) -> None:
+    """A subclass that brings an ssl_context has its refreshes use that."""
+    store = MemoryStore(Token("old", "refresh"))
+    session.mount(guarded, _Both(guarded, ENDPOINT, store))
+    assert session.get("/api/x").status_code == 200
+    assert store.load() == Token("new", "refresh")
