@@ -94,6 +94,8 @@ class JWTRefreshAdapter(HTTPAdapter):
         "_refresh_timeout",
     ]
 
+    _takes_relative_urls = True
+
     def __init__(
         self,
         base_url: str,
@@ -169,7 +171,8 @@ class JWTRefreshAdapter(HTTPAdapter):
             session=self._refresh_session,
             timeout=self._refresh_timeout,
         )
-        accept_relative_urls()
+        if self._takes_relative_urls:
+            accept_relative_urls()
 
     def __repr__(self) -> str:
         return f"<JWTRefreshAdapter {self.base_url}>"
@@ -188,7 +191,7 @@ class JWTRefreshAdapter(HTTPAdapter):
             return self._carry(request, stream, timeout, verify, cert, proxies)
         options = (stream, timeout, verify, cert, proxies)
         since = time.monotonic()
-        wire = Wire(verify, cert, proxies, self._ssl_context())
+        wire = Wire(verify, cert, proxies, self._ssl_context(), request.url)
         if verify is not False:  # what one request risks, a later refresh() does not
             self._wire = wire
         try:
@@ -270,10 +273,9 @@ class JWTRefreshAdapter(HTTPAdapter):
         return context if isinstance(context, ssl.SSLContext) else None
 
     def _carry(self, request: PreparedRequest, *options: Any) -> Response:  # noqa: ANN401 - send's own
-        if self.transport is None:
-            return super().send(request, *options)
+        send = super().send if self.transport is None else self.transport.send
         stream, timeout, verify, cert, proxies = options
-        return self.transport.send(
+        return send(
             request, stream=stream, timeout=timeout, verify=verify, cert=cert, proxies=proxies
         )
 

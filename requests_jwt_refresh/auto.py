@@ -5,6 +5,8 @@ that REQUESTS_JWT_PROFILE names (with commas), else all of the file. See `reques
 programs that cannot add a line.
 """
 
+import filelock  # noqa: F401 - now, and not in the first request: it does not like forks meanwhile
+
 from .legacy.dressing import install
 
 install()

@@ -33,13 +33,33 @@ RETRIES = 3  # after the first attempt: at once, after 0.5 s, after 1 s
 class Wire(NamedTuple):
     """How the caller reaches the network: what requests hands to an adapter's send.
 
-    `ssl_context` is that of the adapter which does the sending, if it has one of its own.
+    `ssl_context` is that of the adapter which does the sending, if it has one of its own. `url` is
+    what all this was for, None if it is for the refresh endpoint.
     """
 
     verify: bool | str | None = True
     cert: Any = None
     proxies: Mapping[str, str] | None = None
     ssl_context: ssl.SSLContext | None = None
+    url: str | None = None
+
+    def towards(self, url: str) -> Wire:
+        """Return the same for `url`, which the environment's proxies may not be meant for."""
+        before, after = origin_of(self.url), origin_of(url)
+        if before is None or after is None or before.host == after.host:
+            return self._replace(url=None)
+        found, there = environment_proxies(self.url or ""), environment_proxies(url)
+        given = dict(self.proxies or {})
+        if any(name not in given for name in found):  # a session that does not look there
+            return self._replace(url=None)
+        own = {name: proxy for name, proxy in given.items() if found.get(name) != proxy}
+        return self._replace(url=None, proxies={**there, **own})
+
+
+def environment_proxies(url: str) -> dict[str, str]:
+    """Return the proxies that the environment names for `url`, with regard to no_proxy."""
+    found: dict[str, str] = requests.utils.get_environ_proxies(url)
+    return found
 
 
 class RefreshSession(requests.Session):
@@ -270,7 +290,9 @@ class _Transport(HTTPAdapter):
             self._start()
         if timeout is None:  # a callable endpoint that did not think of it
             timeout = _TimeLeft(self._deadline)
-        return super().send(request, stream, timeout, verify, cert, proxies)
+        return super().send(  # by name, as requests does: under `run` a program may have wrapped it
+            request, stream=stream, timeout=timeout, verify=verify, cert=cert, proxies=proxies
+        )
 
     def _start(self) -> None:
         if self._watch is not None:

@@ -11,6 +11,7 @@ Nothing in here may raise while HTTPie starts, and nothing is read before a requ
 
 from __future__ import annotations
 
+import sys
 from copy import copy
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from requests import PreparedRequest, Response
 
 _MARK = "+jwt://"
+_UNSET = "authorization:"  # how a header is left out, of which the request itself shows no trace
 
 
 class HTTPieAdapter(DressedAdapter):
@@ -54,13 +56,13 @@ class HTTPieAdapter(DressedAdapter):
         options = (stream, timeout, verify, cert, proxies)
         named = _named_in(request)
         if named is not None and self.transport is not None and named.profile is not self.profile:
-            return named.through(self.transport).send(request, *options)
+            return named.through(self.transport, self.errand).send(request, *options)
         return super().send(_with_resendable_body(request), *options)
 
     def leaves_alone(self, request: PreparedRequest) -> bool:
-        """Whether the request brings its own token, or is itself about tokens."""
+        """Whether the request brings its own token, is to have none, or is about tokens."""
         typed = "Authorization" in request.headers and not is_from_netrc(request)
-        return typed or super().leaves_alone(request)
+        return typed or _UNSET in map(str.lower, sys.argv[1:]) or super().leaves_alone(request)
 
 
 class NamedAdapter(HTTPieAdapter):
@@ -98,6 +100,8 @@ class ExplicitAdapter(BaseAdapter):
         transport = self._transport or requests.adapters.HTTPAdapter()
         plain = _plain(request)
         found = _named_in(request) or dressing.wardrobe().adapter_for(plain.url or "")
+        if found is None and dressing.wardrobe().is_about_tokens(plain.url or ""):
+            return transport.send(plain, stream, timeout, verify, cert, proxies)
         if found is None:
             raise InvalidURL(
                 f"no profile is for {shown(plain.url)}: make one with `requests-jwt init NAME`, or "

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("requests_jwt_refresh")
 
+THREAD = "jwt-refresh"  # what the thread of an exchange is called
 MAX_RESENDS = 2  # with a token that somebody else has fetched, then with one of our own
 LOOK_AGAIN = 0.5  # seconds between two looks into the store while its lock is taken
 SECOND_LOOK = 0.3  # seconds; an emptied store is a logout, so look twice
@@ -429,6 +430,7 @@ class Refresher:
 
     def _ask(self, token: Token, wire: Wire) -> Token:
         """Ask the server. Raises RefreshRejected or RefreshUnavailable."""
+        wire = wire.towards(self._url)
         with self._session(wire) as session:
             endpoint = self._endpoint
             if not is_endpoint(endpoint):
@@ -565,9 +567,7 @@ def _call_back(callback: Callable[[Any], object] | None, value: object) -> None:
 def _in_a_thread(function: Callable[..., None], *args: object) -> None:
     """Run `function` in a thread that the end of the program waits for."""
     context = contextvars.copy_context()
-    thread = threading.Thread(
-        target=context.run, args=(function, *args), name="jwt-refresh", daemon=False
-    )
+    thread = threading.Thread(target=context.run, args=(function, *args), name=THREAD, daemon=False)
     try:
         thread.start()
     except RuntimeError:  # out of threads, or Python is shutting down

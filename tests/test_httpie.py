@@ -608,6 +608,16 @@ def test_an_authorization_of_ones_own(
     assert seen.headers["Authorization"] == header
 
 
+@pytest.mark.parametrize("mark", ["", "+jwt"])
+@pytest.mark.parametrize("unset", ["Authorization:", "authorization:"])
+def test_a_header_left_out(alice: Home, server: AuthServer, unset: str, mark: str) -> None:
+    """`Authorization:` is how to make a request without one."""
+    url = server.url.replace("://", f"{mark}://")
+    assert alice.http("--print=h", f"{url}/users", unset).out.startswith("HTTP/1.1 401 ")
+    (seen,) = server.requests
+    assert "Authorization" not in seen.headers
+
+
 def test_digest(alice: Home, server: AuthServer) -> None:
     """Digest authentication is left alone, in its first attempt too."""
     alice.http("--auth-type=digest", "--auth=user:pw", f"{server.url}/users")
@@ -631,9 +641,11 @@ def test_netrc(alice: Home, server: AuthServer) -> None:
     assert (done.answer["user"], done.err) == ("alice", "")
 
 
-def test_logging_in_by_hand(alice: Home, server: AuthServer) -> None:
+@pytest.mark.parametrize("mark", ["", "+jwt"])
+def test_logging_in_by_hand(alice: Home, server: AuthServer, mark: str) -> None:
     """The refresh endpoint itself is sent no token, and its refusal is the user's own."""
-    done = alice.http(f"{server.url}/auth/refresh", "refresh_token=wrong")
+    url = server.url.replace("://", f"{mark}://")
+    done = alice.http(f"{url}/auth/refresh", "refresh_token=wrong")
     assert json.loads(done.out) == {"error": "invalid_grant"}
     (seen,) = server.requests
     assert "Authorization" not in seen.headers
@@ -659,6 +671,22 @@ def test_no_configuration(home: Home, server: AuthServer) -> None:
     """Nothing at all set up: nothing is said."""
     del home.environment["REQUESTS_JWT_PROFILES"]
     assert as_without_us(home, server).err == ""
+
+
+def test_a_folder_that_has_gone(home: Home, server: AuthServer) -> None:
+    """Where a relative path leads nowhere, `http` is as it was."""
+    home.environment["REQUESTS_JWT_PROFILES"] = "profiles.toml"
+    code = """if True:
+        import os, subprocess, sys
+        os.mkdir("gone")
+        os.chdir("gone")
+        os.rmdir("../gone")
+        sys.exit(subprocess.call(sys.argv[1:]))
+    """
+    http = [str(HTTP), "--ignore-stdin", "--print=h", f"{server.url}/public/x"]
+    done = home.run([sys.executable, "-c", code, *http])
+    assert done.out.startswith("HTTP/1.1 200 ")
+    assert "While loading" not in done.err
 
 
 def test_a_home_that_cannot_be(home: Home, server: AuthServer) -> None:

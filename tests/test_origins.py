@@ -7,7 +7,7 @@ import http.client
 import json
 import ssl
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
@@ -799,6 +799,57 @@ def test_a_refresh_goes_the_callers_way(
         session.get(f"{BASE}/x", timeout=WAIT)
     assert [request.method for request in internet.received] == ["GET", "POST", "GET"]
     assert internet.received[-1].authorization == "Bearer renewed-secret"
+
+
+@pytest.mark.parametrize(
+    ("api", "auth", "spared", "through"),
+    [
+        ("api.invalid", "127.0.0.1", "127.0.0.1", ["GET", "GET"]),
+        ("127.0.0.1", "auth.invalid", "127.0.0.1", ["POST"]),
+        ("api.invalid", "auth.invalid", "127.0.0.1", ["GET", "POST", "GET"]),
+    ],
+    ids=["the refresh host", "the API", "neither"],
+)
+def test_whom_the_environment_spares_its_proxy(
+    server: AuthServer,
+    api: str,
+    auth: str,
+    spared: str,
+    through: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """no_proxy holds for the refresh endpoint's own host, not for the API's in its place."""
+    for name in ("http_proxy", "no_proxy", "HTTP_PROXY", "NO_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("no_proxy", spared)
+    port = server.url.rpartition(":")[2]
+    with AuthServer() as proxy:  # it answers requests for other hosts as if they were for it
+        monkeypatch.setenv("http_proxy", proxy.url)
+        token = proxy.login() if auth.endswith("invalid") else server.login()
+        store = MemoryStore(replace(token, access="an-old-one"))
+        endpoint = JSONEndpoint(f"http://{auth}:{port}/auth/refresh")
+        with requests.Session() as session:
+            mount(session, f"http://{api}:{port}", endpoint, store, allow_http=True)
+            session.get("/api/x", timeout=WAIT)
+        assert [each.method for each in proxy.requests] == through
+        assert len(server.requests) + len(through) == 3
+        assert store.load() != replace(token, access="an-old-one")
+
+
+def test_a_session_without_proxies_has_none_for_its_refresh(
+    server: AuthServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session that does not look into the environment keeps its refresh from doing so."""
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    port = server.url.rpartition(":")[2]
+    with AuthServer() as proxy, plain_session() as session:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        store = MemoryStore(server.login())
+        mount(session, server.url, JSONEndpoint(f"http://localhost:{port}/auth/refresh"), store)
+        server.expire()
+        assert session.get("/api/x", timeout=WAIT).status_code == 200
+        assert proxy.requests == []
 
 
 class _Trusting(HTTPAdapter):

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -78,6 +79,252 @@ mounted = JWTRefreshAdapter(
 session.mount(os.environ["API"], mounted)
 print(session.get(url).json()["user"])
 """
+
+TWO_WRAPPERS = """
+session, calls = requests.Session(), []
+
+def wrap(name):
+    adapter = session.get_adapter(url)
+    inner = adapter.send
+    def send(*args, **options):
+        calls.append(name)
+        return inner(*args, **options)
+    adapter.send = send
+
+wrap("first")
+wrap("second")
+print(session.get(url).status_code, calls)
+"""
+
+NESTED = """
+session = requests.Session()
+def pages():
+    for number in range(2):
+        page = session.get(url, params={"page": number})
+        print(page.status_code)
+        yield page.content
+print(session.post(url, data=pages()).status_code)
+"""
+
+WARMS_UP = """
+from requests.adapters import HTTPAdapter
+
+class Own(HTTPAdapter):
+    def send(self, request, **options):
+        if "warm" not in request.url:
+            print(session.get(url + "?warm").status_code)
+        return super().send(request, **options)
+
+session = requests.Session()
+session.mount("http://", Own())
+print(session.get(url).status_code)
+"""
+
+KEYWORDS = """
+original = requests.adapters.HTTPAdapter.send
+def send(self, request, **options):
+    return original(self, request, **options)
+requests.adapters.HTTPAdapter.send = send
+print(requests.get(url).status_code)
+"""
+
+REQUESTS = """
+prepared = requests.Request("GET", url, headers={"X": "1"}).prepare()
+answer = requests.Session().send(prepared)
+print(answer.request is prepared, sorted(answer.request.headers.items()), answer.history)
+class Fails(requests.adapters.HTTPAdapter):
+    def send(self, request, **options):
+        raise requests.ConnectionError(request=request)
+
+session = requests.Session()
+session.mount("http://", Fails())
+try:
+    session.get(url)
+except requests.ConnectionError as error:
+    print(error.request.headers.get("Authorization"))
+again = answer.connection.send(answer.request.copy())
+print(again.status_code)
+"""
+
+HISTORY = """
+from requests.adapters import HTTPAdapter
+
+class Own(HTTPAdapter):
+    def send(self, request, **options):
+        answer = super().send(request, **options)
+        answer.history = [requests.Response()]
+        return answer
+
+session = requests.Session()
+session.mount("http://", Own())
+print(session.get(url).history)
+"""
+
+NO_URL = """
+requests.get(url)
+requests.get("nonsense")
+"""
+
+LOGS = """
+import logging
+logging.basicConfig(level=logging.DEBUG, stream=sys.stdout, format="%(name)s")
+print(requests.get(url).status_code)
+"""
+
+
+@pytest.mark.parametrize(
+    "code",
+    [TWO_WRAPPERS, NESTED, WARMS_UP, KEYWORDS, REQUESTS, HISTORY, NO_URL, LOGS],
+    ids=["wrappers", "nested", "warms up", "keywords", "requests", "history", "no URL", "logs"],
+)
+def test_as_if_no_token_were_needed(code: str, place: Place) -> None:
+    """However it gets at sessions and adapters, a program finds and is told the same."""
+    plain = place.plain("-c", START.replace("/api/", "/public/") + code)
+    assert place.run("-c", START + code) == plain
+    assert plain.output or plain.errors
+
+
+@pytest.mark.parametrize("code", [KEYWORDS, REQUESTS], ids=["keywords", "requests"])
+def test_as_if_no_token_had_expired(code: str, place: Place) -> None:
+    """Neither the refresh nor the second sending shows."""
+    plain = place.plain("-c", START.replace("/api/", "/public/") + code)
+    place.server.expire()
+    assert place.run("-c", START + code) == plain
+    assert (place.server.counters.refreshes, place.server.counters.reuse) == (1, 0)
+
+
+def test_a_refresh_is_not_logged(place: Place) -> None:
+    """With everything logged, the program's log has its own requests and not our refresh."""
+    place.server.expire()
+    ended = place.run("-c", START + LOGS)
+    assert (ended.status, ended.errors) == (0, "")
+    assert set(ended.output.split()) == {"200", "urllib3.connectionpool"}
+    assert ended.output.count("urllib3") == 3  # one connection, a 401, a 200
+
+
+FORKS = """
+import importlib, sys, threading, time
+
+ready, forking = threading.Event(), threading.Event()
+
+class Slow:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == sys.argv[1] and threading.current_thread() is not threading.main_thread():
+            ready.set()
+            forking.wait(20)
+            time.sleep(0.3)  # the fork is now, unless it waits for us
+
+sys.meta_path.insert(0, Slow)
+thread = threading.Thread(target=requests.get, args=(url,))
+thread.start()
+assert ready.wait(20)
+forking.set()
+child = os.fork()
+if child == 0:
+    import signal
+    signal.alarm(20)
+    importlib.import_module(sys.argv[1])
+    print(requests.get(url).status_code, flush=True)
+    os._exit(0)
+print(os.waitpid(child, 0)[1])
+thread.join()
+"""
+
+
+@pytest.mark.parametrize(
+    ("way", "module"),
+    [
+        ("run", "requests_jwt_refresh.adapter"),
+        ("run", "requests_jwt_refresh.stores.file"),
+        ("run", "filelock"),
+        ("auto", "requests_jwt_refresh.stores.file"),
+    ],
+)
+def test_a_fork_while_another_thread_imports(way: str, module: str, place: Place) -> None:
+    """A fork waits for the first request's imports: in the child they would never end."""
+    if way == "auto":
+        code = START.replace("requests, sys", "requests, sys, requests_jwt_refresh.auto")
+        ended = place.plain("-c", code + FORKS, module)
+    else:
+        ended = place.run("-c", START + FORKS, module)
+    assert (ended.status, ended.output) == (0, "200\n0\n")
+    assert ended.ours() == []  # filelock may complain that a fork began before it was there
+
+
+def test_a_handler_that_interrupts_a_refresh(place: Place) -> None:
+    """A signal handler that makes a request in the middle of a refresh has it answered."""
+    code = """
+import signal
+signal.signal(signal.SIGUSR1, lambda *_: print("handler", requests.get(url).status_code))
+print("waiting", flush=True)
+sys.stdin.readline()
+print(requests.get(url).status_code)
+"""
+    place.server.expire()
+    with place.server.gate(on="refresh") as gate:
+
+        def interrupt(program: subprocess.Popen[str]) -> None:
+            def later() -> None:
+                gate.wait_for(1, timeout=WAIT)
+                program.send_signal(signal.SIGUSR1)
+                gate.open()
+
+            threading.Thread(target=later).start()
+
+        ended = place.run("-c", START + code, at_wait=interrupt)
+    assert ended == Ended(0, "waiting\nhandler 200\n200\n", "")
+    assert place.server.counters.refreshes == 1
+
+
+@pytest.mark.parametrize("moves", [True, False])
+def test_a_program_that_calls_another_folder_home(moves: bool, place: Place) -> None:
+    """The profiles are those that `run` has found, wherever the program looks for its own."""
+    config = place.folder / "config" / "requests-jwt-refresh"
+    config.mkdir(parents=True)
+    at_home = place.profiles.read_text(encoding="utf-8").replace("prod.json", "../../prod.json")
+    (config / "profiles.toml").write_text(at_home, encoding="utf-8")
+    del place.environment["REQUESTS_JWT_PROFILES"]
+    move = "os.environ.update(HOME='/tmp', XDG_CONFIG_HOME='/nowhere')\n" if moves else ""
+    ended = place.run("-c", f"{START}{move}print(requests.get(url).status_code)")
+    assert ended == Ended(0, "200\n", "")
+
+
+def test_what_run_says_of_one_profile_hides_nothing_of_another(place: Place) -> None:
+    """A store that breaks later is told of, although another profile is not logged in at all."""
+    text = place.profiles.read_text(encoding="utf-8")
+    other = text.replace("prod", "billing").replace(place.server.url, "https://b.example.com")
+    place.profiles.write_text(text + other, encoding="utf-8")
+    code = f"{START}os.chmod(sys.argv[1], 0o644)\nprint(requests.get(url).status_code)"
+    ended = place.run("-c", code, str(place.folder / "prod.json"), name="prod,billing")
+    assert ended.output == "401\n"
+    billing, _, prod, _ = ended.ours()
+    assert "'billing' is not logged in" in billing
+    assert "profile 'prod': others can read the file" in prod
+
+
+def test_all_that_is_wrong_is_said_at_once(place: Place) -> None:
+    """Each profile that gives no token, before the program starts, and not again."""
+    place.store().clear()
+    faulty = '[billing]\nbase_url = "http://public.example.com"\n'
+    with place.profiles.open("a", encoding="utf-8") as file:
+        file.write(faulty)
+    ended = place.run("-c", f"{START}print(requests.get(url).status_code)", name="prod,billing")
+    assert ended.output == "401\n"
+    said = ended.ours()
+    assert len(said) == 4
+    assert "'prod' is not logged in" in said[0]
+    assert "profile 'billing': base_url" in said[2]
+
+
+def test_a_fault_of_our_own(place: Place, tmp_path: Path) -> None:
+    """Where our own code breaks, here by a module of the program's, there is a plain 401."""
+    (tmp_path / "contextvars.py").write_text("mine = 1\n")
+    (tmp_path / "main.py").write_text(f"{START}print(requests.get(url).status_code)\n")
+    place.server.expire()
+    ended = place.run("main.py", folder=tmp_path)
+    assert (ended.status, ended.output) == (0, "401\n")
+    assert "AttributeError" in ended.warning()
 
 
 @pytest.mark.parametrize("code", [OPTIONS, SHOWN], ids=["options", "shown"])

@@ -12,7 +12,8 @@ import os
 import re
 import sys
 import threading
-from functools import partial
+from dataclasses import dataclass, field
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, ClassVar, Final, SupportsIndex
 
 import requests
@@ -23,6 +24,7 @@ from requests_jwt_refresh.adapter import JWTRefreshAdapter
 from requests_jwt_refresh.errors import JWTRefreshError, StoreError
 from requests_jwt_refresh.exchange import RefreshSession
 from requests_jwt_refresh.profiles import PATH_VARIABLE, Profiles, default_path, is_set_up
+from requests_jwt_refresh.refresher import THREAD
 from requests_jwt_refresh.urls import origin_of
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.profiles import Profile
 
 NAMES_VARIABLE: Final = "REQUESTS_JWT_PROFILE"  # which profiles, with commas; all if it is not set
-TOLD_VARIABLE: Final = "REQUESTS_JWT_TOLD"  # `run` has said already that no token can be had
+TOLD_VARIABLE: Final = "REQUESTS_JWT_TOLD"  # those of which `run` has said that there is no token
 
 _said: set[str] = set()
 
@@ -48,25 +50,42 @@ def say(problem: str, remedy: str, about: str | None = None) -> None:
         sys.stderr.flush()
 
 
+@dataclass(eq=False)
+class Errand:
+    """One request of the program's, on its way."""
+
+    caller: PreparedRequest | None = None
+    """As the program has made it."""
+    beneath: Callable[..., Response] | None = None
+    """What the session would have sent it with; the transport's own `send` if None."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """What the session gave along."""
+    sent: int = 0
+    """How often it has been sent."""
+    answer: Response | None = None
+    """The last answer."""
+    raised: Exception | None = None
+    """By what is beneath."""
+
+
 class DressedAdapter(JWTRefreshAdapter):
     """The adapter of one profile, for programs that know nothing of it."""
 
     needs_profiles: ClassVar[bool] = True  # somebody has asked for tokens: say so if there are none
-    options: Mapping[str, Any] | None = None  # of one send, as the program's session gave them
-    has_sent = False  # within one send
+    _takes_relative_urls = False  # they stay the error that they are
+    errand: Errand
 
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
         super().__init__(on_logout=partial(_say_refused, profile.name), **profile.options())
         self._own_urls = profile.own_urls()
 
-    def through(self, transport: BaseAdapter) -> DressedAdapter:
-        """Return this adapter with another transport; they share the token and all about it."""
+    def through(self, transport: BaseAdapter, errand: Errand | None = None) -> DressedAdapter:
+        """Return this adapter for one errand; they share the token and all about it."""
         dressed = object.__new__(type(self))
         dressed.__dict__.update(self.__dict__)
         dressed.transport = transport
-        dressed.options = None
-        dressed.has_sent = False
+        dressed.errand = errand or Errand()
         return dressed
 
     def send(
@@ -83,32 +102,57 @@ class DressedAdapter(JWTRefreshAdapter):
         if self.leaves_alone(request):
             return self._carry(request, *options)
         try:
-            if self.token is None:  # somebody may have logged in meanwhile
-                self._refresher.look_again()
+            self._look_for_token()
             response = super().send(request, *options)
-        except JWTRefreshError as error:
-            if error.response is None and self.has_sent:
-                raise  # the session's own adapter raised it
+        except Exception as error:
+            if error is self.errand.raised:
+                self.errand.raised = None  # it would keep this frame alive
+                raise
             self._say(error)
-            # With an answer it was the refresh that failed, without one nothing has been sent.
-            return self._carry(request, *options) if error.response is None else error.response
-        if response.status_code == 401:  # noqa: PLR2004 - RFC 9110 §15.5.2
-            self._say_if_logged_out()
-        return response
+        else:
+            if response.status_code == 401:  # noqa: PLR2004 - RFC 9110 §15.5.2
+                self._say_if_logged_out()
+            return response
+        # With an answer it was the refresh that failed, without one nothing has been sent.
+        answer = self.errand.answer
+        return self._carry(request, *options) if answer is None else answer
+
+    def _look_for_token(self) -> None:
+        """Look into the store where there is no token: somebody may have logged in meanwhile."""
+        if self.profile.name in _looked:
+            if self.token is None:
+                self._refresher.look_again()
+            return
+        _looked.add(self.profile.name)
+        with _mutex:  # the first time much is imported, and a fork must not come between
+            import filelock  # noqa: F401, PLC0415 - as the first refresh will
+
+            self._refresher.current()
 
     def _carry(self, request: PreparedRequest, *options: Any) -> Response:  # noqa: ANN401 - send's own
-        self.has_sent = True
-        if self.transport is None or self.options is None:
-            return super()._carry(request, *options)
-        return self.transport.send(request, **self.options)  # no option more than the session gave
+        errand = self.errand
+        try:
+            if errand.beneath is None:
+                response = super()._carry(request, *options)
+            else:  # no option more than the session gave
+                if request is not errand.caller:
+                    vars(request)[_CARRIED] = True
+                response = errand.beneath(request, **errand.options)
+        except Exception as error:
+            errand.raised = error
+            raise
+        errand.sent += 1
+        errand.answer = response
+        return response
 
-    def _say(self, error: JWTRefreshError) -> None:
+    def _say(self, error: Exception) -> None:
         """Say why the request goes out without a token, or why its 401 stands."""
-        if isinstance(error, StoreError) and os.environ.get(TOLD_VARIABLE):
-            return
         name = self.profile.name
+        if isinstance(error, StoreError) and was_told(name):
+            return
+        fault = f"{type(error).__name__}, which no text of ours explains"  # nor what it may hold
         say(
-            f"profile {name!r}: {error}",
+            f"profile {name!r}: {error if isinstance(error, JWTRefreshError) else fault}",
             f"until that is mended, the API's own answer stands: requests-jwt doctor {name}",
             f"{type(error).__name__} of {name}",
         )
@@ -142,29 +186,57 @@ class Dressed(BaseAdapter):
     ) -> None:
         self.__dict__.update(undressed=own, _with_token=with_token, _session=session)
 
-    def send(self, request: PreparedRequest, *args: Any, **options: Any) -> Response:  # noqa: ANN401 - as in requests
-        """Send `request` through the session's own adapter, with a token.
+    @property
+    def send(self) -> Callable[..., Response]:
+        """What sends a request through the session's own adapter, with a token.
 
-        Programs tell a redirect by its history. So a 401 that was refreshed is not in it; its
-        cookies are taken here, as the session would have.
+        A program may wrap it. So what it calls is what the adapter's own `send` was when the
+        program took hold of this one.
         """
-        own, adapter = self.__dict__["undressed"], self.__dict__["_with_token"]
-        options.update(zip(_OPTIONS, args, strict=False))
-        if own in _sending():  # the program has wrapped send, and its wrapper calls this one
-            return type(own).send(own, request, **options)  # type: ignore[no-any-return]
-        adapter = adapter.through(own)
-        adapter.options = options
-        _sending().append(own)
+        beneath = self.__dict__["undressed"].send
+
+        @wraps(beneath)
+        def send(request: PreparedRequest, *args: Any, **options: Any) -> Response:  # noqa: ANN401
+            options.update(zip(_OPTIONS, args, strict=False))
+            if _CARRIED in vars(request):  # a wrapper passes on what we have given it
+                return beneath(request, **options)  # type: ignore[no-any-return]
+            return self._sent(beneath, request, options)
+
+        return send
+
+    def _sent(
+        self,
+        beneath: Callable[..., Response],
+        request: PreparedRequest,
+        options: dict[str, Any],
+    ) -> Response:
+        """Send a request of the program's own; it sees nothing that it would not have without us.
+
+        That is, no token in the response's request, which programs copy headers from, and no 401
+        that was refreshed in the history, by which they tell a redirect. The cookies of the 401 are
+        taken here, as the session would have.
+        """
+        errand = Errand(request, beneath, options)
+        adapter = self.__dict__["_with_token"].through(self.__dict__["undressed"], errand)
+        given = {name: options[name] for name in _OPTIONS if name in options}
         try:
-            given = {name: options[name] for name in _OPTIONS if name in options}
             response: Response = adapter.send(request, **given)
-        finally:
-            _sending().pop()
-        session = self.__dict__["_session"]
-        for refused in response.history if session is not None else ():
-            extract_cookies_to_jar(session.cookies, refused.request, refused.raw)
-        response.history = []
+        except requests.RequestException as error:
+            if _is_carried(error.request):
+                error.request = request
+            raise
+        if errand.sent > 1:
+            self._take_cookies(response.history)
+            response.history = []
+        if _is_carried(response.request):
+            response.request = request
+            response.connection = self  # type: ignore[assignment]  # for hooks that send again
         return response
+
+    def _take_cookies(self, refused: Iterable[Response]) -> None:
+        session = self.__dict__["_session"]
+        for each in refused if session is not None else ():
+            extract_cookies_to_jar(session.cookies, each.request, each.raw)
 
     def close(self) -> None:
         """Close the session's own adapter."""
@@ -200,13 +272,11 @@ class Dressed(BaseAdapter):
 
 _OPTIONS: Final = ("stream", "timeout", "verify", "cert", "proxies")
 _SLASHES: Final = re.compile("(?<!:)/{2,}")
-_thread = threading.local()
+_CARRIED: Final = "_carried_by_requests_jwt"  # the mark of a request that has got its token
 
 
-def _sending() -> list[BaseAdapter]:
-    """Return the sessions' own adapters through which this thread is sending at the moment."""
-    found: list[BaseAdapter] = _thread.__dict__.setdefault("sending", [])
-    return found
+def _is_carried(request: object) -> bool:
+    return _CARRIED in getattr(request, "__dict__", ())
 
 
 class Wardrobe:
@@ -217,11 +287,19 @@ class Wardrobe:
 
     def adapter_for(self, url: str) -> DressedAdapter | None:
         """Return the adapter whose profile `url` belongs to: of several the nearest, then first."""
-        origin = origin_of(url)
-        fitting = [each for each in self._adapters if origin in each.profile.origins()]
-        if origin is None or any(each.is_about_tokens(url) for each in fitting):
+        if self.is_about_tokens(url):
             return None
-        return max(fitting, key=partial(_nearness, url), default=None)
+        return max(self._fitting(url), key=partial(_nearness, url), default=None)
+
+    def is_about_tokens(self, url: str) -> bool:
+        """Whether one of the profiles has `url` for giving, renewing or taking back its tokens."""
+        return any(each.is_about_tokens(url) for each in self._fitting(url))
+
+    def _fitting(self, url: str) -> list[DressedAdapter]:
+        origin = origin_of(url)
+        if origin is None:
+            return []
+        return [each for each in self._adapters if origin in each.profile.origins()]
 
 
 def _nearness(url: str, adapter: DressedAdapter) -> int:
@@ -230,7 +308,12 @@ def _nearness(url: str, adapter: DressedAdapter) -> int:
     return len(base) if url.startswith((f"{base}/", f"{base}?")) or url == base else 0
 
 
-_mutex = threading.RLock()  # guards the making of the one wardrobe; it reads files
+# Guards the making of the one wardrobe, which reads files, and the first look into each store. A
+# fork waits for both: in a child, an import that another thread is in the middle of never ends.
+_mutex = threading.RLock()
+_FORK_WAIT = 10.0  # seconds
+_forking: dict[int, bool] = {}  # the threads that are about to fork, and whether they hold it
+_looked: set[str] = set()  # the profiles whose store has been looked into
 _wardrobe: Wardrobe | None = None
 _make: type[DressedAdapter] = DressedAdapter
 
@@ -257,13 +340,37 @@ def wardrobe() -> Wardrobe:
     return _wardrobe
 
 
-def _renew_mutex_in_child() -> None:
+def _before_fork() -> None:
+    _forking[threading.get_ident()] = _mutex.acquire(timeout=_FORK_WAIT)
+
+
+def _after_fork() -> None:
+    if _forking.pop(threading.get_ident(), False):
+        _mutex.release()
+
+
+def _after_fork_in_child() -> None:
     global _mutex  # noqa: PLW0603 - whoever held it is not in this process
     _mutex = threading.RLock()
+    _forking.clear()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_mutex_in_child)
+    # After logging's, whose hook then comes later: what we wait for may log.
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_after_fork,
+        after_in_child=_after_fork_in_child,
+    )
+
+
+class _NotOurs(logging.Filter):
+    """Keeps our refreshes out of the program's log."""
+
+    loggers = ("filelock", "urllib3.connection", "urllib3.connectionpool", "urllib3.util.retry")
+
+    def filter(self, _record: logging.LogRecord) -> bool:
+        return threading.current_thread().name != THREAD
 
 
 class _OnStderr(logging.Handler):
@@ -277,18 +384,21 @@ class _OnStderr(logging.Handler):
 
 def _adapters() -> list[DressedAdapter]:
     found: list[DressedAdapter] = []
+    names = _listed(NAMES_VARIABLE)
     logging.getLogger("requests_jwt_refresh").addHandler(_OnStderr(logging.WARNING))
+    for name in _NotOurs.loggers:
+        logging.getLogger(name).addFilter(_NotOurs())
     try:
         if not (_make.needs_profiles or is_set_up()):
             return found
         profiles = Profiles.read()
-        for name in _names() or profiles.names:
+        for name in names or profiles.names:
             try:
                 found.append(_make(profiles.profile(name)))
             except JWTRefreshError as error:
-                _say_faulty(error)
+                _say_faulty(error, [name])
     except JWTRefreshError as error:
-        _say_faulty(error)
+        _say_faulty(error, names or [""])
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the program must not suffer
         say(f"the profiles cannot be used ({type(error).__name__})", _WITHOUT)
     return found
@@ -297,19 +407,24 @@ def _adapters() -> list[DressedAdapter]:
 _WITHOUT: Final = "the program runs without tokens. To see what is wrong: requests-jwt profiles"
 
 
-def _names() -> list[str]:
-    given = os.environ.get(NAMES_VARIABLE, "").split(",")
+def _listed(variable: str) -> list[str]:
+    given = os.environ.get(variable, "").split(",")
     return [name.strip() for name in given if name.strip()]
 
 
-def _say_faulty(error: JWTRefreshError) -> None:
-    if not os.environ.get(TOLD_VARIABLE):
+def _say_faulty(error: JWTRefreshError, names: Iterable[str]) -> None:
+    if not all(map(was_told, names)):
         say(str(error), _WITHOUT)
+
+
+def was_told(name: str) -> bool:
+    """Whether `run` has said, before the program started, what is wrong with a profile."""
+    return name in _listed(TOLD_VARIABLE)
 
 
 def say_logged_out(name: str) -> None:
     """Say that there is no token."""
-    if not os.environ.get(TOLD_VARIABLE):
+    if not was_told(name):
         say(
             f"profile {name!r} is not logged in",
             f"log in with: requests-jwt login {name}",

@@ -41,8 +41,9 @@ def run(names: Sequence[str], command: Sequence[str]) -> int:
         return _failed(arguments[0])
     environment = {**os.environ, **_additions(names, os.environ)}
     environment.pop(TOLD_VARIABLE, None)
-    if not _check(names):
-        environment[TOLD_VARIABLE] = "1"
+    faulty = _faulty(names)
+    if faulty:
+        environment[TOLD_VARIABLE] = ",".join(faulty)
     _warn_of_isolation(arguments)
     if sys.platform == "win32":  # exec returns to the shell at once there
         return subprocess.run(arguments, env=environment, check=False).returncode  # noqa: S603
@@ -112,10 +113,11 @@ def _additions(names: Sequence[str], environment: Mapping[str, str]) -> dict[str
         NAMES_VARIABLE: ",".join(names),
         _LIBRARY: os.pathsep.join(_folders()),
     }
-    profiles = environment.get(PATH_VARIABLE)
-    if profiles:  # the program may go to another folder
-        with contextlib.suppress(JWTRefreshError):  # _check() says so
-            added[PATH_VARIABLE] = str(default_path())
+    with contextlib.suppress(JWTRefreshError):  # _faulty() says so
+        profiles = default_path()
+        # The program may go to another folder, or call another one its home.
+        if environment.get(PATH_VARIABLE) or profiles.exists():
+            added[PATH_VARIABLE] = str(profiles)
     return added
 
 
@@ -125,22 +127,29 @@ def _folders() -> list[str]:
     return list(dict.fromkeys(str(Path(each).parent.parent) for each in origins if each))
 
 
-def _check(names: Sequence[str]) -> bool:
-    """Say what is wrong before the program starts: once, however many processes it will have."""
-    for name in names:
-        try:
-            if Profiles.read().profile(name).store.load() is None:
-                complain(
-                    f"profile {name!r} is not logged in", f"log in with: requests-jwt login {name}"
-                )
-                return False
-        except JWTRefreshError as error:
-            complain(str(error), _WITHOUT)
-            return False
-        except Exception as error:  # noqa: BLE001 - the program must not suffer
-            complain(f"profile {name!r} cannot be used ({type(error).__name__})", _WITHOUT)
-            return False
-    return True
+def _faulty(names: Sequence[str]) -> list[str]:
+    """Return the profiles that give no token, having said why.
+
+    Here, before the program starts, it is said once, however many processes that will have.
+    """
+    try:
+        profiles = Profiles.read()
+    except JWTRefreshError as error:
+        complain(str(error), _WITHOUT)
+        return list(names)
+    return [name for name in names if not _is_ready(profiles, name)]
+
+
+def _is_ready(profiles: Profiles, name: str) -> bool:
+    try:
+        if profiles.profile(name).store.load() is not None:
+            return True
+        complain(f"profile {name!r} is not logged in", f"log in with: requests-jwt login {name}")
+    except JWTRefreshError as error:
+        complain(str(error), _WITHOUT)
+    except Exception as error:  # noqa: BLE001 - the program must not suffer
+        complain(f"profile {name!r} cannot be used ({type(error).__name__})", _WITHOUT)
+    return False
 
 
 def _warn_of_isolation(arguments: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from _thread import RLock, get_ident  # threading would take longer to import
 
 TYPE_CHECKING = False  # importing typing would take longer than all of this
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _HERE = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 - pathlib takes time, too
+_FORK_WAIT = 10.0  # seconds
 _LIBRARY = "REQUESTS_JWT_LIBRARY"  # the folders to look in where another Python has no such library
 
 
@@ -95,20 +97,46 @@ def _wrap(module: Any) -> None:  # noqa: ANN401 - requests is not imported here
     def get_adapter(self: object, url: str) -> Any:  # noqa: ANN401 - an adapter
         return _dressing()(self, original(self, url), url)
 
-    get_adapter.__doc__, get_adapter.__qualname__ = original.__doc__, original.__qualname__
+    for name in ("__module__", "__doc__", "__qualname__", "__annotations__"):
+        setattr(get_adapter, name, getattr(original, name))
     session_class.get_adapter = get_adapter
+    if hasattr(os, "register_at_fork"):
+        # After logging's, whose hook then comes later: what we wait for may log.
+        os.register_at_fork(
+            before=_before_fork,
+            after_in_parent=_after_fork,
+            after_in_child=_after_fork_in_child,
+        )
 
 
 def _dressing() -> Any:  # noqa: ANN401 - a function
     """Return the function that puts our adapter over a session's own."""
     global _dress  # noqa: PLW0603 - found once
     if _dress is None:
-        try:
-            _dress = _found()
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - the program must not suffer
-            _dress = _as_it_is
-            _say(f"{sys.executable} cannot load requests-jwt-refresh ({error})")
+        with _loading:
+            if _dress is None:
+                try:
+                    _dress = _found()
+                except (Exception, SystemExit) as error:  # noqa: BLE001 - the program must not suffer
+                    _dress = _as_it_is
+                    _say(f"{sys.executable} cannot load requests-jwt-refresh ({error})")
     return _dress
+
+
+def _before_fork() -> None:
+    """Wait for what is being imported: in a child, another thread's import never ends."""
+    _forking[get_ident()] = _loading.acquire(timeout=_FORK_WAIT)
+
+
+def _after_fork() -> None:
+    if _forking.pop(get_ident(), False):
+        _loading.release()
+
+
+def _after_fork_in_child() -> None:
+    global _loading  # noqa: PLW0603 - whoever held it is not in this process
+    _loading = RLock()
+    _forking.clear()
 
 
 def _found() -> Any:  # noqa: ANN401 - a function
@@ -150,6 +178,8 @@ def _make_way() -> None:
 
 
 _dress: Any = None
+_loading = RLock()  # guards _dress
+_forking: dict[int, bool] = {}  # the threads that are about to fork, and whether they hold it
 if __name__ == "sitecustomize":
     if "requests.sessions" in sys.modules:  # by somebody's .pth file
         _wrap(sys.modules["requests.sessions"])
