@@ -5,7 +5,7 @@ that REQUESTS_JWT_PROFILE names (with commas), else all of the file. See `reques
 programs that cannot add a line.
 """
 
-import filelock  # noqa: F401 - now, and not in the first request: it does not like forks meanwhile
+import filelock  # noqa: F401 - now, and not while somebody forks, which it would complain of
 
 from .legacy.dressing import install
 
