@@ -237,7 +237,6 @@ thread.join()
     [
         ("run", "requests_jwt_refresh.adapter"),
         ("run", "requests_jwt_refresh.stores.file"),
-        ("run", "filelock"),
         ("auto", "requests_jwt_refresh.stores.file"),
     ],
 )
@@ -249,7 +248,7 @@ def test_a_fork_while_another_thread_imports(way: str, module: str, place: Place
     else:
         ended = place.run("-c", START + FORKS, module)
     assert (ended.status, ended.output) == (0, "200\n0\n")
-    assert ended.ours() == []  # filelock may complain that a fork began before it was there
+    assert ended.errors == ""
 
 
 def test_a_handler_that_interrupts_a_refresh(place: Place) -> None:

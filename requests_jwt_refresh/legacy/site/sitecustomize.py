@@ -107,9 +107,10 @@ def _wrap(module: Any) -> None:  # noqa: ANN401 - requests is not imported here
             after_in_parent=_after_fork,
             after_in_child=_after_fork_in_child,
         )
-        try:  # now: it has hooks, too, and complains if a fork begins before and ends after them
+        # Now: it has hooks, too, and complains if a fork begins before they are there.
+        try:  # noqa: SIM105 - as in _say
             import filelock  # noqa: F401, PLC0415
-        except ImportError:  # the Python of another environment
+        except Exception:  # noqa: BLE001, S110 - the Python of another environment, say
             pass
 
 
