@@ -37,7 +37,7 @@ from .endpoints import BearerEndpoint, JSONEndpoint, OAuth2Endpoint, check_json
 from .errors import InvalidURL, ProfileError, StoreError
 from .matching import all_of, any_of, bearer_challenge, json_field, status
 from .sign_in import DeviceLogin, Logout, PasswordLogin, reading
-from .tables import Table, nearest
+from .tables import Table, nearest, printable
 from .urls import checked, checked_base, checked_origin, has_scheme, join, origin_of
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ class Profiles:
         if not text:
             file = default_path() if path is None else _absolute(path)
             text = _read(file)
-        content, problem = _parsed(text)
+        content, problem = parsed(text)
         if problem:
             raise ProfileError(f"{file}: it is not TOML: {problem}")
         return cls(file, content)
@@ -178,7 +178,7 @@ class Profiles:
     def _instead(self, name: str) -> str:
         if not self.names:
             return f"there are none yet. Make it with: requests-jwt init {name}"
-        return nearest(name, self.names) or f"there are: {', '.join(self.names)}"
+        return nearest(name, self.names) or f"there are: {', '.join(map(printable, self.names))}"
 
 
 def default_path() -> Path:
@@ -285,6 +285,9 @@ class _Server:
             fields["client_id"] = table.text("client_id", None)
             fields["client_auth"] = table.choice("client_auth", ("basic", "post", "none"), None)
             fields["client_secret_file"] = table.text("client_secret_file", None)
+            has_secret = fields["client_auth"] in ("basic", "post") or fields["client_secret_file"]
+            if has_secret and fields["client_id"] is None:
+                raise table.missing("client_id", "the id that goes with the client's secret")
         else:
             fields |= {name: table.text(name, None) for name in ("access", "refresh", "expires_in")}
             fields |= {name: table.numbers(name, None) for name in ("ok", "rejected")}
@@ -560,9 +563,9 @@ def _path(table: Table, path: str) -> str:
         raise table.error(
             "path", f"{path!r} names the home of a user that does not exist"
         ) from None
-    if not found.is_absolute() and isinstance(table.file, Path):
+    if isinstance(table.file, Path):
         found = table.file.parent / found
-    return str(found)
+    return str(_absolute(found))
 
 
 def _url(table: Table, key: str, read: Callable[[str], str]) -> str:
@@ -609,7 +612,15 @@ def _absolute(path: str | os.PathLike[str]) -> Path:
     try:
         return Path(path).expanduser().absolute()
     except RuntimeError:
-        raise ProfileError(f"{path}: there is no such user, and so no such file") from None
+        problem = (
+            "there is no such user, and so no such file. Name another file in " + PATH_VARIABLE
+        )
+    except OSError:
+        problem = (
+            "this relative path leads nowhere, since the folder that this program works in was "
+            "deleted. Go to a folder that is there, or give the whole path"
+        )
+    raise ProfileError(f"{path}: {problem}")
 
 
 def _read(file: Path) -> str:
@@ -622,11 +633,12 @@ def _read(file: Path) -> str:
     except ValueError:
         problem = "no file can have that name"
     except OSError as error:
-        problem = f"it cannot be read ({error.strerror or type(error).__name__})"
+        reason = error.strerror or type(error).__name__
+        problem = f"it cannot be read ({reason}). Name a file that you can read in {PATH_VARIABLE}"
     raise ProfileError(f"{file}: {problem}")
 
 
-def _parsed(text: str) -> tuple[dict[str, Any], str]:
+def parsed(text: str) -> tuple[dict[str, Any], str]:
     """Return what the text says in TOML, and what is wrong with it, if anything."""
     if sys.version_info >= (3, 11):
         import tomllib  # noqa: PLC0415 - not on 3.10

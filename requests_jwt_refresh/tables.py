@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _REQUIRED: Final[Any] = object()
-_KINDS: Final = {dict: "a table", str: "a string", bool: "true or false"}
+_KINDS: Final = {dict: "a table", str: "a string", bool: "true or false", float: "a float"}
 _LONGEST: Final = threading.TIMEOUT_MAX / 4  # seconds
 # Keys that only a secret would have, written in snake case. Those that name a field end in _field,
 # those that name a file in _file.
@@ -55,16 +55,17 @@ class Table:
 
     def numbers(self, key: str, default: T) -> tuple[int, ...] | T:
         """Return the list of ints at `key`; one int is a list of one."""
-        found = self._get(
-            key, default, "a number, or a list of numbers", lambda one: _is_int(one) or _ints(one)
-        )
+        found = self._get(key, default, "a whole number, or a list of them", _is_int_or_ints)
         if found is default:
             return default
         return tuple(found) if isinstance(found, list) else (found,)
 
     def seconds(self, key: str, default: float) -> float:
         """Return the number of seconds above 0 at `key`."""
-        return float(self._get(key, default, "a number of seconds above 0", _is_positive))
+        found = self._get(key, default, "a number of seconds", _is_number)
+        if not 0 < found <= _LONGEST:  # nan is neither
+            raise self.error(key, f"must be a number of seconds above 0, up to {int(_LONGEST)}")
+        return float(found)
 
     def flag(self, key: str) -> bool:
         """Return the boolean at `key`, False if there is none."""
@@ -125,13 +126,13 @@ class Table:
         """Return an error about one key; `problem` goes on after its name."""
         where = f"{self.file}: profile {self.profile!r}"
         return ProfileError(
-            f"{where}: {self.path}{key} {problem}" if key else f"{where}: {problem}"
+            f"{where}: {self.path}{printable(key)} {problem}" if key else f"{where}: {problem}"
         )
 
     def missing(self, key: str, expected: str) -> ProfileError:
         """Return the error that `key` is missing, with a guess how it was misspelt."""
-        close = difflib.get_close_matches(key, self.content.keys() - self.asked, 1)
-        hint = f" (is {close[0]!r} a misspelling of it?)" if close else ""
+        close = _closest(key, self.content.keys() - self.asked)
+        hint = f" (is {close!r} a misspelling of it?)" if close else ""
         return self.error(key, f"is missing: it must be {expected}{hint}")
 
     def _below(self, key: str, content: Mapping[str, Any]) -> Table:
@@ -151,8 +152,19 @@ class Table:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return a question that suggests the nearest spelling, "" if nothing is near."""
-    close = difflib.get_close_matches(name.lower(), list(known), 1)
-    return f"did you mean {close[0]!r}?" if close else ""
+    close = _closest(name, known)
+    return f"did you mean {close!r}?" if close else ""
+
+
+def printable(text: str) -> str:
+    """Return a text that cannot steer a terminal, with escapes as in a repr."""
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+
+
+def _closest(name: str, known: Iterable[str]) -> str | None:
+    spelt = {each.lower(): each for each in sorted(known)}
+    close = difflib.get_close_matches(name.lower(), spelt, 1)
+    return spelt[close[0]] if close else None
 
 
 def _did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -166,27 +178,38 @@ def _one_of(choices: Iterable[str]) -> str:
 
 def _kind(value: object) -> str:
     if isinstance(value, list):
-        kinds = {_kind(one).partition(" ")[2] for one in value}
-        return f"a list of {kinds.pop()}s" if len(kinds) == 1 else "a list of several things"
-    return _KINDS.get(type(value), "a number" if isinstance(value, (int, float)) else "a date")
+        kinds = set(map(_kinds, value))
+        if not kinds:
+            return "an empty list"
+        return f"a list of {kinds.pop() if len(kinds) == 1 else 'several things'}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return "a number"
+    return _KINDS.get(type(value), "a date")
+
+
+def _kinds(value: object) -> str:
+    """Return the plural."""
+    if isinstance(value, (bool, list)):
+        return "booleans" if isinstance(value, bool) else "lists"
+    return f"{_kind(value).partition(' ')[2]}s"
 
 
 def _are(kind: type) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, list) and all(isinstance(one, kind) for one in value)
 
 
-def _ints(value: object) -> bool:
-    return isinstance(value, list) and bool(value) and all(map(_is_int, value))
+def _is_int_or_ints(value: object) -> bool:
+    if isinstance(value, list):
+        return bool(value) and all(map(_is_int, value))
+    return _is_int(value)
 
 
 def _is_int(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _is_positive(value: object) -> bool:
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
-        return False
-    return 0 < value <= _LONGEST
+def _is_number(value: object) -> bool:
+    return _is_int(value) or isinstance(value, float)
 
 
 def _secrets(value: Any, path: str = "") -> Iterator[str]:  # noqa: ANN401 - what TOML can hold

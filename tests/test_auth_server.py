@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
     from requests_jwt_refresh.testing import Fault
 
+MALFORMED = [b"Content-Length: some", b"Transfer-Encoding: chunked\r\n\r\nnonsense"]
 THREADS = 32
 WAIT = 20.0  # seconds; only ever passed by a failing test
 
@@ -242,10 +243,7 @@ class TestAPI:
         assert server.counters.connections == 1
         assert [seen.connection for seen in server.requests] == [1, 1, 1]
 
-    @pytest.mark.parametrize(
-        "head",
-        [b"Content-Length: some", b"Transfer-Encoding: chunked\r\n\r\nnonsense"],
-    )
+    @pytest.mark.parametrize("head", MALFORMED)
     def test_a_malformed_body_is_a_400_and_the_end(self, server: AuthServer, head: bytes) -> None:
         request = b"POST /api HTTP/1.1\r\nHost: h\r\n" + head + b"\r\n\r\n"
         with raw_connection(server, request) as sock, sock.makefile("rb") as answer:
@@ -292,6 +290,21 @@ class TestUnreadUploads:
             assert [self.upload(connection, access) for _ in range(2)] == [200, 200]
             assert [seen.size for seen in server.requests] == [3_000_000, 3_000_000]
             assert server.counters.connections == 1
+
+    @pytest.mark.parametrize("head", MALFORMED)
+    def test_a_malformed_body_is_the_end(
+        self, head: bytes, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        """After the answer, and without a word on stderr."""
+        request = b"POST /api HTTP/1.1\r\nHost: h\r\n" + head + b"\r\n\r\n"
+        with (
+            AuthServer(read_body_first=False) as server,
+            raw_connection(server, request) as sock,
+            sock.makefile("rb") as answer,
+        ):
+            assert answer.readline().split()[1] == b"401"
+            answer.read()  # to the end, which comes
+        assert capfd.readouterr() == ("", "")
 
     def test_by_default_the_body_is_read_and_the_connection_kept(self, server: AuthServer) -> None:
         with contextlib.closing(connection_to(server)) as connection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import datetime as dt
 import ipaddress
 import re
@@ -12,22 +13,36 @@ import time
 from contextlib import contextmanager
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keyring.core
 import pytest
+from keyring.backend import KeyringBackend
 from keyring.backends import fail
 
+import requests_jwt_refresh
+from requests_jwt_refresh.commands import exits
+from requests_jwt_refresh.commands.exits import cause_and_remedy
+from requests_jwt_refresh.errors import ProfileError, StoreError
 from requests_jwt_refresh.stores.file import FileStore
 from requests_jwt_refresh.stores.keyring import KeyringStore
-from requests_jwt_refresh.testing import AuthServer, Counters, Drop, Hang, Redirect, Status, Trickle
-from requests_jwt_refresh.tokens import Token, received
+from requests_jwt_refresh.testing import (
+    AuthServer,
+    Counters,
+    Drop,
+    Hang,
+    Huge,
+    Redirect,
+    Status,
+    Trickle,
+)
+from requests_jwt_refresh.tokens import Token, came_in, received
 from tests.secret_service import running_secret_service, secret_service
 from tests.test_commands import WITH_SECRET, User, expired, jwt, pytestmark, user
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from tests.secret_service import SecretService
 
@@ -164,7 +179,7 @@ def test_all_is_well_in_the_keyring(
 @pytest.mark.parametrize(
     ("text", "told", "remedy"),
     [
-        (None, "there is no such file", "requests-jwt init NAME"),
+        (None, "there is no such file", "requests-jwt init prod"),
         ("", "there is no profile 'prod'", "requests-jwt init prod"),
         ("[prod\n", "it is not TOML", "that file"),
         ('[prod]\nbase_url = "https://h"\n', "refresh is missing", "that file"),
@@ -184,6 +199,43 @@ def test_a_profile_that_cannot_be_used(
     assert str(user.file) in report.findings["profile"].told
     assert remedy in report.text
     assert "hunter2" not in report.text
+
+
+def _a_folder(file: Path) -> None:
+    file.mkdir()
+
+
+def _another_name(file: Path) -> None:
+    file.write_text("[prd]\n", encoding="utf-8")
+
+
+def _no_text(file: Path) -> None:
+    file.write_bytes(b"\xff")
+
+
+@pytest.mark.parametrize(
+    ("make", "remedy"),
+    [
+        (_a_folder, "Name a file that you can read in REQUESTS_JWT_PROFILES"),
+        (_another_name, "to see all profiles: requests-jwt profiles"),
+        (_no_text, "mend it in that file"),
+    ],
+)
+def test_a_remedy_fits_its_fault(user: User, make: Callable[[Path], None], remedy: str) -> None:
+    """Nothing is to be mended in a file that is none, or that is in order."""
+    make(user.file)
+    report = examine(user)
+    assert report.signs() == {"profile": "FAULT"}
+    assert report.findings["profile"].remedy == remedy
+
+
+@pytest.mark.parametrize("text", ["[prod\n", "[prod]\n"])
+def test_profiles_in_a_variable_are_mended_there(
+    user: User, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    """There is no file."""
+    monkeypatch.setenv("REQUESTS_JWT_PROFILES_TOML", text)
+    assert examine(user).findings["profile"].remedy == "mend it in that variable"
 
 
 def test_no_token(user: User, server: AuthServer) -> None:
@@ -211,6 +263,19 @@ def test_a_refresh_token_that_is_over(user: User, server: AuthServer) -> None:
     report = examine(user)
     assert report.is_healthy_but_for(token="FAULT")
     assert report.findings["token"].told.startswith("the refresh token is over since 1 h ")
+
+
+@pytest.mark.parametrize(("left", "sign"), [(60, "ok"), (-60, "FAULT")])
+def test_a_refresh_token_ends_by_the_servers_clock(
+    user: User, server: AuthServer, left: float, sign: str
+) -> None:
+    """The server is two hours behind: what counts is how long its tokens last from the login on."""
+    user.describe(server)
+    came_in_at = time.time() - 600
+    there = came_in_at - 7200
+    access, refresh = (jwt({"iat": there, "exp": there + age}) for age in (300, 600 + left))
+    user.holds(came_in(Token(access, refresh), came_in_at))
+    assert examine(user).is_healthy_but_for(token=sign)
 
 
 @pytest.mark.parametrize(
@@ -312,7 +377,27 @@ def test_no_keyring_in_the_words_of_a_profile(
     """What to use instead is said as it stands in a profile."""
     monkeypatch.setattr(keyring.core, "_keyring_backend", fail.Keyring())  # type: ignore[no-untyped-call]
     user.describe(server, store='kind = "keyring"')
-    assert "MemoryStore" not in examine(user).text
+    report = examine(user)
+    assert "MemoryStore" not in report.text
+    assert report.findings["store"].remedy.endswith("kind = 'file' in [prod.store]")
+
+
+class PlaintextKeyring(KeyringBackend):
+    """One that nobody gets to use."""
+
+    get_password = set_password = fail.Keyring.get_password
+
+
+def test_a_plaintext_keyring_in_the_words_of_a_profile(
+    user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So is how to accept one that anybody can read."""
+    monkeypatch.setattr(keyring.core, "_keyring_backend", PlaintextKeyring())  # type: ignore[no-untyped-call]
+    user.describe(server, store='kind = "keyring"')
+    remedy = examine(user).findings["store"].remedy
+    assert "accept this one with allow_plaintext = true in [prod.store], or" in remedy
+    _, remedy = user.run("token", "prod").cause_and_remedy()
+    assert "accept this one with allow_plaintext = true in [prod.store], or" in remedy
 
 
 def test_a_lock_that_is_held(well: User, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -349,6 +434,122 @@ def test_a_redis_that_is_down(well: User, server: AuthServer) -> None:
     report = examine(well)
     assert report.is_healthy_but_for(store="FAULT", lock="FAULT", token="FAULT")
     assert "hunter2" not in report.text
+
+
+# --- Cause and remedy ----------------------------------------------------------------------------
+
+FOLDERS = [
+    "/home/My. Documents, old",
+    "C:\\Users\\A. B\\x",
+    "/srv/Dr. No/a. The Great: one, two",
+    "/x. Use it, y. If so. It is: z. Log, in. `a. Is it. Nothing: at all",
+    "/home/Name. Put, it. Make one. Install, it",
+]
+TEXTS = [
+    ("{}/p.toml: there is no such file", "Make a first profile with: requests-jwt init prod"),
+    ("{}: it cannot be read (Is a directory)", "Name a file that you can read in REQUESTS_JWT_"),
+    ("{}: there is no profile 'x'; there are none yet", "Make it with: requests-jwt init x"),
+    ("{}: profile 'x': a is not known: did you mean 'b'", "Known here: b, c"),
+    ("{}: profile 'x': a looks like a secret", "`requests-jwt login x` asks for"),
+    ("{}: it is not TOML: Invalid value (at line 1, column 5)", ""),
+    ("the token file {}/t could not be written: No space left", "Nothing was changed; see to it"),
+    ("others can change the folder {}, so no token", "Use a folder of your own, or: chmod go-w {}"),
+    ("others can read the file {}", "If it was you who changed that: chmod 600 {}"),
+    ("{} is somebody else's symbolic link, so it was not followed", "Use a path of your own"),
+    ("{} is not a regular file, so it holds no token", ""),
+    ("the file {}/t holds something that is not a token", "It was left as it is; clear it"),
+    ("the lock {}/t.lock was not free within 2 s: another program", "Nothing was changed; try"),
+    ("the lock file {}/t.lock cannot be used (Disk quota exceeded)", "Nothing was changed; see"),
+    ("no place for a lock file: {} and {} cannot be written", "Nothing was changed; make one"),
+    ("the secret's file {}/s could not be read: Is a directory", "Put the secret there, alone"),
+    ("store.url_file cannot be used: the secret's file {} is empty", "Put the secret there, alone"),
+    ("the keyring entry '{} (x)' could not be read (a.B: C)", "The keyring is locked; what it"),
+    ("the keyring did not answer: is a prompt waiting for its password?", "Answer it and try"),
+]
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+@pytest.mark.parametrize(("cause", "remedy"), TEXTS)
+def test_no_path_is_taken_for_a_remedy(folder: str, cause: str, remedy: str) -> None:
+    """Whatever is in it: a text is cut where it goes on with what helps."""
+    cause, remedy = (each.replace("{}", folder) for each in (cause, remedy))
+    text = f"{cause}{'' if cause.endswith('?') else '.'} {remedy}" if remedy else cause
+    assert cause_and_remedy(text, "prod") == (cause, remedy)
+
+
+def texts(module: Path) -> Iterator[str]:
+    """Yield all texts in a module but docstrings and what is logged."""
+    tree = ast.parse(module.read_text("utf-8"))
+    logged = {
+        id(below)
+        for each in ast.walk(tree)
+        if isinstance(each, ast.Call) and ast.unparse(each.func).startswith("logger.")
+        for below in ast.walk(each)
+    }
+    for each in ast.walk(tree):
+        if isinstance(each, ast.Expr):
+            logged.add(id(each.value))
+        elif isinstance(each, ast.Constant) and isinstance(each.value, str):
+            yield from () if id(each) in logged else (each.value,)
+
+
+HAVE_REMEDIES = [
+    "profiles",
+    "tables",
+    "client_secret",
+    "exchange",
+    "refresher",
+    "replies",
+    "sign_in",
+]
+
+
+def test_all_remedies_are_known_as_such() -> None:
+    """What follows a full stop in an error's text is shown as what helps: see exits._OPENINGS."""
+    package = Path(requests_jwt_refresh.__file__).parent
+    modules = [package / f"{name}.py" for name in HAVE_REMEDIES]
+    modules += [*(package / "stores").glob("*.py"), package / "commands" / "profiles.py"]
+    found = [text for module in modules for text in texts(module) if re.search("[.] [A-Z`]", text)]
+    assert len(found) > 20
+    for text in found:
+        assert cause_and_remedy(text)[1], text
+
+
+@pytest.mark.parametrize(
+    ("opening", "told"),
+    [
+        ("Make a first profile", "make a first profile"),
+        ("`requests-jwt login` asks", "`requests-jwt login` asks"),
+        ("REQUESTS_JWT_PROFILES is", "REQUESTS_JWT_PROFILES is"),
+        ("D-Bus is", "D-Bus is"),
+        ("KWallet is", "KWallet is"),
+    ],
+)
+def test_what_is_no_ordinary_word_is_not_lowered(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], opening: str, told: str
+) -> None:
+    """It is a name, or to be typed."""
+    monkeypatch.setattr(exits, "_REMEDY", re.compile(r"\. "))
+    assert exits.explain(ProfileError(f"cause. {opening}, and so on"), "prod") == 2
+    assert capsys.readouterr().err == f"requests-jwt: cause\nrequests-jwt: {told}, and so on\n"
+
+
+def test_a_name_that_is_none_is_not_put_into_a_remedy(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """There it would be typed; and a name with a dot needs quotes in a table's header."""
+    use = "there is no keyring. Install one, or use FileStore or MemoryStore instead"
+    for name, shown in (("a b; c", "NAME"), (None, "NAME"), ("a.b", '"a.b"'), ("prod", "prod")):
+        exits.explain(StoreError(use), name)
+        assert capsys.readouterr().err.endswith(f" in [{shown}.store]\n")
+    exits.explain(StoreError("something"), "a b; c")
+    assert capsys.readouterr().err.endswith(": requests-jwt doctor NAME\n")
+
+
+def test_two_lines_stay_two_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever is in a path, it cannot steer the terminal."""
+    exits.complain("/a\nb\x1b[31m", "é")
+    assert capsys.readouterr().err == "requests-jwt: /a\\nb\\x1b[31m\nrequests-jwt: é\n"
 
 
 # --- Over there ----------------------------------------------------------------------------------
@@ -443,9 +644,73 @@ def test_a_proxy_that_leads_nowhere(
     monkeypatch.setenv("no_proxy", "")
     report = examine(well)
     assert without_clock(report, endpoint="FAULT")
-    assert report.findings["endpoint"].told == f"the proxy does not lead to {server.url}"
+    told = f"the proxy that http_proxy names does not lead to {server.url}"
+    assert report.findings["endpoint"].told == told
     assert "NO_PROXY" in report.findings["endpoint"].remedy
     assert "hunter2" not in report.text
+
+
+@pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"])
+@pytest.mark.parametrize(
+    ("proxy", "problem"),
+    [
+        ("nonsense://me:hunter2@h:1", "cannot be used (ProxySchemeUnknown)"),
+        ("me:hunter2@127.0.0.1:1", "cannot be used (InvalidProxyURL)"),
+        ("http://me:hunter2@h:99999", "cannot be used (LocationParseError)"),
+        ("http://me:hunter2@[::1", "cannot be used (LocationParseError)"),
+        ("http://", "cannot be used (InvalidProxyURL)"),
+    ],
+)
+def test_a_proxy_that_is_none(
+    well: User,
+    server: AuthServer,
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+    proxy: str,
+    problem: str,
+) -> None:
+    """The variable is named, not the API's URL, nor the proxy's password."""
+    monkeypatch.setenv(variable, proxy)
+    monkeypatch.setenv("no_proxy", "")
+    report = examine(well)
+    assert without_clock(report, endpoint="FAULT")
+    assert report.findings["endpoint"].told == f"the proxy that {variable} names {problem}"
+    assert report.findings["endpoint"].remedy.startswith(f"check {variable} (")
+    assert "hunter2" not in report.text
+    assert server.counters.requests == 0
+
+
+def test_a_socks_proxy_that_leads_nowhere(
+    well: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for any other proxy; without PySocks, that it cannot be used."""
+    monkeypatch.setenv("http_proxy", f"socks5://me:hunter2@127.0.0.1:{closed_port()}")
+    monkeypatch.setenv("no_proxy", "")
+    report = examine(well)
+    assert without_clock(report, endpoint="FAULT")
+    told = f"the proxy that http_proxy names (does not lead to {server.url}|cannot be used .*)"
+    assert re.fullmatch(told, report.findings["endpoint"].told)
+    assert "hunter2" not in report.text
+
+
+def test_an_answer_that_is_far_too_large(well: User, server: AuthServer) -> None:
+    """The server was reached, so what it answered is the fault."""
+    server.fail(Huge())
+    report = examine(well)
+    assert without_clock(report, endpoint="FAULT")
+    told = f"the refresh endpoint at {server.url} answered with more than 1 MiB, which is no token"
+    assert report.findings["endpoint"].told == told
+    assert report.findings["endpoint"].remedy == "check refresh.url in the profile"
+
+
+def test_a_query_is_not_shown(well: User, server: AuthServer) -> None:
+    """The refresh URL's may hold a secret."""
+    well.describe(server, 'kind = "json"\nurl = "/auth/refresh?key=hunter2"')
+    report = examine(well)
+    assert report.is_healthy_but_for()
+    assert report.findings["endpoint"].told == f"{server.url}/auth/refresh answers"
+    server.fail(Status(302), times=None)
+    assert "hunter2" not in examine(well).text
 
 
 # --- The clock -----------------------------------------------------------------------------------
@@ -619,6 +884,24 @@ def test_a_certificate_that_nobody_trusts(user: User) -> None:
         f"{url} shows a certificate that is not trusted (self-signed certificate)"
     )
     assert "REQUESTS_CA_BUNDLE=" in report.findings["TLS"].remedy
+
+
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+@pytest.mark.parametrize("text", [None, "no certificate"])
+def test_certificates_that_are_not_there(
+    user: User, monkeypatch: pytest.MonkeyPatch, variable: str, text: str | None
+) -> None:
+    """The variable and the path that it names are the fault, not the API's URL."""
+    file = user.home / "ca.pem"
+    if text is not None:
+        file.write_text(text, encoding="utf-8")
+    monkeypatch.setenv(variable, str(file))
+    report = over_tls(user, f"https://127.0.0.1:{closed_port()}")
+    signs = {k: v for k, v in HEALTHY.items() if k not in ("endpoint", "clock")}
+    assert (report.status, report.signs()) == (1, {**signs, "TLS": "FAULT"})
+    assert report.findings["TLS"].told.startswith(f"{variable} names {file}, which cannot be used")
+    assert report.findings["TLS"].remedy.endswith(f"or: unset {variable}")
+    assert "base_url" not in report.text
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])

@@ -756,9 +756,11 @@ FAULTS: list[tuple[str, tuple[str, ...]]] = [
     (f'{LOGIN}url = "/l"\nuser_field = "u"', ("login.user_field is", "'username_field'")),
     (f'{PROD}{CLIENT}[prod.device]\nurl = "/d"\nscop = "a"', ("device.scop is", "'scope'")),
     (f'{PROD}{JSON}[prod.logout]\nurl = "/l"\nmethd = "a"', ("logout.methd", "'method'")),
+    (f'{PROD}"a\\u001b[31m\\nb" = 1\n{JSON}', (r"a\x1b[31m\nb is not known. Known here",)),
     # Keys that are missing, and what may have been meant for them.
     (f"[prod]\n{JSON}", ("base_url is missing: it must be a string",)),
     (f'[prod]\nbase_ulr = "x"\n{JSON}', ("base_url is missing", "'base_ulr' a misspelling of it?")),
+    (f'[prod]\nBASE_URL = "x"\n{JSON}', ("base_url is missing", "'BASE_URL' a misspelling of it?")),
     (
         PROD,
         (
@@ -792,15 +794,37 @@ FAULTS: list[tuple[str, tuple[str, ...]]] = [
         ("trusted_origins must be a list of strings, not a ",),
     ),
     (f"{PROD}trusted_origins = [1]\n{JSON}", ("trusted_origins must be a list of strings",)),
-    (f'{PROD}{JSON}ok = "200"', ("refresh.ok must be a number, or a list of numbers, not a str",)),
-    (f"{PROD}{JSON}ok = true", ("refresh.ok must be a number", "not true or false")),
-    (f"{PROD}{JSON}ok = 200.5", ("refresh.ok must be a number",)),
-    (f"{PROD}{JSON}rejected = [401, true]", ("refresh.rejected must be a number, or a list of ",)),
-    (f'{PROD}refresh_timeout = "5"\n{JSON}', ("refresh_timeout must be a number of seconds abov",)),
-    *(
-        (f"{PROD}refresh_timeout = {bad}\n{JSON}", ("refresh_timeout must be a number of seconds",))
-        for bad in ("0", "-1", "nan", "inf", "true")
+    (
+        f'{PROD}{JSON}ok = "200"',
+        ("refresh.ok must be a whole number, or a list of them, not a str",),
     ),
+    (f"{PROD}{JSON}ok = true", ("refresh.ok must be a whole number", "not true or false")),
+    (f"{PROD}{JSON}ok = 200.5", ("refresh.ok must be a whole number", "not a float")),
+    (
+        f"{PROD}{JSON}rejected = [401, true]",
+        ("refresh.rejected must be a whole number, or a list of ",),
+    ),
+    (
+        f'{PROD}refresh_timeout = "5"\n{JSON}',
+        ("refresh_timeout must be a number of seconds, not a str",),
+    ),
+    *(
+        (
+            f"{PROD}refresh_timeout = {bad}\n{JSON}",
+            ("refresh_timeout must be a number of seconds above 0, up to ",),
+        )
+        for bad in ("0", "-1", "nan", "inf", f"1{'0' * 400}")
+    ),
+    (
+        f"{PROD}refresh_timeout = true\n{JSON}",
+        ("refresh_timeout must be a number of seconds, not",),
+    ),
+    (
+        f"{PROD}{JSON}rejected = []",
+        ("refresh.rejected must be a whole number, or a list of them, not an empty list",),
+    ),
+    (f"{PROD}trusted_origins = [true]\n{JSON}", ("trusted_origins must be", "list of booleans")),
+    (f"{PROD}trusted_origins = [[1]]\n{JSON}", ("trusted_origins must be", "a list of lists")),
     (f'{PROD}allow_http = "yes"\n{JSON}', ("allow_http must be true or false, not a string",)),
     (f"{PROD}{JSON}bare = 1", ("refresh.bare must be true or false, not a number",)),
     (
@@ -896,16 +920,20 @@ FAULTS: list[tuple[str, tuple[str, ...]]] = [
         f'{PROD}[prod.refresh]\nkind = "bearer"\nurl = "/r"\nmethod = "a b"',
         ("refresh: 'a b' is no HTTP method such as 'POST'",),
     ),
-    (
-        f'{PROD}{OAUTH2}client_auth = "basic"',
-        ("refresh: client_auth='basic' needs both client_id",),
+    *(
+        (
+            f"{PROD}{OAUTH2}{line}",
+            ("refresh.client_id is missing: it must be the id that goes with the client's secret",),
+        )
+        for line in (
+            'client_auth = "basic"',
+            'client_auth = "post"\nextra.a = "b"',
+            'client_secret_file = "x"',
+        )
     ),
     (
-        f'{PROD}{OAUTH2}client_secret_file = "x"',
-        (
-            "refresh: ",
-            "needs both client_id and client_s",
-        ),
+        f'{PROD}{OAUTH2}clientid = "me"\nclient_auth = "basic"',
+        ("refresh.client_id is", "'clientid'"),
     ),
     (
         f'{PROD}{CLIENT}client_auth = "none"\nclient_secret_file = "x"',
@@ -937,7 +965,10 @@ FAULTS: list[tuple[str, tuple[str, ...]]] = [
         ("when.any_of.0.all_of.0.value is missing",),
     ),
     (f"{WHEN}all_of = [{{status = 401}}, {{status = 403}}]", ("when: all_of(", "never match")),
-    (f"{WHEN}status = []", ("when.status must be a number, or a list of numbers",)),
+    (
+        f"{WHEN}status = []",
+        ("when.status must be a whole number, or a list of them, not an empty list",),
+    ),
     # What only OAuth 2.0 has.
     (
         f'{PROD}{OAUTH2}[prod.device]\nurl = "/d"',
@@ -980,6 +1011,21 @@ def test_a_fault_is_named(file: Path, text: str, named: tuple[str, ...]) -> None
     [
         (f"[prod]\n[stage]\n{GOOD}", "prd", "there is no profile 'prd'; did you mean 'prod'?"),
         ("[prod]\n[stage]", "PROD", "there is no profile 'PROD'; did you mean 'prod'?"),
+        (
+            "[PRODUCTION]",
+            "production",
+            "there is no profile 'production'; did you mean 'PRODUCTION",
+        ),
+        (
+            "[PRODUCTION]",
+            "PRODUCTOIN",
+            "there is no profile 'PRODUCTOIN'; did you mean 'PRODUCTION",
+        ),
+        (
+            '["a\\u001b[31m"]\n["b\\nc"]',
+            "zzz",
+            r"there is no profile 'zzz'; there are: a\x1b[31m, b\nc",
+        ),
         ("[prod]\n[stage]", "zzz", "there is no profile 'zzz'; there are: prod, stage"),
         ("", "zzz", "there is no profile 'zzz'; there are none yet. Make it with: requests-jwt "),
         ("x = 1", "y", "there is no profile 'y'; there are none yet."),
@@ -1025,6 +1071,22 @@ def test_a_file_that_cannot_be_read_is_named(file: Path, tmp_path: Path) -> None
         Profiles.read(file)
     assert str(caught.value) == f"{file}: it is not UTF-8 text, as TOML must be"
     assert caught.value.__context__ is None, "it holds the text"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no folder in use can be deleted")
+def test_a_relative_path_in_a_folder_that_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A ProfileError like any other, for the profiles' own path and for those in a profile."""
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    text = f'{STORE}kind = "file"\npath = "t"\n'
+    for variable, value in (("REQUESTS_JWT_PROFILES", "p"), ("REQUESTS_JWT_PROFILES_TOML", text)):
+        monkeypatch.setenv(variable, value)
+        with pytest.raises(ProfileError, match=r"was deleted\. Go to a folder that is there"):
+            Profiles.read().profile("prod")
 
 
 # --- no secret, neither in nor out ---------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import socket
 import ssl
 import sys
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import certifi
 import requests
+from urllib3.exceptions import NewConnectionError
 
 from requests_jwt_refresh.adapter import environment
 from requests_jwt_refresh.errors import (
@@ -20,13 +23,14 @@ from requests_jwt_refresh.errors import (
     StoreError,
 )
 from requests_jwt_refresh.exchange import RefreshSession, post
-from requests_jwt_refresh.profiles import Profiles
+from requests_jwt_refresh.profiles import TEXT_VARIABLE, Profiles
 from requests_jwt_refresh.replies import http_date
-from requests_jwt_refresh.tokens import Token, jwt_claims
+from requests_jwt_refresh.tables import printable
+from requests_jwt_refresh.tokens import Token
 from requests_jwt_refresh.urls import origin_of
 
 from .exits import Exit, cause_and_remedy
-from .words import beside, lasting, moment, until
+from .words import beside, lasting, refresh_token_ends, until
 
 if TYPE_CHECKING:
     import argparse
@@ -35,7 +39,6 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.exchange import Wire
     from requests_jwt_refresh.profiles import Profile
     from requests_jwt_refresh.replies import Reply
-    from requests_jwt_refresh.stores.base import TokenStore
 
 _PROBE: Final = Token("requests-jwt-doctor")  # it opens nothing
 _LOCK_WAIT = 2.0  # seconds
@@ -55,21 +58,30 @@ class Finding(NamedTuple):
 
 
 def doctor(options: argparse.Namespace) -> int:
+    known = None
     try:
-        profile = Profiles.read().profile(options.name)
+        known = Profiles.read()
+        profile = known.profile(options.name)
     except ProfileError as error:
-        cause, remedy = cause_and_remedy(str(error))
-        return _report([Finding(_FAULT, "profile", cause, remedy or "mend it in that file")])
+        return _report([_unusable(error, options.name, known)])
     return _report(_findings(profile))
+
+
+def _unusable(error: ProfileError, name: str, known: Profiles | None) -> Finding:
+    cause, remedy = cause_and_remedy(str(error), name)
+    if known is not None and name not in known.content:
+        remedy = remedy or "to see all profiles: requests-jwt profiles"
+    place = "variable" if os.environ.get(TEXT_VARIABLE) else "file"
+    return Finding(_FAULT, "profile", cause, remedy or f"mend it in that {place}")
 
 
 def _report(findings: list[Finding] | Iterator[Finding]) -> int:
     faults = 0
     for each in findings:
         faults += each.sign == _FAULT
-        lines = [beside(f"{each.sign:<6}{each.what:<10}", each.told)]
+        lines = [beside(f"{each.sign:<6}{each.what:<10}", printable(each.told))]
         if each.remedy:
-            lines.append(beside(f"{'':<16}-> ", each.remedy))
+            lines.append(beside(f"{'':<16}-> ", printable(each.remedy)))
         sys.stdout.writelines(f"{line}\n" for line in lines)
         sys.stdout.flush()
     plural = "" if faults == 1 else "s"
@@ -80,7 +92,7 @@ def _report(findings: list[Finding] | Iterator[Finding]) -> int:
 def _findings(profile: Profile) -> Iterator[Finding]:
     yield Finding(_OK, "profile", f"{profile.name}, in {profile.file}")
     yield from _store(profile)
-    yield _lock(profile.store)
+    yield _lock(profile)
     yield from _secret(profile)
     yield from _token(profile)
     yield from _endpoint(profile)
@@ -100,7 +112,7 @@ def _store(profile: Profile) -> Iterator[Finding]:
             probe.clear()
             left = probe.load()
     except StoreError as error:
-        yield _faulty("store", f"{where}: {error}")
+        yield _faulty("store", f"{where}: {error}", profile.name)
         return
     if read != _PROBE or left is not None:
         yield Finding(
@@ -110,9 +122,9 @@ def _store(profile: Profile) -> Iterator[Finding]:
     yield Finding(_OK, "store", f"{where}: written, read, cleared")
 
 
-def _lock(store: TokenStore) -> Finding:
+def _lock(profile: Profile) -> Finding:
     try:
-        with store.lock(_LOCK_WAIT):
+        with profile.store.lock(_LOCK_WAIT):
             return Finding(_OK, "lock", "free")
     except LockTimeout:
         return Finding(
@@ -122,7 +134,7 @@ def _lock(store: TokenStore) -> Finding:
             "if it stays so, look for one that hangs",
         )
     except StoreError as error:
-        return _faulty("lock", str(error))
+        return _faulty("lock", str(error), profile.name)
 
 
 def _secret(profile: Profile) -> Iterator[Finding]:
@@ -131,7 +143,7 @@ def _secret(profile: Profile) -> Iterator[Finding]:
     try:
         profile.secret.read()
     except StoreError as error:
-        yield _faulty("secret", str(error))
+        yield _faulty("secret", str(error), profile.name)
     else:
         yield Finding(_OK, "secret", "the client secret is there")
 
@@ -141,14 +153,14 @@ def _token(profile: Profile) -> Iterator[Finding]:
     try:
         token = profile.store.load()
     except StoreError as error:
-        yield _faulty("token", str(error))
+        yield _faulty("token", str(error), profile.name)
         return
     if token is None:
         yield Finding(_FAULT, "token", "none: not logged in", log_in)
     elif token.refresh is None:
         yield Finding(_NOTE, "token", "there is no refresh token", f"to get one, {log_in}")
     else:
-        ends = moment(jwt_claims(token.refresh).get("exp"))
+        ends = refresh_token_ends(token)
         if ends is not None and ends <= time.time():
             yield Finding(_FAULT, "token", f"the refresh token is {until(ends)}", log_in)
         else:
@@ -162,6 +174,10 @@ def _endpoint(profile: Profile) -> Iterator[Finding]:
     """Ask the refresh endpoint, with no token, and look at what answers."""
     url = profile.refresh_url
     wire = environment(url)
+    unusable = _ca_bundle(url, wire)
+    if unusable is not None:
+        yield unusable
+        return
     cookies = requests.cookies.RequestsCookieJar()
     before, deadline = time.time(), time.monotonic() + _PATIENCE
     try:
@@ -169,14 +185,39 @@ def _endpoint(profile: Profile) -> Iterator[Finding]:
             reply = post(session, requests.Request("GET", url), wire, _PATIENCE)
     except RefreshUnavailable as error:
         is_over = time.monotonic() >= deadline
-        yield _unreachable(url, error.__cause__ or error, is_over=is_over)
+        if error.__cause__ is None:  # it did answer
+            told, _ = cause_and_remedy(str(error))
+            yield Finding(_FAULT, "endpoint", told, "check refresh.url in the profile")
+        else:
+            yield _unreachable(url, wire, error.__cause__, is_over=is_over)
         return
     yield _reached(url, reply)
     yield from _tls(url, wire)
     yield _clock(reply, before, time.time())
 
 
+def _ca_bundle(url: str, wire: Wire) -> Finding | None:
+    """Return what is wrong with the certificates that the environment names, if anything."""
+    if not (url.startswith("https:") and isinstance(wire.verify, str)):
+        return None
+    try:
+        _context(wire)
+    except OSError as error:
+        variable = _variable("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+        told = f"{variable} names {wire.verify}, which cannot be used ({_reason(error)})"
+        return Finding(
+            _FAULT, "TLS", told, f"name a file of CA certificates there, or: unset {variable}"
+        )
+    return None
+
+
+def _variable(*names: str) -> str:
+    """Return which of these environment variables is set, the first if none is."""
+    return next((name for name in names if os.environ.get(name)), names[0])
+
+
 def _reached(url: str, reply: Reply) -> Finding:
+    url = re.split("[?#]", url, maxsplit=1)[0]  # what follows may be a secret
     told = f"{url} answers"
     if 300 <= reply.status < 400:  # noqa: PLR2004 - redirection (RFC 9110 §15.4)
         return Finding(
@@ -199,7 +240,7 @@ def _reached(url: str, reply: Reply) -> Finding:
     return Finding(_OK, "endpoint", told)
 
 
-def _unreachable(url: str, error: BaseException, *, is_over: bool) -> Finding:
+def _unreachable(url: str, wire: Wire, error: BaseException, *, is_over: bool) -> Finding:
     where, innermost = origin_of(url), _innermost(error)
     if isinstance(innermost, ssl.SSLCertVerificationError):
         told = f"{where} shows a certificate that is not trusted ({innermost.verify_message})"
@@ -207,9 +248,9 @@ def _unreachable(url: str, error: BaseException, *, is_over: bool) -> Finding:
     if isinstance(error, requests.exceptions.SSLError):
         told = f"{where} speaks no TLS that is understood here ({_reason(innermost)})"
         return Finding(_FAULT, "TLS", told, "check base_url and its port: is it plain http there?")
-    if isinstance(error, requests.exceptions.ProxyError):
-        told = f"the proxy does not lead to {where}"
-        return Finding(_FAULT, "endpoint", told, "check HTTPS_PROXY and NO_PROXY")
+    problem = _proxy_problem(url, wire, error)
+    if problem:
+        return _proxy_fault(url, problem)
     if isinstance(error, requests.Timeout) or isinstance(innermost, TimeoutError) or is_over:
         told = f"{where} does not answer within {_PATIENCE:g} s"
         remedy = "is it up, and does a firewall or VPN stand between?"
@@ -217,6 +258,34 @@ def _unreachable(url: str, error: BaseException, *, is_over: bool) -> Finding:
     told = f"{where} cannot be reached ({_reason(innermost)})"
     remedy = "check base_url and refresh.url, and whether the server is up"
     return Finding(_FAULT, "endpoint", told, remedy)
+
+
+def _proxy_problem(url: str, wire: Wire, error: BaseException) -> str:
+    """Return what is wrong with the proxy, "" if it has nothing to do with the error."""
+    innermost = _innermost(error)
+    if isinstance(error, requests.exceptions.ProxyError):
+        return f"does not lead to {origin_of(url)}"
+    if _proxy(url, wire) is None:
+        return ""
+    if isinstance(error, _NO_ADDRESS):
+        return f"cannot be used ({_reason(innermost)})"
+    # SOCKS: a connection to the server itself would have had the system's own error within.
+    return f"does not lead to {origin_of(url)}" if type(innermost) is NewConnectionError else ""
+
+
+_NO_ADDRESS: Final = (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)
+
+
+def _proxy_fault(url: str, problem: str) -> Finding:
+    """Name the variable, not the proxy: that may hold a password."""
+    own = f"{url.partition(':')[0]}_proxy"
+    variable = _variable(own, own.upper(), "all_proxy", "ALL_PROXY")  # in requests' order
+    remedy = f"check {variable} (http://proxy.example.com:3128, say), or add the API to NO_PROXY"
+    return Finding(_FAULT, "endpoint", f"the proxy that {variable} names {problem}", remedy)
+
+
+def _proxy(url: str, wire: Wire) -> str | None:
+    return requests.utils.select_proxy(url, dict(wire.proxies or {}))
 
 
 _OWN_CA: Final = "for a CA of your own: export REQUESTS_CA_BUNDLE=/path/to/ca.pem"
@@ -248,20 +317,12 @@ def _reason(error: BaseException) -> str:
 def _tls(url: str, wire: Wire) -> Iterator[Finding]:
     """Say which TLS is spoken and how long the certificate is good, by a handshake of our own."""
     where = origin_of(url)
-    proxy = requests.utils.select_proxy(url, dict(wire.proxies or {}))
-    if where is None or where.scheme != "https" or proxy is not None:
+    if where is None or where.scheme != "https" or _proxy(url, wire) is not None:
         return
-    context = ssl.create_default_context()
     try:
-        if wire.verify is False:
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        else:
-            ca = wire.verify if isinstance(wire.verify, str) else certifi.where()
-            folder = Path(ca).is_dir()
-            context.load_verify_locations(None if folder else ca, ca if folder else None)
         with (
             socket.create_connection((where.host, where.port), _PATIENCE) as plain,
-            context.wrap_socket(plain, server_hostname=where.host) as spoken,
+            _context(wire).wrap_socket(plain, server_hostname=where.host) as spoken,
         ):
             version, certificate = spoken.version(), spoken.getpeercert()
     except OSError as error:
@@ -278,6 +339,18 @@ def _tls(url: str, wire: Wire) -> Iterator[Finding]:
     yield Finding(_NOTE if soon else _OK, "TLS", told, remedy)
 
 
+def _context(wire: Wire) -> ssl.SSLContext:
+    """Return a context that trusts whom requests would trust. Raises OSError if that is nobody."""
+    context = ssl.create_default_context()
+    if wire.verify is False:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        return context
+    ca = wire.verify if isinstance(wire.verify, str) else certifi.where()
+    folder = Path(ca).is_dir()
+    context.load_verify_locations(None if folder else ca, ca if folder else None)
+    return context
+
+
 def _clock(reply: Reply, before: float, after: float) -> Finding:
     theirs = http_date(reply.headers.get("Date") or "")
     if theirs is None:
@@ -291,6 +364,6 @@ def _clock(reply: Reply, before: float, after: float) -> Finding:
     return Finding(_NOTE, "clock", told, remedy)
 
 
-def _faulty(what: str, text: str) -> Finding:
-    cause, remedy = cause_and_remedy(text)
+def _faulty(what: str, text: str, name: str) -> Finding:
+    cause, remedy = cause_and_remedy(text, name)
     return Finding(_FAULT, what, cause, remedy)

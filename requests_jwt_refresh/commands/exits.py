@@ -15,6 +15,8 @@ from requests_jwt_refresh.errors import (
     RefreshUnavailable,
     StoreError,
 )
+from requests_jwt_refresh.profiles import is_name
+from requests_jwt_refresh.tables import printable
 
 
 class Exit(IntEnum):
@@ -30,9 +32,41 @@ class Exit(IntEnum):
     NOBODY_READS = 128 + 13  # as a shell reports SIGPIPE
 
 
-# Where a text goes from what happened to what helps. A path may have ". " in it, too.
-_REMEDY: Final = re.compile(r"\. (?=[A-Z`][\w'`-]*[ ,:])")
-_FOR_PROGRAMMERS: Final = "use FileStore or MemoryStore instead"
+# How a text goes on with what helps. Nothing else tells that from a path, which may have ". The"
+# in it, too, and a space or comma after that.
+_OPENINGS: Final = (
+    "Allow this program",
+    "Answer it",
+    "Check its name",
+    "Delete it by hand",
+    "Does the API",
+    "Edit it",
+    "Go to a folder",
+    "If it was you",
+    "Install (?:a real one|and start one|one)",
+    "Is (?:Redis or|the keyring's)",
+    "It was left",
+    "Known here",
+    "Log in to",
+    "Make (?:a first|it with)",
+    "Name (?:a file|another)",
+    "Nothing was",
+    "Put the secret",
+    "Start it",
+    "Take null",
+    "The keyring (?:is locked|refused)",
+    "The (?:token is|tokens are) kept",
+    "There is no keyring",
+    "Unlock it",
+    "Use (?:a folder of|a path of|another keyring)",
+    "`requests-jwt",
+)
+_REMEDY: Final = re.compile(rf"(?:\.|(?<=\?)) (?=(?:{'|'.join(_OPENINGS)})\b)")
+# What the library says to programmers, and how it is done in a profile.
+_IN_A_PROFILE: Final = {
+    "use FileStore or MemoryStore instead": "keep the token in a file: kind = 'file' in [{}.store]",
+    "allow_plaintext=True": "allow_plaintext = true in [{}.store]",
+}
 
 
 class Complaint(Exception):
@@ -47,23 +81,35 @@ def complain(cause: str, remedy: str) -> None:
     """Write one line of cause and one of remedy on stderr."""
     if sys.stderr is None:  # closed by whoever has started us
         return
-    sys.stderr.write(f"requests-jwt: {cause}\nrequests-jwt: {remedy}\n")
+    for line in (cause, remedy):
+        sys.stderr.write(f"requests-jwt: {printable(line)}\n")
 
 
 def explain(error: JWTRefreshError, name: str | None) -> Exit:
     """Write what went wrong and what helps; return the exit status that says the same."""
-    status, otherwise = _kind(error, name or "NAME")
-    cause, rest = cause_and_remedy(str(error))
+    status, otherwise = _kind(error, _placeholder(name))
+    cause, rest = cause_and_remedy(str(error), name)
     known = rest and rest.rstrip(".") != "The tokens are kept"
     complain(cause, _lowered(rest) if known else otherwise)
     return status
 
 
-def cause_and_remedy(text: str) -> tuple[str, str]:
-    """Return what happened, and what helps if the text says so; in words for the command line."""
-    text = text.replace(_FOR_PROGRAMMERS, "keep the token in a file: kind = 'file' in [NAME.store]")
+def cause_and_remedy(text: str, name: str | None = None) -> tuple[str, str]:
+    """Return what happened, and what helps if the text says so; in words for the command line.
+
+    `name` is that of the profile.
+    """
+    name = _placeholder(name)
+    for ours, theirs in _IN_A_PROFILE.items():
+        text = text.replace(ours, theirs.format(f'"{name}"' if "." in name else name))
     found = _REMEDY.search(text)
-    return (text, "") if found is None else (text[: found.start()], text[found.end() :])
+    if found is None:
+        return text, ""
+    return text[: found.start()], text[found.end() :].replace("init NAME", f"init {name}")
+
+
+def _placeholder(name: str | None) -> str:
+    return name if name is not None and is_name(name) else "NAME"
 
 
 def _kind(error: JWTRefreshError, name: str) -> tuple[Exit, str]:
@@ -83,4 +129,7 @@ def _kind(error: JWTRefreshError, name: str) -> tuple[Exit, str]:
 
 
 def _lowered(sentence: str) -> str:
-    return sentence[:1].lower() + sentence[1:]
+    """Return a sentence as it stands within another; names and what is to be typed stay."""
+    first = sentence.partition(" ")[0]
+    is_word = first.isalpha() and first.istitle()
+    return sentence[:1].lower() + sentence[1:] if is_word else sentence

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
+import re
 import stat
 import sys
 import tempfile
@@ -21,6 +23,7 @@ from requests_jwt_refresh.profiles import (
     check,
     default_path,
     is_name,
+    parsed,
 )
 from requests_jwt_refresh.stores.locking import file_lock, user_lock_path
 from requests_jwt_refresh.tables import nearest
@@ -30,10 +33,12 @@ from .exits import Complaint, Exit, complain
 from .words import ask, beside, harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 _LOCK_WAIT = 10.0  # seconds
 _NO_MODE: Final = 0o600
+_MARK: Final = "\ufeff"  # of byte order
+_LINE: Final = re.compile(r"[^\n]*\n|[^\n]+")  # TOML has no other line ends
 
 
 def init(options: argparse.Namespace) -> int:
@@ -94,7 +99,7 @@ def profiles(options: argparse.Namespace) -> int:
     else:
         _show(known, rows)
     for fault in faults:
-        complain(fault, "mend it in that file")
+        complain(fault, f"mend it in that {'file' if isinstance(known.file, Path) else 'variable'}")
     return Exit.USAGE if faults else Exit.DONE
 
 
@@ -153,6 +158,9 @@ def _ask_for_the_rest(options: argparse.Namespace) -> None:
         sys.stderr.write(f"{beside('Other kinds:   ', ', '.join(KINDS))}\n")
         kind = _answer("Server", "json", _must_be_one_of([*PRESETS, *KINDS]))
         options.preset, options.kind = (kind, None) if kind in PRESETS else (None, kind)
+    if options.kind == "oauth2" and (options.client_auth or options.device_url):
+        # First: without it no other answer makes a profile.
+        options.client_id = options.client_id or _answer("Client id", "", _must_be_given)
     if options.preset is None or options.preset == "express":
         _fill(options, "refresh_url", "Refresh endpoint, such as /auth/refresh", is_needed=True)
     if options.kind == "oauth2":
@@ -179,7 +187,7 @@ def _fill(
 
     def problem(answer: str) -> str | None:
         if is_needed and not answer:
-            return "this is needed"
+            return _must_be_given(answer)
         trial = argparse.Namespace(**{**vars(options), name: answer})
         return _problem(options.name, _content(trial))
 
@@ -223,6 +231,10 @@ def _expiry_problem(answer: str) -> str | None:
     return None if (field and value) or not answer else "it is FIELD=VALUE: message=Invalid JWT"
 
 
+def _must_be_given(answer: str) -> str | None:
+    return None if answer else "this is needed"
+
+
 def _must_be_one_of(choices: list[str]) -> Callable[[str], str | None]:
     def problem(answer: str) -> str | None:
         if answer in choices:
@@ -235,8 +247,9 @@ def _must_be_one_of(choices: list[str]) -> Callable[[str], str | None]:
 # --- the file ------------------------------------------------------------------------------------
 
 
-def _present(path: Path) -> list[str]:
-    return Profiles.read(path).names if path.exists() else []
+def _present(path: Path) -> Mapping[str, Any]:
+    """Return all that stands at the top of the file, profiles or not."""
+    return Profiles.read(path).content if path.exists() else {}
 
 
 def _exists(path: Path, name: str) -> ProfileError:
@@ -247,25 +260,92 @@ def _exists(path: Path, name: str) -> ProfileError:
 
 def _write(path: Path, name: str, content: Mapping[str, Any], *, replace: bool) -> None:
     """Add a profile to the file, whole or not at all; what else is in it stays as it is."""
-    import tomlkit  # noqa: PLC0415 - slow to import, and only this needs it
-
     path = Path(os.path.realpath(path))  # the owner's own link, as of people who keep them in git
     with file_lock(user_lock_path("profiles", str(path)), _LOCK_WAIT):
         present = _present(path)
         if name in present and not replace:
             raise _exists(path, name)
-        text = path.read_bytes().decode("utf-8-sig") if path.exists() else ""
+        text = path.read_bytes().decode() if path.exists() else ""
+        mark, text = text[: text.startswith(_MARK)], text.removeprefix(_MARK)
+        expected = _comparable({**present, name: content})
+        for written in _written(text, name, content, is_there=name in present):
+            if _comparable(parsed(written)[0]) == expected:
+                _replace(path, mark + written)
+                return
+    raise ProfileError(
+        f"{path}: {name!r} is written in a way that cannot be replaced from here, and nothing was "
+        "changed. Edit it by hand, or take it out and try again"
+    )
+
+
+def _comparable(content: Mapping[str, Any]) -> str:
+    """Return a text that is the same for the same content: nan equals nan, and true is not 1."""
+    return json.dumps(content, sort_keys=True, default=repr)
+
+
+def _written(text: str, name: str, content: Mapping[str, Any], *, is_there: bool) -> Iterator[str]:
+    """Yield the text with the profile in it, first in the way that keeps all other letters.
+
+    That one reads lines, and may be fooled by what only looks like a header.
+    """
+    import tomlkit  # noqa: PLC0415 - slow to import, and only this needs it
+    from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415
+
+    ends = "\r\n" if "\r\n" in text else "\n"
+    table = tomlkit.dumps({name: content}).replace("\n", ends)
+    if not is_there:
+        yield _appended(text, table, ends)
+        return
+    yield _exchanged(text, name, table)
+    with suppress(TOMLKitError):
         document = tomlkit.parse(text)
-        table = tomlkit.table()
-        for key, value in content.items():
-            table.add(key, value)
-        if name in document:
-            document[name] = table
-        else:
-            if text.strip():
-                document.add(tomlkit.nl())
-            document.add(name, table)
-        _replace(path, tomlkit.dumps(document))
+        document[name] = content
+        yield tomlkit.dumps(document)  # loses comments below the old table
+
+
+def _appended(text: str, table: str, ends: str) -> str:
+    if not text.strip():
+        return text + table
+    text += "" if text.endswith("\n") else ends
+    is_apart = not text.splitlines()[-1].strip()
+    return f"{text}{'' if is_apart else ends}{table}"
+
+
+def _exchanged(text: str, name: str, table: str) -> str:
+    """Return the text with `table` in place of the first of the profile's tables, the others gone.
+
+    Comments and blank lines at the end of a table stay: they may be about what comes next.
+    """
+    kept: list[str] = []
+    for key, spans in itertools.groupby(_spans(text), lambda span: _first_key(span[0])):
+        if key != name:
+            kept += itertools.chain.from_iterable(spans)
+            continue
+        *inner, last = [_tail(span) for span in spans]
+        kept += [table, *(line for tail in inner if "".join(tail).strip() for line in tail), *last]
+        table = ""
+    return "".join(kept)
+
+
+def _spans(text: str) -> list[list[str]]:
+    """Return the lines of each table, from its header to the next; first those before any."""
+    spans: list[list[str]] = []
+    for line in _LINE.findall(text):
+        if not spans or _first_key(line) is not None:
+            spans.append([])
+        spans[-1].append(line)
+    return spans
+
+
+def _first_key(line: str) -> str | None:
+    """Return `a` of a header line, which is [a], [a.b] or [[a]]; None for any other line."""
+    return next(iter(parsed(line)[0]), None) if line.lstrip().startswith("[") else None
+
+
+def _tail(span: list[str]) -> list[str]:
+    """Return the blank lines and comments at the end of a table."""
+    tail = itertools.takewhile(lambda line: not line.split("#")[0].strip(), reversed(span))
+    return list(tail)[::-1]
 
 
 def _replace(path: Path, text: str) -> None:

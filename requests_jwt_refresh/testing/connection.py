@@ -106,10 +106,11 @@ class Connection(BaseHTTPRequestHandler):
 
     def _hang_up_late(self, seen: SeenRequest) -> None:
         """Close at the worst moment: when the next request arrives on this connection."""
-        for _ in self._pieces(seen):
-            pass  # or a client that sends it all before it reads would see a reset
-        self.rfile.read(1)
         self.close_connection = True
+        with contextlib.suppress(ValueError):  # malformed: it has had its answer all the same
+            for _ in self._pieces(seen):
+                pass  # or a client that sends it all before it reads would see a reset
+            self.rfile.read(1)
 
 
 def _has_body(seen: SeenRequest) -> bool:
