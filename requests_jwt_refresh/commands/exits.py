@@ -90,7 +90,7 @@ def explain(error: JWTRefreshError, name: str | None) -> Exit:
     status, otherwise = _kind(error, _placeholder(name))
     cause, rest = cause_and_remedy(str(error), name)
     known = rest and rest.rstrip(".") != "The tokens are kept"
-    complain(cause, _lowered(rest) if known else otherwise)
+    complain(cause, lowered(rest) if known else otherwise)
     return status
 
 
@@ -128,7 +128,7 @@ def _kind(error: JWTRefreshError, name: str) -> tuple[Exit, str]:
     return Exit.FAULT, f"to look closer: requests-jwt doctor {name}"
 
 
-def _lowered(sentence: str) -> str:
+def lowered(sentence: str) -> str:
     """Return a sentence as it stands within another; names and what is to be typed stay."""
     first = sentence.partition(" ")[0]
     is_word = first.isalpha() and first.istitle()

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from requests_jwt_refresh.commands.exits import complain
+from requests_jwt_refresh.commands.exits import cause_and_remedy, complain, lowered
 from requests_jwt_refresh.errors import JWTRefreshError
 from requests_jwt_refresh.profiles import PATH_VARIABLE, Profiles, default_path
 
@@ -146,7 +146,8 @@ def _is_ready(profiles: Profiles, name: str) -> bool:
             return True
         complain(f"profile {name!r} is not logged in", f"log in with: requests-jwt login {name}")
     except JWTRefreshError as error:
-        complain(str(error), _WITHOUT)
+        cause, remedy = cause_and_remedy(str(error), name)
+        complain(cause, f"{_WITHOUT}; {lowered(remedy)}" if remedy else _WITHOUT)
     except Exception as error:  # noqa: BLE001 - the program must not suffer
         complain(f"profile {name!r} cannot be used ({type(error).__name__})", _WITHOUT)
     return False
