@@ -150,9 +150,10 @@ class DressedAdapter(JWTRefreshAdapter):
         name = self.profile.name
         if isinstance(error, StoreError) and was_told(name):
             return
-        fault = f"{type(error).__name__}, which no text of ours explains"  # nor what it may hold
+        is_ours = isinstance(error, JWTRefreshError)
+        told = error if is_ours else f"something is broken here ({type(error).__name__})"
         say(
-            f"profile {name!r}: {error if isinstance(error, JWTRefreshError) else fault}",
+            f"profile {name!r}: {told}",
             f"until that is mended, the API's own answer stands: requests-jwt doctor {name}",
             f"{type(error).__name__} of {name}",
         )
@@ -175,7 +176,7 @@ class DressedAdapter(JWTRefreshAdapter):
 class Dressed(BaseAdapter):
     """A session's own adapter, in every way but that it sends with a token.
 
-    It is made when a request asks for it, and never kept.
+    It is made when a request asks for it; no session keeps it.
     """
 
     def __init__(
