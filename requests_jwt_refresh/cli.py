@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import errno
 import importlib
+import io
 import os
 import re
 import sys
@@ -52,11 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Raises SystemExit after ``--help`` and for arguments that make no sense, as argparse does.
     """
-    if sys.stdout is None:  # closed by whoever has started us
-        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - to the end of the program
+    is_heard = sys.stdout is not None
+    _repair_streams()
     try:
         try:
-            return _run(_parser(), sys.argv[1:] if arguments is None else list(arguments))
+            return _run(sys.argv[1:] if arguments is None else list(arguments), is_heard=is_heard)
         finally:
             sys.stdout.flush()  # here, where a reader that has left can be told from a fault
     except KeyboardInterrupt:
@@ -74,7 +76,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FAULT
 
 
-def _run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
+def _repair_streams() -> None:
+    """See to it that whatever is said can be said, and that reading finds an end."""
+    # In the order of their numbers, so that each gets its own; to the end of the program.
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # closed by whoever has started us
+            setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115
+    for stream in (sys.stdout, sys.stderr):
+        # What the terminal's encoding does not have must not fail when the work has been done.
+        # Whoever has set another way, such as for paths of any bytes, knows why.
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _run(arguments: list[str], *, is_heard: bool) -> int:
+    parser = _parser()
     arguments, command = _without_command(arguments)
     options = parser.parse_args(arguments)
     options.command = command
@@ -86,6 +102,8 @@ def _run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     if options.run is None:
         parser.print_help(sys.stderr)
         return USAGE
+    if options.is_to_be_heard and not is_heard:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
     # Brings requests, which --help does without.
     from .commands.exits import Complaint, complain, explain  # noqa: PLC0415
     from .errors import JWTRefreshError  # noqa: PLC0415
@@ -95,7 +113,8 @@ def _run(parser: argparse.ArgumentParser, arguments: list[str]) -> int:
     except JWTRefreshError as error:
         return explain(error, getattr(options, "name", None))
     except EOFError:
-        complain("an answer is needed, and nobody gave one", "run it in a terminal, or pipe it in")
+        where = "type it" if sys.stdin.isatty() else "run it in a terminal"
+        complain("an answer is needed, and nobody gave one", f"{where}, or pipe it in")
     except Complaint as fault:
         complain(fault.cause, fault.remedy)
     return USAGE
@@ -161,7 +180,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=_Help,
     )
     parser.add_argument("--version", action="store_true", help="show the version and exit")
-    parser.set_defaults(run=None)
+    parser.set_defaults(run=None, is_to_be_heard=False)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
     for add in _COMMANDS.values():
         add(commands)
@@ -390,7 +409,7 @@ def _add_token(commands: _Commands) -> None:
     token.add_argument(
         "--seconds", type=_seconds, metavar="N", help="refresh it if less than N seconds are left"
     )
-    token.set_defaults(run=_from("account", "token"))
+    token.set_defaults(run=_from("account", "token"), is_to_be_heard=True)
 
 
 def _seconds(text: str) -> float:
@@ -421,7 +440,7 @@ def _add_logout(commands: _Commands) -> None:
         "logout",
         "forget the token",
         description="Tells the server first, if the profile says how. The token is forgotten "
-        "here in any case; if the server could not be told, the status is 4.",
+        "here even if the server cannot be told; the status is 4 then.",
         epilog=_examples(("requests-jwt logout prod", "done for today")) + _EXIT_STATUSES,
     )
     _add_name(logout)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import StoreError
+from .errors import InvalidToken, StoreError
 from .stores.keyring import KeyringStore
 from .tokens import Token
 
@@ -58,8 +58,17 @@ class SecretInKeyring:
         return held.access
 
     def write(self, secret: str) -> None:
-        """Keep the secret. Raises StoreError, or InvalidToken if no header can carry it."""
-        self._entry.save(Token(secret))
+        """Keep the secret. Raises StoreError, or InvalidToken if no entry of ours can be that."""
+        try:
+            token = Token(secret)
+        except InvalidToken:
+            pass  # and no cause: it speaks of an access token
+        else:
+            return self._entry.save(token)
+        raise InvalidToken(
+            "the client secret cannot be kept in the keyring, which takes printable ASCII without "
+            "outer spaces or 'Bearer '. Put the secret there alone, or into a client_secret_file"
+        )
 
     def is_there(self) -> bool:
         """Whether there is one. Raises StoreError."""

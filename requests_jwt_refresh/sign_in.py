@@ -180,28 +180,37 @@ def log_in_by_device(
     """
     with _session(wire, seconds) as session:
         what = "device authorization endpoint"
-        code = _device_code(post(session, login.ask(), wire, seconds, what))
+        code = _device_code(login, post(session, login.ask(), wire, seconds, what))
         show(code)
         deadline = time.monotonic() + code.seconds
-        interval = code.interval
+        interval, failure = code.interval, None
         while (left := deadline - time.monotonic()) > 0:
             time.sleep(min(interval, left))
             try:
                 reply = post(session, login.poll(code.device_code), wire, seconds, "token endpoint")
-            except RefreshUnavailable:
+            except RefreshUnavailable as error:
                 interval = min(max(2 * interval, 1.0), _LONGEST_INTERVAL)  # §3.5: backoff
+                failure = error
                 continue
-            error = find(parse_json(reply.body), "error")
-            if error == "slow_down":
-                interval += _SLOWER
-            elif error == "access_denied":
+            error_code = find(parse_json(reply.body), "error")
+            is_over = time.monotonic() >= deadline
+            if error_code == "access_denied":
                 raise RefreshRejected("the request was refused in the browser")
-            elif error == "expired_token" or (
-                error == "invalid_grant" and time.monotonic() >= deadline
-            ):
+            if error_code == "expired_token" or (error_code == "invalid_grant" and is_over):
+                failure = None
                 break
-            elif error != "authorization_pending" and not _may_pass(reply.status):
-                return _device_token(login, reply)
+            if error_code not in ("authorization_pending", "slow_down"):
+                try:
+                    return _device_token(login, reply)
+                except RefreshUnavailable as error:
+                    if not _may_pass(reply.status):
+                        raise
+                    failure = error
+                    continue
+            failure = None
+            interval += _SLOWER if error_code == "slow_down" else 0.0
+    if failure is not None:
+        raise RefreshUnavailable(f"the code has expired, and nobody could be asked: {failure}")
     raise RefreshRejected("the code has expired: nobody has agreed in time")
 
 
@@ -226,8 +235,10 @@ def _device_token(login: DeviceLogin, reply: Reply) -> Token:
     raise RefreshUnavailable("the token endpoint does not take its own device code (invalid_grant)")
 
 
-def _device_code(reply: Reply) -> DeviceCode:
+def _device_code(login: DeviceLogin, reply: Reply) -> DeviceCode:
     document = parse_json(reply.body)
+    if _may_pass(reply.status) or 300 <= reply.status < 400:  # noqa: PLR2004 - RFC 9110 §15.4
+        login.client.read(reply)  # raises what such a status means of any endpoint
     if reply.status != 200:  # noqa: PLR2004 - RFC 8628 §3.2
         raise RefreshUnavailable(
             f"the device authorization endpoint answered {reply.status}: check its URL, client_id "
@@ -247,7 +258,7 @@ def _device_code(reply: Reply) -> DeviceCode:
     return DeviceCode(
         _showable(texts["user_code"]),
         _browsable(url),
-        _browsable(complete) if isinstance(complete, str) else None,
+        _browsable_whole(complete),
         texts["device_code"],
         _number(find(document, "expires_in"), 600.0, _LONGEST_WAIT),
         max(_number(find(document, "interval"), _INTERVAL, _LONGEST_INTERVAL), _SHORTEST_INTERVAL),
@@ -265,6 +276,15 @@ def _browsable(url: str) -> str:
     except InvalidURL as error:
         problem = str(error)
     raise RefreshUnavailable(f"the device authorization endpoint named no page to go to: {problem}")
+
+
+def _browsable_whole(url: object) -> str | None:
+    """Return a URL that spares somebody the typing, None if it cannot be shown as it is."""
+    try:
+        whole = checked(str(url or ""), what="the verification page", allow_http=True)
+    except InvalidURL:
+        return None
+    return whole if whole == _showable(whole) else None
 
 
 def _number(value: object, default: float, largest: float) -> float:

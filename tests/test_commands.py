@@ -26,6 +26,8 @@ from urllib.parse import parse_qs
 import pytest
 
 from requests_jwt_refresh import cli
+from requests_jwt_refresh.commands.words import refresh_token_ends
+from requests_jwt_refresh.errors import StoreError
 from requests_jwt_refresh.profiles import Profiles
 from requests_jwt_refresh.stores.file import FileStore
 from requests_jwt_refresh.testing import AuthServer, Counters, Status
@@ -219,8 +221,23 @@ class Terminal:
             more = os.read(self._ours, 65536)
         except OSError:  # how Linux says that nobody has the other side open
             return False
-        self.shown += more.decode()
+        self.shown += more.decode(errors="replace")
         return bool(more)
+
+
+def impatient(user: User) -> None:
+    """Let the profile wait for no longer than a moment, so that nothing that is sent comes back."""
+    text = user.file.read_text(encoding="utf-8")
+    assert "refresh_timeout = 10\n" in text
+    text = text.replace("refresh_timeout = 10\n", "refresh_timeout = 0.1\n")
+    user.file.write_text(text, encoding="utf-8")
+
+
+def end_without(stream: str, *arguments: str) -> Said:
+    """Run a command as a program of its own with 0, 1 or 2 closed: its input, output or errors."""
+    command = ["sh", "-c", f'exec "$@" {stream}>&-', "sh", SCRIPT, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT, check=False)
+    return Said(done.returncode, done.stdout, done.stderr)
 
 
 def jwt(claims: object) -> str:
@@ -880,6 +897,13 @@ def test_status_of_opaque_tokens(user: User, server: AuthServer) -> None:
     assert no_part_of(token, said)
 
 
+def test_a_claim_with_a_long_name(user: User, server: AuthServer) -> None:
+    """There is a space between the name and what it says."""
+    user.describe(server)
+    user.holds(Token(jwt({"preferred_username": "alice"}), "r"))
+    assert "\npreferred_username alice\n" in user.run("status", "prod").out
+
+
 def test_a_path_is_shown_whole(user: User, server: AuthServer) -> None:
     """Paths and URLs are there to be copied, however long they are."""
     path = user.home / ("x" * 100) / "token.json"
@@ -892,6 +916,56 @@ def test_status_of_an_expired_refresh_token(user: User, server: AuthServer) -> N
     user.describe(server)
     user.holds(Token(jwt({}), jwt({"exp": time.time() - 60}), time.time() - 60))
     assert user.run("status", "prod").status == 3
+
+
+NOW = 1_800_000_000.0  # by our clock, when the tokens came in
+HOUR = 3600.0
+
+
+@pytest.mark.parametrize(
+    ("access", "refresh", "ends"),
+    [
+        (None, {}, None),
+        (None, {"iat": NOW}, None),
+        (None, {"exp": NOW + HOUR}, NOW + HOUR),
+        ({"iat": NOW}, {"exp": NOW + HOUR, "iat": NOW}, NOW + HOUR),
+        ({"iat": NOW - HOUR}, {"exp": NOW - 60, "iat": NOW - HOUR}, NOW + HOUR - 60),
+        (None, {"exp": NOW - 60, "iat": NOW - HOUR}, NOW + HOUR - 60),
+        ({"iat": NOW + HOUR}, {"exp": NOW + 2 * HOUR, "iat": NOW + HOUR}, NOW + 2 * HOUR),
+        ({"iat": NOW}, {"exp": NOW + 60, "iat": NOW - 9 * HOUR}, NOW + 60),
+        ({"iat": "x"}, {"exp": NOW + HOUR, "iat": [1]}, NOW + HOUR),
+    ],
+    ids=[
+        "silent",
+        "no end",
+        "no beginning",
+        "same time",
+        "server behind",
+        "server behind, opaque",
+        "server ahead",
+        "not rotated",
+        "nonsense",
+    ],
+)
+def test_when_a_refresh_token_ends(
+    access: dict[str, object] | None, refresh: dict[str, object], ends: float | None
+) -> None:
+    """Counted by the server's own clock from when the tokens came in; never before its `exp`."""
+    token = Token(None if access is None else jwt(access), jwt(refresh))
+    assert refresh_token_ends(came_in(token, NOW)) == ends
+    assert refresh_token_ends(token) == refresh.get("exp")  # nobody knows when it came in
+
+
+def test_status_where_the_servers_clock_is_behind(user: User, server: AuthServer) -> None:
+    """A login that has just been made is one: exit status 0."""
+    user.describe(server)
+    there = time.time() - HOUR
+    claims = {"iat": there, "exp": there + 600}
+    user.holds(received(Token(jwt(claims), jwt(claims))))
+    said = user.run("status", "prod", "--json")
+    shown = json.loads(said.out)
+    assert (said.status, said.err, shown["logged_in"]) == (0, "", True)
+    assert 500 < shown["refresh_token"]["expires_in"] <= 600
 
 
 def test_status_for_programs(user: User, server: AuthServer) -> None:
@@ -966,6 +1040,22 @@ def test_times_that_make_no_sense(user: User, server: AuthServer, exp: str) -> N
     assert user.run("status", "prod").status in (0, 3)
     said = user.run("status", "prod", "--json")
     json.loads(said.out, parse_constant=not_json)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_numbers_that_are_none(user: User, server: AuthServer, number: str) -> None:
+    """However deep in a claim they are, --json stays JSON (RFC 8259 §6)."""
+    user.describe(server)
+    claims = f'{{"sub": {number}, "aud": ["a", {number}, {{"b": [{number}]}}]}}'
+    user.holds(Token(jwt(claims), "r"))
+
+    def not_json(text: str) -> None:
+        raise AssertionError(f"{text} is no JSON")
+
+    said = user.run("status", "prod", "--json")
+    shown = json.loads(said.out, parse_constant=not_json)["claims"]
+    told = number.replace("1e999", "Infinity")
+    assert shown == {"sub": told, "aud": ["a", told, {"b": [told]}]}
 
 
 @pytest.mark.parametrize("seconds", [1e17, 1e300])
@@ -1324,6 +1414,129 @@ def test_logout_without_the_clients_secret(user: User, server: AuthServer) -> No
     cause, _ = said.cause_and_remedy()
     assert (said.status, user.token_file.exists()) == (4, False)
     assert "secret.txt" in cause
+
+
+def test_logout_while_the_store_is_locked(user: User, server: AuthServer) -> None:
+    """Exit status 5, and really nothing was changed: not here, and not there."""
+    user.describe(server, logout=LOGOUT)
+    token = user.holds(received(server.login()))
+    impatient(user)
+    with user.store.lock(5):
+        said = user.run("logout", "prod")
+    _, remedy = said.cause_and_remedy()
+    assert (said.status, said.out, user.held, server.counters) == (5, "", token, Counters())
+    assert remedy.startswith("nothing was changed")
+    assert server.family_alive(token)
+
+
+def test_logout_tells_the_newest_token(
+    user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody refreshes while the lock is waited for: it is their token that goes back."""
+    user.describe(server, logout=LOGOUT)
+    user.holds(received(server.login()))
+    newest = received(server.login())
+    lock = FileStore.lock
+
+    def late(store: FileStore, timeout: float) -> contextlib.AbstractContextManager[None]:
+        store.save(newest)
+        return lock(store, timeout)
+
+    monkeypatch.setattr(FileStore, "lock", late)
+    assert user.run("logout", "prod") == Said(0, logged_out(user), "")
+    assert body_of(server, "logout") == {"refresh_token": newest.refresh}
+    assert server.requests[0].bearer == newest.access
+
+
+def test_logout_tells_a_token_that_could_not_be_saved(
+    user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full, but what has just been fetched is what the server takes back."""
+    user.describe(server, logout=LOGOUT)
+    old = user.holds(expired(server))
+    save = FileStore.save
+
+    def full(store: FileStore, token: Token) -> None:
+        if token != old:
+            raise StoreError("the disk is full")
+        save(store, token)
+
+    monkeypatch.setattr(FileStore, "save", full)
+    assert user.run("logout", "prod") == Said(0, logged_out(user), "")
+    assert body_of(server, "logout")["refresh_token"] != old.refresh
+    assert (server.counters.reuse, server.counters.logouts) == (0, 1)
+
+
+def test_logout_from_a_store_that_cannot_be_cleared(
+    user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit status 5, and nobody hears that nothing was changed: the server has been told."""
+    user.describe(server, logout=LOGOUT)
+    token = user.holds(received(server.login()))
+
+    def clear(_store: FileStore) -> None:
+        raise StoreError("the disk is broken. Nothing was changed; mend it")
+
+    monkeypatch.setattr(FileStore, "clear", clear)
+    said = user.run("logout", "prod")
+    cause, remedy = said.cause_and_remedy()
+    assert (said.status, said.out, user.held) == (5, "", token)
+    assert cause == "the server was told, but the token is still here: the disk is broken"
+    assert remedy.startswith("it is not good any more")
+    assert not server.family_alive(token)
+    for flags, tables in ((["--local"], {"logout": LOGOUT}), ([], {})):
+        user.describe(server, **tables)
+        said = user.run("logout", "prod", *flags)
+        assert (said.status, said.cause_and_remedy()) == (
+            5,
+            ("the disk is broken", "nothing was changed; mend it"),
+        )
+
+
+# --- closed streams, and what they cannot show ---------------------------------------------------
+
+
+def test_without_standard_input(user: User, server: AuthServer) -> None:
+    """<&- is an input that has nothing: exit status 2, two lines."""
+    user.describe(server, login='url = "/auth/login"')
+    for command in (("login", "prod"), ("init", "new")):
+        said = end_without("0", *command)
+        said.cause_and_remedy()
+        assert (said.status, said.out) == (2, "")
+    assert server.counters == Counters()
+
+
+def test_without_standard_error(user: User, server: AuthServer) -> None:
+    """2>&-: nobody hears of it, but what is done and the exit status are the same."""
+    device = 'url = "/auth/device"\ntoken_url = "/auth/token"'
+    server.device_lifetime = 0.01
+    user.describe(server, OAUTH2_REFRESH, device=device)
+    assert end_without("2", "login", "prod") == Said(3, "", "")
+    assert server.counters.requests == 2
+    assert end_without("2", "status", "prod").status == 3
+    assert end_without("2", "nonsense") == Said(2, "", "")
+
+
+def test_a_token_that_goes_nowhere(user: User, server: AuthServer) -> None:
+    """>&- is a fault where the output is all that is wanted: exit status 1, and no request."""
+    user.describe(server)
+    user.holds(expired(server))
+    said = end_without("1", "token", "prod")
+    cause, _ = said.cause_and_remedy()
+    assert (said.status, server.counters) == (1, Counters())
+    assert cause.startswith("what was to be said cannot be written")
+    assert end_without("1", "refresh", "prod") == Said(0, "", "")
+
+
+def test_a_path_that_stdout_has_no_signs_for(
+    user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is escaped, and not the end of the program."""
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    user.describe(server, store='kind = "file"\npath = "Zoë.json"')
+    said = end(start("status", "prod"))
+    assert (said.status, "Zo\\xeb.json" in said.out) == (3, True)
+    said.cause_and_remedy()
 
 
 # --- all of it -----------------------------------------------------------------------------------

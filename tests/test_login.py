@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import re
+import signal
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,8 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from requests_jwt_refresh.errors import LockTimeout, StoreError
+from requests_jwt_refresh.stores.file import FileStore
 from requests_jwt_refresh.testing import (
     HTML,
     AuthServer,
@@ -36,6 +39,7 @@ from tests.test_commands import (
     body_of,
     end,
     expired,
+    impatient,
     jwt,
     no_part_of,
     pytestmark,
@@ -254,6 +258,50 @@ def test_a_login_cures_a_store_that_cannot_be_read(user: User, server: AuthServe
         assert user.run("token", "prod").status == 0
 
 
+def test_a_password_login_while_the_store_is_locked(user: User, server: AuthServer) -> None:
+    """Exit status 5 before the server is asked for tokens that nobody could keep."""
+    user.describe(server, **LOGIN)
+    impatient(user)
+    with user.store.lock(5):
+        said = user.run("login", "prod", typed=f"bob\n{PASSWORD}\n")
+    _, remedy = said.cause_and_remedy()
+    assert (said.status, said.out, server.counters) == (5, "", Counters())
+    assert remedy.startswith("nothing was changed")
+
+
+@pytest.mark.parametrize(
+    ("claims", "name"),
+    [
+        ({"preferred_username": None, "sub": "alice"}, "alice"),
+        ({"preferred_username": "", "username": " ", "sub": "alice"}, "alice"),
+        ({"name": True, "email": ["a"], "sub": {"a": 1}, "user_id": 7}, "7"),
+        ({"username": 0, "sub": "alice"}, "0"),
+        ({"sub": None}, ""),
+    ],
+)
+def test_who_is_logged_in(
+    user: User, server: AuthServer, claims: dict[str, object], name: str
+) -> None:
+    """The first claim that is a name: a text that is not blank, or a number."""
+    user.describe(server, **LOGIN)
+    server.fail(JSONBody({"access_token": jwt(claims)}), on="login")
+    said = user.run("login", "prod", typed=f"bob\n{PASSWORD}\n")
+    who = f" as {name}" if name else ""
+    assert said.out.splitlines()[0] == f"Logged in to prod{who}."
+
+
+def test_a_name_that_stdout_has_no_signs_for(
+    user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is escaped: a login that has gone well does not end in a traceback."""
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    user.describe(server, **LOGIN)
+    server.fail(JSONBody({"access_token": jwt({"sub": "Zoë→"})}), on="login")
+    said = end(start("login", "prod", "-u", "bob"), typed="hunter2\n")
+    assert (said.status, said.err) == (0, "")
+    assert said.out.startswith("Logged in to prod as Zo\\xeb\\u2192.\n")
+
+
 def test_a_name_cannot_steer_the_terminal(user: User, server: AuthServer) -> None:
     """Who is logged in is shown as printable text."""
     user.describe(server, **LOGIN)
@@ -309,6 +357,95 @@ def test_a_refresh_token_that_cannot_be_tried(user: User, server: AuthServer) ->
     assert "try again later" in remedy
     server.start()
     assert user.run("token", "prod").status == 0
+
+
+def test_a_refresh_token_while_the_store_is_locked(user: User, server: AuthServer) -> None:
+    """It is not sent, as what comes of it could not be kept: exit status 4, and good later on."""
+    user.describe(server)
+    given = str(server.login("bob").refresh)
+    impatient(user)
+    with user.store.lock(5):
+        said = user.run("login", "prod", "--refresh-token", "-", typed=given)
+    assert (said.status, said.out, server.counters) == (4, "", Counters())
+    assert said.cause_and_remedy()[1] == "nothing was stored; try again later"
+    user.describe(server)
+    assert user.run("login", "prod", "--refresh-token", "-", typed=given) == good(user, "bob")
+
+
+@pytest.mark.parametrize("kind", ["login", "refresh"])
+def test_the_store_is_locked_from_before_the_server_is_asked(
+    user: User, server: AuthServer, kind: Any
+) -> None:
+    """Nobody can come in between the server's answer and the save."""
+    user.describe(server, **LOGIN)
+    given = str(server.login("bob").refresh)
+    flags = ("--refresh-token", "-") if kind == "refresh" else ("--username", "bob")
+    with server.gate(on=kind) as gate:
+        process = start("login", "prod", *flags)
+        assert process.stdin is not None
+        process.stdin.write(f"{given}\n")
+        process.stdin.flush()
+        gate.wait_for(1, WAIT)
+        with pytest.raises(LockTimeout), user.store.lock(0):
+            pass
+        gate.open()
+        assert end(process) == good(user, "bob")
+
+
+def test_a_refresh_token_that_cannot_be_tried_is_stored_under_the_same_lock(
+    user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock is taken once."""
+    taken: list[FileStore] = []
+    lock = FileStore.lock
+
+    def counted(store: FileStore, timeout: float) -> Any:
+        taken.append(store)
+        return lock(store, timeout)
+
+    user.describe(server)
+    server.fail(Status(500))
+    monkeypatch.setattr(FileStore, "lock", counted)
+    assert user.run("login", "prod", "--refresh-token", "-", typed="given").status == 4
+    assert (user.held, taken.count(user.store)) == (Token(None, "given"), 1)
+
+
+def test_ctrl_c_while_a_refresh_token_is_exchanged(user: User, server: AuthServer) -> None:
+    """It has been rotated by then, so what came of it is kept."""
+    user.describe(server)
+    given = str(server.login("bob").refresh)
+    with server.gate(on="refresh") as gate:
+        process = start("login", "prod", "--refresh-token", "-")
+        assert process.stdin is not None
+        process.stdin.write(f"{given}\n")
+        process.stdin.flush()
+        gate.wait_for(1, WAIT)
+        process.send_signal(signal.SIGINT)
+        gate.open()
+        said = end(process)
+    assert said.status in (0, 130)  # 0 if it was the faster one, or SIGINT is ignored here
+    assert (said.err, user.held.access is not None) == ("", True)
+    assert user.run("refresh", "prod").status == 0
+
+
+def test_a_new_token_that_cannot_be_saved(
+    user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk has become full just now: exit status 5, and nobody hears that nothing changed."""
+    user.describe(server)
+    given = str(server.login("bob").refresh)
+
+    def save(_store: FileStore, token: Token) -> None:
+        if token.access != "requests-jwt-login":
+            raise StoreError("the disk is full. Nothing was changed; make room")
+
+    monkeypatch.setattr(FileStore, "save", save)
+    said = user.run("login", "prod", "--refresh-token", "-", typed=given)
+    cause, remedy = said.cause_and_remedy()
+    assert (said.status, said.out, server.counters.rotated) == (5, "", 1)
+    assert cause.endswith("gave another, which could not be saved: the disk is full")
+    assert "another refresh token" in remedy
+    assert "othing was changed" not in said.err
 
 
 @pytest.mark.parametrize("typed", ["", "\n"])
@@ -464,6 +601,18 @@ def test_without_the_clients_secret(client: User, server: AuthServer) -> None:
     assert "requests-jwt login prod" in cause + remedy
 
 
+@pytest.mark.parametrize("typed", ["a\tb", "ünïcode", " s3cr3t", "Bearer s3cr3t"])
+def test_what_cannot_be_a_client_secret(client: User, server: AuthServer, typed: str) -> None:
+    """Exit status 2: it is the client secret that is at fault, and it is not repeated."""
+    said = client.run("login", "prod", typed=f"{typed}\nbob\n{PASSWORD}\n")
+    cause, remedy = said.cause_and_remedy()
+    assert (said.status, said.out, server.counters) == (2, "", Counters())
+    assert cause.startswith("the client secret ")
+    assert remedy.startswith("put the secret there alone")
+    assert "token" not in said.err
+    assert typed.strip() not in said.err
+
+
 def test_no_client_secret_is_typed(client: User, server: AuthServer) -> None:
     """Standard input is empty: exit status 2, nothing is kept, so that it is asked for again."""
     assert client.run("login", "prod", typed="").status == 2
@@ -596,6 +745,31 @@ def test_what_a_device_asks_for(user: User, server: AuthServer, patience: Patien
     assert server.requests[0].headers["Authorization"] == basic("tv", "s3cr3t")
 
 
+def test_a_device_and_a_store_that_cannot_be_written(
+    user: User, server: AuthServer, patience: Patience, person: Person
+) -> None:
+    """Exit status 5 before anybody is sent to a browser."""
+    (user.home / "token.json.doctor").mkdir()
+    said = user.run("login", "prod")
+    said.cause_and_remedy()
+    assert (said.status, said.out, server.counters, patience.sleeps) == (5, "", Counters(), [])
+    assert person.told == ""
+
+
+def test_a_device_waits_without_the_lock(
+    user: User, server: AuthServer, patience: Patience, person: Person
+) -> None:
+    """A person may take an hour, and other programs have to refresh meanwhile."""
+
+    def refresh() -> None:
+        with user.store.lock(0):
+            pass
+
+    patience.steps = [refresh, person.approve]
+    assert user.run("login", "prod") == good(user, "bob")
+    assert server.counters.logins == 1
+
+
 def test_a_device_that_is_turned_away(
     user: User, server: AuthServer, patience: Patience, person: Person
 ) -> None:
@@ -621,6 +795,44 @@ def test_a_device_code_that_has_expired(
     cause, _ = said.cause_and_remedy()
     assert (said.status, cause) == (3, "the code has expired: nobody has agreed in time")
     assert patience.sleeps == ([5, 5, 2] if says == "nothing" else [5])
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (Status(500), "the token endpoint answered 500"),
+        (Status(408), "the token endpoint answered 408"),
+        (Drop(), "the token endpoint at http://127.0.0.1:"),
+    ],
+    ids=["500", "408", "drop"],
+)
+def test_a_server_that_is_down_until_the_code_expires(
+    user: User, server: AuthServer, patience: Patience, person: Person, fault: Any, told: str
+) -> None:
+    """Exit status 4, and why: whether somebody has agreed is not known."""
+    server.device_lifetime = 7
+    patience.steps = [person.read]
+    server.fail(JSONBody({"error": "authorization_pending"}, status=400), on=is_token_path)
+    server.fail(fault, on=is_token_path, times=None)
+    said = user.run("login", "prod")
+    cause, remedy = said.cause_and_remedy()
+    assert (said.status, patience.sleeps) == (4, [5, 2])
+    assert cause.startswith(f"the code has expired, and nobody could be asked: {told}")
+    assert "try again later" in remedy
+
+
+@pytest.mark.parametrize("says", ["authorization_pending", "slow_down", "expired_token"])
+def test_a_server_that_has_been_down(
+    user: User, server: AuthServer, patience: Patience, person: Person, says: str
+) -> None:
+    """It is what it says at last that counts: exit status 3."""
+    server.device_lifetime = 7
+    patience.steps = [person.read]
+    server.fail(Status(500), on=is_token_path)
+    server.fail(JSONBody({"error": says}, status=400), on=is_token_path)
+    said = user.run("login", "prod")
+    cause, _ = said.cause_and_remedy()
+    assert (said.status, cause) == (3, "the code has expired: nobody has agreed in time")
 
 
 def test_slow_down(user: User, server: AuthServer, patience: Patience, person: Person) -> None:
@@ -662,6 +874,12 @@ def test_a_server_in_trouble_while_somebody_agrees(
     ("fault", "told"),
     [
         (Status(404), "the device authorization endpoint answered 404: check its URL, client_id"),
+        (Status(500), "the device authorization endpoint answered 500"),
+        (Status(408), "the device authorization endpoint answered 408"),
+        (
+            Status(307, headers={"Location": "/x"}),
+            "the device authorization endpoint redirects to /x (307)",
+        ),
         (HTML(), "the device authorization endpoint answered 200, but without all of "),
         (JSONBody({"error": SECRET}, status=400), "the device authorization endpoint answered 400"),
         (
@@ -670,7 +888,7 @@ def test_a_server_in_trouble_while_somebody_agrees(
         ),
         (None, "the device authorization endpoint at http://127.0.0.1:"),
     ],
-    ids=["404", "html", "error", "page", "down"],
+    ids=["404", "500", "408", "redirect", "html", "error", "page", "down"],
 )
 def test_a_device_endpoint_that_gives_no_code(
     user: User, server: AuthServer, fault: Any, told: str
@@ -686,6 +904,34 @@ def test_a_device_endpoint_that_gives_no_code(
     assert (said.status, said.out) == (4, "")
     assert cause.startswith(told)
     assert "s3cr3t" not in said.err
+
+
+def test_what_helps_where_a_device_endpoint_is_down(user: User, server: AuthServer) -> None:
+    """To wait; there is nothing in the profile to check."""
+    user.describe(server, OAUTH2_REFRESH, **DEVICE)
+    server.fail(Status(500), on="device")
+    said = user.run("login", "prod")
+    assert "try again later" in said.cause_and_remedy()[1]
+    assert "check" not in said.err
+
+
+@pytest.mark.parametrize(
+    "complete",
+    ["", "/device?code=y", "javascript:1", "https://me:x@h/", f"https://h/{'y' * 200}", 7, None],
+    ids=["empty", "relative", "script", "user", "long", "number", "null"],
+)
+def test_a_complete_url_that_cannot_be_shown(
+    user: User, server: AuthServer, patience: Patience, complete: object
+) -> None:
+    """It is optional (RFC 8628 §3.2), so it is left out, and never cut."""
+    user.describe(server, OAUTH2_REFRESH, **DEVICE)
+    codes = {"device_code": "d", "user_code": "y", "verification_uri": "https://h/"}
+    content = {**codes, "verification_uri_complete": complete, "expires_in": 1}
+    server.fail(JSONBody(content), on="device")
+    said = user.run("login", "prod")
+    assert (said.status, patience.sleeps) == (3, [1])
+    assert "    https://h/\n" in said.err
+    assert "(or open " not in said.err
 
 
 def test_a_hostile_code(user: User, server: AuthServer, patience: Patience) -> None:
@@ -803,24 +1049,39 @@ def test_secrets_are_not_echoed(
     assert no_part_of(given, Said(0, terminal.shown, ""))
 
 
-def test_ctrl_c_at_the_password(user: User, server: AuthServer) -> None:
-    """130, without a traceback; nothing is sent, and the token of before stays."""
+@pytest.mark.parametrize(
+    ("question", "flags"), [("User name: ", ()), ("Password of bob: ", ("-u", "bob"))]
+)
+@pytest.mark.parametrize(
+    ("key", "status", "shown"),
+    [
+        (b"\x03", 130, ""),
+        (b"\x04", 2, "requests-jwt: an answer is needed, and nobody gave one\r\n"),
+        (b"\xfc\n", 2, "requests-jwt: what came in is not UTF-8 text\r\n"),
+    ],
+    ids=["ctrl-c", "ctrl-d", "latin-1"],
+)
+def test_no_answer_at_a_question(
+    user: User,
+    server: AuthServer,
+    question: str,
+    flags: tuple[str, ...],
+    key: bytes,
+    status: int,
+    shown: str,
+) -> None:
+    """130 or 2, no traceback, on a line of its own; nothing is sent, the token of before stays."""
     user.describe(server, **LOGIN)
     before = user.holds(received(server.login("old")))
-    with Terminal(SCRIPT, "login", "prod", "-u", "bob") as terminal:
-        terminal.expect("Password of bob: ")
-        terminal.press(b"\x03")
-        assert terminal.end() == 130
-    assert "Traceback" not in terminal.shown
+    with Terminal(SCRIPT, "login", "prod", *flags) as terminal:
+        terminal.expect(question)
+        terminal.press(key)
+        assert terminal.end() == status
+    _, _, then = terminal.shown.partition(question)
+    line, end_of_line, told = then.partition("\r\n")
+    assert end_of_line
+    assert "requests-jwt" not in line
+    assert told.lstrip("\r\n").startswith(shown)
+    assert "Traceback" not in told
+    assert "in a terminal" not in told  # which is where they are
     assert (user.held, server.counters) == (before, Counters())
-
-
-def test_ctrl_d_at_the_password(user: User, server: AuthServer) -> None:
-    """The same as no standard input: exit status 2."""
-    user.describe(server, **LOGIN)
-    with Terminal(SCRIPT, "login", "prod", "-u", "bob") as terminal:
-        terminal.expect("Password of bob: ")
-        terminal.press(b"\x04")
-        assert terminal.end() == 2
-    assert "an answer is needed, and nobody gave one" in terminal.shown
-    assert server.counters == Counters()

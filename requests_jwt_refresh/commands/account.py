@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from requests_jwt_refresh.adapter import JWTRefreshAdapter, environment
@@ -18,17 +18,18 @@ from requests_jwt_refresh.errors import (
 )
 from requests_jwt_refresh.profiles import Profiles
 from requests_jwt_refresh.sign_in import log_in, log_in_by_device, log_out
-from requests_jwt_refresh.stores.memory import MemoryStore
 from requests_jwt_refresh.tokens import Token, jwt_claims
 
 from .exits import Complaint, Exit, cause_and_remedy, complain
-from .words import ask, ask_secret, harmless, lasting, moment, row, until
+from .words import ask, ask_secret, harmless, lasting, refresh_token_ends, row, until
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     from requests_jwt_refresh.profiles import Profile
-    from requests_jwt_refresh.sign_in import DeviceCode
+    from requests_jwt_refresh.sign_in import DeviceCode, DeviceLogin, PasswordLogin
+    from requests_jwt_refresh.stores.base import TokenStore
 
 _NAMES_A_USER: Final = ("preferred_username", "username", "email", "name", "sub", "user_id")
 _CLAIMS: Final = (*_NAMES_A_USER, "iss", "aud", "scope", "client_id")
@@ -37,24 +38,22 @@ _SHARE = 0.1  # ... but no more than this share of its whole life
 
 
 def login(options: argparse.Namespace) -> int:
-    profile, adapter = _opened(options.name)
+    profile, _ = _opened(options.name)
     if options.client_secret or _lacks_client_secret(profile):
         _keep_client_secret(profile)  # first: it is the first line of what is typed
     if options.refresh_token:
-        adapter.set_token(_use_refresh_token(profile, ask_secret("Refresh token: ")))
+        token = _by_refresh_token(profile, ask_secret("Refresh token: "))
     elif profile.device is not None and not options.username:
-        show = _show_device_code
-        wire = environment(profile.device.url)
-        adapter.set_token(log_in_by_device(profile.device, show, wire, profile.refresh_timeout))
+        token = _by_device(profile, profile.device)
     elif profile.login is not None:
-        adapter.set_token(_by_password(profile, options.username))
+        token = _by_password(profile, profile.login, options.username)
     else:
         raise Complaint(
             f"profile {options.name!r} does not say how to log in",
             f"add [{options.name}.login] to {profile.file}, or give a token on standard input: "
             f"requests-jwt login {options.name} --refresh-token -",
         )
-    who = _who(adapter.token)
+    who = _who(token)
     sys.stdout.write(f"Logged in to {options.name}{f' as {who}' if who else ''}.\n")
     sys.stdout.write(f"The token is kept in the {profile.store_shown}.\n")
     return Exit.DONE
@@ -99,17 +98,31 @@ def refresh(options: argparse.Namespace) -> int:
 
 def logout(options: argparse.Namespace) -> int:
     profile, adapter = _opened(options.name)
+    held, tells = None, False
     untold: JWTRefreshError | None = None
     try:
         held = adapter.token
-    except StoreError as error:  # it can be cleared all the same, or says why not
-        held, untold = None, error
-    if held is None and untold is None:
-        sys.stdout.write(f"There is no token for {options.name}: nothing to do.\n")
-        return Exit.DONE
-    if held is not None and not options.local:
-        untold = _tell_server(profile, adapter, held)
-    adapter.clear_token()
+        if held is None:
+            sys.stdout.write(f"There is no token for {options.name}: nothing to do.\n")
+            return Exit.DONE
+        tells = not options.local and _has_to_be_told(profile, adapter, held)
+    except JWTRefreshError as error:  # the token can be cleared all the same, or that says why not
+        untold = error
+    # Locked before the server is told: who cannot have the lock must find nothing changed.
+    with profile.store.lock(profile.refresh_timeout):
+        if tells:
+            untold = _tell_server(profile, adapter, held)
+        try:
+            profile.store.clear()
+        except StoreError as error:
+            if not tells or untold is not None:
+                raise
+            cause = cause_and_remedy(str(error))[0]
+            complain(
+                f"the server was told, but the token is still here: {cause}",
+                f"it is not good any more; to try again: requests-jwt logout {profile.name}",
+            )
+            return Exit.STORE
     sys.stdout.write(
         f"Logged out of {options.name}: the token is gone from the {profile.store_shown}.\n"
     )
@@ -135,14 +148,25 @@ def _check_logged_in(adapter: JWTRefreshAdapter, name: str) -> None:
         raise RefreshRejected(f"profile {name!r} is not logged in")
 
 
-def _by_password(profile: Profile, username: str | None) -> Token:
-    assert profile.login is not None  # noqa: S101 - for mypy
+def _by_password(profile: Profile, login: PasswordLogin, username: str | None) -> Token:
     username = username or ask("User name: ")
     if not username:
         raise Complaint("the user name is empty", "give it, or with --username NAME")
     password = ask_secret(f"Password of {username}: ")
-    wire = environment(profile.login.url)
-    return log_in(profile.login, username, password, wire, profile.refresh_timeout)
+    wire = environment(login.url)
+    with profile.store.lock(profile.refresh_timeout):  # before there is a token that it could cost
+        token = log_in(login, username, password, wire, profile.refresh_timeout)
+        profile.store.save(token)
+    return token
+
+
+def _by_device(profile: Profile, device: DeviceLogin) -> Token:
+    _check_that_it_can_be_written(profile)  # before anybody is sent to a browser
+    wire = environment(device.url)
+    token = log_in_by_device(device, _show_device_code, wire, profile.refresh_timeout)
+    with profile.store.lock(profile.refresh_timeout):  # not before: people take their time
+        profile.store.save(token)
+    return token
 
 
 def _lacks_client_secret(profile: Profile) -> bool:
@@ -159,24 +183,78 @@ def _keep_client_secret(profile: Profile) -> None:
     profile.secret.write(ask_secret("Client secret: "))
 
 
-def _use_refresh_token(profile: Profile, refresh_token: str) -> Token:
-    """Try a refresh token at once, without touching what is stored; return what it gives.
+def _by_refresh_token(profile: Profile, refresh_token: str) -> Token:
+    """Try a refresh token at once; keep what it gives.
 
-    If the server cannot be asked, the refresh token is kept as it is.
+    If the server cannot be asked, the refresh token is kept as it is. If it refuses, what was
+    stored before stays.
     """
-    adapter = JWTRefreshAdapter(**profile.options())
     given = Token(None, refresh=refresh_token)
-    adapter.token  # noqa: B018 - a store that cannot be read shows it now, while nothing is lost
-    with profile.beside.lock(profile.refresh_timeout):  # and one that cannot be written
-        profile.beside.save(given)
-        profile.beside.clear()
-    trial = JWTRefreshAdapter(**{**profile.options(), "store": MemoryStore(given)})
+    profile.store.load()  # a store that cannot be read shows it now, while nothing is lost
+    _check_that_it_can_be_written(profile)
+    trial = _OnTrial(profile.store, given)
     try:
-        return trial.refresh()
+        token = JWTRefreshAdapter(**{**profile.options(), "store": trial}).refresh()
     except RefreshUnavailable as error:
-        adapter.set_token(given)
-        problem = error
-    raise RefreshUnavailable(f"the token is stored, but could not be tried: {problem}")
+        cause = cause_and_remedy(str(error), profile.name)[0]
+        problem = f"the token is stored, but could not be tried: {error}"
+        if trial.kept is None:
+            problem = f"{cause}. Nothing was stored; try again later"
+    else:
+        if trial.kept is not None:
+            return token
+        raise StoreError(
+            "the server took the refresh token and gave another, which could not be saved: "
+            f"{trial.problem}. `requests-jwt doctor {profile.name}` looks closer; then log in "
+            "with another refresh token"
+        )
+    raise RefreshUnavailable(problem)
+
+
+class _OnTrial:
+    """The profile's store as it looks with a refresh token in it that has only been given yet.
+
+    What comes of it goes into the real store under that one's lock, and in the thread of the
+    exchange: nobody can come in between server and store, and Ctrl-C takes nothing away.
+    """
+
+    def __init__(self, store: TokenStore, given: Token) -> None:
+        self._store, self._given = store, given
+        self.kept: Token | None = None
+        self.problem = ""
+
+    def load(self) -> Token:
+        return self._given
+
+    def save(self, token: Token) -> None:
+        if token == self._given:  # the refresher wants to see that it can
+            return
+        try:
+            self._store.save(token)
+        except StoreError as error:
+            self.problem = cause_and_remedy(str(error))[0]
+        else:
+            self.kept = token
+
+    def clear(self) -> None:
+        """Leave the real store alone: it is the given token that the server has refused."""
+
+    @contextmanager
+    def lock(self, timeout: float) -> Iterator[None]:
+        with self._store.lock(timeout):
+            try:
+                yield
+            except RefreshUnavailable:
+                self._store.save(self._given)
+                self.kept = self._given
+                raise
+
+
+def _check_that_it_can_be_written(profile: Profile) -> None:
+    """Write beside the token, while nothing is lost if that fails. Raises StoreError."""
+    with profile.beside.lock(profile.refresh_timeout):
+        profile.beside.save(Token("requests-jwt-login"))  # it opens nothing
+        profile.beside.clear()
 
 
 def _show_device_code(code: DeviceCode) -> None:
@@ -199,7 +277,7 @@ def _show(token: Token | None) -> None:
         if name in claims:
             row(name, harmless(claims[name]))
     row("access token", _life(token.access, token.expires_at))
-    row("refresh token", _life(token.refresh, _exp(token.refresh)))
+    row("refresh token", _life(token.refresh, refresh_token_ends(token)))
     if token.received_at is not None:
         row("last refresh", f"{lasting(max(time.time() - token.received_at, 0.0))} ago")
 
@@ -210,22 +288,24 @@ def _life(secret: str | None, ends: float | None) -> str:
     return "there; it does not say how long it lives" if ends is None else until(ends)
 
 
-def _who(token: Token | None) -> str:
-    claims = _claims(token.access if token else None)
-    return next((harmless(claims[name]) for name in _NAMES_A_USER if name in claims), "")
+def _who(token: Token) -> str:
+    claims = _claims(token.access)
+    names = (claims.get(name) for name in _NAMES_A_USER)
+    return next((harmless(name) for name in names if _is_a_name(name)), "")
+
+
+def _is_a_name(value: object) -> bool:
+    if isinstance(value, str):
+        return bool(value.strip())
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _claims(secret: str | None) -> dict[str, Any]:
     return {} if secret is None else jwt_claims(secret)
 
 
-def _exp(secret: str | None) -> float | None:
-    """Return what a JWT says of its own end (RFC 7519 §4.1.4), by the server's clock."""
-    return moment(_claims(secret).get("exp"))
-
-
 def _can_refresh(token: Token) -> bool:
-    ends = _exp(token.refresh)
+    ends = refresh_token_ends(token)
     return token.refresh is not None and (ends is None or ends > time.time())
 
 
@@ -245,15 +325,14 @@ def _as_json(profile: Profile, token: Token | None, *, is_in: bool) -> dict[str,
         "logged_in": is_in,
         "claims": {name: _json_value(claims[name]) for name in _CLAIMS if name in claims},
         "access_token": _life_as_json(access, token.expires_at if token else None),
-        "refresh_token": _life_as_json(refresh, _exp(refresh)),
+        "refresh_token": _life_as_json(refresh, refresh_token_ends(token) if token else None),
         "received_at": token.received_at if token else None,
     }
 
 
 def _json_value(value: object) -> object:
     """Return a claim as JSON can hold it: Python reads numbers that are none (RFC 8259 §6)."""
-    is_odd = isinstance(value, float) and not math.isfinite(value)
-    return str(value) if is_odd else value
+    return json.loads(json.dumps(value), parse_constant=str)
 
 
 def _life_as_json(secret: str | None, ends: float | None) -> dict[str, Any]:
@@ -273,18 +352,32 @@ def _seconds_wanted(token: Token | None, asked: float | None) -> float:
     return min(_LEEWAY, _SHARE * (token.expires_at - token.received_at))
 
 
-def _tell_server(
-    profile: Profile, adapter: JWTRefreshAdapter, held: Token
-) -> JWTRefreshError | None:
-    """Tell the server that the token is not wanted any more; return what went wrong."""
+def _has_to_be_told(profile: Profile, adapter: JWTRefreshAdapter, held: Token) -> bool:
+    """Whether the server has a token to take back; refresh first where it wants to see a good one.
+
+    Raises RefreshUnavailable or StoreError if that cannot be.
+    """
     if profile.logout is None or held.refresh is None:
-        return None
+        return False
     try:
         if held.has_expired() and profile.logout.send == "json":
-            held = adapter.valid_token()
-        log_out(profile.logout, held, environment(profile.logout.url), profile.refresh_timeout)
+            adapter.valid_token()
     except RefreshRejected:
-        return None  # it is not good there any more
+        return False  # it is not good there any more
+    return True
+
+
+def _tell_server(
+    profile: Profile, adapter: JWTRefreshAdapter, held: Token | None
+) -> JWTRefreshError | None:
+    """Tell the server that the token is not wanted any more; return what went wrong."""
+    assert profile.logout is not None  # noqa: S101 - for mypy
+    try:
+        token = profile.store.load()  # once more, under the lock: it may be newer
+        if token == held:
+            token = adapter.token  # newer still, if it could not be saved
+        if token is not None:
+            log_out(profile.logout, token, environment(profile.logout.url), profile.refresh_timeout)
     except JWTRefreshError as error:
         return error
     return None

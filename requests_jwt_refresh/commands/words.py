@@ -6,9 +6,16 @@ import getpass
 import sys
 import textwrap
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from requests_jwt_refresh.tokens import jwt_claims
 
 from .exits import Complaint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from requests_jwt_refresh.tokens import Token
 
 _UNITS: Final = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 COLUMNS: Final = 80
@@ -43,6 +50,22 @@ def moment(seconds: object) -> float | None:
     return float(seconds) if -_LAST <= seconds <= _LAST else None
 
 
+def refresh_token_ends(token: Token) -> float | None:
+    """Return when the refresh token ends, if it says so itself (RFC 7519 §4.1.4), by our clock."""
+    access, refresh = (jwt_claims(each or "") for each in (token.access, token.refresh))
+    end = moment(refresh.get("exp"))
+    # What the server's clock showed when the tokens came in, which is when they were issued. The
+    # access token is new each time. The refresh token of a server that does not rotate is not, and
+    # to count its life from the last refresh makes it end too late, by one lifetime at the most.
+    issued = (moment(claims.get("iat")) for claims in (access, refresh))
+    there = next((each for each in issued if each is not None), None)
+    if end is None or there is None or token.received_at is None:
+        return end
+    # The later of the two, as an iat may be anything: to take a good token for one that is over
+    # costs somebody a login, the other way round one refusal.
+    return max(end, token.received_at + end - there)
+
+
 def harmless(value: object) -> str:
     """Return what a server wrote so that it cannot steer the terminal, and fits in."""
     text = value if isinstance(value, str) else str(value)
@@ -52,7 +75,7 @@ def harmless(value: object) -> str:
 
 def row(what: str, told: str) -> None:
     """Write one row of a table with two columns."""
-    sys.stdout.write(f"{beside(f'{what:<15}', told)}\n")
+    sys.stdout.write(f"{beside(f'{what:<14} ', told)}\n")
 
 
 def beside(start: str, text: str) -> str:
@@ -70,10 +93,7 @@ def ask(question: str) -> str:
     if sys.stdin.isatty():
         sys.stderr.write(question)
         sys.stderr.flush()
-    answer = _line()
-    if not answer:
-        raise EOFError
-    return answer.strip()
+    return _typed(sys.stdin.readline).strip()
 
 
 def ask_secret(question: str) -> str:
@@ -81,19 +101,31 @@ def ask_secret(question: str) -> str:
 
     Raises EOFError where there is none.
     """
-    secret = getpass.getpass(question) if sys.stdin.isatty() else _line()
-    secret = secret.rstrip("\r\n")
+
+    def hidden() -> str:
+        return f"{getpass.getpass(question)}\n"  # with the line break, as any other line has it
+
+    secret = _typed(hidden if sys.stdin.isatty() else sys.stdin.readline).rstrip("\r\n")
     if not secret:
         raise EOFError
     return secret
 
 
-def _line() -> str:
+def _typed(read: Callable[[], str]) -> str:
+    """Return the line that `read` reads. Raises EOFError if there is none."""
+    line = ""
     try:
-        line = sys.stdin.readline()
+        line = read()
         line.encode()  # a byte that is no text may have come through in disguise (PEP 383)
     except UnicodeError:
-        pass
+        line = ""
     else:
+        if not line:
+            raise EOFError
         return line
+    finally:
+        # Ctrl-C, Ctrl-D or no text: what is said next begins on a line of its own.
+        if not line and sys.stdin.isatty() and sys.stderr.isatty():
+            sys.stderr.write("\n")
+            sys.stderr.flush()
     raise Complaint("what came in is not UTF-8 text", "convert it: iconv -f latin1 -t utf-8")
