@@ -1517,6 +1517,19 @@ def test_without_standard_error(user: User, server: AuthServer) -> None:
     assert end_without("2", "nonsense") == Said(2, "", "")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.usefixtures("user")
+def test_nowhere_to_complain() -> None:
+    """Errors that cannot be written change no exit status."""
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" 2>/dev/full', "sh", SCRIPT, "status", "prod"],
+        capture_output=True,
+        timeout=WAIT,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, b"")
+
+
 def test_a_token_that_goes_nowhere(user: User, server: AuthServer) -> None:
     """>&- is a fault where the output is all that is wanted: exit status 1, and no request."""
     user.describe(server)

@@ -274,7 +274,7 @@ def _show(token: Token | None) -> None:
         return
     claims = _claims(token.access)
     for name in _CLAIMS:
-        if name in claims:
+        if claims.get(name) is not None:
             row(name, harmless(claims[name]))
     row("access token", _life(token.access, token.expires_at))
     row("refresh token", _life(token.refresh, refresh_token_ends(token)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from contextlib import suppress
 from enum import IntEnum
 from typing import Final
 
@@ -79,10 +80,9 @@ class Complaint(Exception):
 
 def complain(cause: str, remedy: str) -> None:
     """Write one line of cause and one of remedy on stderr."""
-    if sys.stderr is None:  # closed by whoever has started us
-        return
-    for line in (cause, remedy):
-        sys.stderr.write(f"requests-jwt: {printable(line)}\n")
+    with suppress(OSError):  # who cannot read it still has the exit status
+        for line in (cause, remedy):
+            sys.stderr.write(f"requests-jwt: {printable(line)}\n")
 
 
 def explain(error: JWTRefreshError, name: str | None) -> Exit:
