@@ -47,15 +47,15 @@ class Flight(Future[Attempt]):
     `can_log_in`: its leader has a login, should the refresh be refused.
 
     `exchange` is the part of it that talks to the server. `crew` are the threads that carry it out
-    and so must not wait for it. Its leader is one of them only if it may have to log in; else a
-    signal handler that interrupts it may well wait.
+    and so must not wait for it; its `leader` is one of them only if it may have to log in.
     """
 
     def __init__(self, *, can_log_in: bool = False) -> None:
         super().__init__()
         self.can_log_in = can_log_in
         self.exchange: Future[Attempt] = Future()
-        self.crew = {threading.get_ident()} if can_log_in else set[int]()
+        self.leader = threading.get_ident()
+        self.crew = {self.leader} if can_log_in else set[int]()
 
 
 class Outage(NamedTuple):

@@ -207,10 +207,14 @@ class Refresher:
                         holding.flight = leading
             if pause > 0:
                 time.sleep(pause)
-            elif flight is None:
-                return self._lead(leading, stale, wire, force=force)
-            elif (attempt := self._follow(flight)) is not None:
-                return attempt
+            else:
+                attempt = (
+                    self._lead(leading, stale, wire, force=force)
+                    if flight is None
+                    else self._follow(flight)
+                )
+                if attempt is not None:
+                    return attempt
 
     def _pause(self, stale: Token | None, since: float) -> float:
         """Return the seconds to wait before a refresh may start; raise if it must not."""
@@ -248,7 +252,10 @@ class Refresher:
             raise failure.about() from failure.__cause__
         return None if failure is not None else flight.result()
 
-    def _lead(self, flight: Flight, stale: Token | None, wire: Wire, *, force: bool) -> Attempt:
+    def _lead(
+        self, flight: Flight, stale: Token | None, wire: Wire, *, force: bool
+    ) -> Attempt | None:
+        """Refresh for all; None if a signal handler has cleared the flight away meanwhile."""
         landed: set[Any] = set()
         try:
             with sigterm_held_back():
@@ -261,6 +268,8 @@ class Refresher:
             raise RefreshUnavailable(
                 f"the refresh has not come to an end in {self._patience:g} s. The tokens are kept"
             )
+        if flight.exchange.cancelled():
+            return None
         outcome = flight.exchange if flight.done() else self._land_with_login(flight, stale, wire)
         self._tell(flight.exchange, outcome)
         return outcome.result()
@@ -332,9 +341,11 @@ class Refresher:
             _call_back(self._on_logout, failure)
 
     def _refuse_reentry(self, flight: Flight | None) -> None:
-        if flight is None or threading.get_ident() not in flight.crew:
+        me = threading.get_ident()
+        if flight is None or (me != flight.leader and me not in flight.crew):
             return
-        if not self._clear_away(flight):
+        # In a signal handler that interrupts the leader: what has not begun would never begin.
+        if not self._clear_away(flight) and me in flight.crew:
             raise ReentrantRefresh(
                 "a refresh or login called through the adapter that is waiting for it: use the "
                 "session it was given, or auth=anonymous"

@@ -752,6 +752,58 @@ def test_reentry_is_no_outage(
     assert session.get("/api/x").status_code == 200
 
 
+def test_a_handler_before_the_exchange_has_begun(
+    server: AuthServer,
+    session: requests.Session,
+    store: MemoryStore,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A signal handler that interrupts the leader leads itself, and the leader goes on from it."""
+    begin = refresher._in_a_thread  # noqa: SLF001 - the moment in which the handler comes
+    answers: list[requests.Response] = []
+
+    def interrupted(*arguments: Any) -> None:
+        monkeypatch.setattr(refresher, "_in_a_thread", begin)
+        answers.append(session.get("/api/handler"))
+        begin(*arguments)
+
+    mount(session, server.url, ENDPOINT, store)
+    server.expire()
+    monkeypatch.setattr(refresher, "_in_a_thread", interrupted)
+    answers.append(session.get("/api/x"))
+    assert [each.status_code for each in answers] == [200, 200]
+    assert server.counters.refreshes == 1
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="POSIX signals")
+def test_a_handler_while_the_exchange_is_on_its_way(
+    server: AuthServer, session: requests.Session, store: MemoryStore
+) -> None:
+    """A signal handler that interrupts the leader may wait: the exchange goes on without it."""
+    mount(session, server.url, ENDPOINT, store)
+    answers: list[requests.Response] = []
+    before = signal.signal(
+        signal.SIGUSR1, lambda *_: answers.append(session.get("/api/handler", timeout=WAIT))
+    )
+    server.expire()
+    try:
+        with server.gate(on="refresh") as gate:
+
+            def interrupt() -> None:
+                gate.wait_for(1, timeout=WAIT)
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+                gate.open()
+
+            thread = threading.Thread(target=interrupt)
+            thread.start()
+            answers.append(session.get("/api/x", timeout=WAIT))
+            thread.join(WAIT)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert [each.status_code for each in answers] == [200, 200]
+    assert server.counters.refreshes == 1
+
+
 def test_anonymous_gets_through_in_a_login(server: AuthServer, session: requests.Session) -> None:
     """A login may use the mounted session for what needs no token."""
     store = MemoryStore()
