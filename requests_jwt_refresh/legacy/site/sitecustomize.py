@@ -107,11 +107,6 @@ def _wrap(module: Any) -> None:  # noqa: ANN401 - requests is not imported here
             after_in_parent=_after_fork,
             after_in_child=_after_fork_in_child,
         )
-        # Now: it has hooks, too, and complains if a fork begins before they are there.
-        try:  # noqa: SIM105 - as in _say
-            import filelock  # noqa: F401, PLC0415
-        except Exception:  # noqa: BLE001, S110 - the Python of another environment, say
-            pass
 
 
 def _dressing() -> Any:  # noqa: ANN401 - a function
@@ -150,10 +145,46 @@ def _found() -> Any:  # noqa: ANN401 - a function
     except ImportError:  # the Python of another environment
         folders = os.environ.get(_LIBRARY, "").split(os.pathsep)
         sys.meta_path.append(_Lent([each for each in folders if each]))
+    _import_filelock()
     from requests_jwt_refresh.legacy import dressing  # noqa: PLC0415
 
     dressing.wardrobe()  # with all that it imports
     return dressing.dress
+
+
+def _import_filelock() -> None:
+    """Import what has fork hooks of its own, though a fork may be waiting for us to have done so.
+
+    Of that fork they would see the end and not the beginning, and complain on the program's stderr.
+    """
+    register: Any = getattr(os, "register_at_fork", None)
+
+    def register_in_pairs(*, before: Any = None, **after: Any) -> None:  # noqa: ANN401 - functions
+        begun: set[int] = set()  # by which threads
+
+        def begin() -> None:
+            begun.add(get_ident())
+            before()
+
+        def end(function: Any) -> Any:  # noqa: ANN401
+            return lambda: function() if get_ident() in begun else None
+
+        def leave() -> None:
+            begun.discard(get_ident())
+
+        if before is None:
+            register(**after)
+            return
+        register(before=begin, **{name: end(function) for name, function in after.items()})
+        register(after_in_parent=leave, after_in_child=leave)
+
+    if register is not None:
+        os.register_at_fork = register_in_pairs
+    try:
+        import filelock  # noqa: F401, PLC0415
+    finally:
+        if register is not None:
+            os.register_at_fork = register
 
 
 def _as_it_is(_session: object, adapter: Any, _url: str) -> Any:  # noqa: ANN401 - an adapter
