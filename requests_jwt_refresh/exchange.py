@@ -44,22 +44,16 @@ class Wire(NamedTuple):
     url: str | None = None
 
     def towards(self, url: str) -> Wire:
-        """Return the same for `url`, which the environment's proxies may not be meant for."""
+        """Return the same for `url`, without the environment's proxies where no_proxy spares it."""
         before, after = origin_of(self.url), origin_of(url)
-        if before is None or after is None or before.host == after.host:
+        if before is None or after is None or before[1:] == after[1:]:
             return self._replace(url=None)
-        found, there = environment_proxies(self.url or ""), environment_proxies(url)
-        given = dict(self.proxies or {})
-        if any(name not in given for name in found):  # a session that does not look there
+        found = requests.utils.get_environ_proxies(self.url or "", no_proxy=None)
+        if not found or requests.utils.get_environ_proxies(url, no_proxy=None):
             return self._replace(url=None)
+        given = self.proxies or {}
         own = {name: proxy for name, proxy in given.items() if found.get(name) != proxy}
-        return self._replace(url=None, proxies={**there, **own})
-
-
-def environment_proxies(url: str) -> dict[str, str]:
-    """Return the proxies that the environment names for `url`, with regard to no_proxy."""
-    found: dict[str, str] = requests.utils.get_environ_proxies(url)
-    return found
+        return self._replace(url=None, proxies=own)
 
 
 class RefreshSession(requests.Session):

@@ -7,10 +7,12 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from requests_jwt_refresh.testing import Status
 from tests.test_run import COMMAND, WAIT, Ended, Place, place
 
 if TYPE_CHECKING:
@@ -316,14 +318,124 @@ def test_all_that_is_wrong_is_said_at_once(place: Place) -> None:
     assert "profile 'billing': base_url" in said[2]
 
 
-def test_a_fault_of_our_own(place: Place, tmp_path: Path) -> None:
-    """Where our own code breaks, here by a module of the program's, there is a plain 401."""
-    (tmp_path / "contextvars.py").write_text("mine = 1\n")
-    (tmp_path / "main.py").write_text(f"{START}print(requests.get(url).status_code)\n")
+TIME_LIMIT = """
+import signal
+
+class SoftTimeLimit(Exception):
+    pass
+
+def stop(*_):
+    raise SoftTimeLimit
+
+signal.signal(signal.SIGUSR1, stop)
+print("waiting", flush=True)
+sys.stdin.readline()
+try:
+    print(requests.get(url).status_code)
+except SoftTimeLimit:
+    print("stopped")
+"""
+
+
+def test_an_exception_out_of_a_handler(place: Place) -> None:
+    """What a signal handler raises in the middle of a refresh reaches the program."""
     place.server.expire()
-    ended = place.run("main.py", folder=tmp_path)
-    assert (ended.status, ended.output) == (0, "401\n")
-    assert "AttributeError" in ended.warning()
+    with place.server.gate(on="refresh") as gate:
+
+        def interrupt(program: subprocess.Popen[str]) -> None:
+            def later() -> None:
+                gate.wait_for(1, timeout=WAIT)
+                program.send_signal(signal.SIGUSR1)
+                time.sleep(0.5)  # the refresh goes on after the program has heard of it
+                gate.open()
+
+            threading.Thread(target=later).start()
+
+        ended = place.run("-c", START + TIME_LIMIT, at_wait=interrupt)
+    assert ended == Ended(0, "waiting\nstopped\n", "")
+
+
+KEPT = """
+import pickle
+from requests.adapters import HTTPAdapter
+
+kept = []
+
+class Journal(HTTPAdapter):
+    def send(self, request, **options):
+        kept.append(request)
+        return super().send(request, **options)
+
+session = requests.Session()
+session.mount("http://", Journal())
+print(session.get(url).status_code)
+print("waiting", flush=True)
+sys.stdin.readline()
+print(session.send(kept[0]).status_code)
+print(requests.Session().send(pickle.loads(pickle.dumps(kept[0]))).status_code)
+"""
+
+
+def test_a_request_that_is_kept(place: Place) -> None:
+    """What an adapter has been given can be sent again later, and is refreshed then."""
+    ended = place.run("-c", START + KEPT, at_wait=lambda _: place.server.expire())
+    assert ended == Ended(0, "200\nwaiting\n200\n200\n", "")
+
+
+COPIES = """
+session = requests.Session()
+adapter = session.get_adapter(url)
+inner = adapter.send
+adapter.send = lambda request, **options: inner(request.copy(), **options)
+answer = session.post(url, data=b"x")
+print(answer.status_code, answer.request.headers.get("Authorization"))
+"""
+
+
+def test_a_wrapper_that_copies(place: Place) -> None:
+    """A copy of what we have given it is sent on as it is: one refresh, two sendings."""
+    place.server.fail(Status(401, body=b'{"message": "Invalid JWT"}'), on="api", times=None)
+    assert place.run("-c", START + COPIES).output == "401 None\n"
+    counters = place.server.counters
+    assert (counters.refreshes, counters.requests) == (1, 3)
+
+
+LOCKS = """
+import logging, threading
+lock, started = threading.Lock(), threading.Event()
+
+def hook():
+    os.register_at_fork(before=lock.acquire, after_in_parent=lock.release)
+
+def work():
+    with lock:
+        started.set()
+        time.sleep(0.3)  # the fork is now, and waits for the lock
+        print(requests.get(url).status_code, flush=True)
+
+def fork():
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    return os.waitpid(child, 0)[1]
+"""
+
+
+@pytest.mark.parametrize("hooked", ["before", "after"])
+def test_a_fork_hook_of_the_programs_own(hooked: str, place: Place) -> None:
+    """Who waits for a thread that makes its first request is not waited for in turn."""
+    code = START.replace("requests, ", "time, ") + LOCKS
+    steps = ["hook()", "import requests"]
+    code += "\n".join(steps if hooked == "before" else steps[::-1])
+    code += """
+thread = threading.Thread(target=work)
+thread.start()
+started.wait()
+print(fork())
+thread.join()
+"""
+    ended = place.run("-c", code)
+    assert (ended.status, sorted(ended.output.split()), ended.errors) == (0, ["0", "200"], "")
 
 
 @pytest.mark.parametrize("code", [OPTIONS, SHOWN], ids=["options", "shown"])

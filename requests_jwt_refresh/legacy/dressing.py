@@ -28,7 +28,7 @@ from requests_jwt_refresh.refresher import THREAD
 from requests_jwt_refresh.urls import origin_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from requests import PreparedRequest, Response
 
@@ -54,18 +54,26 @@ def say(problem: str, remedy: str, about: str | None = None) -> None:
 class Errand:
     """One request of the program's, on its way."""
 
-    caller: PreparedRequest | None = None
-    """As the program has made it."""
+    own: BaseAdapter | None = None
+    """The session's own adapter."""
     beneath: Callable[..., Response] | None = None
-    """What the session would have sent it with; the transport's own `send` if None."""
+    """What the session would have sent the request with; the transport's own `send` if None."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """What the session gave along."""
+    carried: PreparedRequest | None = None
+    """What has been sent last, with a token."""
     sent: int = 0
-    """How often it has been sent."""
-    answer: Response | None = None
-    """The last answer."""
-    raised: Exception | None = None
+    """How often something has been sent."""
+    raised: BaseException | None = None
     """By what is beneath."""
+
+    def is_of(self, own: BaseAdapter, request: PreparedRequest | requests.Request) -> bool:
+        """Whether `request` is what has been sent, or a copy of it: it has the same token."""
+        if own is not self.own or self.carried is None:
+            return False
+        header = self.carried.headers.get("Authorization")
+        has_its_token = header is not None and request.headers.get("Authorization") == header
+        return request is self.carried or has_its_token
 
 
 class DressedAdapter(JWTRefreshAdapter):
@@ -104,18 +112,15 @@ class DressedAdapter(JWTRefreshAdapter):
         try:
             self._look_for_token()
             response = super().send(request, *options)
-        except Exception as error:
-            if error is self.errand.raised:
-                self.errand.raised = None  # it would keep this frame alive
+        except JWTRefreshError as error:
+            if error is self.errand.raised:  # by the program's own adapter
                 raise
             self._say(error)
-        else:
-            if response.status_code == 401:  # noqa: PLR2004 - RFC 9110 §15.5.2
-                self._say_if_logged_out()
-            return response
-        # With an answer it was the refresh that failed, without one nothing has been sent.
-        answer = self.errand.answer
-        return self._carry(request, *options) if answer is None else answer
+            # With an answer it was the refresh that failed, without one nothing has been sent.
+            return self._carry(request, *options) if error.response is None else error.response
+        if response.status_code == 401:  # noqa: PLR2004 - RFC 9110 §15.5.2
+            self._say_if_logged_out()
+        return response
 
     def _look_for_token(self) -> None:
         """Look into the store where there is no token: somebody may have logged in meanwhile."""
@@ -124,36 +129,30 @@ class DressedAdapter(JWTRefreshAdapter):
                 self._refresher.look_again()
             return
         _looked.add(self.profile.name)
-        with _mutex:  # the first time much is imported, and a fork must not come between
+        with _forks_waiting():  # the first time much is imported
             import filelock  # noqa: F401, PLC0415 - as the first refresh will
 
             self._refresher.current()
 
     def _carry(self, request: PreparedRequest, *options: Any) -> Response:  # noqa: ANN401 - send's own
         errand = self.errand
+        errand.sent += 1
         try:
             if errand.beneath is None:
-                response = super()._carry(request, *options)
-            else:  # no option more than the session gave
-                if request is not errand.caller:
-                    vars(request)[_CARRIED] = True
-                response = errand.beneath(request, **errand.options)
-        except Exception as error:
+                return super()._carry(request, *options)
+            errand.carried = request
+            return errand.beneath(request, **errand.options)  # no option more than were given
+        except JWTRefreshError as error:
             errand.raised = error
             raise
-        errand.sent += 1
-        errand.answer = response
-        return response
 
-    def _say(self, error: Exception) -> None:
+    def _say(self, error: JWTRefreshError) -> None:
         """Say why the request goes out without a token, or why its 401 stands."""
         name = self.profile.name
         if isinstance(error, StoreError) and was_told(name):
             return
-        is_ours = isinstance(error, JWTRefreshError)
-        told = error if is_ours else f"something is broken here ({type(error).__name__})"
         say(
-            f"profile {name!r}: {told}",
+            f"profile {name!r}: {error}",
             f"until that is mended, the API's own answer stands: requests-jwt doctor {name}",
             f"{type(error).__name__} of {name}",
         )
@@ -199,37 +198,38 @@ class Dressed(BaseAdapter):
         @wraps(beneath)
         def send(request: PreparedRequest, *args: Any, **options: Any) -> Response:  # noqa: ANN401
             options.update(zip(_OPTIONS, args, strict=False))
-            if _CARRIED in vars(request):  # a wrapper passes on what we have given it
-                return beneath(request, **options)  # type: ignore[no-any-return]
-            return self._sent(beneath, request, options)
+            own = self.__dict__["undressed"]
+            if any(each.is_of(own, request) for each in _errands()):
+                return beneath(request, **options)  # type: ignore[no-any-return]  # by a wrapper
+            return self._sent(Errand(own, beneath, options), request)
 
         return send
 
-    def _sent(
-        self,
-        beneath: Callable[..., Response],
-        request: PreparedRequest,
-        options: dict[str, Any],
-    ) -> Response:
+    def _sent(self, errand: Errand, request: PreparedRequest) -> Response:
         """Send a request of the program's own; it sees nothing that it would not have without us.
 
         That is, no token in the response's request, which programs copy headers from, and no 401
         that was refreshed in the history, by which they tell a redirect. The cookies of the 401 are
         taken here, as the session would have.
         """
-        errand = Errand(request, beneath, options)
-        adapter = self.__dict__["_with_token"].through(self.__dict__["undressed"], errand)
-        given = {name: options[name] for name in _OPTIONS if name in options}
+        own = self.__dict__["undressed"]
+        adapter = self.__dict__["_with_token"].through(own, errand)
+        given = {name: errand.options[name] for name in _OPTIONS if name in errand.options}
+        errands = _errands()
+        errands.append(errand)
         try:
             response: Response = adapter.send(request, **given)
         except requests.RequestException as error:
-            if _is_carried(error.request):
+            if error.request is not None and errand.is_of(own, error.request):
                 error.request = request
             raise
+        finally:
+            errands.remove(errand)
+            errand.raised = None  # it would keep this frame alive
         if errand.sent > 1:
             self._take_cookies(response.history)
             response.history = []
-        if _is_carried(response.request):
+        if errand.is_of(own, response.request):
             response.request = request
             response.connection = self  # type: ignore[assignment]  # for hooks that send again
         return response
@@ -273,11 +273,13 @@ class Dressed(BaseAdapter):
 
 _OPTIONS: Final = ("stream", "timeout", "verify", "cert", "proxies")
 _SLASHES: Final = re.compile("(?<!:)/{2,}")
-_CARRIED: Final = "_carried_by_requests_jwt"  # the mark of a request that has got its token
+_thread = threading.local()
 
 
-def _is_carried(request: object) -> bool:
-    return _CARRIED in getattr(request, "__dict__", ())
+def _errands() -> list[Errand]:
+    """Return the errands that this thread is on, one within the other."""
+    found: list[Errand] = _thread.__dict__.setdefault("errands", [])
+    return found
 
 
 class Wardrobe:
@@ -309,11 +311,10 @@ def _nearness(url: str, adapter: DressedAdapter) -> int:
     return len(base) if url.startswith((f"{base}/", f"{base}?")) or url == base else 0
 
 
-# Guards the making of the one wardrobe, which reads files, and the first look into each store. A
-# fork waits for both: in a child, an import that another thread is in the middle of never ends.
-_mutex = threading.RLock()
+_mutex = threading.RLock()  # guards the making of the one wardrobe; it reads files
+# Held in the first look into a store, for the sake of forks alone: nobody waits to look.
+_first_look = threading.RLock()
 _FORK_WAIT = 10.0  # seconds
-_forking: dict[int, bool] = {}  # the threads that are about to fork, and whether they hold it
 _looked: set[str] = set()  # the profiles whose store has been looked into
 _wardrobe: Wardrobe | None = None
 _make: type[DressedAdapter] = DressedAdapter
@@ -341,28 +342,32 @@ def wardrobe() -> Wardrobe:
     return _wardrobe
 
 
+@contextlib.contextmanager
+def _forks_waiting() -> Iterator[None]:
+    """Have forks wait, unless they do already: in a child, another thread's import never ends."""
+    is_ours = _first_look.acquire(blocking=False)
+    lock = _first_look
+    try:
+        yield
+    finally:
+        if is_ours:
+            lock.release()
+
+
 def _before_fork() -> None:
-    _forking[threading.get_ident()] = _mutex.acquire(timeout=_FORK_WAIT)
-
-
-def _after_fork() -> None:
-    if _forking.pop(threading.get_ident(), False):
-        _mutex.release()
+    """Wait until nothing is under way. Nothing is held on to: others have hooks and locks, too."""
+    for lock in (_mutex, _first_look):
+        if lock.acquire(timeout=_FORK_WAIT):  # at once if this very thread has it
+            lock.release()
 
 
 def _after_fork_in_child() -> None:
-    global _mutex  # noqa: PLW0603 - whoever held it is not in this process
-    _mutex = threading.RLock()
-    _forking.clear()
+    global _mutex, _first_look
+    _mutex, _first_look = threading.RLock(), threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):
-    # After logging's, whose hook then comes later: what we wait for may log.
-    os.register_at_fork(
-        before=_before_fork,
-        after_in_parent=_after_fork,
-        after_in_child=_after_fork_in_child,
-    )
+    os.register_at_fork(before=_before_fork, after_in_child=_after_fork_in_child)
 
 
 class _NotOurs(logging.Filter):

@@ -101,12 +101,7 @@ def _wrap(module: Any) -> None:  # noqa: ANN401 - requests is not imported here
         setattr(get_adapter, name, getattr(original, name))
     session_class.get_adapter = get_adapter
     if hasattr(os, "register_at_fork"):
-        # After logging's, whose hook then comes later: what we wait for may log.
-        os.register_at_fork(
-            before=_before_fork,
-            after_in_parent=_after_fork,
-            after_in_child=_after_fork_in_child,
-        )
+        os.register_at_fork(before=_before_fork, after_in_child=_after_fork_in_child)
 
 
 def _dressing() -> Any:  # noqa: ANN401 - a function
@@ -125,18 +120,13 @@ def _dressing() -> Any:  # noqa: ANN401 - a function
 
 def _before_fork() -> None:
     """Wait for what is being imported: in a child, another thread's import never ends."""
-    _forking[get_ident()] = _loading.acquire(timeout=_FORK_WAIT)
-
-
-def _after_fork() -> None:
-    if _forking.pop(get_ident(), False):
-        _loading.release()
+    if _loading.acquire(timeout=_FORK_WAIT):
+        _loading.release()  # others have hooks and locks, too
 
 
 def _after_fork_in_child() -> None:
     global _loading  # noqa: PLW0603 - whoever held it is not in this process
     _loading = RLock()
-    _forking.clear()
 
 
 def _found() -> Any:  # noqa: ANN401 - a function
@@ -215,7 +205,6 @@ def _make_way() -> None:
 
 _dress: Any = None
 _loading = RLock()  # guards _dress
-_forking: dict[int, bool] = {}  # the threads that are about to fork, and whether they hold it
 if __name__ == "sitecustomize":
     if "requests.sessions" in sys.modules:  # by somebody's .pth file
         _wrap(sys.modules["requests.sessions"])
