@@ -930,7 +930,7 @@ HOUR = 3600.0
         (None, {"exp": NOW + HOUR}, NOW + HOUR),
         ({"iat": NOW}, {"exp": NOW + HOUR, "iat": NOW}, NOW + HOUR),
         ({"iat": NOW - HOUR}, {"exp": NOW - 60, "iat": NOW - HOUR}, NOW + HOUR - 60),
-        (None, {"exp": NOW - 60, "iat": NOW - HOUR}, NOW + HOUR - 60),
+        (None, {"exp": NOW - 60, "iat": NOW - HOUR}, NOW - 60),
         ({"iat": NOW + HOUR}, {"exp": NOW + 2 * HOUR, "iat": NOW + HOUR}, NOW + 2 * HOUR),
         ({"iat": NOW}, {"exp": NOW + 60, "iat": NOW - 9 * HOUR}, NOW + 60),
         ({"iat": "x"}, {"exp": NOW + HOUR, "iat": [1]}, NOW + HOUR),
@@ -954,6 +954,13 @@ def test_when_a_refresh_token_ends(
     token = Token(None if access is None else jwt(access), jwt(refresh))
     assert refresh_token_ends(came_in(token, NOW)) == ends
     assert refresh_token_ends(token) == refresh.get("exp")  # nobody knows when it came in
+
+
+def test_when_a_refresh_token_ends_by_the_access_tokens_end() -> None:
+    """Without an `iat`, the end of the access token says what the server's clock showed."""
+    access, refresh = jwt({"exp": NOW - HOUR + 300}), jwt({"exp": NOW - 60})
+    token = came_in(Token(access, refresh, NOW + 300), NOW)
+    assert refresh_token_ends(token) == NOW + HOUR - 60
 
 
 def test_status_where_the_servers_clock_is_behind(user: User, server: AuthServer) -> None:
@@ -1246,7 +1253,7 @@ def test_a_store_that_cannot_be_read(
     user: User, server: AuthServer, command: tuple[str, ...], spoil: Callable[[Path], None]
 ) -> None:
     """Exit status 5, nothing shown and nothing deleted; but who logs out is not kept from it."""
-    user.describe(server)
+    user.describe(server, logout='url = "/auth/logout"')
     user.holds(expired(server))
     spoil(user.token_file)
     name, *flags = command
@@ -1262,6 +1269,15 @@ def test_a_store_that_cannot_be_read(
     assert remedy
     assert "hunter2" not in said.err
     assert server.counters == Counters()
+
+
+def test_a_logout_that_nobody_has_to_be_told_of(user: User, server: AuthServer) -> None:
+    """A token that cannot be read is forgotten, which is all there is to do."""
+    user.describe(server)
+    user.holds(expired(server))
+    _garbage(user.token_file)
+    said = user.run("logout", "prod")
+    assert (said.status, said.err, user.token_file.exists()) == (0, "", False)
 
 
 def test_what_helps_against_a_store_that_cannot_be_read(user: User, server: AuthServer) -> None:

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import stat
+from concurrent.futures import wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from requests_jwt_refresh import refresher
 from requests_jwt_refresh.errors import LockTimeout, StoreError
 from requests_jwt_refresh.stores.file import FileStore
 from requests_jwt_refresh.testing import (
@@ -22,11 +24,14 @@ from requests_jwt_refresh.testing import (
     AuthServer,
     Counters,
     Drop,
+    Hang,
     JSONBody,
+    Redirect,
     Status,
 )
 from requests_jwt_refresh.tokens import Token, received
 from tests.secret_service import running_secret_service, secret_service
+from tests.test_auth_server import wait_for_faults
 from tests.test_commands import (
     JSON_REFRESH,
     OAUTH2_REFRESH,
@@ -392,22 +397,64 @@ def test_the_store_is_locked_from_before_the_server_is_asked(
         assert end(process) == good(user, "bob")
 
 
-def test_a_refresh_token_that_cannot_be_tried_is_stored_under_the_same_lock(
+ODD_ANSWERS = [Status(404), Status(422), Status(500), HTML(), Redirect("/x")]
+
+
+@pytest.mark.parametrize("fault", ODD_ANSWERS, ids=repr)
+def test_an_odd_answer_to_a_refresh_token(
+    user: User, server: AuthServer, fault: Status | HTML | Redirect
+) -> None:
+    """It is kept where there is none, and never takes the place of another one."""
+    user.describe(server)
+    server.fail(fault, times=None)
+    said = user.run("login", "prod", "--refresh-token", "-", typed="given")
+    assert (said.status, user.held) == (4, Token(None, "given"))
+    assert "the token is stored, but could not be tried" in said.cause_and_remedy()[0]
+    before = user.holds(received(server.login("bob")))
+    said = user.run("login", "prod", "--refresh-token", "-", typed="mistyped")
+    assert (said.status, user.held) == (4, before)
+    assert said.cause_and_remedy()[1].startswith("nothing was stored: there is a token of before")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_before_a_refresh_token_has_been_tried(
+    user: User, server: AuthServer, number: signal.Signals
+) -> None:
+    """Who breaks off finds the token of before, whatever the server does."""
+    user.describe(server)
+    user.file.write_text(
+        user.file.read_text().replace("refresh_timeout = 10", "refresh_timeout = 2")
+    )
+    before = user.holds(received(server.login("bob")))
+    server.fail(Hang())
+    process = start("login", "prod", "--refresh-token", "-")
+    assert process.stdin is not None
+    process.stdin.write("mistyped\n")
+    process.stdin.flush()
+    wait_for_faults(server)
+    process.send_signal(number)
+    end(process)
+    assert user.held == before
+
+
+def test_an_exchange_that_takes_longer_than_the_adapter_waits(
     user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The lock is taken once."""
-    taken: list[FileStore] = []
-    lock = FileStore.lock
-
-    def counted(store: FileStore, timeout: float) -> Any:
-        taken.append(store)
-        return lock(store, timeout)
-
+    """The command waits for it all the same, and says what has become of it."""
     user.describe(server)
-    server.fail(Status(500))
-    monkeypatch.setattr(FileStore, "lock", counted)
-    assert user.run("login", "prod", "--refresh-token", "-", typed="given").status == 4
-    assert (user.held, taken.count(user.store)) == (Token(None, "given"), 1)
+    given = str(server.login("bob").refresh)
+    with server.gate(on="refresh") as gate:
+
+        def lose_patience(futures: Any, _timeout: float) -> Any:
+            gate.wait_for(1, WAIT)
+            landed = wait(futures, 0)
+            gate.open()
+            return landed
+
+        monkeypatch.setattr(refresher, "wait", lose_patience)
+        said = user.run("login", "prod", "--refresh-token", "-", typed=given)
+    assert (said.status, said.err, server.counters.rotated) == (0, "", 1)
+    assert user.held.access is not None
 
 
 def test_ctrl_c_while_a_refresh_token_is_exchanged(user: User, server: AuthServer) -> None:
@@ -428,6 +475,24 @@ def test_ctrl_c_while_a_refresh_token_is_exchanged(user: User, server: AuthServe
     assert user.run("refresh", "prod").status == 0
 
 
+def save_on_a_full_disk(_store: FileStore, token: Token) -> None:
+    if token.access != "requests-jwt-login":
+        raise StoreError("the disk is full. Nothing was changed; make room")
+
+
+def test_a_token_of_no_rotation_that_cannot_be_saved(
+    user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same refresh token serves again, so nobody is told to find another."""
+    with AuthServer(rotate=False) as server:
+        user.describe(server)
+        given = str(server.login("bob").refresh)
+        monkeypatch.setattr(FileStore, "save", save_on_a_full_disk)
+        said = user.run("login", "prod", "--refresh-token", "-", typed=given)
+    assert said.status == 5
+    assert said.cause_and_remedy() == ("the disk is full", "nothing was changed; make room")
+
+
 def test_a_new_token_that_cannot_be_saved(
     user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -435,11 +500,7 @@ def test_a_new_token_that_cannot_be_saved(
     user.describe(server)
     given = str(server.login("bob").refresh)
 
-    def save(_store: FileStore, token: Token) -> None:
-        if token.access != "requests-jwt-login":
-            raise StoreError("the disk is full. Nothing was changed; make room")
-
-    monkeypatch.setattr(FileStore, "save", save)
+    monkeypatch.setattr(FileStore, "save", save_on_a_full_disk)
     said = user.run("login", "prod", "--refresh-token", "-", typed=given)
     cause, remedy = said.cause_and_remedy()
     assert (said.status, said.out, server.counters.rotated) == (5, "", 1)
@@ -574,6 +635,7 @@ def test_a_clients_secret_is_asked_for_once(client: User, server: AuthServer) ->
     assert client.run("refresh", "prod").status == 0
     assert [each.headers["Authorization"] for each in server.requests] == [sent] * 3
     files = {each.name for each in client.home.iterdir()}
+    files -= {"token.json.doctor.lock"}
     assert files == {"profiles.toml", "token.json", "token.json.lock"}
     assert not any("s3cr3t" in (client.home / name).read_text("utf-8") for name in files)
 
@@ -1008,6 +1070,7 @@ def test_no_secret_is_to_be_seen(user: User, server: AuthServer) -> None:
     assert no_part_of(token, Said(0, everything, ""))
     assert body_of(server, "login")["password"] == PASSWORD
     files = {each.name for each in user.home.iterdir()}
+    files -= {"token.json.doctor.lock"}
     assert files == {"profiles.toml", "token.json", "token.json.lock"}
     assert PASSWORD not in user.token_file.read_text(encoding="utf-8")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -107,7 +108,7 @@ def logout(options: argparse.Namespace) -> int:
             return Exit.DONE
         tells = not options.local and _has_to_be_told(profile, adapter, held)
     except JWTRefreshError as error:  # the token can be cleared all the same, or that says why not
-        untold = error
+        untold = None if profile.logout is None else error
     # Locked before the server is told: who cannot have the lock must find nothing changed.
     with profile.store.lock(profile.refresh_timeout):
         if tells:
@@ -149,6 +150,7 @@ def _check_logged_in(adapter: JWTRefreshAdapter, name: str) -> None:
 
 
 def _by_password(profile: Profile, login: PasswordLogin, username: str | None) -> Token:
+    _check_that_it_can_be_written(profile)  # before anybody types a password
     username = username or ask("User name: ")
     if not username:
         raise Complaint("the user name is empty", "give it, or with --username NAME")
@@ -186,29 +188,33 @@ def _keep_client_secret(profile: Profile) -> None:
 def _by_refresh_token(profile: Profile, refresh_token: str) -> Token:
     """Try a refresh token at once; keep what it gives.
 
-    If the server cannot be asked, the refresh token is kept as it is. If it refuses, what was
-    stored before stays.
+    If the server cannot be asked, it is kept as it is, but never in place of another token.
     """
     given = Token(None, refresh=refresh_token)
     profile.store.load()  # a store that cannot be read shows it now, while nothing is lost
     _check_that_it_can_be_written(profile)
     trial = _OnTrial(profile.store, given)
+    problem: RefreshUnavailable | None = None
     try:
-        token = JWTRefreshAdapter(**{**profile.options(), "store": trial}).refresh()
+        JWTRefreshAdapter(**{**profile.options(), "store": trial}).refresh()
     except RefreshUnavailable as error:
-        cause = cause_and_remedy(str(error), profile.name)[0]
-        problem = f"the token is stored, but could not be tried: {error}"
-        if trial.kept is None:
-            problem = f"{cause}. Nothing was stored; try again later"
-    else:
-        if trial.kept is not None:
-            return token
-        raise StoreError(
-            "the server took the refresh token and gave another, which could not be saved: "
-            f"{trial.problem}. `requests-jwt doctor {profile.name}` looks closer; then log in "
-            "with another refresh token"
-        )
-    raise RefreshUnavailable(problem)
+        problem = error
+    with trial.under_way:  # the exchange goes on when the adapter has lost its patience
+        pass
+    if trial.kept is not None:
+        return trial.kept
+    if problem is None:
+        raise trial.lost(profile.name)
+    cause = cause_and_remedy(str(problem), profile.name)[0]
+    if not trial.has_begun:
+        raise RefreshUnavailable(f"{cause}. Nothing was stored; try again later")
+    with profile.store.lock(profile.refresh_timeout):
+        if profile.store.load() is None:
+            profile.store.save(given)
+            raise RefreshUnavailable(f"the token is stored, but could not be tried: {problem}")
+    raise RefreshUnavailable(
+        f"{cause}. Nothing was stored: there is a token of before, and it stays; try again later"
+    )
 
 
 class _OnTrial:
@@ -220,8 +226,11 @@ class _OnTrial:
 
     def __init__(self, store: TokenStore, given: Token) -> None:
         self._store, self._given = store, given
+        self.under_way = threading.Lock()  # held during the exchange
+        self.has_begun = False
         self.kept: Token | None = None
-        self.problem = ""
+        self._failure: StoreError | None = None
+        self._has_changed = False
 
     def load(self) -> Token:
         return self._given
@@ -232,7 +241,8 @@ class _OnTrial:
         try:
             self._store.save(token)
         except StoreError as error:
-            self.problem = cause_and_remedy(str(error))[0]
+            self._failure = error
+            self._has_changed = token.refresh != self._given.refresh
         else:
             self.kept = token
 
@@ -241,13 +251,20 @@ class _OnTrial:
 
     @contextmanager
     def lock(self, timeout: float) -> Iterator[None]:
-        with self._store.lock(timeout):
-            try:
-                yield
-            except RefreshUnavailable:
-                self._store.save(self._given)
-                self.kept = self._given
-                raise
+        with self._store.lock(timeout), self.under_way:
+            self.has_begun = True
+            yield
+
+    def lost(self, name: str) -> StoreError:
+        """Return the error that what the server gave could not be saved."""
+        failure = self._failure or StoreError("the token could not be saved")
+        if not self._has_changed:
+            return failure
+        return StoreError(
+            "the server took the refresh token and gave another, which could not be saved: "
+            f"{cause_and_remedy(str(failure))[0]}. `requests-jwt doctor {name}` looks closer; then "
+            "log in with another refresh token"
+        )
 
 
 def _check_that_it_can_be_written(profile: Profile) -> None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from requests_jwt_refresh.errors import InvalidURL, ProfileError
 from requests_jwt_refresh.profiles import (
     KINDS,
+    PATH_VARIABLE,
     PRESETS,
     TEXT_VARIABLE,
     Profiles,
@@ -53,7 +54,15 @@ def init(options: argparse.Namespace) -> int:
             f"unset {TEXT_VARIABLE}",
         )
     path = default_path()
-    if path.exists() and not path.is_file():
+    try:
+        is_odd = path.exists() and not path.is_file()
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ProfileError(
+            f"{path}: it cannot be read ({reason}). Name a file that you can read in "
+            f"{PATH_VARIABLE}"
+        ) from error
+    if is_odd:
         raise ProfileError(f"{path}: it is no regular file, so no profile goes there")
     if not options.replace and options.name in _present(path):
         raise _exists(path, options.name)

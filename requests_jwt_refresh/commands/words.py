@@ -53,13 +53,15 @@ def moment(seconds: object) -> float | None:
 def refresh_token_ends(token: Token) -> float | None:
     """Return when the refresh token ends, if it says so itself (RFC 7519 §4.1.4), by our clock."""
     access, refresh = (jwt_claims(each or "") for each in (token.access, token.refresh))
-    end = moment(refresh.get("exp"))
-    # What the server's clock showed when the tokens came in, which is when they were issued. The
-    # access token is new each time. The refresh token of a server that does not rotate is not, and
-    # to count its life from the last refresh makes it end too late, by one lifetime at the most.
-    issued = (moment(claims.get("iat")) for claims in (access, refresh))
-    there = next((each for each in issued if each is not None), None)
-    if end is None or there is None or token.received_at is None:
+    end, there = moment(refresh.get("exp")), moment(access.get("iat"))
+    if end is None or token.received_at is None:
+        return end
+    # What the server's clock showed when the tokens came in, by the access token, which is new each
+    # time; the refresh token of a server that does not rotate is not.
+    over = moment(access.get("exp"))
+    if there is None and over is not None and token.expires_at is not None:
+        there = over - (token.expires_at - token.received_at)
+    if there is None:
         return end
     # The later of the two, as an iat may be anything: to take a good token for one that is over
     # costs somebody a login, the other way round one refusal.
