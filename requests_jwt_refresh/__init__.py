@@ -6,11 +6,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from . import presets
-    from .adapter import JWTRefreshAdapter
-    from .authorization import anonymous
-    from .endpoints import BearerEndpoint, Endpoint, JSONEndpoint, OAuth2Endpoint
-    from .errors import (
+    from requests_jwt_refresh import presets
+    from requests_jwt_refresh.adapter import JWTRefreshAdapter
+    from requests_jwt_refresh.authorization import anonymous
+    from requests_jwt_refresh.endpoints import (
+        BearerEndpoint,
+        Endpoint,
+        JSONEndpoint,
+        OAuth2Endpoint,
+    )
+    from requests_jwt_refresh.errors import (
         InsecureURL,
         InvalidToken,
         InvalidURL,
@@ -22,15 +27,23 @@ if TYPE_CHECKING:
         RefreshUnavailable,
         StoreError,
     )
-    from .matching import Matcher, all_of, any_401, any_of, bearer_challenge, json_field, status
-    from .mounting import mount
-    from .replies import Reply
-    from .stores.base import TokenStore
-    from .stores.file import FileStore
-    from .stores.keyring import KeyringStore
-    from .stores.memory import MemoryStore
-    from .stores.redis import RedisStore
-    from .tokens import Token
+    from requests_jwt_refresh.matching import (
+        Matcher,
+        all_of,
+        any_401,
+        any_of,
+        bearer_challenge,
+        json_field,
+        status,
+    )
+    from requests_jwt_refresh.mounting import mount
+    from requests_jwt_refresh.responses import Reply, TokenResponse
+    from requests_jwt_refresh.stores.base import TokenStore
+    from requests_jwt_refresh.stores.file import FileStore
+    from requests_jwt_refresh.stores.keyring import KeyringStore
+    from requests_jwt_refresh.stores.memory import MemoryStore
+    from requests_jwt_refresh.stores.redis import RedisStore
+    from requests_jwt_refresh.tokens import Token
 
 __all__ = [
     "BearerEndpoint",
@@ -55,6 +68,7 @@ __all__ = [
     "Reply",
     "StoreError",
     "Token",
+    "TokenResponse",
     "TokenStore",
     "all_of",
     "anonymous",
@@ -94,7 +108,8 @@ _WHERE = {
     "json_field": "matching",
     "status": "matching",
     "mount": "mounting",
-    "Reply": "replies",
+    "Reply": "responses",  # the name that TokenResponse had in 0.1
+    "TokenResponse": "responses",
     "TokenStore": "stores.base",
     "FileStore": "stores.file",
     "KeyringStore": "stores.keyring",

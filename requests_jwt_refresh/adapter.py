@@ -14,13 +14,22 @@ import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.cookies import extract_cookies_to_jar, get_cookie_header
 
-from .authorization import has_own_auth
-from .bodies import rewind, says_expired
-from .errors import JWTRefreshError
-from .exchange import Wire
-from .matching import any_401, bearer_challenge, json_field, may_match, status
-from .refresher import Refresher, is_endpoint
-from .urls import Origin, checked, checked_base, checked_origin, has_scheme, join, origin_of
+from requests_jwt_refresh.authorization import has_own_auth
+from requests_jwt_refresh.bodies import rewind, says_expired
+from requests_jwt_refresh.errors import JWTRefreshError
+from requests_jwt_refresh.matching import any_401, bearer_challenge, json_field, may_match, status
+from requests_jwt_refresh.refresh.client import SendOptions
+from requests_jwt_refresh.refresh.refresher import Refresher, is_endpoint
+from requests_jwt_refresh.relative_urls import TakesRelativeURLs, accept_relative_urls
+from requests_jwt_refresh.urls import (
+    Origin,
+    has_scheme,
+    join,
+    origin_of,
+    validate,
+    validate_base,
+    validate_origin,
+)
 
 if TYPE_CHECKING:
     import os
@@ -29,13 +38,13 @@ if TYPE_CHECKING:
     from requests import PreparedRequest, Response
     from typing_extensions import Self
 
-    from .endpoints import Endpoint
-    from .errors import RefreshRejected
-    from .holding import Attempt
-    from .matching import Matcher
-    from .refresher import Login, RefreshCallable
-    from .stores.base import TokenStore
-    from .tokens import Token
+    from requests_jwt_refresh.endpoints import Endpoint
+    from requests_jwt_refresh.errors import RefreshRejected
+    from requests_jwt_refresh.matching import Matcher
+    from requests_jwt_refresh.refresh.holding import Attempt
+    from requests_jwt_refresh.refresh.refresher import Login, RefreshCallable
+    from requests_jwt_refresh.stores.base import TokenStore
+    from requests_jwt_refresh.tokens import Token
 
 C = TypeVar("C")
 
@@ -44,7 +53,7 @@ logger = logging.getLogger("requests_jwt_refresh")
 _NONE: Final[Mapping[str, Any]] = {}
 
 
-class JWTRefreshAdapter(HTTPAdapter):
+class JWTRefreshAdapter(HTTPAdapter, TakesRelativeURLs):
     """A transport adapter that keeps a JWT fresh.
 
     Args:
@@ -111,13 +120,13 @@ class JWTRefreshAdapter(HTTPAdapter):
         refresh_session: requests.Session | None = None,
         refresh_timeout: float = 30.0,
         allow_http: bool = False,
-        **http_adapter_options: Any,  # noqa: ANN401 - HTTPAdapter's own
+        **http_adapter_options: Any,
     ) -> None:
         super().__init__(**http_adapter_options)
         if transport is not None and http_adapter_options:
             given = ", ".join(sorted(http_adapter_options))
             raise TypeError(f"the transport does the sending: give it {given} instead")
-        self.base_url = checked_base(base_url, allow_http=allow_http)
+        self.base_url = validate_base(base_url, allow_http=allow_http)
         self._endpoint = _checked_endpoint(refresh)
         self._refresh_url = _refresh_url(refresh, self.base_url, allow_http=allow_http)
         self._origins = _origins(self.base_url, trusted_origins, allow_http=allow_http)
@@ -140,7 +149,7 @@ class JWTRefreshAdapter(HTTPAdapter):
         cls,
         name: str,
         path: str | os.PathLike[str] | None = None,
-        **options: Any,  # noqa: ANN401 - the constructor's own
+        **options: Any,
     ) -> Self:
         """Return the adapter that a profile describes: `requests-jwt init` makes one.
 
@@ -149,7 +158,7 @@ class JWTRefreshAdapter(HTTPAdapter):
 
         Raises ProfileError, which names file, profile and key.
         """
-        from .profiles import Profiles  # noqa: PLC0415 - only who has profiles pays for them
+        from requests_jwt_refresh.profiles.load import Profiles
 
         return cls(**{**Profiles.read(path).profile(name).options(), **options})
 
@@ -158,9 +167,7 @@ class JWTRefreshAdapter(HTTPAdapter):
         self._assemble()
 
     def _assemble(self) -> None:
-        from .mounting import accept_relative_urls  # noqa: PLC0415 - it knows adapters, too
-
-        self._wire: Wire | None = None  # of the last request, for a refresh() in between
+        self._wire: SendOptions | None = None  # of the last request, for a refresh() in between
         self._refresher = Refresher(
             self._endpoint,
             self._refresh_url,
@@ -181,17 +188,17 @@ class JWTRefreshAdapter(HTTPAdapter):
         self,
         request: PreparedRequest,
         stream: bool = False,
-        timeout: Any = None,  # noqa: ANN401 - as in requests
+        timeout: Any = None,
         verify: bool | str | None = True,
-        cert: Any = None,  # noqa: ANN401
-        proxies: Any = None,  # noqa: ANN401
+        cert: Any = None,
+        proxies: Any = None,
     ) -> Response:
         """Send `request`; if its token has expired, get another and send it again."""
         if origin_of(request.url) not in self._origins or has_own_auth(request):
             return self._carry(request, stream, timeout, verify, cert, proxies)
         options = (stream, timeout, verify, cert, proxies)
         since = time.monotonic()
-        wire = Wire(verify, cert, proxies, self._ssl_context(), request.url)
+        wire = SendOptions(verify, cert, proxies, self._ssl_context(), request.url)
         if verify is not False:  # what one request risks, a later refresh() does not
             self._wire = wire
         try:
@@ -260,9 +267,9 @@ class JWTRefreshAdapter(HTTPAdapter):
         """Return the prefixes to mount this adapter on: one or two for each origin."""
         return tuple(prefix for origin in self._origins for prefix in origin.prefixes())
 
-    def _usual_wire(self) -> Wire:
+    def _usual_wire(self) -> SendOptions:
         """Return how the last request went, or would go, for a refresh that is part of none."""
-        return self._wire or environment(self._refresh_url)._replace(
+        return self._wire or SendOptions.from_environment(self._refresh_url)._replace(
             ssl_context=self._ssl_context()
         )
 
@@ -272,7 +279,7 @@ class JWTRefreshAdapter(HTTPAdapter):
         context = getattr(pools, "connection_pool_kw", _NONE).get("ssl_context")
         return context if isinstance(context, ssl.SSLContext) else None
 
-    def _carry(self, request: PreparedRequest, *options: Any) -> Response:  # noqa: ANN401 - send's own
+    def _carry(self, request: PreparedRequest, *options: Any) -> Response:
         send = super().send if self.transport is None else self.transport.send
         stream, timeout, verify, cert, proxies = options
         return send(
@@ -337,7 +344,7 @@ def _checked_store(store: TokenStore | None) -> TokenStore | None:
 
 
 def _default_store(base_url: str) -> TokenStore:
-    from .stores.keyring import KeyringStore  # noqa: PLC0415 - only who needs it pays for it
+    from requests_jwt_refresh.stores.keyring import KeyringStore
 
     return KeyringStore(str(origin_of(base_url)), "default")
 
@@ -367,18 +374,11 @@ def _refresh_url(refresh: Endpoint | RefreshCallable, base: str, *, allow_http: 
     if not is_endpoint(refresh):
         return base  # a callable knows its own way
     url = refresh.url if has_scheme(refresh.url) else join(base, refresh.url)
-    return checked(url, what="the refresh URL", allow_http=allow_http)
+    return validate(url, what="the refresh URL", allow_http=allow_http)
 
 
 def _origins(base: str, trusted: Iterable[str], *, allow_http: bool) -> frozenset[Origin]:
     if isinstance(trusted, str) or not isinstance(trusted, Iterable):
         raise TypeError("trusted_origins must be a list or tuple of origins, not one string")
-    origins = [checked_origin(url, allow_http=allow_http) for url in trusted]
+    origins = [validate_origin(url, allow_http=allow_http) for url in trusted]
     return frozenset(filter(None, [origin_of(base), *origins]))
-
-
-def environment(url: str) -> Wire:
-    """Return what a plain session would take from the environment for `url`."""
-    with requests.Session() as session:
-        found = session.merge_environment_settings(url, {}, None, None, None)
-    return Wire(found["verify"], found["cert"], found["proxies"])

@@ -7,6 +7,6 @@ programs that cannot add a line.
 
 import filelock  # noqa: F401 - now, and not while somebody forks, which it would complain of
 
-from .legacy.dressing import install
+from requests_jwt_refresh.inject.dressing import install
 
 install()

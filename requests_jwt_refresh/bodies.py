@@ -163,7 +163,7 @@ class _Peek(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - a writable buffer
+    def readinto(self, buffer: Any) -> int:
         data = self._body.read(min(MATCH_BYTES, len(self._body.seen) + len(buffer)))
         buffer[: len(data)] = data
         return len(data)
@@ -179,7 +179,7 @@ class _Replay(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - a writable buffer
+    def readinto(self, buffer: Any) -> int:
         data = self._seen.read(len(buffer))
         if not data and self._body.failure is not None:
             raise self._body.failure

@@ -16,13 +16,13 @@ from urllib.parse import quote_plus
 
 import requests
 
-from .matching import Matcher, any_401, check_path, status_codes
-from .replies import Reply, listed, read_json, read_oauth2
+from requests_jwt_refresh.matching import Matcher, any_401, check_path, status_codes
+from requests_jwt_refresh.responses import TokenResponse, quote_list, read_json, read_oauth2
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from .tokens import Token
+    from requests_jwt_refresh.tokens import Token
 
 _ACCEPT: Final = {"Accept": "application/json"}
 
@@ -41,7 +41,7 @@ class Endpoint(Protocol):
     def ask(self, url: str, token: Token) -> requests.Request:
         """Return the request that trades ``token.refresh`` for new tokens at `url`, absolute."""
 
-    def read(self, reply: Reply) -> Token:
+    def read(self, reply: TokenResponse) -> Token:
         """Return the new token; its ``refresh`` is None if the answer has none.
 
         Raises RefreshRejected if the server refused the refresh token, RefreshUnavailable for
@@ -99,7 +99,7 @@ class JSONEndpoint(_ShownAsCall):
         body = _with(self.extra, self.send, _refresh_of(token))
         return requests.Request("POST", url, headers=dict(_ACCEPT), json=body)
 
-    def read(self, reply: Reply) -> Token:
+    def read(self, reply: TokenResponse) -> Token:
         """Return the new token. Raises RefreshRejected, RefreshUnavailable."""
         return read_json(reply, self)
 
@@ -135,7 +135,7 @@ class BearerEndpoint(_ShownAsCall):
         headers = {**_ACCEPT, "Authorization": f"Bearer {_refresh_of(token)}"}
         return requests.Request(self.method, url, headers=headers, json=dict(self.extra) or None)
 
-    def read(self, reply: Reply) -> Token:
+    def read(self, reply: TokenResponse) -> Token:
         """Return the new token. Raises RefreshRejected, RefreshUnavailable."""
         return read_json(reply, self)
 
@@ -169,7 +169,7 @@ class OAuth2Endpoint(_ShownAsCall):
         self._check_client()
         taken = {"grant_type", "refresh_token", *self._client_fields()} & set(self.extra)
         if taken:
-            raise ValueError(f"extra must not set {listed(taken)}: the endpoint does")
+            raise ValueError(f"extra must not set {quote_list(taken)}: the endpoint does")
 
     def ask(self, url: str, token: Token) -> requests.Request:
         """Return the POST whose form is RFC 6749 §6's."""
@@ -185,7 +185,7 @@ class OAuth2Endpoint(_ShownAsCall):
             "POST", url, headers=headers, data={**form, **self._client_fields()}
         )
 
-    def read(self, reply: Reply) -> Token:
+    def read(self, reply: TokenResponse) -> Token:
         """Return the new token (RFC 6749 §5.1). Raises RefreshRejected, RefreshUnavailable."""
         return read_oauth2(reply)
 
@@ -250,7 +250,7 @@ def _settle_reading(endpoint: JSONEndpoint | BearerEndpoint) -> None:
     ok = status_codes(endpoint.ok)
     rejected = status_codes(endpoint.rejected) if endpoint.rejected else frozenset()
     if ok & rejected:
-        raise ValueError(f"ok and rejected cannot both have {listed(map(str, ok & rejected))}")
+        raise ValueError(f"ok and rejected cannot both have {quote_list(map(str, ok & rejected))}")
     _set(endpoint, ok=tuple(sorted(ok)), rejected=tuple(sorted(rejected)))
 
 

@@ -3,23 +3,23 @@
 requests.RequestException
 └── JWTRefreshError
     ├── RefreshRejected      the server refused the refresh token: tokens forgotten, log in again
-    ├── RefreshUnavailable   no answer that counts: tokens kept, try again later
+    ├── RefreshUnavailable   no usable answer: tokens kept, try again later
     ├── ReentrantRefresh     a refresh or login that calls through the adapter it serves
     ├── StoreError           the token store cannot be read, written or trusted
-    │   └── LockTimeout      somebody else holds the store's lock
+    │   └── LockTimeout      another program or thread holds the store's lock
     ├── ProfileError         the profiles file, or a profile in it, cannot be used
     ├── InvalidToken         not a string fit for a header (also a ValueError)
     └── InvalidURL           a URL with no clear meaning (also requests' InvalidURL, a ValueError)
-        └── InsecureURL      tokens would travel in the clear
+        └── InsecureURL      tokens would travel unencrypted
 
-Every one of them may carry the API's answer as ``response`` and the request as ``request``. No text
-holds a token.
+Every one of them says what happened (``cause``) and what to do about it (``remedy``), and may carry
+the API's answer as ``response`` and the request as ``request``. No text holds a token.
 """
 
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import requests
 from requests.exceptions import InvalidURL as RequestsInvalidURL
@@ -29,7 +29,25 @@ if TYPE_CHECKING:
 
 
 class JWTRefreshError(requests.RequestException):
-    """The base of every error this library raises."""
+    """The base of every error this library raises.
+
+    ``str()`` joins `cause` and `remedy` into two sentences. Both begin in lower case and have
+    no full stop at the end, so that they can also stand on lines of their own.
+    """
+
+    cause: str
+    """What happened, naming the URL, field or file."""
+    remedy: str = ""
+    """What to do about it. A class has one for errors that are raised without."""
+
+    def __init__(self, cause: object = "", remedy: str | None = None, **carried: Any) -> None:
+        super().__init__(cause, **carried)
+        self.cause = str(cause)
+        if remedy is not None:
+            self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.cause}. {capitalize(self.remedy)}" if self.remedy else self.cause
 
     def about(
         self,
@@ -51,7 +69,7 @@ class RefreshRejected(JWTRefreshError):
 
 
 class RefreshUnavailable(JWTRefreshError):
-    """A refresh got no answer that counts. The tokens are kept."""
+    """A refresh got no usable answer. The tokens are kept."""
 
     retry_after: float = 0.0
     """Seconds the server asked to be left alone (Retry-After, RFC 9110 §10.2.3), else 0."""
@@ -83,3 +101,9 @@ class InvalidURL(JWTRefreshError, RequestsInvalidURL):
 
 class InsecureURL(InvalidURL):
     """A URL that would carry tokens unencrypted to another machine."""
+
+
+def capitalize(sentence: str) -> str:
+    """Return `sentence` with its first letter raised, unless it begins with something to type."""
+    first = sentence.partition(" ")[0].rstrip(".,;:?!")
+    return sentence[:1].upper() + sentence[1:] if first.isalpha() else sentence

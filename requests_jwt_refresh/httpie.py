@@ -1,7 +1,7 @@
 """The HTTPie plugin: ``http https://api.example.com/users`` is authenticated by a profile.
 
 HTTPie mounts a plugin's adapter in place of its own, which would cost --ssl and --ciphers. So its
-sessions are asked for theirs, as those of any other program are (see legacy/dressing.py), and what
+sessions are asked for theirs, as those of any other program are (see inject/dressing.py), and what
 is mounted stands for two schemes, https+jwt:// and http+jwt://, which are an error where no profile
 is for the URL. A profile named with ``--auth-type=jwt --auth=PROFILE`` goes before the one that the
 URL's origin picks.
@@ -22,12 +22,12 @@ from requests.auth import AuthBase
 from requests.cookies import get_cookie_header
 from requests_toolbelt import MultipartEncoder
 
-from .authorization import is_from_netrc
-from .errors import InvalidURL
-from .legacy import dressing
-from .legacy.dressing import Dressed, DressedAdapter
-from .profiles import Profiles
-from .urls import origin_of, shown
+from requests_jwt_refresh.authorization import is_from_netrc
+from requests_jwt_refresh.errors import InvalidURL
+from requests_jwt_refresh.inject import dressing
+from requests_jwt_refresh.inject.dressing import Dressed, DressedAdapter
+from requests_jwt_refresh.profiles.load import Profiles
+from requests_jwt_refresh.urls import origin_of, redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,10 +47,10 @@ class HTTPieAdapter(DressedAdapter):
         self,
         request: PreparedRequest,
         stream: bool = False,
-        timeout: Any = None,  # noqa: ANN401 - as in requests
-        verify: Any = True,  # noqa: ANN401
-        cert: Any = None,  # noqa: ANN401
-        proxies: Any = None,  # noqa: ANN401
+        timeout: Any = None,
+        verify: Any = True,
+        cert: Any = None,
+        proxies: Any = None,
     ) -> Response:
         """Send `request` with the token of the profile that it names, else of this one."""
         options = (stream, timeout, verify, cert, proxies)
@@ -88,10 +88,10 @@ class ExplicitAdapter(BaseAdapter):
         self,
         request: PreparedRequest,
         stream: bool = False,
-        timeout: Any = None,  # noqa: ANN401 - as in requests
-        verify: Any = True,  # noqa: ANN401
-        cert: Any = None,  # noqa: ANN401
-        proxies: Any = None,  # noqa: ANN401
+        timeout: Any = None,
+        verify: Any = True,
+        cert: Any = None,
+        proxies: Any = None,
     ) -> Response:
         """Send `request` with the token of the profile for its origin.
 
@@ -104,8 +104,8 @@ class ExplicitAdapter(BaseAdapter):
             return transport.send(plain, stream, timeout, verify, cert, proxies)
         if found is None:
             raise InvalidURL(
-                f"no profile is for {shown(plain.url)}: make one with `requests-jwt init NAME`, or "
-                "leave out '+jwt'"
+                f"no profile is for {redact(plain.url)}",
+                "make one with `requests-jwt init NAME`, or leave out '+jwt'",
             )
         return found.through(transport).send(plain, stream, timeout, verify, cert, proxies)
 
@@ -127,7 +127,7 @@ class _ProfileAuth(AuthBase):
         if origin_of(url) not in profile.origins():
             raise InvalidURL(
                 f"profile {profile.name!r} is for {profile.base_url}: its token does not go to "
-                f"{shown(url)}"
+                f"{redact(url)}"
             )
         adapter = NamedAdapter(profile)
         _named.append(adapter)
@@ -209,7 +209,7 @@ def _named_in(request: PreparedRequest) -> NamedAdapter | None:
 class _FileBody:
     """An upload from a file. HTTPie shows what is read of it, and must not do so a second time."""
 
-    def __init__(self, file: Any) -> None:  # noqa: ANN401 - what HTTPie has opened
+    def __init__(self, file: Any) -> None:
         self._file = file
         self.read: Callable[..., bytes] = file.read
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import InitVar, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .endpoints import BearerEndpoint, JSONEndpoint
-from .matching import Matcher, bearer_challenge, json_field
+from requests_jwt_refresh.endpoints import BearerEndpoint, JSONEndpoint
+from requests_jwt_refresh.matching import Matcher, bearer_challenge, json_field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .testing import AuthServer
+    from requests_jwt_refresh.testing import AuthServer
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def jwt_server() -> Iterator[AuthServer]:
     Let it ``expire()``, ``revoke()``, ``fail(Status(503))``, and count: see
     requests_jwt_refresh.testing.AuthServer.
     """
-    from .testing import AuthServer  # noqa: PLC0415 - tests without it must not pay for it
+    from requests_jwt_refresh.testing import AuthServer
 
     with AuthServer() as server:
         yield server

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from .errors import InvalidToken
+from requests_jwt_refresh.errors import InvalidToken
 
 if TYPE_CHECKING:
     from typing import TypeGuard
@@ -62,7 +62,7 @@ class Token:
         return self.expires_at is None or self.expires_at > time.time() + seconds
 
 
-def received(token: Token) -> Token:
+def with_expiry(token: Token) -> Token:
     """Return `token` as it came in now, with its expiry filled in from the JWT if it can be.
 
     Only the difference ``exp - iat`` (RFC 7519 §4.1) is used, so that a wrong clock, ours or the
@@ -72,10 +72,10 @@ def received(token: Token) -> Token:
     if token.expires_at is None and token.access is not None:
         seconds = jwt_lifetime(token.access)
         token = token if seconds is None else replace(token, expires_at=now + seconds)
-    return came_in(token, known or now)
+    return with_received_at(token, known or now)
 
 
-def came_in(token: Token, at: float | None) -> Token:
+def with_received_at(token: Token, at: float | None) -> Token:
     """Return a copy of `token` that came from the server `at` this time, by our clock."""
     copy = replace(token)
     object.__setattr__(copy, "received_at", at if _is_finite(at) else None)

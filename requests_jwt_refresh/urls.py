@@ -12,7 +12,7 @@ import requests
 from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
-from .errors import InsecureURL, InvalidURL
+from requests_jwt_refresh.errors import InsecureURL, InvalidURL
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[a-z0-9_.-]+|[0-9a-f:.]+(%[a-z0-9_.%-]+)?")  # a name, or an IPv6 address
@@ -69,46 +69,46 @@ def _origin_of(url: str) -> Origin | None:
     return Origin(scheme, host, port)
 
 
-def checked(url: str, *, what: str, allow_http: bool = False) -> str:
+def validate(url: str, *, what: str, allow_http: bool = False) -> str:
     """Return an absolute URL as requests would send it.
 
     `what` names it in the text of an error. Raises InvalidURL, or InsecureURL if it is neither
     https nor loopback and `allow_http` is false.
     """
     if not isinstance(url, str) or not has_scheme(url):
-        raise InvalidURL(f"{what} {shown(url)} has no scheme: write https://...")
+        raise InvalidURL(f"{what} {redact(url)} has no scheme: write https://...")
     try:
         prepared = requests.Request("GET", url).prepare().url
     except requests.RequestException:
         prepared = None
     origin = origin_of(prepared)
     if prepared is None or origin is None:
-        raise InvalidURL(f"{what} {shown(url)} is not an http(s) URL with a host")
+        raise InvalidURL(f"{what} {redact(url)} is not an http(s) URL with a host")
     if "@" in urlsplit(prepared).netloc:
         raise InvalidURL(f"{what} holds a user name: leave it out")
     if not (origin.is_safe() or allow_http):
         raise InsecureURL(
-            f"{what} {shown(url)} would send tokens unencrypted: use https, or allow_http=True "
+            f"{what} {redact(url)} would send tokens unencrypted: use https, or allow_http=True "
             "if you must"
         )
     return prepared
 
 
-def checked_base(url: str, *, allow_http: bool = False) -> str:
-    """Return a base URL as requests would send it. Raises as `checked` does."""
-    base = checked(url, what="the base URL", allow_http=allow_http)
+def validate_base(url: str, *, allow_http: bool = False) -> str:
+    """Return a base URL as requests would send it. Raises as `validate` does."""
+    base = validate(url, what="the base URL", allow_http=allow_http)
     if "?" in base or "#" in base:
-        raise InvalidURL(f"the base URL {shown(url)} has a query or a fragment: leave it out")
+        raise InvalidURL(f"the base URL {redact(url)} has a query or a fragment: leave it out")
     return base
 
 
-def checked_origin(url: str, *, allow_http: bool = False) -> Origin | None:
-    """Return the origin that `url` names and nothing more. Raises as `checked` does."""
-    found = checked(url, what="the trusted origin", allow_http=allow_http)
+def validate_origin(url: str, *, allow_http: bool = False) -> Origin | None:
+    """Return the origin that `url` names and nothing more. Raises as `validate` does."""
+    found = validate(url, what="the trusted origin", allow_http=allow_http)
     if urlsplit(found)._replace(scheme="", netloc="").geturl() not in ("", "/"):
         raise InvalidURL(
-            f"the trusted origin {shown(url)} has a path or a query, but a whole origin is trusted "
-            "or none of it: write scheme, host and port"
+            f"the trusted origin {redact(url)} has a path or a query, but a whole origin is trusted or "
+            "none of it: write scheme, host and port"
         )
     return origin_of(found)
 
@@ -130,12 +130,12 @@ def join(base: str, url: str) -> str:
     """
     if url.startswith("//"):
         raise InvalidURL(
-            f"the relative URL {shown(url)} starts with two slashes, which would name another "
+            f"the relative URL {redact(url)} starts with two slashes, which would name another "
             "host (RFC 3986 §4.2): write one slash, or the whole URL with its scheme"
         )
     path = re.split(r"[?#]", url, maxsplit=1)[0]
     if _climbs(path):
-        raise InvalidURL(f"the relative URL {shown(url)} climbs out of the base URL with '..'")
+        raise InvalidURL(f"the relative URL {redact(url)} climbs out of the base URL with '..'")
     if not path:
         return base + url
     return f"{base.rstrip('/')}/{url.removeprefix('/')}"
@@ -157,7 +157,7 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def shown(url: object) -> str:
+def redact(url: object) -> str:
     """Return `url` for an error text, without what may be secret in it."""
     if not isinstance(url, str):
         return f"(a {type(url).__name__})"

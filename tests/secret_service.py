@@ -77,7 +77,7 @@ class SecretService:
 
     def unlock(self) -> None:
         """Unlock it with the password, as a login does."""
-        from secretstorage import defines, util  # noqa: PLC0415 - not on every platform
+        from secretstorage import defines, util
 
         with self._default_collection() as collection:
             bus = collection.connection
@@ -121,7 +121,7 @@ class SecretService:
             time.sleep(0.02)  # it does not say when it is there
 
     def _is_ready(self) -> bool:
-        from secretstorage import SecretStorageException  # noqa: PLC0415 - see unlock
+        from secretstorage import SecretStorageException
 
         try:
             with self._default_collection() as collection:
@@ -131,8 +131,8 @@ class SecretService:
 
     @contextmanager
     def _default_collection(self) -> Iterator[Collection]:
-        import secretstorage  # noqa: PLC0415 - see unlock
-        from jeepney.io import blocking  # type: ignore[import-untyped]  # noqa: PLC0415
+        import secretstorage
+        from jeepney.io import blocking  # type: ignore[import-untyped]
 
         with closing(
             blocking.open_dbus_connection(self.environment["DBUS_SESSION_BUS_ADDRESS"])

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from requests_jwt_refresh.testing import AuthServer
-from requests_jwt_refresh.tokens import received
+from requests_jwt_refresh.tokens import with_expiry
 from tests.redis_server import RedisServer
 from tests.secret_service import SecretService
 from tests.workers import make_store, start, step, told
@@ -82,7 +82,7 @@ def soak(place: Place, *, processes: int, threads: int, lifetime: float, seconds
     """Let `processes` x `threads` call for `seconds` with tokens that live for `lifetime`."""
     with AuthServer(lifetime=lifetime, rotate=True, detect_reuse=True, grace=0.0) as server:
         store = make_store(place.kind, place.name)
-        first = received(server.login())
+        first = with_expiry(server.login())
         store.save(first)
         options = (str(threads), str(seconds))
         workers = [

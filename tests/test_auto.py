@@ -89,7 +89,7 @@ def test_a_forked_pool(place: Place) -> None:
 
 FORK = """\
 import signal, threading
-from requests_jwt_refresh.profiles import Profiles
+from requests_jwt_refresh.profiles.load import Profiles
 read = Profiles.read
 reading, go_on = threading.Event(), threading.Event()
 

@@ -37,12 +37,12 @@ from requests_jwt_refresh import (
     any_401,
     any_of,
     bearer_challenge,
-    holding,
     json_field,
     mount,
     presets,
     status,
 )
+from requests_jwt_refresh.refresh import holding
 from requests_jwt_refresh.stores import locking
 from requests_jwt_refresh.testing import Delay, Redirect, Status
 

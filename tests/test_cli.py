@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from requests_jwt_refresh import cli, demo
+from requests_jwt_refresh.cli import demo
+from requests_jwt_refresh.cli import main as cli
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -136,7 +137,7 @@ def test_a_reader_that_has_left(command: list[str], argument: str, unbuffered: s
 def test_version_starts_no_server() -> None:
     """What a command needs is loaded when it runs: --version brings no server along."""
     code = (
-        "import sys; from requests_jwt_refresh import cli; cli.main(['--version']); "
+        "import sys; from requests_jwt_refresh.cli import main as cli; cli.main(['--version']); "
         "sys.exit('http.server' in sys.modules)"
     )
     assert run([sys.executable, "-c", code]).returncode == 0

@@ -25,13 +25,13 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from requests_jwt_refresh import cli
-from requests_jwt_refresh.commands.words import refresh_token_ends
+from requests_jwt_refresh.cli import main as cli
+from requests_jwt_refresh.cli.words import refresh_token_ends
 from requests_jwt_refresh.errors import StoreError
-from requests_jwt_refresh.profiles import Profiles
+from requests_jwt_refresh.profiles.load import Profiles
 from requests_jwt_refresh.stores.file import FileStore
 from requests_jwt_refresh.testing import AuthServer, Counters, Status
-from requests_jwt_refresh.tokens import Token, came_in, received
+from requests_jwt_refresh.tokens import Token, with_expiry, with_received_at
 from tests.secret_service import running_secret_service, secret_service
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def user(
             monkeypatch.delenv(name)
     monkeypatch.delenv("REQUESTS_JWT_PROFILES_TOML", raising=False)
     monkeypatch.setenv("REQUESTS_JWT_PROFILES", str(somebody.file))
-    monkeypatch.setattr("requests_jwt_refresh.commands.words.COLUMNS", 1000)  # nothing is wrapped
+    monkeypatch.setattr("requests_jwt_refresh.cli.words.COLUMNS", 1000)  # nothing is wrapped
     return somebody
 
 
@@ -166,7 +166,7 @@ class Terminal:
     """A program on a terminal, and somebody who reads and types there. A context manager."""
 
     def __init__(self, *command: str) -> None:
-        import pty  # noqa: PLC0415 - not on Windows
+        import pty
 
         self._ours, theirs = pty.openpty()
         try:
@@ -250,7 +250,7 @@ def jwt(claims: object) -> str:
 def aged(token: Token, *, left: float, ago: float) -> Token:
     """Return a token that came in `ago` seconds ago and has `left` seconds to live."""
     now = time.time()
-    return came_in(replace(token, expires_at=now + left), now - ago)
+    return with_received_at(replace(token, expires_at=now + left), now - ago)
 
 
 def expired(server: AuthServer) -> Token:
@@ -829,7 +829,7 @@ def rows(said: Said) -> dict[str, str]:
 def test_status(user: User, server: AuthServer) -> None:
     """Who, where, and how long; no request, and no token."""
     user.describe(server)
-    token = user.holds(received(server.login("bob")))
+    token = user.holds(with_expiry(server.login("bob")))
     said = user.run("status", "prod")
     shown = rows(said)
     assert (said.status, said.err) == (0, "")
@@ -952,14 +952,14 @@ def test_when_a_refresh_token_ends(
 ) -> None:
     """Counted by the server's own clock from when the tokens came in; never before its `exp`."""
     token = Token(None if access is None else jwt(access), jwt(refresh))
-    assert refresh_token_ends(came_in(token, NOW)) == ends
+    assert refresh_token_ends(with_received_at(token, NOW)) == ends
     assert refresh_token_ends(token) == refresh.get("exp")  # nobody knows when it came in
 
 
 def test_when_a_refresh_token_ends_by_the_access_tokens_end() -> None:
     """Without an `iat`, the end of the access token says what the server's clock showed."""
     access, refresh = jwt({"exp": NOW - HOUR + 300}), jwt({"exp": NOW - 60})
-    token = came_in(Token(access, refresh, NOW + 300), NOW)
+    token = with_received_at(Token(access, refresh, NOW + 300), NOW)
     assert refresh_token_ends(token) == NOW + HOUR - 60
 
 
@@ -968,7 +968,7 @@ def test_status_where_the_servers_clock_is_behind(user: User, server: AuthServer
     user.describe(server)
     there = time.time() - HOUR
     claims = {"iat": there, "exp": there + 600}
-    user.holds(received(Token(jwt(claims), jwt(claims))))
+    user.holds(with_expiry(Token(jwt(claims), jwt(claims))))
     said = user.run("status", "prod", "--json")
     shown = json.loads(said.out)
     assert (said.status, said.err, shown["logged_in"]) == (0, "", True)
@@ -1084,7 +1084,7 @@ def test_a_token_for_ever(user: User, server: AuthServer, command: str, seconds:
 def test_a_valid_token_is_printed_as_it_is(user: User, server: AuthServer) -> None:
     """The token alone on stdout, nothing on stderr, no request."""
     user.describe(server)
-    token = user.holds(received(server.login()))
+    token = user.holds(with_expiry(server.login()))
     assert user.run("token", "prod") == Said(0, f"{token.access}\n", "")
     assert server.counters == Counters()
 
@@ -1145,7 +1145,7 @@ def test_processes_that_want_a_token_at_the_same_time(user: User, server: AuthSe
 def test_seconds(user: User, server: AuthServer, seconds: str, refreshes: int) -> None:
     """A token with less than --seconds left is refreshed; what comes is printed, long or not."""
     user.describe(server)
-    user.holds(received(server.login()))
+    user.holds(with_expiry(server.login()))
     assert user.run("token", "prod", "--seconds", seconds) == Said(0, f"{user.held.access}\n", "")
     assert server.counters.refreshes == refreshes
 
@@ -1213,7 +1213,7 @@ def test_the_server_is_down(user: User, server: AuthServer, command: str) -> Non
 def test_a_valid_token_needs_no_server(user: User, server: AuthServer) -> None:
     """A server that is down does not keep anybody from a token that is good."""
     user.describe(server)
-    token = user.holds(received(server.login()))
+    token = user.holds(with_expiry(server.login()))
     server.stop()
     assert user.run("token", "prod") == Said(0, f"{token.access}\n", "")
 
@@ -1296,7 +1296,7 @@ def test_what_helps_against_a_store_that_cannot_be_read(user: User, server: Auth
 def test_refresh(user: User, server: AuthServer) -> None:
     """A token that is still good is replaced all the same; it is not shown."""
     user.describe(server)
-    old = user.holds(received(server.login()))
+    old = user.holds(with_expiry(server.login()))
     said = user.run("refresh", "prod")
     assert (said.status, said.err) == (0, "")
     assert re.fullmatch(r"Refreshed: 4 min 5\d s left \(until .*\)\.\n", said.out)
@@ -1327,7 +1327,7 @@ def logged_out(user: User) -> str:
 def test_logout(user: User, server: AuthServer) -> None:
     """The server is told, with the access token in the header; then the token is gone here."""
     user.describe(server, logout=LOGOUT)
-    token = user.holds(received(server.login()))
+    token = user.holds(with_expiry(server.login()))
     assert user.run("logout", "prod") == Said(0, logged_out(user), "")
     assert not user.token_file.exists()
     assert not server.family_alive(token)
@@ -1340,7 +1340,7 @@ def test_logout_here_alone(user: User, server: AuthServer) -> None:
     """--local, and profiles without a logout: no request."""
     for tables, flags in (({"logout": LOGOUT}, ["--local"]), ({}, [])):
         user.describe(server, **tables)
-        token = user.holds(received(server.login()))
+        token = user.holds(with_expiry(server.login()))
         assert user.run("logout", "prod", *flags) == Said(0, logged_out(user), "")
         assert not user.token_file.exists()
         assert server.family_alive(token)
@@ -1351,7 +1351,7 @@ def test_logout_here_alone(user: User, server: AuthServer) -> None:
 def test_logout_while_the_server_is_down(user: User, server: AuthServer, down: str) -> None:
     """Forgotten here, still good there: exit status 4, which says so."""
     user.describe(server, logout=LOGOUT)
-    user.holds(received(server.login()))
+    user.holds(with_expiry(server.login()))
     if down == "stopped":
         server.stop()
     else:
@@ -1435,7 +1435,7 @@ def test_logout_without_the_clients_secret(user: User, server: AuthServer) -> No
 def test_logout_while_the_store_is_locked(user: User, server: AuthServer) -> None:
     """Exit status 5, and really nothing was changed: not here, and not there."""
     user.describe(server, logout=LOGOUT)
-    token = user.holds(received(server.login()))
+    token = user.holds(with_expiry(server.login()))
     impatient(user)
     with user.store.lock(5):
         said = user.run("logout", "prod")
@@ -1450,8 +1450,8 @@ def test_logout_tells_the_newest_token(
 ) -> None:
     """Somebody refreshes while the lock is waited for: it is their token that goes back."""
     user.describe(server, logout=LOGOUT)
-    user.holds(received(server.login()))
-    newest = received(server.login())
+    user.holds(with_expiry(server.login()))
+    newest = with_expiry(server.login())
     lock = FileStore.lock
 
     def late(store: FileStore, timeout: float) -> contextlib.AbstractContextManager[None]:
@@ -1488,7 +1488,7 @@ def test_logout_from_a_store_that_cannot_be_cleared(
 ) -> None:
     """Exit status 5, and nobody hears that nothing was changed: the server has been told."""
     user.describe(server, logout=LOGOUT)
-    token = user.holds(received(server.login()))
+    token = user.holds(with_expiry(server.login()))
 
     def clear(_store: FileStore) -> None:
         raise StoreError("the disk is broken. Nothing was changed; mend it")

@@ -18,7 +18,9 @@ from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 
-from requests_jwt_refresh import Token, cli, demo, mount
+from requests_jwt_refresh import Token, mount
+from requests_jwt_refresh.cli import demo
+from requests_jwt_refresh.cli import main as cli
 from requests_jwt_refresh.stores.memory import MemoryStore
 from requests_jwt_refresh.testing import AuthServer, Counters, Drop, JSONBody, Status
 
@@ -60,7 +62,7 @@ def piped(command: list[str], **changes: str) -> subprocess.CompletedProcess[str
 
 def on_a_terminal(**changes: str) -> str:
     """Run the demo on a pseudo-terminal, and return all that appears there."""
-    import pty  # noqa: PLC0415 - Windows has none
+    import pty
 
     ours, theirs = pty.openpty()
     with subprocess.Popen(
@@ -173,7 +175,7 @@ def test_needs_requests_and_nothing_else() -> None:
         "import sys, requests, idna\n"
         "def tops(): return {name.partition('.')[0] for name in sys.modules}\n"
         "before = tops()\n"
-        "from requests_jwt_refresh import cli\n"
+        "from requests_jwt_refresh.cli import main as cli\n"
         "status = cli.main(['demo'])\n"
         "print(sorted(tops() - before - sys.stdlib_module_names))\n"
         "sys.exit(status)\n"
@@ -205,7 +207,7 @@ def test_interrupted_in_the_middle() -> None:
     code = (
         "import signal, sys\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from requests_jwt_refresh import cli, demo\n"
+        "from requests_jwt_refresh.cli import demo, main as cli\n"
         "demo.Record.wait_for = lambda *_: signal.raise_signal(signal.SIGINT)\n"
         "sys.exit(cli.main(['demo']))\n"
     )

@@ -22,8 +22,8 @@ from keyring.backend import KeyringBackend
 from keyring.backends import fail
 
 import requests_jwt_refresh
-from requests_jwt_refresh.commands import exits
-from requests_jwt_refresh.commands.exits import cause_and_remedy
+from requests_jwt_refresh.cli import exits
+from requests_jwt_refresh.cli.exits import cause_and_remedy
 from requests_jwt_refresh.errors import ProfileError, StoreError
 from requests_jwt_refresh.stores.file import FileStore
 from requests_jwt_refresh.stores.keyring import KeyringStore
@@ -37,7 +37,7 @@ from requests_jwt_refresh.testing import (
     Status,
     Trickle,
 )
-from requests_jwt_refresh.tokens import Token, came_in, received
+from requests_jwt_refresh.tokens import Token, with_expiry, with_received_at
 from tests.secret_service import running_secret_service, secret_service
 from tests.test_commands import WITH_SECRET, User, expired, jwt, pytestmark, user
 
@@ -103,7 +103,7 @@ def examine(user: User) -> Report:
 def well(user: User, server: AuthServer) -> User:
     """A user who is logged in, with nothing wrong."""
     user.describe(server)
-    user.holds(received(server.login()))
+    user.holds(with_expiry(server.login()))
     return user
 
 
@@ -161,7 +161,7 @@ def test_all_is_well_in_the_keyring(
     secret_service.unlock()
     user.describe(server, store='kind = "keyring"\nservice = "doctor-test"')
     store = KeyringStore("doctor-test", "prod")
-    store.save(received(server.login()))
+    store.save(with_expiry(server.login()))
     token = store.load()
     report = examine(user)
     assert report.is_healthy_but_for()
@@ -274,7 +274,7 @@ def test_a_refresh_token_ends_by_the_servers_clock(
     came_in_at = time.time() - 600
     there = came_in_at - 7200
     access, refresh = (jwt({"iat": there, "exp": there + age}) for age in (300, 600 + left))
-    user.holds(came_in(Token(access, refresh), came_in_at))
+    user.holds(with_received_at(Token(access, refresh), came_in_at))
     assert examine(user).is_healthy_but_for(token=sign)
 
 
@@ -348,7 +348,7 @@ def test_a_locked_keyring(user: User, server: AuthServer, secret_service: Secret
     secret_service.unlock()
     user.describe(server, store='kind = "keyring"\nservice = "doctor-test"')
     store = KeyringStore("doctor-test", "prod")
-    store.save(received(server.login()))
+    store.save(with_expiry(server.login()))
     secret_service.lock()
     try:
         report = examine(user)
@@ -402,7 +402,7 @@ def test_a_plaintext_keyring_in_the_words_of_a_profile(
 
 def test_a_lock_that_is_held(well: User, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody may be refreshing just now: a note, not a fault."""
-    monkeypatch.setattr("requests_jwt_refresh.commands.doctor._LOCK_WAIT", 0.05)
+    monkeypatch.setattr("requests_jwt_refresh.cli.doctor._LOCK_WAIT", 0.05)
     with well.store.lock(1):
         report = examine(well)
     assert report.is_healthy_but_for(lock="note")
@@ -414,7 +414,7 @@ def test_a_lock_that_is_held(well: User, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_clients_secret(user: User, server: AuthServer) -> None:
     """A profile that needs one: whether it is there, and not what it is."""
     user.describe(server, WITH_SECRET)
-    user.holds(received(server.login()))
+    user.holds(with_expiry(server.login()))
     file = user.home / "secret.txt"
     report = examine(user)
     assert report.is_healthy_but_for(secret="FAULT")
@@ -590,7 +590,7 @@ def test_a_server_that_hangs(
     well: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given up in time, with the time that it was given."""
-    monkeypatch.setattr("requests_jwt_refresh.commands.doctor._PATIENCE", 0.2)
+    monkeypatch.setattr("requests_jwt_refresh.cli.doctor._PATIENCE", 0.2)
     server.fail(Hang())
     report = examine(well)
     assert without_clock(report, endpoint="FAULT")
@@ -602,7 +602,7 @@ def test_a_server_that_trickles(
     well: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An answer that comes byte by byte does not come within the time, either."""
-    monkeypatch.setattr("requests_jwt_refresh.commands.doctor._PATIENCE", 0.2)
+    monkeypatch.setattr("requests_jwt_refresh.cli.doctor._PATIENCE", 0.2)
     server.fail(Trickle(0.01, part="header"))
     report = examine(well)
     assert without_clock(report, endpoint="FAULT")
@@ -774,8 +774,8 @@ def test_a_date_of_the_old_kind(
 def certificate(folder: Path, days: float, host: str = "127.0.0.1") -> Path:
     """Make a certificate that is its own CA and ends in so many days; its key is in the file."""
     x509 = pytest.importorskip("cryptography.x509")
-    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415 - see above
-    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - see above
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
 
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])

@@ -16,7 +16,7 @@ from requests.structures import CaseInsensitiveDict
 from requests_jwt_refresh.endpoints import BearerEndpoint, JSONEndpoint, OAuth2Endpoint
 from requests_jwt_refresh.errors import RefreshRejected, RefreshUnavailable
 from requests_jwt_refresh.matching import any_401, status
-from requests_jwt_refresh.replies import Reply
+from requests_jwt_refresh.responses import TokenResponse
 from requests_jwt_refresh.tokens import Token
 
 if TYPE_CHECKING:
@@ -40,11 +40,11 @@ def stopped_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.time", lambda: NOW)
 
 
-def reply(status: int, body: object = b"", **headers: str) -> Reply:
+def reply(status: int, body: object = b"", **headers: str) -> TokenResponse:
     """Make a reply; `body` is sent as it is if it is bytes, else as JSON."""
     sent = body if isinstance(body, bytes) else json.dumps(body).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Reply(status, CaseInsensitiveDict(named), sent)
+    return TokenResponse(status, CaseInsensitiveDict(named), sent)
 
 
 def sent_by(endpoint: Endpoint) -> requests.PreparedRequest:
@@ -69,7 +69,7 @@ def basic_pair_sent_by(endpoint: Endpoint) -> str:
     return base64.b64decode(pair).decode()
 
 
-def unavailable(endpoint: Endpoint, answer: Reply) -> RefreshUnavailable:
+def unavailable(endpoint: Endpoint, answer: TokenResponse) -> RefreshUnavailable:
     """Return what reading `answer` raises, having looked for secrets in every corner of it."""
     with pytest.raises(RefreshUnavailable) as caught:
         endpoint.read(answer)
@@ -521,7 +521,7 @@ def test_an_endpoint_prints_as_the_call_that_makes_it_but_for_its_secrets(
 
 def test_a_reply_shows_its_status_alone() -> None:
     shown = repr(reply(200, {"access_token": SECRET}, Set_Cookie=SECRET))
-    assert shown == "Reply(status=200)"
+    assert shown == "TokenResponse(status=200)"
 
 
 def test_an_endpoint_has_a_rule_for_expired() -> None:

@@ -16,7 +16,8 @@ import pytest
 import requests
 from requests.adapters import BaseAdapter
 
-from requests_jwt_refresh import JWTRefreshAdapter, MemoryStore, Token, holding, mounting, urls
+from requests_jwt_refresh import JWTRefreshAdapter, MemoryStore, Token, relative_urls, urls
+from requests_jwt_refresh.refresh import holding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -104,7 +105,7 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     for kind in ("Lock", "RLock"):
         make = getattr(threading, kind)
         monkeypatch.setattr(threading, kind, lambda make=make: WatchedLock(make, taken))
-    for module in (holding, mounting):
+    for module in (holding, relative_urls):
         monkeypatch.setattr(module, "_mutex", threading.Lock())
     return taken
 

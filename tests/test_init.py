@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from requests_jwt_refresh.profiles import Profiles
+from requests_jwt_refresh.profiles.load import Profiles
 from tests.test_commands import API, INIT, OAUTH2, SCRIPT, Terminal, pytestmark, user
 
 if TYPE_CHECKING:
@@ -142,8 +142,8 @@ def test_replace_never_writes_anything_else(
     user: User, monkeypatch: pytest.MonkeyPatch, error: str
 ) -> None:
     """Where the result would say something else, the file stays as it is, and it says so."""
-    import tomlkit  # noqa: PLC0415 - as the command has it
-    from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415
+    import tomlkit
+    from tomlkit.exceptions import TOMLKitError
 
     def parse(_text: str) -> dict[str, Any]:
         if error:

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from requests_jwt_refresh import KeyringStore, StoreError, refresher
-from requests_jwt_refresh.tokens import received
+from requests_jwt_refresh import KeyringStore, StoreError
+from requests_jwt_refresh.refresh import refresher
+from requests_jwt_refresh.tokens import with_expiry
 from tests.redis_server import running_redis
 from tests.secret_service import running_secret_service, secret_service
 from tests.test_processes import call_all, newest, place, store_of, workers
@@ -128,7 +129,7 @@ def running(
     program: Callable[..., None], place: Place, server: AuthServer, *more: str
 ) -> Iterator[subprocess.Popen[str]]:
     """Run `program` until it has made its first call with a new login, which then expires."""
-    store_of(place).save(received(server.login()))
+    store_of(place).save(with_expiry(server.login()))
     code = f"import sys; from {__name__} import {program.__name__} as run; run(*sys.argv[1:])"
     with subprocess.Popen(
         [sys.executable, "-c", code, place.kind, place.name, server.url, *more],

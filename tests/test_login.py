@@ -16,8 +16,8 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from requests_jwt_refresh import refresher
 from requests_jwt_refresh.errors import LockTimeout, StoreError
+from requests_jwt_refresh.refresh import refresher
 from requests_jwt_refresh.stores.file import FileStore
 from requests_jwt_refresh.testing import (
     HTML,
@@ -29,7 +29,7 @@ from requests_jwt_refresh.testing import (
     Redirect,
     Status,
 )
-from requests_jwt_refresh.tokens import Token, received
+from requests_jwt_refresh.tokens import Token, with_expiry
 from tests.secret_service import running_secret_service, secret_service
 from tests.test_auth_server import wait_for_faults
 from tests.test_commands import (
@@ -159,7 +159,7 @@ def test_a_wrong_password(user: User, server: AuthServer, send: str) -> None:
     """Exit status 3, the token of before is kept, and neither name nor password is repeated."""
     path = "token" if send == "oauth2" else "login"
     user.describe(server, OAUTH2_REFRESH, login=f'url = "/auth/{path}"\nsend = "{send}"')
-    before = user.holds(received(server.login("old")))
+    before = user.holds(with_expiry(server.login("old")))
     said = user.run("login", "prod", typed="bob\nwrong\n")
     cause, _ = said.cause_and_remedy()
     assert (said.status, said.out, user.held) == (3, "", before)
@@ -193,7 +193,7 @@ def test_what_helps_against_a_wrong_password(user: User, server: AuthServer) -> 
 def test_no_answer_that_counts(user: User, server: AuthServer, fault: Any, told: str) -> None:
     """Exit status 4, and the token of before is kept; nothing the server wrote is repeated."""
     user.describe(server, **LOGIN)
-    before = user.holds(received(server.login("old")))
+    before = user.holds(with_expiry(server.login("old")))
     if fault is None:
         server.stop()
     else:
@@ -333,7 +333,7 @@ def test_by_refresh_token(user: User, server: AuthServer) -> None:
 def test_a_refused_refresh_token(user: User, server: AuthServer) -> None:
     """Exit status 3; the login of before is there again, and good."""
     user.describe(server)
-    before = user.holds(received(server.login("old")))
+    before = user.holds(with_expiry(server.login("old")))
     said = user.run("login", "prod", "--refresh-token", "-", typed="stolen-or-stale\n")
     cause, _ = said.cause_and_remedy()
     assert (said.status, said.out, user.held) == (3, "", before)
@@ -410,7 +410,7 @@ def test_an_odd_answer_to_a_refresh_token(
     said = user.run("login", "prod", "--refresh-token", "-", typed="given")
     assert (said.status, user.held) == (4, Token(None, "given"))
     assert "the token is stored, but could not be tried" in said.cause_and_remedy()[0]
-    before = user.holds(received(server.login("bob")))
+    before = user.holds(with_expiry(server.login("bob")))
     said = user.run("login", "prod", "--refresh-token", "-", typed="mistyped")
     assert (said.status, user.held) == (4, before)
     assert said.cause_and_remedy()[1].startswith("nothing was stored: there is a token of before")
@@ -425,7 +425,7 @@ def test_an_interrupt_before_a_refresh_token_has_been_tried(
     user.file.write_text(
         user.file.read_text().replace("refresh_timeout = 10", "refresh_timeout = 2")
     )
-    before = user.holds(received(server.login("bob")))
+    before = user.holds(with_expiry(server.login("bob")))
     server.fail(Hang())
     process = start("login", "prod", "--refresh-token", "-")
     assert process.stdin is not None
@@ -513,7 +513,7 @@ def test_a_new_token_that_cannot_be_saved(
 def test_no_refresh_token(user: User, server: AuthServer, typed: str) -> None:
     """Standard input is empty: exit status 2, and the login of before stays."""
     user.describe(server)
-    before = user.holds(received(server.login("old")))
+    before = user.holds(with_expiry(server.login("old")))
     said = user.run("login", "prod", "--refresh-token", "-", typed=typed)
     said.cause_and_remedy()
     assert (said.status, user.held, server.counters) == (2, before, Counters())
@@ -523,7 +523,7 @@ def test_no_refresh_token(user: User, server: AuthServer, typed: str) -> None:
 def test_what_cannot_be_a_refresh_token(user: User, server: AuthServer, typed: str) -> None:
     """It is not sent, not stored and not repeated; the login of before stays."""
     user.describe(server)
-    before = user.holds(received(server.login("old")))
+    before = user.holds(with_expiry(server.login("old")))
     said = user.run("login", "prod", "--refresh-token", "-", typed=f"{typed}\n")
     cause, _ = said.cause_and_remedy()
     assert said.status in (1, 2)
@@ -737,7 +737,7 @@ class Patience:
 def patience(monkeypatch: pytest.MonkeyPatch) -> Patience:
     patience = Patience()
     clock = SimpleNamespace(monotonic=patience.monotonic, sleep=patience.sleep)
-    monkeypatch.setattr("requests_jwt_refresh.sign_in.time", clock)
+    monkeypatch.setattr("requests_jwt_refresh.grants.sign_in.time", clock)
     monkeypatch.setattr("requests_jwt_refresh.testing.devices.time", clock)
     return patience
 
@@ -836,7 +836,7 @@ def test_a_device_that_is_turned_away(
     user: User, server: AuthServer, patience: Patience, person: Person
 ) -> None:
     """Exit status 3 at once, and the token of before is kept."""
-    before = user.holds(received(server.login("old")))
+    before = user.holds(with_expiry(server.login("old")))
     patience.steps = [nothing, person.deny]
     said = user.run("login", "prod")
     assert said.cause_and_remedy()[0] == "the request was refused in the browser"
@@ -1135,7 +1135,7 @@ def test_no_answer_at_a_question(
 ) -> None:
     """130 or 2, no traceback, on a line of its own; nothing is sent, the token of before stays."""
     user.describe(server, **LOGIN)
-    before = user.holds(received(server.login("old")))
+    before = user.holds(with_expiry(server.login("old")))
     with Terminal(SCRIPT, "login", "prod", *flags) as terminal:
         terminal.expect(question)
         terminal.press(key)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from requests_jwt_refresh import adapter as adapter_module
-from requests_jwt_refresh import holding, refresher
 from requests_jwt_refresh.endpoints import JSONEndpoint
 from requests_jwt_refresh.errors import (
     InvalidToken,
@@ -20,8 +19,9 @@ from requests_jwt_refresh.errors import (
     RefreshUnavailable,
     StoreError,
 )
-from requests_jwt_refresh.holding import FIRST_PAUSE
 from requests_jwt_refresh.mounting import mount
+from requests_jwt_refresh.refresh import holding, refresher
+from requests_jwt_refresh.refresh.holding import FIRST_PAUSE
 from requests_jwt_refresh.stores.memory import MemoryStore
 from requests_jwt_refresh.testing import Status
 from requests_jwt_refresh.tokens import Token

@@ -20,7 +20,7 @@ from requests_jwt_refresh.presets import (
     FlaskJWTExtended,
     SimpleJWT,
 )
-from requests_jwt_refresh.replies import Reply
+from requests_jwt_refresh.responses import TokenResponse
 from requests_jwt_refresh.tokens import Token
 
 if TYPE_CHECKING:
@@ -42,7 +42,9 @@ def json_sent_by(endpoint: Endpoint) -> Any:
 
 
 def read(endpoint: Endpoint, status: int, document: Any) -> Token:
-    return endpoint.read(Reply(status, CaseInsensitiveDict(), json.dumps(document).encode()))
+    return endpoint.read(
+        TokenResponse(status, CaseInsensitiveDict(), json.dumps(document).encode())
+    )
 
 
 def says_expired(endpoint: Endpoint, status: int, document: Any, challenge: str = "") -> bool:

@@ -14,7 +14,7 @@ import pytest
 
 from requests_jwt_refresh import FileStore, KeyringStore, StoreError, Token
 from requests_jwt_refresh.testing import Status
-from requests_jwt_refresh.tokens import received
+from requests_jwt_refresh.tokens import with_expiry
 from tests.kills import kill
 from tests.redis_server import running_redis
 from tests.secret_service import running_secret_service, secret_service
@@ -71,7 +71,7 @@ def workers(
 ) -> Iterator[list[subprocess.Popen[str]]]:
     """Start children that are ready to make calls, logged in."""
     if job == "call":
-        store_of(place).save(received(server.login()))
+        store_of(place).save(with_expiry(server.login()))
     started = [
         start(job, place.kind, place.name, server.url, *more, environment=place.environment)
         for _ in range(count)
@@ -142,7 +142,7 @@ def test_refused_while_a_peer_has_rotated(place: Place, server: AuthServer) -> N
     with workers(place, server, 1) as (worker,):
         assert call_all([worker]) == ["200"]
         server.expire()
-        newer = received(server.login())
+        newer = with_expiry(server.login())
         server.fail(Status(400, body=b'{"error": "invalid_grant"}'), on="refresh")
         with server.gate(on="refresh") as gate:
             step(worker)
@@ -214,7 +214,7 @@ def test_sigterm_in_the_middle_of_a_refresh(place: Place, server: AuthServer) ->
 
 def test_a_fork_in_the_middle_of_a_refresh(file_place: Place, server: AuthServer) -> None:
     """The child neither hangs nor refreshes a second time: it waits and adopts."""
-    store_of(file_place).save(received(server.login()))
+    store_of(file_place).save(with_expiry(server.login()))
     with mounted(file_place.kind, file_place.name, server.url) as (session, _adapter):
         assert session.get("/api/x").status_code == 200
         server.expire()

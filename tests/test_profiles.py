@@ -12,10 +12,10 @@ import pytest
 from requests.structures import CaseInsensitiveDict
 
 from requests_jwt_refresh.adapter import JWTRefreshAdapter
-from requests_jwt_refresh.client_secret import SecretFile, SecretInKeyring, WithSecret
 from requests_jwt_refresh.endpoints import JSONEndpoint, OAuth2Endpoint
 from requests_jwt_refresh.errors import ProfileError, RefreshRejected, StoreError
-from requests_jwt_refresh.profiles import (
+from requests_jwt_refresh.grants.sign_in import DeviceLogin, Logout, PasswordLogin
+from requests_jwt_refresh.profiles.load import (
     KINDS,
     PRESETS,
     Profile,
@@ -25,8 +25,8 @@ from requests_jwt_refresh.profiles import (
     is_name,
     is_set_up,
 )
-from requests_jwt_refresh.replies import Reply
-from requests_jwt_refresh.sign_in import DeviceLogin, Logout, PasswordLogin
+from requests_jwt_refresh.profiles.secrets import SecretFile, SecretInKeyring, WithSecret
+from requests_jwt_refresh.responses import TokenResponse
 from requests_jwt_refresh.stores.file import FileStore
 from requests_jwt_refresh.stores.memory import MemoryStore
 from requests_jwt_refresh.stores.redis import RedisStore
@@ -1307,7 +1307,7 @@ def test_a_client_with_a_secret_reads_and_shows_itself_as_one_without(file: Path
     assert repr(client) == shown
     assert (client.url, client.when) == (client.endpoint.url, client.endpoint.when)
     body = json.dumps({"access_token": "a", "expires_in": 60}).encode()
-    assert client.read(Reply(200, CaseInsensitiveDict(), body)).access == "a"
+    assert client.read(TokenResponse(200, CaseInsensitiveDict(), body)).access == "a"
 
 
 # --- logging in and out: what is sent ------------------------------------------------------------
@@ -1388,14 +1388,14 @@ def test_a_logins_answer_is_read_with_its_own_fields(file: Path) -> None:
     login = profile(file, f'{LOGIN}url = "/l"\naccess = "jwt"\n').login
     assert login is not None
     body = json.dumps({"jwt": "a", "access_token": "b", "refresh_token": "r"}).encode()
-    token = login.read(Reply(200, CaseInsensitiveDict(), body))
+    token = login.read(TokenResponse(200, CaseInsensitiveDict(), body))
     assert (token.access, token.refresh) == ("a", "r")
 
 
 @pytest.mark.parametrize("code", [400, 401, 403, 422])
 def test_a_wrong_password_is_a_refusal_without_the_servers_words(code: int) -> None:
     """They may repeat what was sent."""
-    reply = Reply(code, CaseInsensitiveDict(), json.dumps({"message": SECRET}).encode())
+    reply = TokenResponse(code, CaseInsensitiveDict(), json.dumps({"message": SECRET}).encode())
     with pytest.raises(RefreshRejected) as caught:
         PasswordLogin(URL, ENDPOINT).read(reply)
     assert str(caught.value) == f"the server refused the user name or the password ({code})"

@@ -40,6 +40,7 @@ NAMES = [
     "Reply",
     "StoreError",
     "Token",
+    "TokenResponse",
     "TokenStore",
     "all_of",
     "anonymous",
@@ -67,7 +68,7 @@ CALLS = {
     "BearerEndpoint": f"(url, *, method='POST', {READING})".format(rejected="(400, 401, 403, 422)"),
     "OAuth2Endpoint": "(url, client_id=None, client_secret=None, *, client_auth=None, "
     "extra=<factory>, when=status(401))",
-    "Reply": "(status, headers, body, *, source='refresh endpoint')",
+    "TokenResponse": "(status, headers, body, *, source='refresh endpoint')",
     "FileStore": "(path)",
     "MemoryStore": "(token=None)",
     "RedisStore": "(client, key, *, encryption_key=None, lease=10.0)",

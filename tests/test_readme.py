@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 import requests_jwt_refresh
-from requests_jwt_refresh import JWTRefreshAdapter, JWTRefreshError, cli, presets
-from requests_jwt_refresh.commands.exits import Exit
-from requests_jwt_refresh.profiles import Profiles
+from requests_jwt_refresh import JWTRefreshAdapter, JWTRefreshError, presets
+from requests_jwt_refresh.cli import main as cli
+from requests_jwt_refresh.cli.exits import Exit
+from requests_jwt_refresh.profiles.load import Profiles
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

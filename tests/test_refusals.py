@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from requests_jwt_refresh import adapter as adapter_module
-from requests_jwt_refresh import holding, refresher, tokens
+from requests_jwt_refresh import tokens
 from requests_jwt_refresh.endpoints import JSONEndpoint
 from requests_jwt_refresh.errors import RefreshRejected, RefreshUnavailable
-from requests_jwt_refresh.holding import LONGEST_PAUSE, REFUSED_LIMIT, REFUSED_WINDOW
 from requests_jwt_refresh.mounting import mount
+from requests_jwt_refresh.refresh import holding, refresher
+from requests_jwt_refresh.refresh.holding import LONGEST_PAUSE, REFUSED_LIMIT, REFUSED_WINDOW
 from requests_jwt_refresh.stores.memory import MemoryStore
 from requests_jwt_refresh.testing import Status
 from requests_jwt_refresh.tokens import Token

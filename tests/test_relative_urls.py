@@ -21,7 +21,7 @@ from requests_jwt_refresh import (
     MemoryStore,
     mount,
 )
-from requests_jwt_refresh.mounting import accept_relative_urls
+from requests_jwt_refresh.relative_urls import accept_relative_urls
 from requests_jwt_refresh.testing import Redirect
 
 if TYPE_CHECKING:

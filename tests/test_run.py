@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from requests_jwt_refresh import FileStore
-from requests_jwt_refresh.legacy import launch
+from requests_jwt_refresh.cli import run as launch
 from requests_jwt_refresh.testing import AuthServer, Status
-from requests_jwt_refresh.tokens import received
+from requests_jwt_refresh.tokens import with_expiry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -91,7 +91,7 @@ class Place:
         return found
 
     def log_in(self, name: str = "prod", server: AuthServer | None = None) -> None:
-        self.store(name).save(received((server or self.server).login(name)))
+        self.store(name).save(with_expiry((server or self.server).login(name)))
 
     def run(self, *arguments: str, name: str = "prod", **options: Any) -> Ended:
         """Run Python with these arguments under `requests-jwt run`."""

@@ -27,10 +27,10 @@ from requests_jwt_refresh import (
     RefreshUnavailable,
     StoreError,
     Token,
-    holding,
     mount,
     presets,
 )
+from requests_jwt_refresh.refresh import holding
 from requests_jwt_refresh.testing import (
     HTML,
     Drop,

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from requests_jwt_refresh.sigterm import sigterm_held_back
+from requests_jwt_refresh.refresh.sigterm import sigterm_held_back
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to send")
 

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 import requests
 
-from requests_jwt_refresh import refresher
 from requests_jwt_refresh.endpoints import JSONEndpoint
 from requests_jwt_refresh.errors import (
     LockTimeout,
@@ -24,9 +23,10 @@ from requests_jwt_refresh.errors import (
     RefreshRejected,
     RefreshUnavailable,
 )
-from requests_jwt_refresh.exchange import RETRIES
-from requests_jwt_refresh.holding import Flight
 from requests_jwt_refresh.mounting import mount
+from requests_jwt_refresh.refresh import refresher
+from requests_jwt_refresh.refresh.client import RETRIES
+from requests_jwt_refresh.refresh.holding import Flight
 from requests_jwt_refresh.stores.base import decode, encode
 from requests_jwt_refresh.stores.memory import MemoryStore
 from requests_jwt_refresh.testing import DropAfter, Status
@@ -660,7 +660,7 @@ def test_the_end_of_the_program_loses_no_answer(server: AuthServer, path: Path) 
 
 def child_forking(url: str, path: Path) -> None:
     """Fork while a refresh is in the air, which only ends when the forked process is done."""
-    import os  # noqa: PLC0415 - of the child's alone
+    import os
 
     token = written(path)
     parent, under_way, may_end = os.getpid(), threading.Event(), threading.Event()

@@ -19,10 +19,9 @@ from requests_jwt_refresh import (
     MemoryStore,
     RefreshUnavailable,
     StoreError,
-    holding,
     mount,
-    refresher,
 )
+from requests_jwt_refresh.refresh import holding, refresher
 from tests.secret_service import SecretService, running_secret_service, secret_service
 
 if TYPE_CHECKING:

@@ -18,13 +18,14 @@ import pytest
 import requests
 from requests.adapters import HTTPAdapter
 
-from requests_jwt_refresh import Reply, holding, refresher
+from requests_jwt_refresh import TokenResponse
 from requests_jwt_refresh import adapter as adapter_module
 from requests_jwt_refresh.adapter import JWTRefreshAdapter
 from requests_jwt_refresh.endpoints import JSONEndpoint
 from requests_jwt_refresh.errors import RefreshUnavailable, StoreError
-from requests_jwt_refresh.exchange import REPLY_BYTES, RETRIES
 from requests_jwt_refresh.mounting import mount
+from requests_jwt_refresh.refresh import holding, refresher
+from requests_jwt_refresh.refresh.client import MAX_RESPONSE_BYTES, RETRIES
 from requests_jwt_refresh.stores.memory import MemoryStore
 from requests_jwt_refresh.testing import (
     HTML,
@@ -142,7 +143,7 @@ def bomb() -> Status:
         (Status(200, body=b"[" * 200_000), 1, "answered 200, but"),
         (Status(200, body=b"{}", headers=GZIP), 1, "the refresh endpoint at http://127.0.0.1"),
         (Huge(), 1, "more than 1 MiB"),
-        (Huge(REPLY_BYTES + 1), 1, "more than 1 MiB"),
+        (Huge(MAX_RESPONSE_BYTES + 1), 1, "more than 1 MiB"),
         (bomb(), 1, "more than 1 MiB"),
     ],
     ids=repr,
@@ -412,7 +413,7 @@ def test_a_callable_says_unavailable_itself(
 class FaultyEndpoint(JSONEndpoint):
     """Somebody's own endpoint, with a bug in it."""
 
-    def read(self, reply: Reply) -> Token:
+    def read(self, reply: TokenResponse) -> Token:
         raise IndexError(reply.status)
 
 

@@ -73,7 +73,7 @@ def digest(data: bytes) -> dict[str, Any]:
     return {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
-def received(answer: Any) -> dict[str, Any]:
+def with_expiry(answer: Any) -> dict[str, Any]:
     """Return what the server says it got."""
     told = answer.json()
     return {"size": told["size"], "sha256": told["sha256"]}
@@ -94,7 +94,7 @@ def test_a_file_survives_100_times(gunicorn: Server, content: bytes, tmp_path: P
             file.seek(OFFSET)
             answer = client.put("/upload", data=file, timeout=WAIT)
             assert statuses(answer) == [401, 200]
-            assert received(answer) == digest(content[OFFSET:])
+            assert with_expiry(answer) == digest(content[OFFSET:])
             assert statuses(client.get("/next", timeout=WAIT)) == [200]
     assert gunicorn.count("POST", "/auth/refresh") == 100
 
@@ -106,7 +106,7 @@ def test_a_streamed_answer(gunicorn: Server, content: bytes) -> None:
             client.adapter.set_token(STALE)
             with client.put("/upload", data=content, stream=True, timeout=WAIT) as answer:
                 assert statuses(answer) == [401, 200]
-                assert received(answer) == digest(content)
+                assert with_expiry(answer) == digest(content)
             with client.get("/next", stream=True, timeout=WAIT) as answer:
                 assert statuses(answer) == [200]
 
@@ -119,7 +119,7 @@ def test_uploads_of_many_threads(gunicorn: Server, content: bytes) -> None:
         def upload() -> tuple[int, bool]:
             own = threading.get_ident().to_bytes(8, "big") + content
             answer = client.put("/upload", data=io.BytesIO(own), timeout=WAIT)
-            return answer.status_code, received(answer) == digest(own)
+            return answer.status_code, with_expiry(answer) == digest(own)
 
         assert in_threads(upload) == [(200, True)] * 32
     assert gunicorn.count("POST", "/auth/refresh") == 1
@@ -136,7 +136,7 @@ def test_a_generator_is_not_resent_to_gunicorn(
             assert statuses(client.put("/upload", data=pieces(content), timeout=WAIT)) == [401]
             answer = client.put("/upload", data=pieces(content), timeout=WAIT)
             assert statuses(answer) == [200]
-            assert received(answer) == digest(content)
+            assert with_expiry(answer) == digest(content)
     assert gunicorn.count("POST", "/auth/refresh") == 10
     assert gunicorn.count("PUT", "/upload") == 20
     assert len(warnings_in(caplog)) == 10
@@ -181,7 +181,7 @@ def test_every_kind_of_body_is_resent(
         expected = digest(whole(prepared.body))
         with client.send(prepared, stream=stream, timeout=WAIT) as answer:
             assert statuses(answer) == [401, 200]
-            assert received(answer) == expected
+            assert with_expiry(answer) == expected
         first, second = (seen for seen in expired.requests if seen.path == "/upload")
         assert first.size in (None, expected["size"])
         assert first.sha256 in (None, expected["sha256"])
@@ -252,7 +252,7 @@ def test_a_one_shot_body_is_never_resent(
         with body() as data:
             again = client.put("/upload", data=data, timeout=WAIT)
         assert statuses(again) == [200]
-        assert received(again) == digest(CONTENT)
+        assert with_expiry(again) == digest(CONTENT)
     first, second = (seen for seen in expired.requests if seen.kind == "api")
     assert first.headers["Transfer-Encoding"] == second.headers["Transfer-Encoding"] == "chunked"
     assert expired.counters.rotated == 1
@@ -265,7 +265,7 @@ def test_a_generator_gets_through_where_the_expiry_is_known(expired: AuthServer)
     with client_of(expired, token) as client:
         answer = client.put("/upload", data=pieces(CONTENT), timeout=WAIT)
         assert statuses(answer) == [200]
-        assert received(answer) == digest(CONTENT)
+        assert with_expiry(answer) == digest(CONTENT)
 
 
 def test_a_file_that_has_been_closed_meanwhile(
@@ -285,7 +285,7 @@ def test_a_file_that_has_been_closed_meanwhile(
         assert [seen.path for seen in expired.requests] == ["/upload", "/auth/refresh"]
         again = client.put("/upload", data=CONTENT, timeout=WAIT)
         assert statuses(again) == [200]
-        assert received(again) == digest(CONTENT)
+        assert with_expiry(again) == digest(CONTENT)
 
 
 def test_one_file_object_is_uploaded_twice(expired: AuthServer, content: bytes) -> None:
@@ -297,7 +297,7 @@ def test_one_file_object_is_uploaded_twice(expired: AuthServer, content: bytes) 
             file.seek(OFFSET)
             answer = client.put("/upload", data=file, timeout=WAIT)
             assert statuses(answer) == [401, 200]
-            assert received(answer) == digest(content[OFFSET:])
+            assert with_expiry(answer) == digest(content[OFFSET:])
             assert statuses(client.get("/next", timeout=WAIT)) == [200]
     assert expired.counters.rotated == 2
 

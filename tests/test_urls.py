@@ -11,11 +11,11 @@ import requests
 from requests_jwt_refresh.errors import InsecureURL, InvalidURL, JWTRefreshError
 from requests_jwt_refresh.urls import (
     Origin,
-    checked,
-    checked_base,
     has_scheme,
     join,
     origin_of,
+    validate,
+    validate_base,
 )
 
 API = Origin("https", "api.example.com", 443)
@@ -178,7 +178,7 @@ class TestChecked:
     )
     def test_a_base_url_is_kept_as_requests_would_send_it(self, url: str, prepared: str) -> None:
         """Whatever is joined to it later has been through requests' own preparation once."""
-        assert checked_base(url) == prepared
+        assert validate_base(url) == prepared
 
     @pytest.mark.parametrize(
         "host",
@@ -186,7 +186,7 @@ class TestChecked:
     )
     def test_loopback_needs_no_encryption(self, host: str) -> None:
         """What never leaves the machine may go over http."""
-        assert checked_base(f"http://{host}/v1").endswith("/v1")
+        assert validate_base(f"http://{host}/v1").endswith("/v1")
 
     @pytest.mark.parametrize(
         "host",
@@ -209,20 +209,20 @@ class TestChecked:
     def test_http_to_another_machine_is_refused(self, host: str) -> None:
         """Tokens would travel in the clear, unless the user says that they may."""
         with pytest.raises(InsecureURL, match="allow_http=True"):
-            checked_base(f"http://{host}/v1")
-        assert checked_base(f"http://{host}/v1", allow_http=True).startswith("http://")
+            validate_base(f"http://{host}/v1")
+        assert validate_base(f"http://{host}/v1", allow_http=True).startswith("http://")
 
     @pytest.mark.parametrize("url", ["", "/v1", "//h/v1", "api.example.com", "localhost:8000/v1"])
     def test_a_url_without_a_scheme_is_refused_with_advice(self, url: str) -> None:
         """The commonest slip is told how to mend."""
         with pytest.raises(InvalidURL, match=r"the base URL .* has no scheme: write https://"):
-            checked_base(url)
+            validate_base(url)
 
     @pytest.mark.parametrize("url", [None, 3, b"https://api.example.com"])
     def test_what_is_no_string_is_refused(self, url: object) -> None:
         """A base URL is text; what was given instead is named by its type."""
         with pytest.raises(InvalidURL, match=f"a {type(url).__name__}"):
-            checked_base(url)  # type: ignore[arg-type]
+            validate_base(url)  # type: ignore[arg-type]
 
     @pytest.mark.parametrize(
         "url",
@@ -244,33 +244,33 @@ class TestChecked:
     def test_what_is_no_http_url_is_refused(self, url: str, allow_http: bool) -> None:
         """allow_http allows http, and nothing else."""
         with pytest.raises(InvalidURL, match=r"the refresh URL .* is not an http"):
-            checked(url, what="the refresh URL", allow_http=allow_http)
+            validate(url, what="the refresh URL", allow_http=allow_http)
 
     @pytest.mark.parametrize("url", ["https://h/v1?key=1", "https://h/v1#top", "https://h?"])
     def test_a_base_url_has_no_query_or_fragment(self, url: str) -> None:
         """There would be no place to append a path to. (requests drops an empty query itself.)"""
         if url.endswith("?"):
-            assert checked_base(url) == "https://h/"
+            assert validate_base(url) == "https://h/"
             return
         with pytest.raises(InvalidURL, match="query or a fragment"):
-            checked_base(url)
+            validate_base(url)
 
     @pytest.mark.parametrize("url", ["https://alice:pw@h/v1", "https://alice@h/"])
     def test_a_user_name_is_refused(self, url: str) -> None:
         """requests would make a Basic header of it, which takes the token's place."""
         with pytest.raises(InvalidURL, match="user name"):
-            checked_base(url)
+            validate_base(url)
 
     def test_the_errors_belong_to_both_trees(self) -> None:
         """They are ours, requests' own, and a ValueError, as requests' are."""
         for kind in (JWTRefreshError, requests.exceptions.InvalidURL, ValueError, InvalidURL):
             with pytest.raises(kind):
-                checked_base("http://api.example.com")
+                validate_base("http://api.example.com")
 
     def test_the_errors_can_be_pickled(self) -> None:
         """A child process can hand one to its parent."""
         with pytest.raises(InsecureURL) as caught:
-            checked_base("http://api.example.com")
+            validate_base("http://api.example.com")
         again = pickle.loads(pickle.dumps(caught.value))
         assert type(again) is InsecureURL
         assert str(again) == str(caught.value)
@@ -296,7 +296,7 @@ class TestNoSecretInAnError:
     def test_of_a_whole_url(self, url: str) -> None:
         """No password and no query is repeated in an error's text."""
         with pytest.raises(InvalidURL) as caught:
-            checked_base(url)
+            validate_base(url)
         assert "hunter2" not in str(caught.value)
         assert caught.value.__cause__ is caught.value.__context__ is None
 
@@ -313,7 +313,7 @@ class TestNoSecretInAnError:
     def test_of_a_url_that_is_not_well_formed(self, url: str) -> None:
         """A password is as secret where the scheme was forgotten or "/" was not escaped."""
         with pytest.raises(InvalidURL) as caught:
-            checked_base(url)
+            validate_base(url)
         assert "hunter2" not in str(caught.value)
 
     @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Protocol
 
 from requests_jwt_refresh.errors import InvalidToken, StoreError
-from requests_jwt_refresh.tokens import Token, came_in
+from requests_jwt_refresh.tokens import Token, with_received_at
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -59,7 +59,7 @@ def decode(text: str, where: str) -> Token:
     try:
         fields = json.loads(text)
         token = Token(fields["access"], fields["refresh"], fields["expires_at"])
-        return came_in(token, fields.get("received_at"))  # version 0.1 did not write it
+        return with_received_at(token, fields.get("received_at"))  # version 0.1 did not write it
     except (ValueError, TypeError, KeyError, RecursionError, InvalidToken):
         pass  # and no cause: a JSON error would carry the text
     raise StoreError(

@@ -207,7 +207,7 @@ class _Place:
             )
 
     def _delete(self, name: str) -> None:
-        from keyring.errors import PasswordDeleteError  # noqa: PLC0415 - see _current
+        from keyring.errors import PasswordDeleteError
 
         def delete() -> None:
             with suppress(PasswordDeleteError):  # gone already, or it is still there when we look
@@ -348,7 +348,7 @@ class _Call(Generic[T]):
 
 def _current() -> KeyringBackend:
     try:
-        import keyring  # noqa: PLC0415 - slow to import, and only this store needs it
+        import keyring
 
         return keyring.get_keyring()
     except (ImportError, AttributeError, ValueError, TypeError, configparser.Error) as error:
@@ -392,13 +392,13 @@ def _refusal(chain: list[KeyringBackend]) -> str:
 
 
 def _keeps_nothing(backend: KeyringBackend) -> bool:
-    from keyring.backends import fail  # noqa: PLC0415 - see _current
+    from keyring.backends import fail
 
     return isinstance(backend, fail.Keyring) or _is_switched_off(backend)
 
 
 def _is_switched_off(backend: KeyringBackend) -> bool:
-    from keyring.backends import null  # noqa: PLC0415 - see _current
+    from keyring.backends import null
 
     return isinstance(backend, null.Keyring)
 
@@ -418,7 +418,7 @@ def _kind(backend: KeyringBackend) -> str:
 
 
 def _advice(error: Exception) -> str:
-    from keyring import errors  # noqa: PLC0415 - see _current
+    from keyring import errors
 
     is_locked = isinstance(error, errors.KeyringLocked) or type(error).__name__ in {
         "LockedException",

@@ -40,7 +40,7 @@ def file_lock(path: Path, timeout: float) -> Iterator[None]:
 
     `timeout` is in seconds. Raises LockTimeout when it passes, StoreError if there can be no lock.
     """
-    import filelock  # noqa: PLC0415 - so that importing this library stays quick
+    import filelock
 
     lock = filelock.FileLock(
         path,
@@ -83,7 +83,7 @@ def user_lock_path(*credential: str) -> Path:
 
 def _user_folders() -> list[Path]:
     if sys.platform == "win32":
-        import platformdirs  # noqa: PLC0415 - see file_lock
+        import platformdirs
 
         return [platformdirs.user_state_path("requests-jwt-refresh", appauthor=False) / "locks"]
     in_temp = _SYSTEM_TEMP / f"requests-jwt-refresh-{os.getuid()}"
@@ -94,7 +94,7 @@ def _user_folders() -> list[Path]:
 
 
 def _home_in_the_password_database() -> Path | None:
-    import pwd  # noqa: PLC0415 - not on Windows
+    import pwd
 
     try:
         return Path(pwd.getpwuid(os.getuid()).pw_dir)

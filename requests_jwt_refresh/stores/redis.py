@@ -119,7 +119,7 @@ class RedisStore:
         `timeout` is in seconds. Raises LockTimeout when it passes, StoreError if Redis cannot be
         asked.
         """
-        from redis.lock import Lock  # noqa: PLC0415 - the extra is optional
+        from redis.lock import Lock
 
         name = f"{self._key}:lock"
         lock = Lock(
@@ -194,7 +194,7 @@ class RedisStore:
             )
         self._remember(generation, text)
 
-    def _run(self, script: Any, generation: int, text: str) -> int:  # noqa: ANN401 - redis-py's
+    def _run(self, script: Any, generation: int, text: str) -> int:
         with self._errors_explained("written"):
             return int(script(keys=[self._key], args=[generation, text]))
 
@@ -205,7 +205,7 @@ class RedisStore:
             self._known = (generation, text)
 
     @contextmanager
-    def _renewed(self, lock: Any) -> Iterator[None]:  # noqa: ANN401 - redis-py's
+    def _renewed(self, lock: Any) -> Iterator[None]:
         """Renew the lease for as long as the block takes."""
         over = threading.Event()
         thread = threading.Thread(
@@ -222,15 +222,15 @@ class RedisStore:
             over.set()
             thread.join(_ANSWER_S)
 
-    def _renew(self, lock: Any, over: threading.Event) -> None:  # noqa: ANN401 - redis-py's
+    def _renew(self, lock: Any, over: threading.Event) -> None:
         while not over.wait(self._lease / 3):
             try:
                 self._renew_once(lock)
             except Exception as error:  # noqa: BLE001 - the save notices if it mattered
                 logger.debug("The lock in Redis was not renewed (%s)", type(error).__name__)
 
-    def _renew_once(self, lock: Any) -> None:  # noqa: ANN401 - redis-py's
-        from redis.exceptions import LockError  # noqa: PLC0415 - the extra is optional
+    def _renew_once(self, lock: Any) -> None:
+        from redis.exceptions import LockError
 
         try:
             lock.reacquire()
@@ -238,7 +238,7 @@ class RedisStore:
             lease = int(self._lease * 1000)
             self._client.set(lock.name, lock.local.token, nx=True, px=lease)
 
-    def _release(self, lock: Any) -> None:  # noqa: ANN401 - redis-py's
+    def _release(self, lock: Any) -> None:
         try:
             lock.release()
         except Exception as error:  # noqa: BLE001 - what was done under it is done; it expires
@@ -264,7 +264,7 @@ class RedisStore:
 
     @contextmanager
     def _errors_explained(self, done: str) -> Iterator[None]:
-        import redis  # noqa: PLC0415 - the extra is optional
+        import redis
 
         try:
             yield
@@ -278,7 +278,7 @@ class RedisStore:
 
 def _client(source: redis.Redis | str) -> redis.Redis:
     try:
-        import redis  # noqa: PLC0415 - the extra is optional
+        import redis
     except ImportError:
         raise ImportError(
             "RedisStore needs redis: pip install 'requests-jwt-refresh[redis]'"
@@ -299,9 +299,9 @@ def _client(source: redis.Redis | str) -> redis.Redis:
     return source
 
 
-def _cipher(keys: Key | Sequence[Key]) -> Any:  # noqa: ANN401 - the extra is optional
+def _cipher(keys: Key | Sequence[Key]) -> Any:
     try:
-        from cryptography.fernet import Fernet, MultiFernet  # noqa: PLC0415
+        from cryptography.fernet import Fernet, MultiFernet
     except ImportError:
         raise ImportError(
             "encryption_key needs cryptography: pip install 'requests-jwt-refresh[encryption]'"

@@ -138,18 +138,18 @@ class Listener(ThreadingHTTPServer):
         socketserver.TCPServer.server_bind(self)  # HTTPServer's would ask the DNS for our name
 
     # What `request` is, only socketserver knows; over TCP it is the socket.
-    def process_request(self, request: Any, client_address: object) -> None:  # noqa: ANN401
+    def process_request(self, request: Any, client_address: object) -> None:
         with self._lock:
             self._open.add(request)
             self._running = [thread for thread in self._running if thread.is_alive()]
             self._running.append(started(self.process_request_thread, request, client_address))
 
-    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401
+    def shutdown_request(self, request: Any) -> None:
         with self._lock:
             self._open.discard(request)
             super().shutdown_request(request)
 
-    def handle_error(self, request: Any, client_address: object) -> None:  # noqa: ANN401
+    def handle_error(self, request: Any, client_address: object) -> None:
         """Say nothing of clients that leave, but show what is wrong here or in a predicate."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)

@@ -25,7 +25,7 @@ sys.path.insert(0, str(ROOT))
 
 from requests_jwt_refresh import JSONEndpoint, RedisStore, mount  # noqa: E402
 from requests_jwt_refresh.testing import AuthServer  # noqa: E402 - found by the line above
-from requests_jwt_refresh.tokens import received  # noqa: E402
+from requests_jwt_refresh.tokens import with_expiry  # noqa: E402
 from tests.redis_server import RedisServer  # noqa: E402
 from tests.workers import make_store  # noqa: E402
 
@@ -80,7 +80,7 @@ def main() -> None:
     asked = parser.parse_args()
     size = asked.workers // asked.processes
     with RedisServer() as place, AuthServer() as server, place.client() as client:
-        make_store("redis", place.url).save(received(server.login()))
+        make_store("redis", place.url).save(with_expiry(server.login()))
         teams = [
             subprocess.Popen(
                 [sys.executable, __file__, "fleet", place.url, server.url, str(size)],

@@ -22,20 +22,20 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import requests
 
-from .endpoints import JSONEndpoint
-from .matching import json_field, parse_json
-from .mounting import mount
-from .stores.memory import MemoryStore
-from .testing import AuthServer
+from requests_jwt_refresh.endpoints import JSONEndpoint
+from requests_jwt_refresh.matching import json_field, parse_json
+from requests_jwt_refresh.mounting import mount
+from requests_jwt_refresh.stores.memory import MemoryStore
+from requests_jwt_refresh.testing import AuthServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import TextIO
 
-    from .adapter import JWTRefreshAdapter
-    from .errors import RefreshRejected
-    from .testing import Answer, Counters, Exchange, SeenRequest
-    from .tokens import Token
+    from requests_jwt_refresh.adapter import JWTRefreshAdapter
+    from requests_jwt_refresh.errors import RefreshRejected
+    from requests_jwt_refresh.testing import Answer, Counters, Exchange, SeenRequest
+    from requests_jwt_refresh.tokens import Token
 
 COLUMNS = 80
 THREADS = 32

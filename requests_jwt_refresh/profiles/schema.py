@@ -8,7 +8,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from .errors import ProfileError
+from requests_jwt_refresh.errors import ProfileError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -138,7 +138,7 @@ class Table:
     def _below(self, key: str, content: Mapping[str, Any]) -> Table:
         return Table(content, self.file, self.profile, f"{self.path}{key}.")
 
-    def _get(self, key: str, default: Any, expected: str, fits: Callable[[Any], bool]) -> Any:  # noqa: ANN401 - what TOML can hold
+    def _get(self, key: str, default: Any, expected: str, fits: Callable[[Any], bool]) -> Any:
         self.asked.add(key)
         if key not in self.content:
             if default is _REQUIRED:
@@ -212,7 +212,7 @@ def _is_number(value: object) -> bool:
     return _is_int(value) or isinstance(value, float)
 
 
-def _secrets(value: Any, path: str = "") -> Iterator[str]:  # noqa: ANN401 - what TOML can hold
+def _secrets(value: Any, path: str = "") -> Iterator[str]:
     """Yield the paths of what is called like a secret, or looks like one."""
     if isinstance(value, dict):
         for key, below in value.items():

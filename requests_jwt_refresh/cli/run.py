@@ -13,16 +13,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from requests_jwt_refresh.commands.exits import cause_and_remedy, complain, lowered
+from requests_jwt_refresh.cli.exits import cause_and_remedy, complain, lowered
 from requests_jwt_refresh.errors import JWTRefreshError
-from requests_jwt_refresh.profiles import PATH_VARIABLE, Profiles, default_path
-
-from .dressing import NAMES_VARIABLE, TOLD_VARIABLE
+from requests_jwt_refresh.inject.dressing import NAMES_VARIABLE, TOLD_VARIABLE
+from requests_jwt_refresh.profiles.load import PATH_VARIABLE, Profiles, default_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-SITE: Final = Path(__file__).with_name("site")
+SITE: Final = Path(__file__).parent.parent / "inject" / "site"
 _LIBRARY: Final = "REQUESTS_JWT_LIBRARY"
 _NEEDED: Final = ("requests_jwt_refresh", "keyring", "filelock", "platformdirs")
 _CANNOT_RUN, _NOT_FOUND = 126, 127  # as a shell has them (POSIX, XCU §2.8.2)

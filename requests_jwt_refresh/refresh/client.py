@@ -13,10 +13,10 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import MaxRetryError, ResponseError
 from urllib3.util import Retry, Timeout
 
-from .authorization import anonymous
-from .errors import RefreshUnavailable
-from .replies import Reply
-from .urls import origin_of
+from requests_jwt_refresh.authorization import anonymous
+from requests_jwt_refresh.errors import RefreshUnavailable
+from requests_jwt_refresh.responses import TokenResponse
+from requests_jwt_refresh.urls import origin_of
 
 if TYPE_CHECKING:
     import ssl
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from requests.cookies import RequestsCookieJar
     from typing_extensions import Self
 
-REPLY_BYTES = 1024 * 1024  # a token answer larger than this is not a token answer
+MAX_RESPONSE_BYTES = 1024 * 1024  # a token answer larger than this is not a token answer
 LATE = 0.1  # seconds after the deadline; until then a timeout may speak for itself
 RETRIES = 3  # after the first attempt: at once, after 0.5 s, after 1 s
 
 
-class Wire(NamedTuple):
+class SendOptions(NamedTuple):
     """How the caller reaches the network: what requests hands to an adapter's send.
 
     `ssl_context` is that of the adapter which does the sending, if it has one of its own. `url` is
@@ -43,7 +43,14 @@ class Wire(NamedTuple):
     ssl_context: ssl.SSLContext | None = None
     url: str | None = None
 
-    def towards(self, url: str) -> Wire:
+    @classmethod
+    def from_environment(cls, url: str) -> Self:
+        """Return what a plain session would take from the environment for `url`."""
+        with requests.Session() as session:
+            found = session.merge_environment_settings(url, {}, None, None, None)
+        return cls(found["verify"], found["cert"], found["proxies"])
+
+    def for_url(self, url: str) -> SendOptions:
         """Return the same for `url`, without the environment's proxies where no_proxy spares it."""
         before, after = origin_of(self.url), origin_of(url)
         if before is None or after is None or before[1:] == after[1:]:
@@ -56,7 +63,7 @@ class Wire(NamedTuple):
         return self._replace(url=None, proxies=own)
 
 
-class RefreshSession(requests.Session):
+class ClientSession(requests.Session):
     """A session for one exchange: no netrc, no environment, no redirects, and a deadline.
 
     `seconds` bounds everything that is sent over it: connecting, retries, their pauses, and an
@@ -68,7 +75,7 @@ class RefreshSession(requests.Session):
     def __init__(
         self,
         seconds: float,
-        wire: Wire,
+        wire: SendOptions,
         cookies: RequestsCookieJar,
         *,
         restart_each_time: bool = False,
@@ -90,11 +97,11 @@ class RefreshSession(requests.Session):
 def post(
     session: requests.Session,
     request: requests.Request,
-    wire: Wire,
+    wire: SendOptions,
     seconds: float,
     source: str = "refresh endpoint",
-) -> Reply:
-    """Send `request` and return the whole reply, read within `seconds` and REPLY_BYTES.
+) -> TokenResponse:
+    """Send `request` and return the whole reply, read within `seconds` and MAX_RESPONSE_BYTES.
 
     `source` is what it is sent to, as it stands in an error's text.
 
@@ -126,10 +133,10 @@ def post(
 def _sent(
     session: requests.Session,
     prepared: requests.PreparedRequest,
-    wire: Wire,
+    wire: SendOptions,
     deadline: float,
     source: str,
-) -> Reply:
+) -> TokenResponse:
     response = session.send(
         prepared,
         timeout=_TimeLeft(deadline),
@@ -143,7 +150,7 @@ def _sent(
         body = _body(response, deadline, source)
     if _has_hung_up(session, prepared):
         raise requests.Timeout  # what had come by then only looks like a whole answer
-    return Reply(response.status_code, response.headers, body, source=source)
+    return TokenResponse(response.status_code, response.headers, body, source=source)
 
 
 @contextlib.contextmanager
@@ -172,7 +179,7 @@ def _body(response: requests.Response, deadline: float, source: str) -> bytes:
     body = bytearray()
     for chunk in response.iter_content(64 * 1024):
         body += chunk
-        if len(body) > REPLY_BYTES:
+        if len(body) > MAX_RESPONSE_BYTES:
             raise RefreshUnavailable(
                 f"{_where(response.request, source)} answered with more than 1 MiB, which is no "
                 "token. The tokens are kept"
@@ -237,12 +244,12 @@ class _RetryUntil(Retry):
         retry.deadline = deadline
         return retry
 
-    def new(self, **changes: Any) -> Self:  # noqa: ANN401 - as in urllib3
+    def new(self, **changes: Any) -> Self:
         again = super().new(**changes)
         again.deadline = self.deadline
         return again
 
-    def increment(self, *args: Any, **kwargs: Any) -> Self:  # noqa: ANN401 - as in urllib3
+    def increment(self, *args: Any, **kwargs: Any) -> Self:
         again = super().increment(*args, **kwargs)
         response, error = kwargs.get("response"), kwargs.get("error")
         pause = (response and again.get_retry_after(response)) or again.get_backoff_time()
@@ -275,10 +282,10 @@ class _Transport(HTTPAdapter):
         self,
         request: requests.PreparedRequest,
         stream: bool = False,
-        timeout: Any = None,  # noqa: ANN401 - as in requests
-        verify: Any = True,  # noqa: ANN401
-        cert: Any = None,  # noqa: ANN401
-        proxies: Any = None,  # noqa: ANN401
+        timeout: Any = None,
+        verify: Any = True,
+        cert: Any = None,
+        proxies: Any = None,
     ) -> requests.Response:
         if self._restart_each_time:
             self._start()
@@ -298,19 +305,19 @@ class _Transport(HTTPAdapter):
         with contextlib.suppress(RuntimeError):  # no new threads while Python shuts down
             self._watch.start()
 
-    def init_poolmanager(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as in requests
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
         super().init_poolmanager(*args, **(options | self._pool_options))
 
-    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:  # noqa: ANN401 - as in requests
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
         return super().proxy_manager_for(proxy, **(options | self._pool_options))
 
-    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
         pool = super().get_connection_with_tls_context(*args, **kwargs)
         if "ConnectionCls" not in vars(pool):
             pool.ConnectionCls = _watched(pool.ConnectionCls, self._live)
         return pool
 
-    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:  # noqa: ANN401 - as in requests
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
         super().cert_verify(conn, url, verify, cert)
         password = getattr(cert, "key_password", None)  # requests has no place for it, HTTPie has
         if password is not None:

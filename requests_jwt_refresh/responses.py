@@ -13,9 +13,9 @@ from datetime import timezone
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final, Protocol
 
-from .errors import InvalidToken, RefreshRejected, RefreshUnavailable
-from .matching import MISSING, find, parse_json
-from .tokens import Token
+from requests_jwt_refresh.errors import InvalidToken, RefreshRejected, RefreshUnavailable
+from requests_jwt_refresh.matching import MISSING, find, parse_json
+from requests_jwt_refresh.tokens import Token
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -46,7 +46,7 @@ _CURES: Final = {
 
 
 @dataclass(frozen=True)
-class Reply:
+class TokenResponse:
     """What the refresh endpoint answered. Its repr shows the status alone."""
 
     status: int
@@ -55,6 +55,10 @@ class Reply:
     body: bytes = field(repr=False)
     source: str = field(default="refresh endpoint", kw_only=True, repr=False)
     """What has answered, as it stands in an error's text."""
+
+
+Reply = TokenResponse
+"""The name that TokenResponse had in 0.1."""
 
 
 class Fields(Protocol):
@@ -72,7 +76,7 @@ class Fields(Protocol):
     def rejected(self) -> tuple[int, ...]: ...
 
 
-def read_json(reply: Reply, fields: Fields) -> Token:
+def read_json(reply: TokenResponse, fields: Fields) -> Token:
     """Return the token that stands where `fields` says.
 
     Raises RefreshRejected for a status that it calls a refusal, RefreshUnavailable for all else.
@@ -84,7 +88,7 @@ def read_json(reply: Reply, fields: Fields) -> Token:
     return _read_token(reply, fields.access, fields.refresh, fields.expires_in)
 
 
-def read_oauth2(reply: Reply) -> Token:
+def read_oauth2(reply: TokenResponse) -> Token:
     """Return the token of an OAuth 2.0 answer (RFC 6749 §5.1).
 
     Raises RefreshRejected for ``invalid_grant`` (§5.2), RefreshUnavailable for all else.
@@ -100,7 +104,7 @@ def read_oauth2(reply: Reply) -> Token:
 
 
 def _read_token(
-    reply: Reply, access: str | None, refresh: str | None, expires_in: str | None
+    reply: TokenResponse, access: str | None, refresh: str | None, expires_in: str | None
 ) -> Token:
     document = parse_json(reply.body)
     try:
@@ -114,7 +118,7 @@ def _read_token(
     raise _unreadable(reply, problem)
 
 
-def _access(reply: Reply, document: object, path: str) -> str:
+def _access(reply: TokenResponse, document: object, path: str) -> str:
     found = find(document, path)
     if found is MISSING:
         raise _unreadable(reply, _what_is_there(reply, document, path))
@@ -123,7 +127,7 @@ def _access(reply: Reply, document: object, path: str) -> str:
     return _without_scheme(found)
 
 
-def _bare(reply: Reply, document: object) -> str:
+def _bare(reply: TokenResponse, document: object) -> str:
     """Return the body itself: a JSON string, or plain text that may be digits alone."""
     if isinstance(document, str):
         return _without_scheme(document)
@@ -134,7 +138,7 @@ def _bare(reply: Reply, document: object) -> str:
     return text
 
 
-def _refresh(reply: Reply, document: object, path: str) -> str | None:
+def _refresh(reply: TokenResponse, document: object, path: str) -> str | None:
     found = find(document, path)
     if found is MISSING or found is None or found == "":
         return None
@@ -171,11 +175,11 @@ def _unavailable(what: str, *, retry_after: float = 0.0) -> RefreshUnavailable:
     return error
 
 
-def _unreadable(reply: Reply, problem: str) -> RefreshUnavailable:
+def _unreadable(reply: TokenResponse, problem: str) -> RefreshUnavailable:
     return _unavailable(f"the {reply.source} answered {reply.status}, but {problem}")
 
 
-def _failed(reply: Reply) -> RefreshUnavailable:
+def _failed(reply: TokenResponse) -> RefreshUnavailable:
     """Say what a status means that is neither an answer nor a refusal."""
     told = f"the {reply.source} answered {reply.status}"
     if 300 <= reply.status < 400:  # noqa: PLR2004 - redirection (RFC 9110 §15.4)
@@ -187,7 +191,7 @@ def _failed(reply: Reply) -> RefreshUnavailable:
     return _unavailable(told + asked, retry_after=wait)
 
 
-def _redirected(reply: Reply) -> RefreshUnavailable:
+def _redirected(reply: TokenResponse) -> RefreshUnavailable:
     location = re.split("[?#]", reply.headers.get("Location") or "", maxsplit=1)[0]
     to = f" to {location}" if _SHOWABLE_URL.fullmatch(location) else ""
     return _unavailable(
@@ -196,7 +200,7 @@ def _redirected(reply: Reply) -> RefreshUnavailable:
     )
 
 
-def _refused(reply: Reply, code: str) -> RefreshRejected | RefreshUnavailable:
+def _refused(reply: TokenResponse, code: str) -> RefreshRejected | RefreshUnavailable:
     if code == "invalid_grant":
         return RefreshRejected(f"the server refused the refresh token ({reply.status} {code})")
     cure = _CURES.get(code)
@@ -212,7 +216,7 @@ def _error_code(document: object) -> str | None:
     return code if _ERROR_CODE.fullmatch(code) else None
 
 
-def _check_token_type(reply: Reply, found: object) -> None:
+def _check_token_type(reply: TokenResponse, found: object) -> None:
     if found is MISSING or found is None or str(found).lower() == "bearer":
         return
     fit = isinstance(found, str) and _TOKEN_TYPE.fullmatch(found)
@@ -222,16 +226,16 @@ def _check_token_type(reply: Reply, found: object) -> None:
     )
 
 
-def _what_is_there(reply: Reply, document: object, path: str) -> str:
+def _what_is_there(reply: TokenResponse, document: object, path: str) -> str:
     if document is MISSING:
         return _not_json(reply)
     if not isinstance(document, dict):
         return f"its JSON is {_kind(document)} without {path!r}"
     names = [name for name in document if _FIELD_NAME.fullmatch(name)][:_MOST_NAMES]
-    return f"its JSON has no {path!r}" + (f", only {listed(names)}" if names else "")
+    return f"its JSON has no {path!r}" + (f", only {quote_list(names)}" if names else "")
 
 
-def _not_bare(reply: Reply, document: object) -> str:
+def _not_bare(reply: TokenResponse, document: object) -> str:
     if not reply.body.strip():
         return "its body is empty"
     if document is MISSING:
@@ -239,13 +243,13 @@ def _not_bare(reply: Reply, document: object) -> str:
     return f"its body is {_kind(document)}, not a token alone: name its field with access="
 
 
-def _not_json(reply: Reply) -> str:
+def _not_json(reply: TokenResponse) -> str:
     return (
         f"its body is not JSON{_media_type(reply)}" if reply.body.strip() else "its body is empty"
     )
 
 
-def _media_type(reply: Reply) -> str:
+def _media_type(reply: TokenResponse) -> str:
     media_type = (reply.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
     return f" ({media_type})" if _MEDIA_TYPE.fullmatch(media_type) else ""
 
@@ -254,7 +258,7 @@ def _kind(value: object) -> str:
     return "null" if value is None else _JSON_KINDS.get(type(value), "a number")
 
 
-def listed(names: Iterable[str]) -> str:
+def quote_list(names: Iterable[str]) -> str:
     """Return `names` as they stand in a sentence."""
     return ", ".join(repr(name) for name in names)
 
@@ -266,12 +270,12 @@ def _retry_after(headers: Mapping[str, str]) -> float:
         seconds = float(value)
     else:
         # Both by the server's clock where it tells it, so that ours does not matter.
-        until, now = http_date(value), http_date(headers.get("Date") or "")
+        until, now = parse_http_date(value), parse_http_date(headers.get("Date") or "")
         seconds = 0.0 if until is None else until - (time.time() if now is None else now)
     return seconds if math.isfinite(seconds) and seconds > 0 else 0.0
 
 
-def http_date(value: str) -> float | None:
+def parse_http_date(value: str) -> float | None:
     """Return an HTTP-date (RFC 9110 §5.6.7) in seconds since the epoch, None for anything else."""
     try:
         moment = parsedate_to_datetime(value)

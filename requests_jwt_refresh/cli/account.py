@@ -9,27 +9,35 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from requests_jwt_refresh.adapter import JWTRefreshAdapter, environment
-from requests_jwt_refresh.client_secret import SecretInKeyring
+from requests_jwt_refresh.adapter import JWTRefreshAdapter
+from requests_jwt_refresh.cli.exits import Complaint, Exit, cause_and_remedy, complain
+from requests_jwt_refresh.cli.words import (
+    ask,
+    ask_secret,
+    harmless,
+    lasting,
+    refresh_token_ends,
+    row,
+    until,
+)
 from requests_jwt_refresh.errors import (
     JWTRefreshError,
     RefreshRejected,
     RefreshUnavailable,
     StoreError,
 )
-from requests_jwt_refresh.profiles import Profiles
-from requests_jwt_refresh.sign_in import log_in, log_in_by_device, log_out
+from requests_jwt_refresh.grants.sign_in import log_in, log_in_by_device, log_out
+from requests_jwt_refresh.profiles.load import Profiles
+from requests_jwt_refresh.profiles.secrets import SecretInKeyring
+from requests_jwt_refresh.refresh.client import SendOptions
 from requests_jwt_refresh.tokens import Token, jwt_claims
-
-from .exits import Complaint, Exit, cause_and_remedy, complain
-from .words import ask, ask_secret, harmless, lasting, refresh_token_ends, row, until
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-    from requests_jwt_refresh.profiles import Profile
-    from requests_jwt_refresh.sign_in import DeviceCode, DeviceLogin, PasswordLogin
+    from requests_jwt_refresh.grants.sign_in import DeviceCode, DeviceLogin, PasswordLogin
+    from requests_jwt_refresh.profiles.load import Profile
     from requests_jwt_refresh.stores.base import TokenStore
 
 _NAMES_A_USER: Final = ("preferred_username", "username", "email", "name", "sub", "user_id")
@@ -155,7 +163,7 @@ def _by_password(profile: Profile, login: PasswordLogin, username: str | None) -
     if not username:
         raise Complaint("the user name is empty", "give it, or with --username NAME")
     password = ask_secret(f"Password of {username}: ")
-    wire = environment(login.url)
+    wire = SendOptions.from_environment(login.url)
     with profile.store.lock(profile.refresh_timeout):  # before there is a token that it could cost
         token = log_in(login, username, password, wire, profile.refresh_timeout)
         profile.store.save(token)
@@ -164,7 +172,7 @@ def _by_password(profile: Profile, login: PasswordLogin, username: str | None) -
 
 def _by_device(profile: Profile, device: DeviceLogin) -> Token:
     _check_that_it_can_be_written(profile)  # before anybody is sent to a browser
-    wire = environment(device.url)
+    wire = SendOptions.from_environment(device.url)
     token = log_in_by_device(device, _show_device_code, wire, profile.refresh_timeout)
     with profile.store.lock(profile.refresh_timeout):  # not before: people take their time
         profile.store.save(token)
@@ -394,7 +402,12 @@ def _tell_server(
         if token == held:
             token = adapter.token  # newer still, if it could not be saved
         if token is not None:
-            log_out(profile.logout, token, environment(profile.logout.url), profile.refresh_timeout)
+            log_out(
+                profile.logout,
+                token,
+                SendOptions.from_environment(profile.logout.url),
+                profile.refresh_timeout,
+            )
     except JWTRefreshError as error:
         return error
     return None

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
-from .errors import (
+from requests_jwt_refresh.errors import (
     JWTRefreshError,
     LockTimeout,
     ReentrantRefresh,
@@ -30,10 +30,17 @@ from .errors import (
     RefreshUnavailable,
     StoreError,
 )
-from .exchange import RefreshSession, Wire, post
-from .holding import FIRST_PAUSE, LONGEST_PAUSE, Attempt, Flight, Outage, holding_of
-from .sigterm import sigterm_held_back
-from .tokens import Token, came_in, received
+from requests_jwt_refresh.refresh.client import ClientSession, SendOptions, post
+from requests_jwt_refresh.refresh.holding import (
+    FIRST_PAUSE,
+    LONGEST_PAUSE,
+    Attempt,
+    Flight,
+    Outage,
+    holding_of,
+)
+from requests_jwt_refresh.refresh.sigterm import sigterm_held_back
+from requests_jwt_refresh.tokens import Token, with_expiry, with_received_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,8 +48,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import TypeIs
 
-    from .endpoints import Endpoint
-    from .stores.base import TokenStore
+    from requests_jwt_refresh.endpoints import Endpoint
+    from requests_jwt_refresh.stores.base import TokenStore
 
     RefreshCallable = Callable[[requests.Session, Token], Token]
     Login = Callable[[requests.Session], Token]
@@ -94,7 +101,7 @@ class Refresher:
 
     # What the adapter asks for, request by request
 
-    def token_to_send(self, wire: Wire, since: float) -> Attempt:
+    def token_to_send(self, wire: SendOptions, since: float) -> Attempt:
         """Return what to send a request with; with a valid token, from memory alone.
 
         `since` is the time.monotonic() at which the request began. Raises ReentrantRefresh, and
@@ -121,7 +128,7 @@ class Refresher:
                 raise
             return Attempt(token, asked=False)
 
-    def replace(self, sent: Attempt, wire: Wire, since: float) -> Attempt | None:
+    def replace(self, sent: Attempt, wire: SendOptions, since: float) -> Attempt | None:
         """Return what to send instead after the API said "expired", None if there is nothing.
 
         Cheapest first: the current token, if this request was sent with an older one; the store's,
@@ -158,7 +165,7 @@ class Refresher:
             raise TypeError(f"set_token takes a Token, not {type(token).__name__}")
         self._refuse_reentry(self._holding.flight)
         with self._store.lock(self._timeout):
-            token = received(token)
+            token = with_expiry(token)
             self._store.save(token)
             self._holding.proven = True
             self._holding.publish(token)
@@ -171,18 +178,18 @@ class Refresher:
             self._holding.publish(None)
         self._holding.start_afresh()
 
-    def force(self, wire: Wire) -> Token:
+    def force(self, wire: SendOptions) -> Token:
         """Refresh now, or take part in the refresh that is under way."""
         return self._renewed(self.current(), wire, force=True)
 
-    def valid(self, wire: Wire, seconds: float) -> Token:
+    def valid(self, wire: SendOptions, seconds: float) -> Token:
         """Return a token that lasts so many more seconds; refresh only if there is none."""
         token = self.current()
         if token is not None and token.access is not None and token.lasts(seconds):
             return token
         return self._renewed(token, wire)
 
-    def _renewed(self, stale: Token | None, wire: Wire, *, force: bool = False) -> Token:
+    def _renewed(self, stale: Token | None, wire: SendOptions, *, force: bool = False) -> Token:
         renewed = self._renew(stale, wire, time.monotonic(), force=force).token
         if renewed is None:  # pragma: no cover - a renewal always carries a token
             raise RefreshUnavailable("the refresh gave no token")
@@ -191,7 +198,7 @@ class Refresher:
     # One refresh for all
 
     def _renew(
-        self, stale: Token | None, wire: Wire, since: float, *, force: bool = False
+        self, stale: Token | None, wire: SendOptions, since: float, *, force: bool = False
     ) -> Attempt:
         holding = self._holding
         while True:
@@ -253,7 +260,7 @@ class Refresher:
         return None if failure is not None else flight.result()
 
     def _lead(
-        self, flight: Flight, stale: Token | None, wire: Wire, *, force: bool
+        self, flight: Flight, stale: Token | None, wire: SendOptions, *, force: bool
     ) -> Attempt | None:
         """Refresh for all; None if a signal handler has cleared the flight away meanwhile."""
         landed: set[Any] = set()
@@ -287,7 +294,9 @@ class Refresher:
         self._land(flight, _failed(_LeaderLeft()))
         return True
 
-    def _carry_out(self, flight: Flight, stale: Token | None, wire: Wire, force: bool) -> None:
+    def _carry_out(
+        self, flight: Flight, stale: Token | None, wire: SendOptions, force: bool
+    ) -> None:
         """Run the exchange, and land the flight unless a login is called for."""
         if not flight.exchange.set_running_or_notify_cancel():
             return
@@ -317,7 +326,9 @@ class Refresher:
             return self._login is not None  # then it was the login that was refused
         return not isinstance(failure, ReentrantRefresh)
 
-    def _land_with_login(self, flight: Flight, stale: Token | None, wire: Wire) -> Future[Attempt]:
+    def _land_with_login(
+        self, flight: Flight, stale: Token | None, wire: SendOptions
+    ) -> Future[Attempt]:
         try:
             outcome = _outcome(self._log_in, stale, wire)
             self._land(flight, outcome)
@@ -353,7 +364,7 @@ class Refresher:
 
     # The exchange, under the store's lock
 
-    def _exchange(self, stale: Token | None, wire: Wire, force: bool) -> Attempt:
+    def _exchange(self, stale: Token | None, wire: SendOptions, force: bool) -> Attempt:
         with self._locked(stale, adopt=not force) as adopted:
             if adopted is not None:
                 return Attempt(adopted, asked=False)
@@ -377,7 +388,7 @@ class Refresher:
                 return Attempt(newer, asked=True)
             return Attempt(self._keep(fresh, token.refresh), asked=True)
 
-    def _log_in(self, stale: Token | None, wire: Wire) -> Attempt:
+    def _log_in(self, stale: Token | None, wire: SendOptions) -> Attempt:
         assert self._login is not None  # noqa: S101 - for mypy
         with self._locked(stale) as adopted:
             if adopted is not None:  # somebody else has logged in
@@ -439,27 +450,27 @@ class Refresher:
             raise RefreshRejected("somebody else has logged out: the token store is empty")
         return stored
 
-    def _ask(self, token: Token, wire: Wire) -> Token:
+    def _ask(self, token: Token, wire: SendOptions) -> Token:
         """Ask the server. Raises RefreshRejected or RefreshUnavailable."""
-        wire = wire.towards(self._url)
+        wire = wire.for_url(self._url)
         with self._session(wire) as session:
             endpoint = self._endpoint
             if not is_endpoint(endpoint):
                 return _called("the refresh callable", endpoint, session, token)
             request = endpoint.ask(self._url, token)
-            return received(endpoint.read(post(session, request, wire, self._timeout)))
+            return with_expiry(endpoint.read(post(session, request, wire, self._timeout)))
 
     def _session(
-        self, wire: Wire, *, interactive: bool = False
+        self, wire: SendOptions, *, interactive: bool = False
     ) -> AbstractContextManager[requests.Session]:
         if self._user_session is not None:
             return nullcontext(self._user_session)
-        return RefreshSession(self._timeout, wire, self._cookies, restart_each_time=interactive)
+        return ClientSession(self._timeout, wire, self._cookies, restart_each_time=interactive)
 
     def _keep(self, fresh: Token, old_refresh: str | None) -> Token:
         """Save and publish a new token. If the store will not take it, memory keeps it."""
         if fresh.refresh is None:
-            fresh = came_in(replace(fresh, refresh=old_refresh), fresh.received_at)
+            fresh = with_received_at(replace(fresh, refresh=old_refresh), fresh.received_at)
         self._holding.untried = fresh
         try:
             self._store.save(fresh)
@@ -542,7 +553,7 @@ def _called(what: str, function: Callable[..., Token], *args: object) -> Token:
         told, cause = _told(error), _without_urls(error)
     else:
         if isinstance(token, Token) and token.access is not None:
-            return received(token)
+            return with_expiry(token)
         kind = "Token without an access token" if isinstance(token, Token) else type(token).__name__
         raise RefreshUnavailable(f"{what} returned a {kind}: it must return a Token")
     raise RefreshUnavailable(

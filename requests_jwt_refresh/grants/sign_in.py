@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import requests
 from requests.auth import HTTPBasicAuth
 
-from .errors import InvalidURL, RefreshRejected, RefreshUnavailable
-from .exchange import RefreshSession, post
-from .matching import find, parse_json
-from .replies import Reply, listed
-from .tokens import received
-from .urls import checked
+from requests_jwt_refresh.errors import InvalidURL, RefreshRejected, RefreshUnavailable
+from requests_jwt_refresh.matching import find, parse_json
+from requests_jwt_refresh.refresh.client import ClientSession, post
+from requests_jwt_refresh.responses import TokenResponse, quote_list
+from requests_jwt_refresh.tokens import with_expiry
+from requests_jwt_refresh.urls import validate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from .client_secret import WithSecret
-    from .endpoints import Endpoint, OAuth2Endpoint
-    from .exchange import Wire
-    from .tokens import Token
+    from requests_jwt_refresh.endpoints import Endpoint, OAuth2Endpoint
+    from requests_jwt_refresh.profiles.secrets import WithSecret
+    from requests_jwt_refresh.refresh.client import SendOptions
+    from requests_jwt_refresh.tokens import Token
 
     Client = OAuth2Endpoint | WithSecret
 
@@ -41,7 +41,7 @@ _READ_IN_A_TERMINAL = 200  # characters of an address that somebody has to type
 
 
 class _Reads(Protocol):
-    def read(self, reply: Reply) -> Token: ...
+    def read(self, reply: TokenResponse) -> Token: ...
 
 
 @dataclass(frozen=True)
@@ -79,12 +79,12 @@ class PasswordLogin:
             request.json = fields
         return request
 
-    def read(self, reply: Reply) -> Token:
+    def read(self, reply: TokenResponse) -> Token:
         """Return the token. Raises RefreshRejected for a wrong password, RefreshUnavailable."""
         if reply.status in (400, 401, 403, 422) and self.send != "oauth2":
             raise _refused(reply.status)
         try:
-            return received(self.endpoint.read(reply))
+            return with_expiry(self.endpoint.read(reply))
         except RefreshRejected:
             refused = _refused(reply.status)
         raise refused
@@ -150,7 +150,9 @@ class DeviceCode(NamedTuple):
     interval: float
 
 
-def log_in(login: PasswordLogin, username: str, password: str, wire: Wire, seconds: float) -> Token:
+def log_in(
+    login: PasswordLogin, username: str, password: str, wire: SendOptions, seconds: float
+) -> Token:
     """Return the tokens for a user name and password.
 
     Raises RefreshRejected if they are wrong, RefreshUnavailable for anything else that is no answer
@@ -161,7 +163,7 @@ def log_in(login: PasswordLogin, username: str, password: str, wire: Wire, secon
         return login.read(post(session, request, wire, seconds, "login endpoint"))
 
 
-def log_out(logout: Logout, token: Token, wire: Wire, seconds: float) -> None:
+def log_out(logout: Logout, token: Token, wire: SendOptions, seconds: float) -> None:
     """Tell the server. Raises RefreshUnavailable if it does not say yes within `seconds`."""
     with _session(wire, seconds) as session:
         reply = post(session, logout.ask(token), wire, seconds, "logout endpoint")
@@ -170,7 +172,7 @@ def log_out(logout: Logout, token: Token, wire: Wire, seconds: float) -> None:
 
 
 def log_in_by_device(
-    login: DeviceLogin, show: Callable[[DeviceCode], object], wire: Wire, seconds: float
+    login: DeviceLogin, show: Callable[[DeviceCode], object], wire: SendOptions, seconds: float
 ) -> Token:
     """Return the tokens once the person has agreed in a browser.
 
@@ -214,9 +216,9 @@ def log_in_by_device(
     raise RefreshRejected("the code has expired: nobody has agreed in time")
 
 
-def _session(wire: Wire, seconds: float) -> RefreshSession:
+def _session(wire: SendOptions, seconds: float) -> ClientSession:
     cookies = requests.cookies.RequestsCookieJar()
-    return RefreshSession(seconds, wire, cookies, restart_each_time=True)
+    return ClientSession(seconds, wire, cookies, restart_each_time=True)
 
 
 def _may_pass(status: int) -> bool:
@@ -227,15 +229,15 @@ def _refused(status: int) -> RefreshRejected:
     return RefreshRejected(f"the server refused the user name or the password ({status})")
 
 
-def _device_token(login: DeviceLogin, reply: Reply) -> Token:
+def _device_token(login: DeviceLogin, reply: TokenResponse) -> Token:
     try:
-        return received(login.client.read(reply))
+        return with_expiry(login.client.read(reply))
     except RefreshRejected:
         pass
     raise RefreshUnavailable("the token endpoint does not take its own device code (invalid_grant)")
 
 
-def _device_code(login: DeviceLogin, reply: Reply) -> DeviceCode:
+def _device_code(login: DeviceLogin, reply: TokenResponse) -> DeviceCode:
     document = parse_json(reply.body)
     if _may_pass(reply.status) or 300 <= reply.status < 400:  # noqa: PLR2004 - RFC 9110 §15.4
         login.client.read(reply)  # raises what such a status means of any endpoint
@@ -252,7 +254,7 @@ def _device_code(login: DeviceLogin, reply: Reply) -> DeviceCode:
     if url is None or not {"device_code", "user_code"} <= texts.keys():
         raise RefreshUnavailable(
             "the device authorization endpoint answered 200, but without all of "
-            f"{listed(names[:3])}"
+            f"{quote_list(names[:3])}"
         )
     complete = find(document, "verification_uri_complete")
     return DeviceCode(
@@ -272,7 +274,7 @@ def _showable(text: str) -> str:
 
 def _browsable(url: str) -> str:
     try:
-        return _showable(checked(url, what="the verification page", allow_http=True))
+        return _showable(validate(url, what="the verification page", allow_http=True))
     except InvalidURL as error:
         problem = str(error)
     raise RefreshUnavailable(f"the device authorization endpoint named no page to go to: {problem}")
@@ -281,7 +283,7 @@ def _browsable(url: str) -> str:
 def _browsable_whole(url: object) -> str | None:
     """Return a URL that spares somebody the typing, None if it cannot be shown as it is."""
     try:
-        whole = checked(str(url or ""), what="the verification page", allow_http=True)
+        whole = validate(str(url or ""), what="the verification page", allow_http=True)
     except InvalidURL:
         return None
     return whole if whole == _showable(whole) else None
@@ -293,7 +295,7 @@ def _number(value: object, default: float, largest: float) -> float:
     return float(min(value, largest))
 
 
-def reading(endpoint: Endpoint, **fields: Any) -> Endpoint:  # noqa: ANN401 - the endpoint's own
+def reading(endpoint: Endpoint, **fields: Any) -> Endpoint:
     """Return `endpoint` as it reads an answer in which other fields hold the tokens."""
     given = {name: value for name, value in fields.items() if value is not None}
     return replace(endpoint, **given) if given else endpoint  # type: ignore[type-var]

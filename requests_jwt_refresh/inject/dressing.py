@@ -22,9 +22,9 @@ from requests.cookies import extract_cookies_to_jar
 
 from requests_jwt_refresh.adapter import JWTRefreshAdapter
 from requests_jwt_refresh.errors import JWTRefreshError, StoreError
-from requests_jwt_refresh.exchange import RefreshSession
-from requests_jwt_refresh.profiles import PATH_VARIABLE, Profiles, default_path, is_set_up
-from requests_jwt_refresh.refresher import THREAD
+from requests_jwt_refresh.profiles.load import PATH_VARIABLE, Profiles, default_path, is_set_up
+from requests_jwt_refresh.refresh.client import ClientSession
+from requests_jwt_refresh.refresh.refresher import THREAD
 from requests_jwt_refresh.urls import origin_of
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from requests import PreparedRequest, Response
 
-    from requests_jwt_refresh.profiles import Profile
+    from requests_jwt_refresh.profiles.load import Profile
 
 NAMES_VARIABLE: Final = "REQUESTS_JWT_PROFILE"  # which profiles, with commas; all if it is not set
 TOLD_VARIABLE: Final = "REQUESTS_JWT_TOLD"  # those of which `run` has said that there is no token
@@ -100,10 +100,10 @@ class DressedAdapter(JWTRefreshAdapter):
         self,
         request: PreparedRequest,
         stream: bool = False,
-        timeout: Any = None,  # noqa: ANN401 - as in requests
-        verify: Any = True,  # noqa: ANN401
-        cert: Any = None,  # noqa: ANN401
-        proxies: Any = None,  # noqa: ANN401
+        timeout: Any = None,
+        verify: Any = True,
+        cert: Any = None,
+        proxies: Any = None,
     ) -> Response:
         """Send `request` with the profile's token; without it if there is none to be had."""
         options = (stream, timeout, verify, cert, proxies)
@@ -130,11 +130,11 @@ class DressedAdapter(JWTRefreshAdapter):
             return
         _looked.add(self.profile.name)
         with _forks_waiting():  # the first time much is imported
-            import filelock  # noqa: F401, PLC0415 - as the first refresh will
+            import filelock  # noqa: F401 - as the first refresh will
 
             self._refresher.current()
 
-    def _carry(self, request: PreparedRequest, *options: Any) -> Response:  # noqa: ANN401 - send's own
+    def _carry(self, request: PreparedRequest, *options: Any) -> Response:
         errand = self.errand
         errand.sent += 1
         try:
@@ -196,7 +196,7 @@ class Dressed(BaseAdapter):
         beneath = self.__dict__["undressed"].send
 
         @wraps(beneath)
-        def send(request: PreparedRequest, *args: Any, **options: Any) -> Response:  # noqa: ANN401
+        def send(request: PreparedRequest, *args: Any, **options: Any) -> Response:
             options.update(zip(_OPTIONS, args, strict=False))
             own = self.__dict__["undressed"]
             if any(each.is_of(own, request) for each in _errands()):
@@ -248,7 +248,7 @@ class Dressed(BaseAdapter):
         """What isinstance() is told: the class of the session's own adapter."""
         return type(self.__dict__["undressed"])
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever it is there
+    def __getattr__(self, name: str) -> Any:
         return getattr(self.__dict__["undressed"], name)
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -266,7 +266,7 @@ class Dressed(BaseAdapter):
     def __repr__(self) -> str:
         return repr(self.__dict__["undressed"])
 
-    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:  # noqa: ANN401 - as in object
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         """Be copied and pickled as the session's own adapter."""
         return self.__dict__["undressed"].__reduce_ex__(protocol)
 
@@ -324,7 +324,7 @@ def dress(session: requests.Session, own: BaseAdapter, url: str) -> BaseAdapter:
     """Return `own`, or for a URL of a profile one that sends its token through `own`."""
     if type(own) is Dressed:  # which somebody has kept, maybe that of another profile
         own = own.undressed
-    if isinstance(session, RefreshSession):
+    if isinstance(session, ClientSession):
         return own
     if isinstance(own, JWTRefreshAdapter):  # somebody has mounted it by hand
         return own

@@ -8,9 +8,8 @@ import textwrap
 import time
 from typing import TYPE_CHECKING, Final
 
+from requests_jwt_refresh.cli.exits import Complaint
 from requests_jwt_refresh.tokens import jwt_claims
-
-from .exits import Complaint
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -24,7 +24,7 @@ _LIBRARY = "REQUESTS_JWT_LIBRARY"  # the folders to look in where another Python
 class _Watch:
     """Finds requests.sessions as it would be found, and is told when it has been loaded."""
 
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:  # noqa: ANN401 - a ModuleSpec
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
         if name != "requests.sessions":
             return None
         others = (each for each in sys.meta_path if each is not self)
@@ -38,16 +38,16 @@ class _Watch:
 class _Loader:
     """Loads a module as its own loader does, then lets the sessions in it ask for tokens."""
 
-    def __init__(self, loader: Any) -> None:  # noqa: ANN401 - a Loader
+    def __init__(self, loader: Any) -> None:
         self._loader = loader
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever it is there
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._loader, name)
 
-    def create_module(self, spec: Any) -> Any:  # noqa: ANN401 - as in importlib
+    def create_module(self, spec: Any) -> Any:
         return self._loader.create_module(spec)
 
-    def exec_module(self, module: Any) -> None:  # noqa: ANN401 - with what is in it
+    def exec_module(self, module: Any) -> None:
         module.__spec__.loader = module.__loader__ = self._loader
         self._loader.exec_module(module)
         _wrap(module)
@@ -72,15 +72,15 @@ class _Lent:
     def __init__(self, folders: list[str]) -> None:
         self._folders = folders
 
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:  # noqa: ANN401, ARG002 - a ModuleSpec
-        from importlib.machinery import PathFinder  # noqa: PLC0415 - hardly ever needed
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:  # noqa: ARG002 - a ModuleSpec
+        from importlib.machinery import PathFinder
 
         is_ours = path is None and name in self.names
         return PathFinder.find_spec(name, self._folders) if is_ours else None
 
-    def find_distributions(self, context: Any) -> Any:  # noqa: ANN401 - as in importlib.metadata
+    def find_distributions(self, context: Any) -> Any:
         """Find keyring's metadata alone: it lists its backends there."""
-        from importlib import metadata  # noqa: PLC0415 - hardly ever needed
+        from importlib import metadata
 
         if getattr(context, "name", None) not in (None, "keyring"):
             return iter(())
@@ -88,13 +88,13 @@ class _Lent:
         return metadata.MetadataPathFinder.find_distributions(where)
 
 
-def _wrap(module: Any) -> None:  # noqa: ANN401 - requests is not imported here
+def _wrap(module: Any) -> None:
     session_class: Any = getattr(module, "Session", None)
     original = getattr(session_class, "get_adapter", None)
     if original is None:  # a package of the program's own that is called requests, too
         return
 
-    def get_adapter(self: object, url: str) -> Any:  # noqa: ANN401 - an adapter
+    def get_adapter(self: object, url: str) -> Any:
         return _dressing()(self, original(self, url), url)
 
     for name in ("__module__", "__doc__", "__qualname__", "__annotations__"):
@@ -104,7 +104,7 @@ def _wrap(module: Any) -> None:  # noqa: ANN401 - requests is not imported here
         os.register_at_fork(before=_before_fork, after_in_child=_after_fork_in_child)
 
 
-def _dressing() -> Any:  # noqa: ANN401 - a function
+def _dressing() -> Any:
     """Return the function that puts our adapter over a session's own."""
     global _dress  # noqa: PLW0603 - found once
     if _dress is None:
@@ -129,14 +129,14 @@ def _after_fork_in_child() -> None:
     _loading = RLock()
 
 
-def _found() -> Any:  # noqa: ANN401 - a function
+def _found() -> Any:
     try:
-        import requests_jwt_refresh  # noqa: F401, PLC0415 - see above
+        import requests_jwt_refresh  # noqa: F401 - see above
     except ImportError:  # the Python of another environment
         folders = os.environ.get(_LIBRARY, "").split(os.pathsep)
         sys.meta_path.append(_Lent([each for each in folders if each]))
     _import_filelock()
-    from requests_jwt_refresh.legacy import dressing  # noqa: PLC0415
+    from requests_jwt_refresh.inject import dressing
 
     dressing.wardrobe()  # with all that it imports
     return dressing.dress
@@ -149,14 +149,14 @@ def _import_filelock() -> None:
     """
     register: Any = getattr(os, "register_at_fork", None)
 
-    def register_in_pairs(*, before: Any = None, **after: Any) -> None:  # noqa: ANN401 - functions
+    def register_in_pairs(*, before: Any = None, **after: Any) -> None:
         begun: set[int] = set()  # by which threads
 
         def begin() -> None:
             begun.add(get_ident())
             before()
 
-        def end(function: Any) -> Any:  # noqa: ANN401
+        def end(function: Any) -> Any:
             return lambda: function() if get_ident() in begun else None
 
         def leave() -> None:
@@ -171,13 +171,13 @@ def _import_filelock() -> None:
     if register is not None:
         os.register_at_fork = register_in_pairs
     try:
-        import filelock  # noqa: F401, PLC0415
+        import filelock  # noqa: F401
     finally:
         if register is not None:
             os.register_at_fork = register
 
 
-def _as_it_is(_session: object, adapter: Any, _url: str) -> Any:  # noqa: ANN401 - an adapter
+def _as_it_is(_session: object, adapter: Any, _url: str) -> Any:
     return adapter
 
 

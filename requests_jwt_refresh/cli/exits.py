@@ -16,8 +16,8 @@ from requests_jwt_refresh.errors import (
     RefreshUnavailable,
     StoreError,
 )
-from requests_jwt_refresh.profiles import is_name
-from requests_jwt_refresh.tables import printable
+from requests_jwt_refresh.profiles.load import is_name
+from requests_jwt_refresh.profiles.schema import printable
 
 
 class Exit(IntEnum):

@@ -6,18 +6,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import InvalidToken, StoreError
-from .stores.keyring import KeyringStore
-from .tokens import Token
+from requests_jwt_refresh.errors import InvalidToken, StoreError
+from requests_jwt_refresh.stores.keyring import KeyringStore
+from requests_jwt_refresh.tokens import Token
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import requests
 
-    from .endpoints import OAuth2Endpoint
-    from .matching import Matcher
-    from .replies import Reply
+    from requests_jwt_refresh.endpoints import OAuth2Endpoint
+    from requests_jwt_refresh.matching import Matcher
+    from requests_jwt_refresh.responses import TokenResponse
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class WithSecret:
         """Return the POST of any form. Raises StoreError if the secret cannot be had."""
         return self._complete().as_client(url, form)
 
-    def read(self, reply: Reply) -> Token:
+    def read(self, reply: TokenResponse) -> Token:
         """Return the new token. Raises RefreshRejected, RefreshUnavailable."""
         return self.endpoint.read(reply)
 

@@ -31,22 +31,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
-from . import presets
-from .client_secret import SecretFile, SecretInKeyring, WithSecret
-from .endpoints import BearerEndpoint, JSONEndpoint, OAuth2Endpoint, check_json
-from .errors import InvalidURL, ProfileError, StoreError
-from .matching import all_of, any_of, bearer_challenge, json_field, status
-from .sign_in import DeviceLogin, Logout, PasswordLogin, reading
-from .tables import Table, nearest, printable
-from .urls import checked, checked_base, checked_origin, has_scheme, join, origin_of
+from requests_jwt_refresh import presets
+from requests_jwt_refresh.endpoints import BearerEndpoint, JSONEndpoint, OAuth2Endpoint, check_json
+from requests_jwt_refresh.errors import InvalidURL, ProfileError, StoreError
+from requests_jwt_refresh.grants.sign_in import DeviceLogin, Logout, PasswordLogin, reading
+from requests_jwt_refresh.matching import all_of, any_of, bearer_challenge, json_field, status
+from requests_jwt_refresh.profiles.schema import Table, nearest, printable
+from requests_jwt_refresh.profiles.secrets import SecretFile, SecretInKeyring, WithSecret
+from requests_jwt_refresh.urls import (
+    has_scheme,
+    join,
+    origin_of,
+    validate,
+    validate_base,
+    validate_origin,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from .endpoints import Endpoint
-    from .matching import Matcher
-    from .stores.base import TokenStore
-    from .urls import Origin
+    from requests_jwt_refresh.endpoints import Endpoint
+    from requests_jwt_refresh.matching import Matcher
+    from requests_jwt_refresh.stores.base import TokenStore
+    from requests_jwt_refresh.urls import Origin
 
 PATH_VARIABLE: Final = "REQUESTS_JWT_PROFILES"  # another path than the user's own
 TEXT_VARIABLE: Final = "REQUESTS_JWT_PROFILES_TOML"  # the profiles themselves, in place of a file
@@ -186,7 +193,7 @@ def default_path() -> Path:
     given = os.environ.get(PATH_VARIABLE)
     if given:
         return _absolute(given)
-    import platformdirs  # noqa: PLC0415 - not needed where the variable is set
+    import platformdirs
 
     folder = platformdirs.user_config_path("requests-jwt-refresh", appauthor=False)
     return folder / "profiles.toml"
@@ -218,7 +225,7 @@ def _profile(table: Table) -> Profile:
     allow_http = table.flag("allow_http")
     table.asked |= {"refresh", "trusted_origins", "refresh_timeout", "when", "store"}
     table.asked |= {"login", "device", "logout"}  # so that a misspelling is not taken for these
-    base = _url(table, "base_url", lambda url: checked_base(url, allow_http=allow_http))
+    base = _url(table, "base_url", lambda url: validate_base(url, allow_http=allow_http))
     server = _Server(table, base, allow_http=allow_http)
     endpoint = server.endpoint()
     store, beside, shown = _store(table.table("store"), table, base)
@@ -304,7 +311,7 @@ class _Server:
             given["access"] = None
         return given
 
-    def _with_secret(self, table: Table, made: Any) -> Endpoint:  # noqa: ANN401 - some endpoint
+    def _with_secret(self, table: Table, made: Any) -> Endpoint:
         if not isinstance(made, OAuth2Endpoint) or made.client_secret is None:
             return made  # type: ignore[no-any-return]
         path = table.text("client_secret_file", None)
@@ -398,7 +405,7 @@ class _Server:
             table.text("url")  # raises the error that it is missing
         return ""
 
-    def _need_oauth2(self, table: Table, key: str, endpoint: Endpoint) -> Any:  # noqa: ANN401 - a client
+    def _need_oauth2(self, table: Table, key: str, endpoint: Endpoint) -> Any:
         if isinstance(endpoint, (OAuth2Endpoint, WithSecret)):
             return endpoint
         raise table.error(key, "is for OAuth 2.0 servers: the profile's refresh.kind is another")
@@ -408,7 +415,7 @@ class _Server:
 
         def read(url: str) -> str:
             what = f"the {table.path.partition('.')[0]} URL"
-            return checked(_below(self._base, url), what=what, allow_http=self._allow_http)
+            return validate(_below(self._base, url), what=what, allow_http=self._allow_http)
 
         return _understood(table, key, url, read)
 
@@ -425,7 +432,7 @@ def _below(base: str, url: str) -> str:
 
 def _origins(table: Table, *, allow_http: bool) -> tuple[str, ...]:
     def read(url: str) -> str:
-        checked_origin(url, allow_http=allow_http)
+        validate_origin(url, allow_http=allow_http)
         return url
 
     key = "trusted_origins"
@@ -440,7 +447,7 @@ def _when(table: Table | None) -> Matcher | None:
     return matcher
 
 
-def _matcher(table: Table) -> Any:  # noqa: ANN401 - a matcher
+def _matcher(table: Table) -> Any:
     table.asked |= _RULES
     given = sorted(_RULES & table.content.keys() - {"status"})
     if len(given) > 1:
@@ -495,7 +502,7 @@ def _store(table: Table | None, profile: Table, base: str) -> _Stores:
 
 
 def _keyring(table: Table, base: str) -> _Stores:
-    from .stores.keyring import KeyringStore  # noqa: PLC0415 - only who needs it pays for it
+    from requests_jwt_refresh.stores.keyring import KeyringStore
 
     service = table.text("service", str(origin_of(base)))
     account = table.text("account", table.profile)
@@ -510,14 +517,14 @@ def _keyring(table: Table, base: str) -> _Stores:
 
 
 def _file(table: Table, _base: str) -> _Stores:
-    from .stores.file import FileStore  # noqa: PLC0415 - see _keyring
+    from requests_jwt_refresh.stores.file import FileStore
 
     path = _path(table, table.text("path"))
     return FileStore(path), FileStore(f"{path}.{_BESIDE}"), f"file {path}"
 
 
 def _redis(table: Table, _base: str) -> _Stores:
-    from .stores.redis import RedisStore  # noqa: PLC0415 - see _keyring
+    from requests_jwt_refresh.stores.redis import RedisStore
 
     url, key = table.text("url", None), table.text("key")
     url_file, key_file = table.text("url_file", None), table.text("encryption_key_file", None)
@@ -581,7 +588,7 @@ def _understood(table: Table, key: str, url: str, read: Callable[[str], str]) ->
     raise table.error(key, f"cannot be used: {problem}")
 
 
-def _made(table: Table, make: Callable[..., Any], arguments: dict[str, Any] | list[Any]) -> Any:  # noqa: ANN401 - what `make` makes
+def _made(table: Table, make: Callable[..., Any], arguments: dict[str, Any] | list[Any]) -> Any:
     """Call `make`; what it says of its arguments becomes an error about the table."""
     try:
         if isinstance(arguments, list):
@@ -641,9 +648,9 @@ def _read(file: Path) -> str:
 def parsed(text: str) -> tuple[dict[str, Any], str]:
     """Return what the text says in TOML, and what is wrong with it, if anything."""
     if sys.version_info >= (3, 11):
-        import tomllib  # noqa: PLC0415 - not on 3.10
+        import tomllib
     else:
-        import tomli as tomllib  # noqa: PLC0415
+        import tomli as tomllib
     try:
         return tomllib.loads(text), ""
     except RecursionError:

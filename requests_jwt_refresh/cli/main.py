@@ -95,7 +95,7 @@ def _run(arguments: list[str], *, is_heard: bool) -> int:
     options = parser.parse_args(arguments)
     options.command = command
     if options.version:
-        from importlib.metadata import version  # noqa: PLC0415 - slow to import
+        from importlib.metadata import version
 
         sys.stdout.write(f"{parser.prog} {version('requests-jwt-refresh')}\n")
         return 0
@@ -105,8 +105,8 @@ def _run(arguments: list[str], *, is_heard: bool) -> int:
     if options.is_to_be_heard and not is_heard:
         raise OSError(errno.EBADF, os.strerror(errno.EBADF))
     # Brings requests, which --help does without.
-    from .commands.exits import Complaint, complain, explain  # noqa: PLC0415
-    from .errors import JWTRefreshError  # noqa: PLC0415
+    from requests_jwt_refresh.cli.exits import Complaint, complain, explain
+    from requests_jwt_refresh.errors import JWTRefreshError
 
     try:
         return int(options.run(options))
@@ -134,7 +134,7 @@ def _without_command(arguments: list[str]) -> tuple[list[str], list[str]]:
 class _Parser(argparse.ArgumentParser):
     """An argparse parser that repeats no argument in an error: it may be a secret."""
 
-    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - argparse's own
+    def __init__(self, **options: Any) -> None:
         super().__init__(**options, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
@@ -190,7 +190,7 @@ def _parser() -> argparse.ArgumentParser:
 _Commands = Any  # argparse's own class for it is private
 
 
-def _add(commands: _Commands, name: str, what: str, **more: Any) -> Any:  # noqa: ANN401 - a parser
+def _add(commands: _Commands, name: str, what: str, **more: Any) -> Any:
     """Add a command; the description starts with what the list of commands says of it."""
     description = more.pop("description", "")
     return commands.add_parser(
@@ -202,7 +202,7 @@ def _add(commands: _Commands, name: str, what: str, **more: Any) -> Any:  # noqa
     )
 
 
-def _add_name(parser: Any) -> None:  # noqa: ANN401 - an ArgumentParser
+def _add_name(parser: Any) -> None:
     name = parser.add_argument("name", metavar="NAME", help="the profile")
     name.complete = _NAME_COMPLETION
 
@@ -211,7 +211,7 @@ def _from(module: str, function: str) -> Callable[[argparse.Namespace], int]:
     """Return a function of commands/ that is imported when it is called."""
 
     def run(options: argparse.Namespace) -> int:
-        found = getattr(importlib.import_module(f".commands.{module}", __package__), function)
+        found = getattr(importlib.import_module(f".{module}", __package__), function)
         return int(found(options))
 
     return run
@@ -315,7 +315,7 @@ def _add_init(commands: _Commands) -> None:
     )
     init.add_argument("--allow-http", action="store_true", help="send tokens unencrypted")
     init.add_argument("--replace", action="store_true", help="if there is such a profile already")
-    init.set_defaults(run=_from("profiles", "init"))
+    init.set_defaults(run=_from("init", "init"))
 
 
 def _add_profiles(commands: _Commands) -> None:
@@ -333,7 +333,7 @@ def _add_profiles(commands: _Commands) -> None:
     how.add_argument("--names", action="store_true", help="the names alone, one a line")
     how.add_argument("--path", action="store_true", help="the file's path alone")
     how.add_argument("--json", action="store_true", help="for programs")
-    profiles.set_defaults(run=_from("profiles", "profiles"))
+    profiles.set_defaults(run=_from("init", "profiles"))
 
 
 def _add_login(commands: _Commands) -> None:
@@ -471,7 +471,7 @@ def _add_run(commands: _Commands) -> None:
 
 
 def _run_program(options: argparse.Namespace) -> int:
-    from .commands.exits import complain  # noqa: PLC0415 - see _run
+    from requests_jwt_refresh.cli.exits import complain
 
     if not options.command:
         complain(
@@ -479,7 +479,7 @@ def _run_program(options: argparse.Namespace) -> int:
             f"give it after the profile: requests-jwt run {options.name} -- python script.py",
         )
         return USAGE
-    from .legacy import launch  # noqa: PLC0415 - see _run
+    from requests_jwt_refresh.cli import run as launch
 
     names = [name.strip() for name in options.name.split(",")]
     names = [name for name in names if name]
@@ -516,7 +516,7 @@ def _add_demo(commands: _Commands) -> None:
 
 
 def _demo(_options: argparse.Namespace) -> int:
-    from . import demo  # noqa: PLC0415 - it brings a server, which other commands do without
+    from requests_jwt_refresh.cli import demo
 
     return 0 if demo.run(sys.stdout) else 1
 
@@ -536,7 +536,7 @@ def _add_completion(commands: _Commands) -> None:
 
 
 def _completion(options: argparse.Namespace) -> int:
-    import shtab  # noqa: PLC0415 - only this needs it
+    import shtab
 
     sys.stdout.write(
         shtab.complete(_parser(), shell=options.shell, preamble=_PREAMBLE[options.shell])

@@ -15,30 +15,27 @@ import certifi
 import requests
 from urllib3.exceptions import NewConnectionError
 
-from requests_jwt_refresh.adapter import environment
+from requests_jwt_refresh.cli.exits import Exit, cause_and_remedy
+from requests_jwt_refresh.cli.words import beside, lasting, refresh_token_ends, until
 from requests_jwt_refresh.errors import (
     LockTimeout,
     ProfileError,
     RefreshUnavailable,
     StoreError,
 )
-from requests_jwt_refresh.exchange import RefreshSession, post
-from requests_jwt_refresh.profiles import TEXT_VARIABLE, Profiles
-from requests_jwt_refresh.replies import http_date
-from requests_jwt_refresh.tables import printable
+from requests_jwt_refresh.profiles.load import TEXT_VARIABLE, Profiles
+from requests_jwt_refresh.profiles.schema import printable
+from requests_jwt_refresh.refresh.client import ClientSession, SendOptions, post
+from requests_jwt_refresh.responses import parse_http_date
 from requests_jwt_refresh.tokens import Token
 from requests_jwt_refresh.urls import origin_of
-
-from .exits import Exit, cause_and_remedy
-from .words import beside, lasting, refresh_token_ends, until
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-    from requests_jwt_refresh.exchange import Wire
-    from requests_jwt_refresh.profiles import Profile
-    from requests_jwt_refresh.replies import Reply
+    from requests_jwt_refresh.profiles.load import Profile
+    from requests_jwt_refresh.responses import TokenResponse
 
 _PROBE: Final = Token("requests-jwt-doctor")  # it opens nothing
 _LOCK_WAIT = 2.0  # seconds
@@ -173,7 +170,7 @@ def _token(profile: Profile) -> Iterator[Finding]:
 def _endpoint(profile: Profile) -> Iterator[Finding]:
     """Ask the refresh endpoint, with no token, and look at what answers."""
     url = profile.refresh_url
-    wire = environment(url)
+    wire = SendOptions.from_environment(url)
     unusable = _ca_bundle(url, wire)
     if unusable is not None:
         yield unusable
@@ -181,7 +178,7 @@ def _endpoint(profile: Profile) -> Iterator[Finding]:
     cookies = requests.cookies.RequestsCookieJar()
     before, deadline = time.time(), time.monotonic() + _PATIENCE
     try:
-        with RefreshSession(_PATIENCE, wire, cookies) as session:
+        with ClientSession(_PATIENCE, wire, cookies) as session:
             reply = post(session, requests.Request("GET", url), wire, _PATIENCE)
     except RefreshUnavailable as error:
         is_over = time.monotonic() >= deadline
@@ -196,7 +193,7 @@ def _endpoint(profile: Profile) -> Iterator[Finding]:
     yield _clock(reply, before, time.time())
 
 
-def _ca_bundle(url: str, wire: Wire) -> Finding | None:
+def _ca_bundle(url: str, wire: SendOptions) -> Finding | None:
     """Return what is wrong with the certificates that the environment names, if anything."""
     if not (url.startswith("https:") and isinstance(wire.verify, str)):
         return None
@@ -216,7 +213,7 @@ def _variable(*names: str) -> str:
     return next((name for name in names if os.environ.get(name)), names[0])
 
 
-def _reached(url: str, reply: Reply) -> Finding:
+def _reached(url: str, reply: TokenResponse) -> Finding:
     url = re.split("[?#]", url, maxsplit=1)[0]  # what follows may be a secret
     told = f"{url} answers"
     if 300 <= reply.status < 400:  # noqa: PLR2004 - redirection (RFC 9110 §15.4)
@@ -240,7 +237,7 @@ def _reached(url: str, reply: Reply) -> Finding:
     return Finding(_OK, "endpoint", told)
 
 
-def _unreachable(url: str, wire: Wire, error: BaseException, *, is_over: bool) -> Finding:
+def _unreachable(url: str, wire: SendOptions, error: BaseException, *, is_over: bool) -> Finding:
     where, innermost = origin_of(url), _innermost(error)
     if isinstance(innermost, ssl.SSLCertVerificationError):
         told = f"{where} shows a certificate that is not trusted ({innermost.verify_message})"
@@ -260,7 +257,7 @@ def _unreachable(url: str, wire: Wire, error: BaseException, *, is_over: bool) -
     return Finding(_FAULT, "endpoint", told, remedy)
 
 
-def _proxy_problem(url: str, wire: Wire, error: BaseException) -> str:
+def _proxy_problem(url: str, wire: SendOptions, error: BaseException) -> str:
     """Return what is wrong with the proxy, "" if it has nothing to do with the error."""
     innermost = _innermost(error)
     if isinstance(error, requests.exceptions.ProxyError):
@@ -284,7 +281,7 @@ def _proxy_fault(url: str, problem: str) -> Finding:
     return Finding(_FAULT, "endpoint", f"the proxy that {variable} names {problem}", remedy)
 
 
-def _proxy(url: str, wire: Wire) -> str | None:
+def _proxy(url: str, wire: SendOptions) -> str | None:
     return requests.utils.select_proxy(url, dict(wire.proxies or {}))
 
 
@@ -314,7 +311,7 @@ def _reason(error: BaseException) -> str:
     return getattr(error, "strerror", None) or type(error).__name__
 
 
-def _tls(url: str, wire: Wire) -> Iterator[Finding]:
+def _tls(url: str, wire: SendOptions) -> Iterator[Finding]:
     """Say which TLS is spoken and how long the certificate is good, by a handshake of our own."""
     where = origin_of(url)
     if where is None or where.scheme != "https" or _proxy(url, wire) is not None:
@@ -339,7 +336,7 @@ def _tls(url: str, wire: Wire) -> Iterator[Finding]:
     yield Finding(_NOTE if soon else _OK, "TLS", told, remedy)
 
 
-def _context(wire: Wire) -> ssl.SSLContext:
+def _context(wire: SendOptions) -> ssl.SSLContext:
     """Return a context that trusts whom requests would trust. Raises OSError if that is nobody."""
     context = ssl.create_default_context()
     if wire.verify is False:
@@ -351,8 +348,8 @@ def _context(wire: Wire) -> ssl.SSLContext:
     return context
 
 
-def _clock(reply: Reply, before: float, after: float) -> Finding:
-    theirs = http_date(reply.headers.get("Date") or "")
+def _clock(reply: TokenResponse, before: float, after: float) -> Finding:
+    theirs = parse_http_date(reply.headers.get("Date") or "")
     if theirs is None:
         return Finding(_NOTE, "clock", "the server does not tell its time")
     # The header has whole seconds, and was written somewhen between.

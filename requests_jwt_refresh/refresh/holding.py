@@ -14,11 +14,11 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from weakref import WeakValueDictionary
 
-from .errors import JWTRefreshError, RefreshUnavailable
+from requests_jwt_refresh.errors import JWTRefreshError, RefreshUnavailable
 
 if TYPE_CHECKING:
-    from .stores.base import TokenStore
-    from .tokens import Token
+    from requests_jwt_refresh.stores.base import TokenStore
+    from requests_jwt_refresh.tokens import Token
 
 FIRST_PAUSE = 1.0  # seconds without another try after a failed refresh; doubles each time
 LONGEST_PAUSE = 60.0  # seconds

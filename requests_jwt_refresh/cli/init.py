@@ -14,8 +14,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from requests_jwt_refresh.cli.exits import Complaint, Exit, complain
+from requests_jwt_refresh.cli.words import ask, beside, harmless
 from requests_jwt_refresh.errors import InvalidURL, ProfileError
-from requests_jwt_refresh.profiles import (
+from requests_jwt_refresh.profiles.load import (
     KINDS,
     PATH_VARIABLE,
     PRESETS,
@@ -26,12 +28,9 @@ from requests_jwt_refresh.profiles import (
     is_name,
     parsed,
 )
+from requests_jwt_refresh.profiles.schema import nearest
 from requests_jwt_refresh.stores.locking import file_lock, user_lock_path
-from requests_jwt_refresh.tables import nearest
-from requests_jwt_refresh.urls import checked_base
-
-from .exits import Complaint, Exit, complain
-from .words import ask, beside, harmless
+from requests_jwt_refresh.urls import validate_base
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -227,7 +226,7 @@ def _problem(name: str, content: Mapping[str, Any]) -> str | None:
 def _base_problem(allow_http: bool) -> Callable[[str], str | None]:
     def problem(answer: str) -> str | None:
         try:
-            checked_base(answer, allow_http=allow_http)
+            validate_base(answer, allow_http=allow_http)
         except InvalidURL as error:
             return str(error).replace("allow_http=True", "--allow-http")
         return None
@@ -297,8 +296,8 @@ def _written(text: str, name: str, content: Mapping[str, Any], *, is_there: bool
 
     That one reads lines, and may be fooled by what only looks like a header.
     """
-    import tomlkit  # noqa: PLC0415 - slow to import, and only this needs it
-    from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415
+    import tomlkit
+    from tomlkit.exceptions import TOMLKitError
 
     ends = "\r\n" if "\r\n" in text else "\n"
     table = tomlkit.dumps({name: content}).replace("\n", ends)

@@ -1,0 +1,1 @@
+"""First tokens, and how they end: password, device flow, revocation."""

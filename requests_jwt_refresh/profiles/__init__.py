@@ -1,0 +1,1 @@
+"""Named set-ups in a TOML file."""

@@ -1,0 +1,1 @@
+"""Keeping one token fresh: the only part that talks to the refresh endpoint."""

@@ -1,0 +1,106 @@
+"""The one seam that lets a Session take URLs relative to a base URL.
+
+requests refuses them before any adapter is asked, in PreparedRequest.prepare_url. Wrapping
+``Session.prepare_request`` on the class, rather than on a session, is what survives pickling and
+copying. The wrap acts only for a session on which a `TakesRelativeURLs` is mounted.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import re
+import threading
+from typing import TYPE_CHECKING, Any
+
+import requests
+
+from requests_jwt_refresh.errors import InvalidURL
+from requests_jwt_refresh.urls import has_scheme, join, redact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+_mutex = threading.Lock()  # guards the wrapping of Session.prepare_request
+
+
+class TakesRelativeURLs:
+    """Marks an adapter below whose ``base_url`` a session's relative URLs go."""
+
+    base_url: str
+
+
+def accept_relative_urls() -> None:
+    """Wrap ``Session.prepare_request``, once in this process."""
+    with _mutex:
+        if not hasattr(requests.Session.prepare_request, "_takes_relative_urls"):
+            requests.Session.prepare_request = _taking_relative_urls(  # type: ignore[method-assign]
+                requests.Session.prepare_request
+            )
+
+
+def _taking_relative_urls(prepare_request: Any) -> Any:
+    @functools.wraps(prepare_request)
+    def prepare(session: requests.Session, request: requests.Request) -> requests.PreparedRequest:
+        url = _absolute(session, request.url)
+        if url is not None:
+            request = copy.copy(request)  # the caller's own is not written on
+            request.url = url
+        prepared: requests.PreparedRequest = prepare_request(session, request)
+        return prepared
+
+    prepare._takes_relative_urls = True  # type: ignore[attr-defined]  # noqa: SLF001 - our mark
+    return prepare
+
+
+def _absolute(session: requests.Session, url: object) -> str | None:
+    """Return `url` below the session's base URL; None if it is not relative or there is no base."""
+    if url is None:
+        return None
+    text = (url.decode("utf-8") if isinstance(url, bytes) else str(url)).lstrip()
+    if has_scheme(text) or _is_mounted(session, text):
+        return None
+    ours = {
+        prefix: adapter
+        for prefix, adapter in session.adapters.items()
+        if isinstance(adapter, TakesRelativeURLs)
+    }
+    if not ours:
+        return None
+    absolute = join(_base(ours.values(), text), text)
+    prefix = _prefix_for(session, absolute)
+    if prefix not in ours:
+        raise InvalidURL(
+            f"the relative URL {redact(text)} would go without a token: {redact(absolute)} is "
+            f"served by another adapter, mounted on {prefix!r}",
+            "mount the JWTRefreshAdapter there, too, or give it the other one as its transport",
+        )
+    return absolute
+
+
+def _prefix_for(session: requests.Session, url: str) -> str | None:
+    """Return the prefix that decides which adapter serves `url`, as Session.get_adapter does."""
+    # Not by asking it: test doubles put themselves in its place.
+    prefixes = (each for each in session.adapters if url.lower().startswith(each.lower()))
+    return next(prefixes, None)
+
+
+def _base(adapters: Iterable[TakesRelativeURLs], url: str) -> str:
+    """Return the one base URL of `adapters`; a slash at its end makes no other one."""
+    bases = {adapter.base_url.rstrip("/"): adapter.base_url for adapter in adapters}
+    if len(bases) > 1:
+        raise InvalidURL(
+            f"the relative URL {redact(url)} is ambiguous: this session has several base URLs "
+            f"({', '.join(sorted(bases.values()))})",
+            "write the whole URL",
+        )
+    return next(iter(bases.values()))
+
+
+def _is_mounted(session: requests.Session, url: str) -> bool:
+    """Whether the session has an adapter for the scheme of `url`, such as "mock:"."""
+    return any(
+        _SCHEME.match(prefix) and url.lower().startswith(prefix.lower())
+        for prefix in session.adapters
+    )
