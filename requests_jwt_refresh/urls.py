@@ -107,8 +107,8 @@ def validate_origin(url: str, *, allow_http: bool = False) -> Origin | None:
     found = validate(url, what="the trusted origin", allow_http=allow_http)
     if urlsplit(found)._replace(scheme="", netloc="").geturl() not in ("", "/"):
         raise InvalidURL(
-            f"the trusted origin {redact(url)} has a path or a query, but a whole origin is trusted or "
-            "none of it: write scheme, host and port"
+            f"the trusted origin {redact(url)} has a path or a query, but a whole origin is "
+            "trusted or none of it: write scheme, host and port"
         )
     return origin_of(found)
 

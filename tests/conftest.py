@@ -9,6 +9,7 @@ import pytest
 import requests
 
 from requests_jwt_refresh.testing import AuthServer
+from tests.support.clock import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,3 +31,11 @@ def session() -> Iterator[requests.Session]:
     with requests.Session() as session:
         session.trust_env = False
         yield session
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The library's clock, standing still until the test moves it."""
+    clock = Clock()
+    clock.install(monkeypatch)
+    return clock

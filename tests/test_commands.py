@@ -32,14 +32,14 @@ from requests_jwt_refresh.profiles.load import Profiles
 from requests_jwt_refresh.stores.file import FileStore
 from requests_jwt_refresh.testing import AuthServer, Counters, Status
 from requests_jwt_refresh.tokens import Token, with_expiry, with_received_at
-from tests.secret_service import running_secret_service, secret_service
+from tests.support.secret_service import running_secret_service, secret_service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from typing_extensions import Self
 
-    from tests.secret_service import SecretService
+    from tests.support.secret_service import SecretService
 
 __all__ = ["running_secret_service", "secret_service"]  # fixtures
 

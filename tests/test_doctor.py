@@ -38,13 +38,13 @@ from requests_jwt_refresh.testing import (
     Trickle,
 )
 from requests_jwt_refresh.tokens import Token, with_expiry, with_received_at
-from tests.secret_service import running_secret_service, secret_service
+from tests.support.secret_service import running_secret_service, secret_service
 from tests.test_commands import WITH_SECRET, User, expired, jwt, pytestmark, user
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.secret_service import SecretService
+    from tests.support.secret_service import SecretService
 
 __all__ = ["pytestmark", "running_secret_service", "secret_service", "user"]  # fixtures, skips
 

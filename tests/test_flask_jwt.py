@@ -11,13 +11,21 @@ import requests
 
 from requests_jwt_refresh import RefreshRejected, Token
 from requests_jwt_refresh.presets import FlaskJWTExtended
-from tests.servers import running
-from tests.servers.clients import THREADS, WAIT, Client, OldTokens, in_threads, until, until_over
+from tests.support.servers import running
+from tests.support.servers.clients import (
+    THREADS,
+    WAIT,
+    Client,
+    OldTokens,
+    in_threads,
+    until,
+    until_over,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.servers import Server
+    from tests.support.servers import Server
 
 
 @pytest.fixture(scope="module")

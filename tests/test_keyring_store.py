@@ -35,7 +35,7 @@ from requests_jwt_refresh.stores.keyring import KeyringStore
 from requests_jwt_refresh.stores.locking import file_lock, user_lock_path
 from requests_jwt_refresh.testing.contract import StoreContract
 from requests_jwt_refresh.tokens import Token
-from tests.secret_service import (
+from tests.support.secret_service import (
     SecretService,
     running_secret_service,
     secret_service,

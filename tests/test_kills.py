@@ -1,6 +1,6 @@
 """What dies, ends or forks in the middle of a refresh, each at a known moment.
 
-For deaths at random moments see tests/kills.py.
+For deaths at random moments see tests/stress/kills.py.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ import pytest
 from requests_jwt_refresh import KeyringStore, StoreError
 from requests_jwt_refresh.refresh import refresher
 from requests_jwt_refresh.tokens import with_expiry
-from tests.redis_server import running_redis
-from tests.secret_service import running_secret_service, secret_service
+from tests.stress.workers import LEASE, ROOT, mounted, step, told
+from tests.support.redis_server import running_redis
+from tests.support.secret_service import running_secret_service, secret_service
 from tests.test_processes import call_all, newest, place, store_of, workers
-from tests.workers import LEASE, ROOT, mounted, step, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     import requests
 
     from requests_jwt_refresh.testing import AuthServer
-    from tests.secret_service import SecretService
-    from tests.soak import Place
+    from tests.stress.soak import Place
+    from tests.support.secret_service import SecretService
 
 __all__ = ["place", "running_redis", "running_secret_service", "secret_service"]  # fixtures
 

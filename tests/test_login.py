@@ -30,7 +30,7 @@ from requests_jwt_refresh.testing import (
     Status,
 )
 from requests_jwt_refresh.tokens import Token, with_expiry
-from tests.secret_service import running_secret_service, secret_service
+from tests.support.secret_service import running_secret_service, secret_service
 from tests.test_auth_server import wait_for_faults
 from tests.test_commands import (
     JSON_REFRESH,
@@ -55,7 +55,7 @@ from tests.test_commands import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.secret_service import SecretService
+    from tests.support.secret_service import SecretService
 
 __all__ = ["pytestmark", "running_secret_service", "secret_service", "user"]  # fixtures, skips
 

@@ -15,11 +15,11 @@ import pytest
 from requests_jwt_refresh import FileStore, KeyringStore, StoreError, Token
 from requests_jwt_refresh.testing import Status
 from requests_jwt_refresh.tokens import with_expiry
-from tests.kills import kill
-from tests.redis_server import running_redis
-from tests.secret_service import running_secret_service, secret_service
-from tests.soak import STORES, Place, soak
-from tests.workers import make_store, mounted, start, step, told
+from tests.stress.kills import kill
+from tests.stress.soak import STORES, Place, soak
+from tests.stress.workers import make_store, mounted, start, step, told
+from tests.support.redis_server import running_redis
+from tests.support.secret_service import running_secret_service, secret_service
 
 if TYPE_CHECKING:
     import subprocess
@@ -178,7 +178,7 @@ def test_a_peer_that_holds_the_lock(place: Place, server: AuthServer) -> None:
 
 
 def test_a_soak_in_short(place: Place) -> None:
-    """Two expiries under load: see tests/soak.py for the whole of it."""
+    """Two expiries under load: see tests/stress/soak.py for the whole of it."""
     result = soak(place, processes=3, threads=4, lifetime=2.0, seconds=5.0)
     assert result.failed == []
     assert result.refreshes == result.expiries >= 2
@@ -189,7 +189,7 @@ def test_a_soak_in_short(place: Place) -> None:
 
 
 def test_kills_in_short(place: Place) -> None:
-    """Never a torn token, never a stuck lock: see tests/kills.py for the whole of it."""
+    """Never a torn token, never a stuck lock: see tests/stress/kills.py for the whole of it."""
     result = kill(place, kills=8, grace=0.0, chance=random.Random())
     assert (result.torn, result.stuck, result.unexplained) == (0, 0, 0)
     assert result.refreshes >= 16

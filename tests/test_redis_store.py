@@ -25,7 +25,7 @@ from requests_jwt_refresh import (
 )
 from requests_jwt_refresh.stores import redis as redis_store
 from requests_jwt_refresh.testing import AuthServer, StoreContract
-from tests.redis_server import RedisServer, new_redis, running_redis
+from tests.support.redis_server import RedisServer, new_redis, running_redis
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,7 +22,7 @@ from requests_jwt_refresh import (
     mount,
 )
 from requests_jwt_refresh.refresh import holding, refresher
-from tests.secret_service import SecretService, running_secret_service, secret_service
+from tests.support.secret_service import SecretService, running_secret_service, secret_service
 
 if TYPE_CHECKING:
     from pathlib import Path

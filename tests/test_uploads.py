@@ -20,15 +20,15 @@ from requests import Request
 
 from requests_jwt_refresh import JSONEndpoint, Token, json_field
 from requests_jwt_refresh.testing import AuthServer
-from tests.servers import running
-from tests.servers.clients import WAIT, Client, in_threads
+from tests.support.servers import running
+from tests.support.servers.clients import WAIT, Client, in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from tests.servers import Server
+    from tests.support.servers import Server
 
 OFFSET = 1000
 SIZES = {"64 KiB": 64 * 1024, "3 MiB": 3 * 1024 * 1024}  # around what sockets buffer

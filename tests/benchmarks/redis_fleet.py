@@ -26,8 +26,8 @@ sys.path.insert(0, str(ROOT))
 from requests_jwt_refresh import JSONEndpoint, RedisStore, mount  # noqa: E402
 from requests_jwt_refresh.testing import AuthServer  # noqa: E402 - found by the line above
 from requests_jwt_refresh.tokens import with_expiry  # noqa: E402
-from tests.redis_server import RedisServer  # noqa: E402
-from tests.workers import make_store  # noqa: E402
+from tests.stress.workers import make_store  # noqa: E402
+from tests.support.redis_server import RedisServer  # noqa: E402
 
 QUIET = {"info", "hello", "client|setinfo", "client", "ping", "script|load", "select"}
 

@@ -71,9 +71,15 @@ def running(app: str, *options: str, **environment: str) -> Iterator[Server]:
         listening.listen(256)
         port: int = listening.getsockname()[1]
         fd = listening.fileno()
-        command = [sys.executable, "-m", "gunicorn", "--config", "python:tests.servers.settings"]
+        command = [
+            sys.executable,
+            "-m",
+            "gunicorn",
+            "--config",
+            "python:tests.support.servers.settings",
+        ]
         process = subprocess.Popen(
-            [*command, "--bind", f"fd://{fd}", *options, f"tests.servers.{app}"],
+            [*command, "--bind", f"fd://{fd}", *options, f"tests.support.servers.{app}"],
             env={**os.environ, "PYTHONPATH": str(_PROJECT), "TMPDIR": folder, **environment},
             stdin=subprocess.PIPE,  # if we die, it does too: see settings.py
             pass_fds=[fd],

@@ -1,6 +1,6 @@
 """Child processes for tests: each shares one store with its parent and talks to its AuthServer.
 
-``python -m tests.workers JOB KIND PLACE URL`` with a line on standard input for each step.
+``python -m tests.stress.workers JOB KIND PLACE URL`` with a line on standard input for each step.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def start(
 ) -> subprocess.Popen[str]:
     """Start a worker; it prints "ready" when it is."""
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.workers", job, kind, place, url, *more],
+        [sys.executable, "-m", "tests.stress.workers", job, kind, place, url, *more],
         cwd=ROOT,
         env=dict(environment),
         stdin=subprocess.PIPE,

@@ -11,7 +11,7 @@ import json
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from tests.servers.recording import Recorded
+from tests.support.servers.recording import Recorded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

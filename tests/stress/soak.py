@@ -1,6 +1,7 @@
 """Many processes and threads, one store, tokens that live 2 s, a server that forgives nothing.
 
-    python -m tests.soak --store file|keyring|redis|all [--processes 8 --threads 8 --seconds 30]
+    python -m tests.stress.soak --store file|keyring|redis|all
+        [--processes 8 --threads 8 --seconds 30]
 
 Every call must be answered 200, every expiry must cost one refresh, and no refresh token may be
 used twice. Exit status 0 only if all of that held.
@@ -19,9 +20,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from requests_jwt_refresh.testing import AuthServer
 from requests_jwt_refresh.tokens import with_expiry
-from tests.redis_server import RedisServer
-from tests.secret_service import SecretService
-from tests.workers import make_store, start, step, told
+from tests.stress.workers import make_store, start, step, told
+from tests.support.redis_server import RedisServer
+from tests.support.secret_service import SecretService
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

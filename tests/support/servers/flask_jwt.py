@@ -22,7 +22,7 @@ from flask_jwt_extended import (
     jwt_required,
 )
 
-from tests.servers.recording import Recorded
+from tests.support.servers.recording import Recorded
 
 flask_app = Flask(__name__)
 flask_app.config["JWT_SECRET_KEY"] = "only-for-tests-and-long-enough-for-hs256"

@@ -79,7 +79,7 @@ from rest_framework_simplejwt.views import (
     TokenRefreshView,
 )
 
-from tests.servers.recording import Recorded
+from tests.support.servers.recording import Recorded
 
 
 class BriefRefreshToken(RefreshToken):

@@ -1,6 +1,6 @@
 """SIGKILL in the middle of refreshes: what is left, and what it costs.
 
-    python -m tests.kills --store file|keyring|redis|all [--kills 200 --grace 0]
+    python -m tests.stress.kills --store file|keyring|redis|all [--kills 200 --grace 0]
 
 A child refreshes without a pause and is killed at a random moment. Afterwards the store must be
 readable, its lock free, and the login good, unless the kill fell between the server's answer and
@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from requests_jwt_refresh import RefreshRejected, StoreError
 from requests_jwt_refresh.testing import AuthServer
-from tests.soak import STORES, Place, place_for
-from tests.workers import LEASE, make_store, mounted, start, step, told
+from tests.stress.soak import STORES, Place, place_for
+from tests.stress.workers import LEASE, make_store, mounted, start, step, told
 
 if TYPE_CHECKING:
     from requests_jwt_refresh import JWTRefreshAdapter

@@ -1,0 +1,1 @@
+"""Long explorations, as commands: soak, kills. The suite runs short forms of them."""

@@ -1,0 +1,1 @@
+"""What several test files share: a clock, waits, crowds of threads, real services and servers."""

@@ -1,0 +1,47 @@
+"""Waiting for what another thread or process does, with an end to it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+WAIT = 30.0  # seconds; only a failing test ever waits so long
+_LOOK = 0.005  # seconds between two looks
+
+
+def wait_until(is_so: Callable[[], object], what: str = "it") -> None:
+    """Return as soon as `is_so()`. Raises AssertionError after WAIT seconds.
+
+    For what no event or gate can tell, such as another process.
+    """
+    end = time.monotonic() + WAIT
+    while not is_so():
+        assert time.monotonic() < end, f"{what} did not happen within {WAIT:g} s"
+        time.sleep(_LOOK)
+
+
+def join(*threads: threading.Thread) -> None:
+    """Wait for `threads` to end. Raises AssertionError if one hangs."""
+    end = time.monotonic() + WAIT
+    for thread in threads:
+        thread.join(max(end - time.monotonic(), 0.0))
+    hanging = [thread.name for thread in threads if thread.is_alive()]
+    assert not hanging, f"these threads hang: {hanging}"
+
+
+def start(*functions: Callable[[], object]) -> list[threading.Thread]:
+    """Run each function in a thread of its own; daemons, so that a failing test can end."""
+    threads = [threading.Thread(target=each, daemon=True) for each in functions]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def wait_for_all(events: Iterable[threading.Event]) -> None:
+    """Wait for every event. Raises AssertionError after WAIT seconds."""
+    for event in events:
+        assert event.wait(WAIT), f"an event did not come within {WAIT:g} s"
