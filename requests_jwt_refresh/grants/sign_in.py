@@ -15,7 +15,7 @@ from requests.auth import HTTPBasicAuth
 
 from requests_jwt_refresh.errors import InvalidURL, RefreshRejected, RefreshUnavailable
 from requests_jwt_refresh.matching import find, parse_json
-from requests_jwt_refresh.refresh.client import ClientSession, post
+from requests_jwt_refresh.refresh.client import ClientSession, send_request
 from requests_jwt_refresh.responses import TokenResponse, quote_list
 from requests_jwt_refresh.tokens import with_expiry
 from requests_jwt_refresh.urls import validate
@@ -160,13 +160,13 @@ def log_in(
     """
     with _session(wire, seconds) as session:
         request = login.ask(username, password)
-        return login.read(post(session, request, wire, seconds, "login endpoint"))
+        return login.read(send_request(session, request, wire, seconds, "login endpoint"))
 
 
 def log_out(logout: Logout, token: Token, wire: SendOptions, seconds: float) -> None:
     """Tell the server. Raises RefreshUnavailable if it does not say yes within `seconds`."""
     with _session(wire, seconds) as session:
-        reply = post(session, logout.ask(token), wire, seconds, "logout endpoint")
+        reply = send_request(session, logout.ask(token), wire, seconds, "logout endpoint")
     if not 200 <= reply.status < 300:  # noqa: PLR2004 - success (RFC 9110 §15.3)
         raise RefreshUnavailable(f"the logout endpoint answered {reply.status}")
 
@@ -182,14 +182,16 @@ def log_in_by_device(
     """
     with _session(wire, seconds) as session:
         what = "device authorization endpoint"
-        code = _device_code(login, post(session, login.ask(), wire, seconds, what))
+        code = _device_code(login, send_request(session, login.ask(), wire, seconds, what))
         show(code)
         deadline = time.monotonic() + code.seconds
         interval, failure = code.interval, None
         while (left := deadline - time.monotonic()) > 0:
             time.sleep(min(interval, left))
             try:
-                reply = post(session, login.poll(code.device_code), wire, seconds, "token endpoint")
+                reply = send_request(
+                    session, login.poll(code.device_code), wire, seconds, "token endpoint"
+                )
             except RefreshUnavailable as error:
                 interval = min(max(2 * interval, 1.0), _LONGEST_INTERVAL)  # §3.5: backoff
                 failure = error
