@@ -38,7 +38,7 @@ def test_an_exception_at_every_line(name: str, who: str, monkeypatch: pytest.Mon
         worlds = explore(
             single_flight, EVERY, SCENARIOS[name], monkeypatch, preemptions=0, interrupt=where
         )
-        assert any(True for _ in islice(worlds, 20))
+        assert sum(1 for _ in islice(worlds, 10)) > 0
 
 
 def test_the_explorer_finds_a_deadlock(monkeypatch: pytest.MonkeyPatch) -> None:
