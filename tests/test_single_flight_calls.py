@@ -7,6 +7,7 @@ test_single_flight_orders.py.
 from __future__ import annotations
 
 import _thread
+import contextvars
 import os
 import signal
 import subprocess
@@ -276,6 +277,14 @@ def test_what_runs_for_a_call_knows_it() -> None:
     assert not flight.is_inside()
     outcome_of(flight, work)
     assert (inside, flight.is_inside()) == ([True, True, False], False)
+
+
+def test_nothing_is_left_of_a_call() -> None:
+    """Its mark is gone from the leader's context, or a token would stay there for ever."""
+    flight: SingleFlight[str] = SingleFlight()
+    outcome_of(flight, lambda call: call.run_in_leader(lambda: "done"))
+    marks = [each for each in contextvars.copy_context().values() if isinstance(each, tuple)]
+    assert not any(isinstance(call, Call) for mark in marks for call in mark)
 
 
 def test_threads_that_come_and_go_are_nobody() -> None:
