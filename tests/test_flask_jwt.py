@@ -14,13 +14,12 @@ from requests_jwt_refresh.presets import FlaskJWTExtended
 from tests.support.servers import running
 from tests.support.servers.clients import (
     THREADS,
-    WAIT,
     Client,
-    OldTokens,
+    ExpiredTokens,
     in_threads,
-    until,
-    until_over,
+    wait_for_expiry,
 )
+from tests.support.waits import WAIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,14 +34,16 @@ def flask() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def old_tokens(flask: Server) -> OldTokens:
-    return OldTokens(lambda: login(flask), lambda token: plain(flask, token).status_code)
+def expired_tokens(flask: Server) -> ExpiredTokens:
+    return ExpiredTokens(
+        lambda: login(flask, "?access_seconds=1"), lambda token: plain(flask, token).status_code
+    )
 
 
 @pytest.fixture(params=["expiry unknown", "expiry known"])
-def old(request: pytest.FixtureRequest, old_tokens: OldTokens, flask: Server) -> Token:
+def old(request: pytest.FixtureRequest, expired_tokens: ExpiredTokens, flask: Server) -> Token:
     """A token that has expired: the client finds out by a 401, or knows before it sends."""
-    token = old_tokens.take()
+    token = expired_tokens.take()
     flask.forget()
     if request.param == "expiry known":
         return replace(token, expires_at=time.time() - 1)
@@ -75,7 +76,7 @@ def client_of(server: Server, token: Token, url: str = "/refresh", **options: An
 
 
 def assert_logged_out(client: Client, server: Server) -> None:
-    """The store is empty, on_logout was told once, and nobody asks the server again."""
+    """The store is empty, on_logout was called once, and the server is not asked again."""
     assert client.store.load() is None
     assert [type(error) for error in client.logouts] == [RefreshRejected]
     answer = client.get("/protected", timeout=WAIT)
@@ -99,9 +100,9 @@ def test_an_expired_token_is_refreshed(flask: Server, old: Token) -> None:
     assert flask.count("POST", "/refresh") == 1
 
 
-def test_the_401_is_in_the_history(flask: Server, old_tokens: OldTokens) -> None:
+def test_the_401_is_in_the_history(flask: Server, expired_tokens: ExpiredTokens) -> None:
     """What was asked, refused and asked again is there to be seen, as after a redirect."""
-    old = old_tokens.take()
+    old = expired_tokens.take()
     flask.forget()
     with client_of(flask, old) as client:
         (refused,) = client.get("/protected", timeout=WAIT).history
@@ -124,11 +125,11 @@ def test_a_rotated_refresh_token_is_stored(flask: Server, old: Token) -> None:
     assert (used_up.status_code, used_up.json()) == (401, {"msg": "Token has been revoked"})
 
 
-def test_one_expiry_after_the_other(flask: Server, old_tokens: OldTokens) -> None:
+def test_one_expiry_after_the_other(flask: Server, expired_tokens: ExpiredTokens) -> None:
     """The rotated refresh token is good for the next expiry, whose own is stored in turn."""
-    with client_of(flask, old_tokens.take(), "/rotate") as client:
+    with client_of(flask, expired_tokens.take(), "/rotate?access_seconds=3") as client:
         assert client.get("/protected", timeout=WAIT).status_code == 200
-        until(lambda: plain(flask, client.refreshed[-1]).status_code == 401)
+        wait_for_expiry(client.refreshed[-1].access)
         assert client.get("/protected", timeout=WAIT).status_code == 200
         first, second = client.refreshed
         assert first.refresh != second.refresh
@@ -136,7 +137,7 @@ def test_one_expiry_after_the_other(flask: Server, old_tokens: OldTokens) -> Non
 
 
 def test_a_revoked_refresh_token_logs_out(flask: Server, old: Token) -> None:
-    """The caller gets the API's own 401, the store is emptied, on_logout is told once."""
+    """The caller gets the API's own 401, the store is emptied, on_logout is called once."""
     revoke(flask, old.refresh)
     with client_of(flask, old) as client:
         answer = client.get("/protected", timeout=WAIT)
@@ -147,9 +148,9 @@ def test_a_revoked_refresh_token_logs_out(flask: Server, old: Token) -> None:
 
 
 def test_an_expired_refresh_token_logs_out(flask: Server, old: Token) -> None:
-    """A refresh token whose own time is over is refused like a revoked one."""
+    """A refresh token that has expired is refused like a revoked one."""
     brief = replace(old, refresh=login(flask, "?refresh_seconds=1").refresh)
-    until_over(brief.refresh)
+    wait_for_expiry(brief.refresh)
     with client_of(flask, brief) as client:
         answer = client.get("/protected", timeout=WAIT)
         assert (answer.status_code, answer.json()) == (401, {"msg": "Token has expired"})
@@ -176,7 +177,7 @@ def test_a_garbage_refresh_token_logs_out(flask: Server, old: Token) -> None:
 )
 def test_a_401_for_another_reason_is_the_callers(flask: Server, path: str, message: str) -> None:
     """A 401 that no refresh cures passes through whole, without a refresh."""
-    token = refreshed(flask, login(flask))
+    token = refresh_plainly(flask, login(flask))
     flask.forget()
     with client_of(flask, token) as client:
         answer = client.get(path, timeout=WAIT)
@@ -186,16 +187,18 @@ def test_a_401_for_another_reason_is_the_callers(flask: Server, path: str, messa
     assert flask.count("POST", "/refresh") == 0
 
 
-def refreshed(server: Server, token: Token) -> Token:
+def refresh_plainly(server: Server, token: Token) -> Token:
     """Return what a plain refresh gives: a token that is good, but not fresh."""
     url = server.url + "/refresh"
     answer = requests.post(url, headers=bearer(token.refresh), timeout=WAIT).json()
     return replace(token, access=answer["access_token"])
 
 
-def test_a_refreshed_token_that_is_not_fresh_enough(flask: Server, old_tokens: OldTokens) -> None:
-    """An expired token is refreshed once; that the new one is not fresh is the caller's news."""
-    old = old_tokens.take()
+def test_a_refreshed_token_that_is_not_fresh_enough(
+    flask: Server, expired_tokens: ExpiredTokens
+) -> None:
+    """An expired token is refreshed once; that the new one is not fresh is for the caller."""
+    old = expired_tokens.take()
     flask.forget()
     with client_of(flask, old) as client:
         answer = client.get("/fresh", timeout=WAIT)
@@ -207,7 +210,7 @@ def test_a_refreshed_token_that_is_not_fresh_enough(flask: Server, old_tokens: O
 
 
 def test_a_revoked_access_token_is_not_refreshed(flask: Server) -> None:
-    """Somebody has revoked this very token: the caller is told so, without a refresh."""
+    """A token revoked by itself: the caller gets the 401 that says so, without a refresh."""
     token = login(flask)
     revoke(flask, token.access)
     flask.forget()
@@ -230,7 +233,7 @@ def test_32_threads_make_one_refresh(flask: Server, old: Token) -> None:
 
 
 def test_32_threads_are_logged_out_once(flask: Server, old: Token) -> None:
-    """A refusal is shared as well: 32 x 401, the server asked once, on_logout told once."""
+    """A refusal is shared as well: 32 x 401, the server asked once, on_logout called once."""
     revoke(flask, old.refresh)
     with client_of(flask, old, pool_maxsize=THREADS) as client:
         answers = in_threads(lambda: client.get("/protected", timeout=WAIT).status_code)
