@@ -52,8 +52,8 @@ def old(request: pytest.FixtureRequest, expired_tokens: ExpiredTokens, flask: Se
 
 def login(server: Server, query: str = "") -> Token:
     account = {"username": "alice", "password": "secret"}
-    answer = requests.post(f"{server.url}/login{query}", json=account, timeout=WAIT).json()
-    return Token(answer["access_token"], answer["refresh_token"])
+    response = requests.post(f"{server.url}/login{query}", json=account, timeout=WAIT).json()
+    return Token(response["access_token"], response["refresh_token"])
 
 
 def bearer(secret: str | None) -> dict[str, str]:
@@ -67,8 +67,8 @@ def plain(server: Server, token: Token, path: str = "/protected") -> requests.Re
 
 def revoke(server: Server, secret: str | None) -> None:
     """Put a token, of either kind, on the server's blocklist."""
-    answer = requests.delete(server.url + "/revoke", headers=bearer(secret), timeout=WAIT)
-    assert answer.status_code == 200
+    response = requests.delete(server.url + "/revoke", headers=bearer(secret), timeout=WAIT)
+    assert response.status_code == 200
 
 
 def client_of(server: Server, token: Token, url: str = "/refresh", **options: Any) -> Client:
@@ -79,9 +79,9 @@ def assert_logged_out(client: Client, server: Server) -> None:
     """The store is empty, on_logout was called once, and the server is not asked again."""
     assert client.store.load() is None
     assert [type(error) for error in client.logouts] == [RefreshRejected]
-    answer = client.get("/protected", timeout=WAIT)
-    assert answer.status_code == 401
-    assert answer.json() == {"msg": "Missing Authorization Header"}
+    response = client.get("/protected", timeout=WAIT)
+    assert response.status_code == 401
+    assert response.json() == {"msg": "Missing Authorization Header"}
     assert len(client.logouts) == 1
     assert server.count("POST", "/refresh") == 1
 
@@ -89,8 +89,8 @@ def assert_logged_out(client: Client, server: Server) -> None:
 def test_an_expired_token_is_refreshed(flask: Server, old: Token) -> None:
     """The caller sees one 200; the refresh token, which this server does not rotate, is kept."""
     with client_of(flask, old) as client:
-        answer = client.get("/protected", timeout=WAIT)
-        assert (answer.status_code, answer.json()) == (200, {"user": "alice"})
+        response = client.get("/protected", timeout=WAIT)
+        assert (response.status_code, response.json()) == (200, {"user": "alice"})
         stored = client.store.load()
         assert client.refreshed == [stored]
         assert stored is not None
@@ -140,8 +140,8 @@ def test_a_revoked_refresh_token_logs_out(flask: Server, old: Token) -> None:
     """The caller gets the API's own 401, the store is emptied, on_logout is called once."""
     revoke(flask, old.refresh)
     with client_of(flask, old) as client:
-        answer = client.get("/protected", timeout=WAIT)
-        assert (answer.status_code, answer.json()) == (401, {"msg": "Token has expired"})
+        response = client.get("/protected", timeout=WAIT)
+        assert (response.status_code, response.json()) == (401, {"msg": "Token has expired"})
         assert_logged_out(client, flask)
     refused = requests.post(flask.url + "/refresh", headers=bearer(old.refresh), timeout=WAIT)
     assert (refused.status_code, refused.json()) == (401, {"msg": "Token has been revoked"})
@@ -152,8 +152,8 @@ def test_an_expired_refresh_token_logs_out(flask: Server, old: Token) -> None:
     brief = replace(old, refresh=login(flask, "?refresh_seconds=1").refresh)
     wait_for_expiry(brief.refresh)
     with client_of(flask, brief) as client:
-        answer = client.get("/protected", timeout=WAIT)
-        assert (answer.status_code, answer.json()) == (401, {"msg": "Token has expired"})
+        response = client.get("/protected", timeout=WAIT)
+        assert (response.status_code, response.json()) == (401, {"msg": "Token has expired"})
         assert_logged_out(client, flask)
     refused = requests.post(flask.url + "/refresh", headers=bearer(brief.refresh), timeout=WAIT)
     assert (refused.status_code, refused.json()) == (401, {"msg": "Token has expired"})
@@ -166,8 +166,8 @@ def test_a_garbage_refresh_token_logs_out(flask: Server, old: Token) -> None:
     assert refused.status_code == 422
     flask.forget()
     with client_of(flask, garbage) as client:
-        answer = client.get("/protected", timeout=WAIT)
-        assert (answer.status_code, answer.json()) == (401, {"msg": "Token has expired"})
+        response = client.get("/protected", timeout=WAIT)
+        assert (response.status_code, response.json()) == (401, {"msg": "Token has expired"})
         assert_logged_out(client, flask)
 
 
@@ -180,8 +180,8 @@ def test_a_401_for_another_reason_is_the_callers(flask: Server, path: str, messa
     token = refresh_plainly(flask, login(flask))
     flask.forget()
     with client_of(flask, token) as client:
-        answer = client.get(path, timeout=WAIT)
-        assert (answer.status_code, answer.json()) == (401, {"msg": message})
+        response = client.get(path, timeout=WAIT)
+        assert (response.status_code, response.json()) == (401, {"msg": message})
         assert client.store.load() == token
         assert client.logouts == []
     assert flask.count("POST", "/refresh") == 0
@@ -190,8 +190,8 @@ def test_a_401_for_another_reason_is_the_callers(flask: Server, path: str, messa
 def refresh_plainly(server: Server, token: Token) -> Token:
     """Return what a plain refresh gives: a token that is good, but not fresh."""
     url = server.url + "/refresh"
-    answer = requests.post(url, headers=bearer(token.refresh), timeout=WAIT).json()
-    return replace(token, access=answer["access_token"])
+    response = requests.post(url, headers=bearer(token.refresh), timeout=WAIT).json()
+    return replace(token, access=response["access_token"])
 
 
 def test_a_refreshed_token_that_is_not_fresh_enough(
@@ -201,9 +201,9 @@ def test_a_refreshed_token_that_is_not_fresh_enough(
     old = expired_tokens.take()
     flask.forget()
     with client_of(flask, old) as client:
-        answer = client.get("/fresh", timeout=WAIT)
-        assert (answer.status_code, answer.json()) == (401, {"msg": "Fresh token required"})
-        assert [each.json() for each in answer.history] == [{"msg": "Token has expired"}]
+        response = client.get("/fresh", timeout=WAIT)
+        assert (response.status_code, response.json()) == (401, {"msg": "Fresh token required"})
+        assert [each.json() for each in response.history] == [{"msg": "Token has expired"}]
         assert client.store.load() == client.refreshed[0]
         assert client.logouts == []
     assert flask.count("POST", "/refresh") == 1
@@ -215,8 +215,8 @@ def test_a_revoked_access_token_is_not_refreshed(flask: Server) -> None:
     revoke(flask, token.access)
     flask.forget()
     with client_of(flask, token) as client:
-        answer = client.get("/protected", timeout=WAIT)
-        assert (answer.status_code, answer.json()) == (401, {"msg": "Token has been revoked"})
+        response = client.get("/protected", timeout=WAIT)
+        assert (response.status_code, response.json()) == (401, {"msg": "Token has been revoked"})
         assert client.store.load() == token
     assert flask.count("POST", "/refresh") == 0
 

@@ -61,8 +61,8 @@ def post(server: Server, path: str, **fields: str | None) -> requests.Response:
 
 
 def login(server: Server, user: str = "alice", path: str = "/api/token/") -> Token:
-    answer = post(server, path, username=user, password="secret").json()
-    return Token(answer["access"], answer["refresh"])
+    response = post(server, path, username=user, password="secret").json()
+    return Token(response["access"], response["refresh"])
 
 
 def plain(server: Server, token: Token | None, path: str = WHOAMI) -> requests.Response:
@@ -87,8 +87,8 @@ def assert_logged_out(client: Client, server: Server) -> None:
 def test_an_expired_token_is_refreshed(django: Server, old: Token) -> None:
     """The caller sees one 200, and the rotated refresh token is stored."""
     with client_of(django, old) as client:
-        answer = client.get(WHOAMI, timeout=WAIT)
-        assert (answer.status_code, answer.json()) == (200, {"user": "alice"})
+        response = client.get(WHOAMI, timeout=WAIT)
+        assert (response.status_code, response.json()) == (200, {"user": "alice"})
         stored = client.store.load()
         assert client.refreshed == [stored]
         assert stored is not None
@@ -140,8 +140,8 @@ def test_a_403_where_session_authentication_is_first(django: Server, old: Token)
     refused = plain(django, old, SESSION_FIRST)
     assert (refused.status_code, refused.json()["code"]) == (403, "token_not_valid")
     with client_of(django, old) as client:
-        answer = client.get(SESSION_FIRST, timeout=WAIT)
-        assert (answer.status_code, answer.json()) == (200, {"user": "alice"})
+        response = client.get(SESSION_FIRST, timeout=WAIT)
+        assert (response.status_code, response.json()) == (200, {"user": "alice"})
     assert django.count("POST", REFRESH) == 1
 
 
@@ -149,9 +149,9 @@ def test_translated_messages_are_no_trouble(django: Server, expired_tokens: Expi
     """`detail` follows Accept-Language, the code that the preset looks at does not."""
     old = expired_tokens.take()
     with client_of(django, old) as client:
-        answer = client.get(WHOAMI, headers={"Accept-Language": "de"}, timeout=WAIT)
-        assert answer.status_code == 200
-        (refused,) = answer.history
+        response = client.get(WHOAMI, headers={"Accept-Language": "de"}, timeout=WAIT)
+        assert response.status_code == 200
+        (refused,) = response.history
     assert refused.json()["detail"] != plain(django, old).json()["detail"]
 
 
@@ -159,10 +159,10 @@ def test_a_blacklisted_refresh_token_logs_out(django: Server, old: Token) -> Non
     """The caller gets the API's own 401, the store is emptied, on_logout is called once."""
     assert post(django, "/api/token/blacklist/", refresh=old.refresh).status_code == 200
     with client_of(django, old) as client:
-        answer = client.get(WHOAMI, timeout=WAIT)
-        assert answer.status_code == 401
-        assert answer.json() == plain(django, old).json()
-        assert "messages" in answer.json()  # which the refresh endpoint's 401 has not
+        response = client.get(WHOAMI, timeout=WAIT)
+        assert response.status_code == 401
+        assert response.json() == plain(django, old).json()
+        assert "messages" in response.json()  # which the refresh endpoint's 401 has not
         assert_logged_out(client, django)
 
 
@@ -171,19 +171,19 @@ def test_an_expired_refresh_token_logs_out(django: Server, old: Token) -> None:
     brief = replace(old, refresh=login(django, path="/api/token/one-second-refresh/").refresh)
     wait_for_expiry(brief.refresh)
     with client_of(django, brief) as client:
-        answer = client.get(WHOAMI, timeout=WAIT)
-        assert (answer.status_code, answer.json()) == (401, plain(django, brief).json())
+        response = client.get(WHOAMI, timeout=WAIT)
+        assert (response.status_code, response.json()) == (401, plain(django, brief).json())
         assert_logged_out(client, django)
     refused = post(django, REFRESH, refresh=brief.refresh)
     assert (refused.status_code, refused.json()["detail"]) == (401, "Token is expired")
 
 
 def test_a_403_is_handed_over_too(django: Server, old: Token) -> None:
-    """After a refusal the caller gets the API's answer, whatever its status."""
+    """After a refusal the caller gets the API's response, whatever its status."""
     post(django, "/api/token/blacklist/", refresh=old.refresh)
     with client_of(django, old) as client:
-        answer = client.get(SESSION_FIRST, timeout=WAIT)
-        assert (answer.status_code, answer.json()["code"]) == (403, "token_not_valid")
+        response = client.get(SESSION_FIRST, timeout=WAIT)
+        assert (response.status_code, response.json()["code"]) == (403, "token_not_valid")
         assert_logged_out(client, django)
 
 
@@ -192,9 +192,9 @@ def test_an_applications_own_401_is_the_callers(django: Server) -> None:
     token = login(django)
     django.forget()
     with client_of(django, token) as client:
-        answer = client.get("/api/vault/", timeout=WAIT)
-        assert answer.status_code == 401
-        assert answer.json() == {"detail": "One-time code needed.", "code": "otp_needed"}
+        response = client.get("/api/vault/", timeout=WAIT)
+        assert response.status_code == 401
+        assert response.json() == {"detail": "One-time code needed.", "code": "otp_needed"}
         assert client.store.load() == token
         assert client.logouts == []
     assert django.count("POST", REFRESH) == 0
@@ -207,8 +207,8 @@ def test_a_deactivated_user_is_not_refreshed(django: Server) -> None:
     with client_of(django, login(django, user)) as client:
         assert client.post("/api/leave/", timeout=WAIT).status_code == 204
         django.forget()
-        answer = client.get(WHOAMI, timeout=WAIT)
-        assert (answer.status_code, answer.json()["code"]) == (401, "user_inactive")
+        response = client.get(WHOAMI, timeout=WAIT)
+        assert (response.status_code, response.json()["code"]) == (401, "user_inactive")
         assert client.store.load() is not None
         assert client.logouts == []
     assert django.count("POST", REFRESH) == 0

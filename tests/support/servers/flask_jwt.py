@@ -95,7 +95,7 @@ def fresh() -> Any:
 @flask_app.get("/vault")
 @jwt_required()
 def vault() -> Any:
-    """Want a second factor, whoever comes: a 401 that is the application's own."""
+    """Want a second factor, always: a 401 that is the application's own."""
     return jsonify(msg="One-time code needed"), 401
 
 

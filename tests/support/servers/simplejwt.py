@@ -147,7 +147,7 @@ class WhoAmISessionFirst(WhoAmI):
 
 
 class Vault(APIView):
-    """Wants a second factor, whoever comes: a 401 that is the application's own."""
+    """Wants a second factor, always: a 401 that is the application's own."""
 
     def get(self, _request: Any) -> Response:
         return Response({"detail": "One-time code needed.", "code": "otp_needed"}, status=401)
