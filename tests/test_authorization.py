@@ -1,4 +1,4 @@
-"""Whose Authorization header it is: ours to replace, or the caller's own."""
+"""How a request carries a token, and whose Authorization header it is."""
 
 from __future__ import annotations
 
@@ -11,10 +11,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 from requests.auth import AuthBase, HTTPBasicAuth, HTTPDigestAuth
+from requests.structures import CaseInsensitiveDict
 from requests.utils import parse_dict_header
 
 from requests_jwt_refresh import JSONEndpoint, JWTRefreshAdapter, MemoryStore, Token, anonymous
 from requests_jwt_refresh import mount as mount_adapter
+from requests_jwt_refresh.authorization import (
+    AUTHORIZATION,
+    Header,
+    is_bearer,
+    starts_with_bearer,
+    strip_bearer,
+)
 from requests_jwt_refresh.testing import AuthServer, Redirect
 from tests.support.waits import WAIT
 
@@ -81,6 +89,42 @@ def show(options: dict[str, Any]) -> str:
     if isinstance(auth, _SetsHeader):
         return f"auth=_SetsHeader({auth.value!r})"
     return "auth=leave_alone" if auth is leave_alone else str(options)
+
+
+# --- The scheme ----------------------------------------------------------------------------------
+
+
+def test_a_header_is_written_in_place_of_another() -> None:
+    """In the case that servers expect, whatever case the header was in before."""
+    headers: CaseInsensitiveDict[str] = CaseInsensitiveDict({"authorization": "Basic abc"})
+    AUTHORIZATION.write(headers, "secret")
+    assert dict(headers) == {"Authorization": "Bearer secret"}
+    Header("X-Token", "JWT").write(headers, "secret")
+    assert headers["X-Token"] == "JWT secret"
+
+
+@pytest.mark.parametrize(
+    ("value", "token"),
+    [
+        ("Bearer abc", "abc"),
+        ("bearer  abc", "abc"),
+        ("BEARER abc ", "abc"),
+        ("Bearer", "Bearer"),
+        ("Bearerabc", "Bearerabc"),
+        ("Basic abc", "Basic abc"),
+        (" Bearer abc", " Bearer abc"),
+        ("", ""),
+    ],
+)
+def test_the_scheme_is_recognised_and_stripped_in_any_case(value: str, token: str) -> None:
+    """RFC 9110 §11.1; only with a space behind it is it a scheme at all."""
+    assert strip_bearer(value) == token
+    assert starts_with_bearer(value) is (value != token)
+
+
+@pytest.mark.parametrize(("word", "is_it"), [("bEARER", True), ("Bearers", False), ("", False)])
+def test_a_scheme_is_compared_whole(word: str, is_it: bool) -> None:
+    assert is_bearer(word) is is_it
 
 
 # --- Replaced ------------------------------------------------------------------------------------

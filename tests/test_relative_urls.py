@@ -338,6 +338,21 @@ def test_it_ends_when_the_adapter_is_gone(session: requests.Session) -> None:
         session.get("/users", timeout=WAIT)
 
 
+def test_a_subclass_may_leave_sessions_as_they_are(server: AuthServer) -> None:
+    """With ``accepts_relative_urls = False`` a relative URL is the error that it always was."""
+
+    class ForAbsoluteURLs(JWTRefreshAdapter):
+        accepts_relative_urls = False
+
+    refresh = JSONEndpoint(f"{server.url}/auth/refresh")
+    with plain_session() as session:
+        session.mount(server.url, ForAbsoluteURLs(server.url, refresh, MemoryStore()))
+        accept_relative_urls()
+        with pytest.raises(requests.exceptions.MissingSchema):
+            session.get("/public/x", timeout=WAIT)
+        assert session.get(f"{server.url}/public/x", timeout=WAIT).status_code == 200
+
+
 # --- What is no relative URL ---------------------------------------------------------------------
 
 
