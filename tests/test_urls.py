@@ -163,7 +163,7 @@ class TestOriginOf:
         assert Origin("http", "::1", 8000).prefixes() == ("http://[::1]:8000/",)
 
 
-class TestChecked:
+class TestValidate:
     @pytest.mark.parametrize(
         ("url", "prepared"),
         [
@@ -185,7 +185,7 @@ class TestChecked:
         ["127.0.0.1", "127.0.0.1:8000", "127.1.2.3", "localhost", "LocalHost:5000", "[::1]:80"],
     )
     def test_loopback_needs_no_encryption(self, host: str) -> None:
-        """What never leaves the machine may go over http."""
+        """A request that stays on the machine may go over http."""
         assert validate_base(f"http://{host}/v1").endswith("/v1")
 
     @pytest.mark.parametrize(
@@ -214,8 +214,10 @@ class TestChecked:
 
     @pytest.mark.parametrize("url", ["", "/v1", "//h/v1", "api.example.com", "localhost:8000/v1"])
     def test_a_url_without_a_scheme_is_refused_with_advice(self, url: str) -> None:
-        """The commonest slip is told how to mend."""
-        with pytest.raises(InvalidURL, match=r"the base URL .* has no scheme: write https://"):
+        """The commonest mistake: the error says how to correct it."""
+        with pytest.raises(
+            InvalidURL, match=r"the base URL .* has no scheme\. Write the whole URL, with https://"
+        ):
             validate_base(url)
 
     @pytest.mark.parametrize("url", [None, 3, b"https://api.example.com"])
@@ -332,7 +334,7 @@ class TestHasScheme:
         ["https://h/", "http://h", "HTTP://h", "mock://h", "https+jwt://h", "a://", "http:/x"],
     )
     def test_a_scheme_is_what_stands_before_two_slashes(self, url: str) -> None:
-        """And http that lost its slashes, which is a slip and no path."""
+        """And so does http without its slashes, which is a mistake and no path."""
         assert has_scheme(url)
 
     @pytest.mark.parametrize(
