@@ -9,7 +9,8 @@ import pytest
 import requests
 
 from requests_jwt_refresh import LockTimeout, MemoryStore, RefreshUnavailable, Token, mount
-from requests_jwt_refresh.refresh.client import RETRIES
+from requests_jwt_refresh.refresh import refresher
+from requests_jwt_refresh.refresh.deadline import RETRIES
 from requests_jwt_refresh.testing import Status
 from tests.support.clock import no_backoff
 from tests.support.crowd import THREADS, Crowd, Seen401s, wait_for_waiters
@@ -169,7 +170,7 @@ def test_a_refresh_that_never_ends(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A callable that never returns holds nobody for ever, leader or follower."""
-    monkeypatch.setattr(refresher, "GRACE", 0.1)
+    monkeypatch.setattr(refresher, "PATIENCE_MARGIN", 0.1)
     let_go = threading.Event()
 
     def stuck(_session: requests.Session, _token: Token) -> Token:
