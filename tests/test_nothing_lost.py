@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from requests_jwt_refresh import adapter as adapter_module
-from requests_jwt_refresh.endpoints import JSONEndpoint
 from requests_jwt_refresh.errors import (
     InvalidToken,
     LockTimeout,
@@ -20,11 +18,13 @@ from requests_jwt_refresh.errors import (
     StoreError,
 )
 from requests_jwt_refresh.mounting import mount
-from requests_jwt_refresh.refresh import holding, refresher
-from requests_jwt_refresh.refresh.holding import FIRST_PAUSE
+from requests_jwt_refresh.refresh.limits import FIRST_COOLDOWN
 from requests_jwt_refresh.stores.memory import MemoryStore
 from requests_jwt_refresh.testing import Status
 from requests_jwt_refresh.tokens import Token
+from tests.support.leaks import secrets_of
+from tests.support.users import ENDPOINT
+from tests.support.waits import WAIT, join, start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
     from requests_jwt_refresh.adapter import JWTRefreshAdapter
     from requests_jwt_refresh.testing import AuthServer
+    from tests.support.clock import Clock
 
-WAIT = 30.0  # seconds; only a failing test ever passes them
-ENDPOINT = JSONEndpoint("/auth/refresh")
+pytestmark = pytest.mark.usefixtures("clock")
 
 
 class BrittleStore(MemoryStore):
@@ -76,28 +76,6 @@ class BrittleStore(MemoryStore):
             raise self.error
 
 
-class Clock:
-    """Stands in for the time module where the pauses are counted."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        self.now += 0.000_001
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-
-
-@pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    for module in (adapter_module, refresher, holding):
-        monkeypatch.setattr(module, "time", clock)
-    return clock
-
-
 @pytest.fixture
 def store(server: AuthServer) -> BrittleStore:
     """A store that holds a login."""
@@ -122,10 +100,6 @@ def change(adapter: JWTRefreshAdapter, call: str, token: Token) -> None:
         adapter.set_token(token)
     else:
         adapter.clear_token()
-
-
-def secrets_of(*tokens: Token | None) -> list[str]:
-    return [each for token in tokens if token for each in (token.access, token.refresh) if each]
 
 
 # --- A store that will not take the new token ----------------------------------------------------
@@ -174,11 +148,11 @@ def test_it_is_saved_again_at_a_later_request(
     store.diary.clear()
     assert session.get("/api/x").status_code == 200
     assert store.diary == [], "it pauses first"
-    clock.now += FIRST_PAUSE
+    clock.advance(FIRST_COOLDOWN)
     assert session.get("/api/x").status_code == 200
     assert store.held() == adapter.token
     store.diary.clear()
-    clock.now += FIRST_PAUSE
+    clock.advance(FIRST_COOLDOWN)
     assert session.get("/api/x").status_code == 200
     assert store.diary == []
     assert server.counters.refreshes == refreshes
@@ -195,13 +169,13 @@ def test_it_does_no_harm_while_the_store_stays_broken(
     store.broken = {"save"}
     server.expire()
     for _ in range(3):
-        clock.now += FIRST_PAUSE
+        clock.advance(FIRST_COOLDOWN)
         assert session.get("/api/x").status_code == 200
     assert store.diary.count("save") == 3
     server.expire()
     assert session.get("/api/x").status_code == 200
     store.broken.clear()
-    clock.now += FIRST_PAUSE
+    clock.advance(FIRST_COOLDOWN)
     assert session.get("/api/x").status_code == 200
     token = store.held()
     assert token is not None
@@ -224,7 +198,7 @@ def test_it_is_not_saved_over_a_newer_login(
     store.broken.clear()
     newer = server.login()
     store.save(newer)
-    clock.now += FIRST_PAUSE
+    clock.advance(FIRST_COOLDOWN)
     assert session.get("/api/x").status_code == 200
     assert store.held() == newer
     assert adapter.token == newer
@@ -242,13 +216,13 @@ def test_saving_again_waits_for_nobody(
     server.expire()
     assert session.get("/api/x").status_code == 200
     store.broken.clear()
-    clock.now += FIRST_PAUSE
+    clock.advance(FIRST_COOLDOWN)
     with store.lock(0):
         store.timeouts.clear()
         assert session.get("/api/x").status_code == 200
         assert store.timeouts == [0]
         assert store.held() != adapter.token
-    clock.now += FIRST_PAUSE
+    clock.advance(FIRST_COOLDOWN)
     assert session.get("/api/x").status_code == 200
     assert store.held() == adapter.token
 
@@ -497,7 +471,7 @@ def test_logged_out_elsewhere_with_a_token_unsaved(
     assert session.get("/api/x").status_code == 200
     store.broken.clear()
     MemoryStore.clear(store)
-    clock.now += FIRST_PAUSE
+    clock.advance(FIRST_COOLDOWN)
     session.get("/api/x")
     assert store.held() is None
     assert adapter.token is None
@@ -656,9 +630,7 @@ def test_a_logout_while_the_store_is_read(
     def load_and_log_out() -> Token | None:
         loaded = load()
         if next(answers, False):
-            somebody = threading.Thread(target=adapter.clear_token)
-            somebody.start()
-            somebody.join(WAIT)
+            join(*start(adapter.clear_token))
         return loaded
 
     store.load = load_and_log_out  # type: ignore[method-assign]

@@ -18,38 +18,34 @@ class Interruption:
 
     A step is the start of a function, or the return from one: there Python looks whether a signal
     has come, and not before a call of C (so between a ``with`` block and the release of its lock it
-    does not look). With `function` only the steps in functions of that name count.
+    does not look).
     """
 
-    def __init__(self, do: Callable[[], object], step: int, function: str | None) -> None:
+    def __init__(self, do: Callable[[], object], step: int) -> None:
         self._do = do
         self._left = step
-        self._function = function
         self.came = False
 
     def __call__(self, frame: FrameType, event: str, _what: object) -> None:
-        if self.came or event == "c_call" or not self._counts(frame):
+        if self.came or event == "c_call" or not _is_in_engine(frame):
             return
         self._left -= 1
         if self._left < 0:
             self.came = True
             self._do()
 
-    def _counts(self, frame: FrameType) -> bool:
-        if self._function not in {None, frame.f_code.co_name}:
-            return False
-        return any(
-            each is not None and str(each.f_globals.get("__name__")).startswith(_ENGINE)
-            for each in (frame, frame.f_back)
-        )
+
+def _is_in_engine(frame: FrameType) -> bool:
+    return any(
+        each is not None and str(each.f_globals.get("__name__")).startswith(_ENGINE)
+        for each in (frame, frame.f_back)
+    )
 
 
 @contextmanager
-def interruption(
-    do: Callable[[], object], step: int = 0, *, function: str | None = None
-) -> Iterator[Interruption]:
+def interruption(do: Callable[[], object], step: int) -> Iterator[Interruption]:
     """Let `do` come between two steps of this thread; `came` is False if there were not so many."""
-    coming = Interruption(do, step, function)
+    coming = Interruption(do, step)
     before = sys.getprofile()
     sys.setprofile(coming)
     try:
