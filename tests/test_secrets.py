@@ -30,7 +30,7 @@ from requests_jwt_refresh import (
     mount,
     presets,
 )
-from requests_jwt_refresh.refresh import holding
+from requests_jwt_refresh.refresh.limits import MAX_COOLDOWN
 from requests_jwt_refresh.testing import (
     HTML,
     Drop,
@@ -42,6 +42,7 @@ from requests_jwt_refresh.testing import (
     Trickle,
     Truncated,
 )
+from tests.support.clock import no_backoff
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,6 +52,9 @@ if TYPE_CHECKING:
 
     from requests_jwt_refresh import Endpoint
     from requests_jwt_refresh.testing import AuthServer, Fault
+    from tests.support.clock import Clock
+
+__all__ = ["no_backoff"]  # a fixture
 
 WINDOW = 16
 """So many characters of a token in a row are a leak; both halves of any are longer."""
@@ -186,11 +190,8 @@ class Life:
 
 
 @pytest.fixture
-def start(
-    server: AuthServer, watch: Watch, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., AbstractContextManager[Life]]:
+def start(server: AuthServer, watch: Watch) -> Callable[..., AbstractContextManager[Life]]:
     """Return what begins a life with a valid token."""
-    monkeypatch.setattr(holding, "FIRST_PAUSE", 0.0)
 
     @contextmanager
     def starting(refresh: Endpoint | Any = None, **options: Any) -> Iterator[Life]:
@@ -218,7 +219,10 @@ ENDPOINTS = {
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 @pytest.mark.parametrize("opaque", [True, False])
-def test_a_whole_life(server: AuthServer, start: Any, endpoint: str, opaque: bool) -> None:
+@pytest.mark.usefixtures("no_backoff")
+def test_a_whole_life(
+    server: AuthServer, start: Any, clock: Clock, endpoint: str, opaque: bool
+) -> None:
     """Login, expiry noticed by the API and by the clock, outage, refusal, logout."""
     server.opaque = opaque
     with start(ENDPOINTS[endpoint]) as life:
@@ -233,6 +237,7 @@ def test_a_whole_life(server: AuthServer, start: Any, endpoint: str, opaque: boo
         server.fail(Status(503))  # asked again at once
         server.fail(Status(500))
         life.get_in_vain()
+        clock.advance(MAX_COOLDOWN)
         server.heal()
         assert life.get().status_code == 200
         server.expire()
@@ -284,6 +289,7 @@ FAULTS: dict[str, Fault] = {
 }
 
 
+@pytest.mark.usefixtures("no_backoff")
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_faulty_answer_is_never_shown(
@@ -320,7 +326,7 @@ STORE_FAILURES = [StoreError("the disk is full"), LockTimeout("held"), OSError(2
 @pytest.mark.parametrize("verb", ["load", "save", "clear", "lock"])
 @pytest.mark.parametrize("refused", [True, False])
 def test_a_store_that_fails(
-    server: AuthServer, start: Any, verb: str, failure: Exception, refused: bool
+    server: AuthServer, start: Any, clock: Clock, verb: str, failure: Exception, refused: bool
 ) -> None:
     """In the middle of a refresh, and in every method that a user calls."""
     with start() as life:
@@ -331,6 +337,7 @@ def test_a_store_that_fails(
         life.store.failure, life.store.fails_at = failure, verb
         for work in (life.session.get, life.session.get):
             show_what_happens(life.watch, functools.partial(work, "/api/x"))
+            clock.advance(MAX_COOLDOWN)
         show_what_happens(life.watch, life.adapter.refresh)
         show_what_happens(life.watch, functools.partial(life.adapter.set_token, server.login()))
         show_what_happens(life.watch, life.adapter.clear_token)

@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from requests_jwt_refresh import JSONEndpoint, MemoryStore, RefreshUnavailable, clock, mount
+from requests_jwt_refresh.testing import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 ENDPOINT = JSONEndpoint("/auth/refresh")
 INVALID_JWT = b'{"message": "Invalid JWT"}'  # AuthServer's, where the API takes a token no more
+STILL_EXPIRED = Status(401, body=INVALID_JWT)
 
 
 @pytest.fixture
