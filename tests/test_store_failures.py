@@ -8,7 +8,6 @@ import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
-import requests
 
 from requests_jwt_refresh import (
     FileStore,
@@ -26,6 +25,8 @@ from tests.support.waits import WAIT, join, start
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import requests
 
     from requests_jwt_refresh.testing import AuthServer
     from tests.support.clock import Clock

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import requests
 
-from requests_jwt_refresh import JSONEndpoint, MemoryStore, RefreshUnavailable, clock, mount
+from requests_jwt_refresh import JSONEndpoint, MemoryStore, RefreshUnavailable, clock
 from requests_jwt_refresh.testing import Status
 
 if TYPE_CHECKING:
@@ -37,14 +37,6 @@ def plain_session() -> Iterator[requests.Session]:
     """Yield a session that has no adapter of ours and that no environment interferes with."""
     with requests.Session() as session:
         session.trust_env = False
-        yield session
-
-
-@contextmanager
-def logged_in_session(server: AuthServer, **options: Any) -> Iterator[requests.Session]:
-    """Yield a session with the adapter on it, logged in; `options` are the adapter's."""
-    with plain_session() as session:
-        mount(session, server.url, ENDPOINT, MemoryStore(server.login()), **options)
         yield session
 
 
