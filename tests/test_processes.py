@@ -6,94 +6,38 @@ import os
 import random
 import signal
 import sys
-import threading
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 
-from requests_jwt_refresh import FileStore, KeyringStore, StoreError, Token
+from requests_jwt_refresh import FileStore, KeyringStore, StoreError
 from requests_jwt_refresh.testing import Status
 from requests_jwt_refresh.tokens import with_expiry
 from tests.stress.kills import kill
-from tests.stress.locations import STORES
-from tests.stress.locations import StoreLocation as Place
-from tests.stress.soak import soak
-from tests.stress.workers import make_store, mounted, step
-from tests.stress.workers import read_line as told
-from tests.stress.workers import start_worker as start
+from tests.stress.soak import Place, soak
+from tests.stress.workers import mounted, step, told
+from tests.support.shared_store import (
+    KEYRING_SERVICE,
+    call_all,
+    file_place,
+    newest,
+    place,
+    store_of,
+    workers,
+)
 from tests.support.redis_server import running_redis
 from tests.support.secret_service import running_secret_service, secret_service
+from tests.support.waits import WAIT, join, start
 
 if TYPE_CHECKING:
-    import subprocess
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from requests_jwt_refresh import TokenStore
     from requests_jwt_refresh.testing import AuthServer
 
-__all__ = ["running_redis", "running_secret_service", "secret_service"]  # fixtures
+__all__ = ["file_place", "place", "running_redis", "running_secret_service", "secret_service"]
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals and fork")
-
-WAIT = 60.0
-
-
-@pytest.fixture(params=STORES)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    """Each kind of store that processes share, with the real service behind it."""
-    if request.param == "redis":
-        redis = request.getfixturevalue("running_redis")
-        with redis.client() as client:
-            client.flushall()
-        return Place("redis", redis.url, dict(os.environ))
-    if request.param == "keyring":
-        request.getfixturevalue("secret_service")
-        return Place("keyring", "processes.example.com", dict(os.environ))
-    return Place("file", str(tmp_path / "token.json"), dict(os.environ))
-
-
-@pytest.fixture
-def file_place(tmp_path: Path) -> Place:
-    return Place("file", str(tmp_path / "token.json"), dict(os.environ))
-
-
-def store_of(place: Place) -> TokenStore:
-    return make_store(place.kind, place.name)
-
-
-def newest(place: Place) -> Token:
-    token = store_of(place).load()
-    assert token is not None
-    return token
-
-
-@contextmanager
-def workers(
-    place: Place, server: AuthServer, count: int, job: str = "call", *more: str
-) -> Iterator[list[subprocess.Popen[str]]]:
-    """Start children that are ready to make calls, logged in."""
-    if job == "call":
-        store_of(place).save(with_expiry(server.login()))
-    started = [
-        start(job, place.kind, place.name, server.url, *more, environment=place.environment)
-        for _ in range(count)
-    ]
-    try:
-        assert [told(worker) for worker in started] == ["ready"] * count
-        yield started
-    finally:
-        for worker in started:
-            worker.kill()
-            worker.communicate()
-
-
-def call_all(started: list[subprocess.Popen[str]]) -> list[str]:
-    for worker in started:
-        step(worker)
-    return [told(worker) for worker in started]
-
 
 # --- One refresh for all -------------------------------------------------------------------------
 
@@ -183,7 +127,7 @@ def test_a_peer_that_holds_the_lock(place: Place, server: AuthServer) -> None:
 
 def test_a_soak_in_short(place: Place) -> None:
     """Two expiries under load: see tests/stress/soak.py for the whole of it."""
-    result = soak(place, processes=3, threads=4, lifetime=2.0, seconds=0, expiries=2)
+    result = soak(place, processes=3, threads=4, lifetime=2.0, seconds=5.0)
     assert result.failed == []
     assert result.refreshes == result.expiries >= 2
     assert (result.reuse, result.alive) == (0, True)
@@ -224,10 +168,7 @@ def test_a_fork_in_the_middle_of_a_refresh(file_place: Place, server: AuthServer
         server.expire()
         answers: list[int] = []
         with server.gate(on="refresh") as gate:
-            thread = threading.Thread(
-                target=lambda: answers.append(session.get("/api/x").status_code)
-            )
-            thread.start()
+            threads = start(lambda: answers.append(session.get("/api/x").status_code))
             gate.wait_for(1, timeout=WAIT)
             child = os.fork()
             if child == 0:
@@ -236,7 +177,7 @@ def test_a_fork_in_the_middle_of_a_refresh(file_place: Place, server: AuthServer
                 with mounted(file_place.kind, file_place.name, server.url) as (own, _own):
                     os._exit(0 if own.get("/api/x").status_code == 200 else 1)
             gate.open()
-            thread.join(WAIT)
+            join(*threads)
             assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert answers == [200]
     assert (server.counters.refreshes, server.counters.reuse) == (1, 0)
@@ -283,10 +224,10 @@ def test_other_homes_share_the_lock(server: AuthServer, tmp_path: Path) -> None:
         name: str(tmp_path)
         for name in ("HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "TMPDIR")
     }
-    place = Place("keyring", "homes.example.com", {**os.environ, **elsewhere})
+    place = Place("keyring", KEYRING_SERVICE, {**os.environ, **elsewhere})
     with (
         workers(place, server, 1, "lock", "0.2") as (worker,),
-        KeyringStore("homes.example.com", "workers").lock(WAIT),
+        KeyringStore(KEYRING_SERVICE, "workers").lock(WAIT),
     ):
         step(worker)
         assert told(worker) == "LockTimeout"
@@ -299,7 +240,7 @@ def test_other_homes_share_one_refresh(server: AuthServer, tmp_path: Path) -> No
         name: str(tmp_path)
         for name in ("HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "TMPDIR")
     }
-    here = Place("keyring", "homes.example.com", dict(os.environ))
+    here = Place("keyring", KEYRING_SERVICE, dict(os.environ))
     there = here._replace(environment={**os.environ, **elsewhere})
     with workers(here, server, 1) as (first,), workers(there, server, 1) as (second,):
         assert call_all([first, second]) == ["200", "200"]
