@@ -6,7 +6,6 @@ import logging
 from typing import TYPE_CHECKING
 
 import pytest
-import requests
 
 from requests_jwt_refresh import (
     MemoryStore,
@@ -17,9 +16,12 @@ from requests_jwt_refresh import (
 )
 from tests.support.crowd import THREADS, Crowd, Seen401s
 from tests.support.users import ENDPOINT, store
-from tests.support.waits import WAIT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import requests
+
     from requests_jwt_refresh.adapter import JWTRefreshAdapter
     from requests_jwt_refresh.testing import AuthServer
 
@@ -135,12 +137,13 @@ def test_calling_through_the_adapter_is_an_error(
     """A refresh or login that waits for itself is told so, and nothing hangs."""
 
     def inward(*_args: object) -> Token:
-        {
+        calls: dict[str, Callable[[], object]] = {
             "get": lambda: session.get("/api/inner"),
             "refresh": adapter.refresh,
             "set_token": lambda: adapter.set_token(server.login()),
             "clear_token": adapter.clear_token,
-        }[call]()
+        }
+        calls[call]()
         return server.login()
 
     adapter: JWTRefreshAdapter

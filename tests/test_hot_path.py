@@ -55,8 +55,8 @@ class WatchedStore(MemoryStore):
 class WatchedLock:
     """A lock that notes each time it is taken by this library."""
 
-    def __init__(self, make: Callable[[], Any], taken: list[str]) -> None:
-        self._lock = make()
+    def __init__(self, lock: Any, taken: list[str]) -> None:
+        self._lock = lock
         self._taken = taken
 
     def acquire(self, *args: Any, **kwargs: Any) -> bool:
@@ -86,18 +86,18 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     Every lock is watched that a module of the library holds, or that is made from now on.
     """
     taken: list[str] = []
+
+    def watching(make: Callable[[], Any]) -> Callable[[], WatchedLock]:
+        return lambda: WatchedLock(make(), taken)
+
     lock_types = (type(threading.Lock()), type(threading.RLock()))
-    makers = {
-        name: lambda make=make: WatchedLock(make, taken)
-        for name, make in (("Lock", threading.Lock), ("RLock", threading.RLock))
-    }
-    for name, maker in makers.items():
-        monkeypatch.setattr(threading, name, maker)
-    monkeypatch.setattr(_thread, "allocate_lock", makers["Lock"])
+    for where, name in ((threading, "Lock"), (threading, "RLock"), (_thread, "allocate_lock")):
+        make = getattr(where, name)
+        monkeypatch.setattr(where, name, watching(make))
     for module in [each for name, each in sys.modules.items() if name.startswith(LIBRARY)]:
         for name, value in list(vars(module).items()):
             if isinstance(value, lock_types):
-                monkeypatch.setattr(module, name, WatchedLock(lambda lock=value: lock, taken))
+                monkeypatch.setattr(module, name, WatchedLock(value, taken))
     return taken
 
 
@@ -180,7 +180,7 @@ def test_every_request_had_its_token(session: Session, stub: StubTransport) -> N
     """What is so cheap is done all the same."""
     for url in OURS:
         session.get(url)
-    assert stub.tokens() == ["Bearer first"] * (1 + len(OURS))
+    assert stub.authorizations() == ["Bearer first"] * (1 + len(OURS))
 
 
 def test_it_is_hot_again_after_a_refresh(
@@ -194,7 +194,7 @@ def test_it_is_hot_again_after_a_refresh(
     taken.clear()
     store.asked.clear()
     session.get("/users")
-    assert stub.tokens()[-2:] == ["Bearer second"] * 2
+    assert stub.authorizations()[-2:] == ["Bearer second"] * 2
     assert (taken, store.asked) == ([], [])
 
 
@@ -207,5 +207,5 @@ def test_an_opaque_token_is_as_cheap(taken: list[str], stub: StubTransport) -> N
         taken.clear()
         store.asked.clear()
         session.get("/users")
-    assert stub.tokens() == ["Bearer opaque"] * 2
+    assert stub.authorizations() == ["Bearer opaque"] * 2
     assert (taken, store.asked) == ([], [])

@@ -33,6 +33,6 @@ class StubTransport(HTTPAdapter):
         response.request, response.url, response.connection = request, str(request.url), self
         return response
 
-    def tokens(self) -> list[str | None]:
+    def authorizations(self) -> list[str | bytes | None]:
         """Return the Authorization of each request, in order."""
         return [each.headers.get("Authorization") for each in self.sent]
