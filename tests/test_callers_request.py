@@ -19,8 +19,9 @@ from requests_jwt_refresh import (
 from requests_jwt_refresh.testing import Redirect
 from tests.support.answers import ANSWERS
 from tests.support.callers import EVENTS, session, token_expires
+from tests.support.sessions import plain_session
 from tests.support.transports import StubTransport
-from tests.support.users import ENDPOINT, plain_session
+from tests.support.users import ENDPOINT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -258,7 +258,7 @@ def test_retry_after(
     server.fail(Status(503, retry_after=asked))
     fails_after_asking(server, session)
     clock.advance(pause - 1.5)
-    assert f"asks for {asked} s" in fails_without_asking(server, session, clock)
+    assert f"asks to be left alone for {asked} s" in fails_without_asking(server, session, clock)
     clock.advance(2)
     assert session.get("/api/x").status_code == 200
     assert server.counters.refreshes == 2

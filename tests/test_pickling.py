@@ -33,7 +33,8 @@ from requests_jwt_refresh import (
 from requests_jwt_refresh.stores import locking
 from requests_jwt_refresh.testing import Status
 from tests.support.callers import SMALLEST_POOL, our_session, refresh_is_refused, session
-from tests.support.users import ENDPOINT, plain_session
+from tests.support.sessions import plain_session
+from tests.support.users import ENDPOINT
 
 if TYPE_CHECKING:
     from collections.abc import Callable

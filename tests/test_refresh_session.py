@@ -8,7 +8,8 @@ import pytest
 
 from requests_jwt_refresh import BearerEndpoint, RefreshUnavailable, mount
 from requests_jwt_refresh.testing import Trickle
-from tests.support.users import ENDPOINT, plain_session, store
+from tests.support.sessions import plain_session
+from tests.support.users import ENDPOINT, store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

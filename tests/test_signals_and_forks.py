@@ -17,8 +17,9 @@ import requests
 from requests_jwt_refresh import FileStore, JWTRefreshAdapter, MemoryStore, Token, mount
 from tests.support.crowd import THREADS, Crowd, wait_for_waiters
 from tests.support.interruptions import ctrl_c, interruption
+from tests.support.sessions import plain_session
 from tests.support.transports import StubTransport
-from tests.support.users import ENDPOINT, assert_one_rotation, current, plain_session, store
+from tests.support.users import ENDPOINT, assert_one_rotation, current, store
 from tests.support.waits import WAIT, join, start
 
 if TYPE_CHECKING:

@@ -20,7 +20,8 @@ from requests_jwt_refresh import (
 from requests_jwt_refresh.refresh.limits import FIRST_COOLDOWN, REFUSED_LIMIT
 from tests.support.crowd import wait_for_waiters
 from tests.support.secret_service import SecretService, running_secret_service, secret_service
-from tests.support.users import ENDPOINT, plain_session
+from tests.support.sessions import plain_session
+from tests.support.users import ENDPOINT
 from tests.support.waits import WAIT, join, start
 
 if TYPE_CHECKING:

@@ -77,7 +77,7 @@ def bomb() -> Status:
         (Status(502), ALL, "answered 502"),
         (Status(503), ALL, "answered 503"),
         (Status(504), ALL, "answered 504"),
-        (Status(404), 1, "answered 404: check its URL"),
+        (Status(404), 1, "answered 404. The tokens are kept; check its URL"),
         (Drop(), ALL, "hung up"),
         (HTML(), 1, "answered 200, but its body is not JSON (text/html)"),
         (HTML(502), ALL, "answered 502"),
@@ -261,7 +261,7 @@ def test_retry_after_is_kept_within_the_refresh(
     server.expire()
     server.fail(Status(503, retry_after=3), times=None)
     failure = unavailable(session)
-    assert "answered 503 and asks for 3 s" in str(failure)
+    assert "answered 503 and asks to be left alone for 3 s" in failure.cause
     assert failure.retry_after == 3
     assert server.counters.refreshes == 1
 

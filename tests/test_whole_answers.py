@@ -16,7 +16,8 @@ from requests_jwt_refresh import MemoryStore, RefreshUnavailable, any_401, beare
 from requests_jwt_refresh.testing import Status
 from tests.support.answers import ANSWERS, BROKEN, MIB, UP_TO_1_MIB, Wired, chunked, noise, sized
 from tests.support.callers import EVENTS, EXPIRED, EXPIRED_IN_ANY_WAY, our_session, session
-from tests.support.users import ENDPOINT, INVALID_JWT, plain_session
+from tests.support.sessions import plain_session
+from tests.support.users import ENDPOINT, INVALID_JWT
 
 if TYPE_CHECKING:
     from collections.abc import Callable

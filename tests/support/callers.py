@@ -18,7 +18,8 @@ from requests_jwt_refresh import (
     mount,
 )
 from requests_jwt_refresh.testing import Status
-from tests.support.users import ENDPOINT, INVALID_JWT, plain_session
+from tests.support.sessions import plain_session
+from tests.support.users import ENDPOINT, INVALID_JWT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -5,18 +5,16 @@ Import the fixture `store` into a test module that needs it.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-import requests
 
 from requests_jwt_refresh import JSONEndpoint, MemoryStore, RefreshUnavailable, clock
 from requests_jwt_refresh.testing import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import requests
 
     from requests_jwt_refresh import Token, TokenStore
     from requests_jwt_refresh.testing import AuthServer
@@ -30,14 +28,6 @@ STILL_EXPIRED = Status(401, body=INVALID_JWT)
 def store(server: AuthServer) -> MemoryStore:
     """A store that holds a login."""
     return MemoryStore(server.login())
-
-
-@contextmanager
-def plain_session() -> Iterator[requests.Session]:
-    """Yield a session that has no adapter of ours and that no environment interferes with."""
-    with requests.Session() as session:
-        session.trust_env = False
-        yield session
 
 
 def current(store: TokenStore) -> Token:
