@@ -28,38 +28,38 @@ if TYPE_CHECKING:
 __all__ = ["store"]  # a fixture
 
 
-# --- Callbacks are told once, with nothing locked -------------------------------------------------
+# --- Callbacks are called once, with nothing locked ----------------------------------------------
 
 
-def test_callbacks_are_told_once(
+def test_on_refresh_is_called_once(
     server: AuthServer, session: requests.Session, store: MemoryStore
 ) -> None:
-    """on_refresh hears of one refresh once, however many requests it served."""
-    told: list[Token] = []
+    """on_refresh is called once for a refresh, however many requests it served."""
+    given: list[Token] = []
     seen = Seen401s(THREADS)
-    mount(session, server.url, ENDPOINT, store, when=seen, on_refresh=told.append)
+    mount(session, server.url, ENDPOINT, store, when=seen, on_refresh=given.append)
     server.expire()
     with server.gate():
         crowd = Crowd(THREADS, lambda number: session.get(f"/api/{number}"))
         seen.wait_for_all()
     assert crowd.statuses() == [200] * THREADS
-    assert told == [store.load()]
+    assert given == [store.load()]
 
 
-def test_on_logout_is_told_once(
+def test_on_logout_is_called_once(
     server: AuthServer, session: requests.Session, store: MemoryStore
 ) -> None:
-    """on_logout hears of one refusal once; every thread gets its own 401."""
-    told: list[RefreshRejected] = []
+    """on_logout is called once for a refusal; every thread gets its own 401."""
+    given: list[RefreshRejected] = []
     seen = Seen401s(THREADS)
-    mount(session, server.url, ENDPOINT, store, when=seen, on_logout=told.append)
+    mount(session, server.url, ENDPOINT, store, when=seen, on_logout=given.append)
     server.revoke()
     server.expire()
     with server.gate():
         crowd = Crowd(THREADS, lambda number: session.get(f"/api/{number}"))
         seen.wait_for_all()
     assert crowd.statuses() == [401] * THREADS
-    assert len(told) == 1
+    assert len(given) == 1
     assert server.counters.refreshes == 1
 
 
@@ -126,7 +126,7 @@ def test_a_callback_that_raises_is_logged(
     assert secret not in caplog.text
 
 
-# --- A refresh that waits for itself --------------------------------------------------------------
+# --- A refresh that waits for itself -------------------------------------------------------------
 
 
 @pytest.mark.parametrize("call", ["get", "refresh", "set_token", "clear_token"])
@@ -134,7 +134,7 @@ def test_a_callback_that_raises_is_logged(
 def test_calling_through_the_adapter_is_an_error(
     server: AuthServer, session: requests.Session, role: str, call: str
 ) -> None:
-    """A refresh or login that waits for itself is told so, and nothing hangs."""
+    """A refresh or login that waits for itself is an error, and nothing hangs."""
 
     def inward(*_args: object) -> Token:
         calls: dict[str, Callable[[], object]] = {
@@ -159,7 +159,7 @@ def test_calling_through_the_adapter_is_an_error(
 def test_reentry_is_no_outage(
     server: AuthServer, session: requests.Session, store: MemoryStore
 ) -> None:
-    """A re-entrant call is a fault of the program: no pause follows, and the tokens are kept."""
+    """A re-entrant call is a fault of the program: no cooldown follows, and the tokens are kept."""
     calls: list[Token] = []
 
     def inward_once(_session: requests.Session, token: Token) -> Token:

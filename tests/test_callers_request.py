@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["session"]  # a fixture
 
 
-# --- The PreparedRequest --------------------------------------------------------------------------
+# --- The PreparedRequest -------------------------------------------------------------------------
 
 
 class Snapshot(NamedTuple):
@@ -144,7 +144,7 @@ def test_an_anonymous_request_is_not_written_on(server: AuthServer, session: Ses
     assert Snapshot.of(prepared) == before
 
 
-# --- timeout, verify, cert, proxies, stream -------------------------------------------------------
+# --- timeout, verify, cert, proxies, stream ------------------------------------------------------
 
 
 WIRE: dict[str, Any] = {
@@ -182,7 +182,7 @@ def test_how_to_send_reaches_the_wire_untouched(
     assert all(given["proxies"] is wire["proxies"] for given in stub.options)
 
 
-# --- URLs that are not ours -----------------------------------------------------------------------
+# --- URLs that are not ours ----------------------------------------------------------------------
 
 
 def test_other_origins_are_sent_to_as_by_a_plain_adapter(server: AuthServer) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["session"]  # a fixture
 
 
-# --- History, request, elapsed, hooks -------------------------------------------------------------
+# --- History, request, elapsed, hooks ------------------------------------------------------------
 
 
 def test_the_history_holds_the_401(server: AuthServer, session: Session) -> None:
@@ -94,7 +94,7 @@ def test_a_hook_may_replace_the_response(server: AuthServer, session: Session) -
     assert session.get("/api/x", hooks={"response": lambda *_, **__: mine}) is mine
 
 
-# --- Cookies --------------------------------------------------------------------------------------
+# --- Cookies -------------------------------------------------------------------------------------
 
 
 def refuse_with_cookie(server: AuthServer, cookie: str) -> None:

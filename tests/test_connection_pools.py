@@ -148,7 +148,7 @@ def test_fifty_expiries_of_each_kind_take_one_slot(
     kind: Callable[[Session, Path], Response],
     read_body_first: bool,
 ) -> None:
-    """With a single connection to be had, each of 50 requests meets a 401 and gets over it."""
+    """With a single connection to be had, each of 50 requests meets a 401 and is resent."""
     server.read_body_first = read_body_first
     file = tmp_path / "file"
     file.write_bytes(noise(100 * KIB))

@@ -157,7 +157,7 @@ def test_no_lock_is_taken(session: Session, taken: list[str]) -> None:
 
 
 def test_no_store_is_read(session: Session, store: WatchedStore) -> None:
-    """A keyring costs milliseconds: nobody asks it for what is known."""
+    """A keyring costs milliseconds: it is not asked for what is known."""
     for url in OURS:
         session.get(url)
     assert store.asked == []
@@ -199,7 +199,7 @@ def test_it_is_hot_again_after_a_refresh(
 
 
 def test_an_opaque_token_is_as_cheap(taken: list[str], stub: StubTransport) -> None:
-    """One whose expiry nobody knows is taken for valid until the API says otherwise."""
+    """One whose expiry is not known counts as valid until the API says otherwise."""
     store = WatchedStore(Token("opaque", "r1"))
     with requests.Session() as session:
         session.mount("https://", JWTRefreshAdapter(BASE, refreshed, store, transport=stub))

@@ -39,33 +39,33 @@ class Login:
 
 def test_login_for_the_first_token(server: AuthServer, session: requests.Session) -> None:
     """Without a token 32 threads cost one login, before anything is sent."""
-    login, store, told = Login(server), MemoryStore(), list[Token]()
-    mount(session, server.url, ENDPOINT, store, login=login, on_refresh=told.append)
+    login, store, given = Login(server), MemoryStore(), list[Token]()
+    mount(session, server.url, ENDPOINT, store, login=login, on_refresh=given.append)
     assert Crowd(THREADS, lambda _: session.get("/api/x")).statuses() == [200] * THREADS
     assert login.calls == server.counters.logins == 1
     assert server.counters.unauthorized == server.counters.refreshes == 0
-    assert told == [store.load()]
+    assert given == [store.load()]
 
 
 def test_login_after_a_refusal(
     server: AuthServer, session: requests.Session, store: MemoryStore
 ) -> None:
-    """A refusal that a login mends: 200 for all, one login, and nobody was logged out."""
-    login, told, lost = Login(server), list[Token](), list[RefreshRejected]()
+    """A refusal that a login mends: 200 for all, one login, and no logout."""
+    login, given, lost = Login(server), list[Token](), list[RefreshRejected]()
     mount(
         session,
         server.url,
         ENDPOINT,
         store,
         login=login,
-        on_refresh=told.append,
+        on_refresh=given.append,
         on_logout=lost.append,
     )
     server.revoke()
     server.expire()
     assert Crowd(THREADS, lambda _: session.get("/api/x")).statuses() == [200] * THREADS
     assert login.calls == server.counters.refreshes == 1
-    assert told == [store.load()]
+    assert given == [store.load()]
     assert lost == []
 
 
@@ -106,7 +106,7 @@ def test_a_login_that_raises(
 
 
 def test_a_login_that_raises_is_shared(server: AuthServer, session: requests.Session) -> None:
-    """One failed login is the failure of everybody who waited for it."""
+    """One failed login is the failure of all that waited for it."""
     calls: list[int] = []
 
     def login(_session: requests.Session) -> Token:
@@ -125,31 +125,31 @@ def test_a_login_that_is_refused(
     server: AuthServer, session: requests.Session, store: MemoryStore
 ) -> None:
     """If login says no as well, it is a logout: the API's 401, on_logout once, store empty."""
-    told: list[RefreshRejected] = []
+    given: list[RefreshRejected] = []
     login = Login(server, failure=RefreshRejected("wrong password"))
-    mount(session, server.url, ENDPOINT, store, login=login, on_logout=told.append)
+    mount(session, server.url, ENDPOINT, store, login=login, on_logout=given.append)
     server.revoke()
     server.expire()
     response = session.get("/api/x")
     assert response.status_code == 401
     assert response.json() == {"message": "Invalid JWT"}
-    assert len(told) == 1
+    assert len(given) == 1
     assert store.load() is None
 
 
 def test_a_first_login_that_is_refused(
     server: AuthServer, session: requests.Session, clock: Clock
 ) -> None:
-    """Nobody was logged in, so nobody is logged out; the API answers; no more logins at once."""
-    told: list[RefreshRejected] = []
+    """There was no login, so there is no logout; the API answers; no more logins at once."""
+    given: list[RefreshRejected] = []
     login = Login(server, failure=RefreshRejected("wrong password"))
-    mount(session, server.url, ENDPOINT, MemoryStore(), login=login, on_logout=told.append)
+    mount(session, server.url, ENDPOINT, MemoryStore(), login=login, on_logout=given.append)
     assert session.get("/api/x").json() == {"message": "No token"}
     clock.advance(2)
     assert session.get("/api/x").json() == {"message": "No token"}
     assert session.get("/api/x").json() == {"message": "No token"}
     assert login.calls == 2
-    assert told == []
+    assert given == []
 
 
 @pytest.mark.parametrize("junk", [None, "a string", Token(None, "refresh alone")], ids=repr)

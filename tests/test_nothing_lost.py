@@ -139,7 +139,7 @@ def test_it_is_saved_again_at_a_later_request(
     adapter: JWTRefreshAdapter,
     clock: Clock,
 ) -> None:
-    """After a pause the next request saves it, without another refresh; then it is left alone."""
+    """After a cooldown the next request saves it, without a refresh; then it is left alone."""
     store.broken = {"save"}
     server.expire()
     assert session.get("/api/x").status_code == 200
@@ -147,7 +147,7 @@ def test_it_is_saved_again_at_a_later_request(
     store.broken.clear()
     store.diary.clear()
     assert session.get("/api/x").status_code == 200
-    assert store.diary == [], "it pauses first"
+    assert store.diary == [], "it waits first"
     clock.advance(FIRST_COOLDOWN)
     assert session.get("/api/x").status_code == 200
     assert store.held() == adapter.token
@@ -165,7 +165,7 @@ def test_it_does_no_harm_while_the_store_stays_broken(
     adapter: JWTRefreshAdapter,
     clock: Clock,
 ) -> None:
-    """Requests go on, one attempt a pause; the next expiry refreshes with what is in memory."""
+    """Requests go on, one attempt a cooldown; the next expiry refreshes with what is in memory."""
     store.broken = {"save"}
     server.expire()
     for _ in range(3):
@@ -191,7 +191,7 @@ def test_it_is_not_saved_over_a_newer_login(
     adapter: JWTRefreshAdapter,
     clock: Clock,
 ) -> None:
-    """If somebody has logged in anew meanwhile, theirs stays and is adopted."""
+    """If another program has logged in meanwhile, its token stays and is adopted."""
     store.broken = {"save"}
     server.expire()
     assert session.get("/api/x").status_code == 200
@@ -204,7 +204,7 @@ def test_it_is_not_saved_over_a_newer_login(
     assert adapter.token == newer
 
 
-def test_saving_again_waits_for_nobody(
+def test_saving_again_never_waits(
     server: AuthServer,
     session: requests.Session,
     store: BrittleStore,
@@ -280,7 +280,7 @@ def test_a_store_that_cannot_be_read(
 def test_a_store_that_cannot_be_read_any_more(
     server: AuthServer, session: requests.Session, store: BrittleStore, adapter: JWTRefreshAdapter
 ) -> None:
-    """Before a refresh the store is read: if it cannot be, nobody is asked, nothing is lost."""
+    """If the store cannot be read before a refresh, nothing is asked and nothing is lost."""
     before = store.held()
     refreshes = server.counters.refreshes
     store.broken = {"load"}
@@ -316,7 +316,7 @@ def test_a_store_that_cannot_be_cleared(
 def test_a_store_that_cannot_be_read_after_a_refusal(
     server: AuthServer, session: requests.Session, store: BrittleStore
 ) -> None:
-    """What is in the store then may be somebody's new login: it is not deleted."""
+    """What is in the store then may be another program's new login: it is not deleted."""
     mount(session, server.url, ENDPOINT, store)
     newer = server.login()
 
@@ -387,7 +387,7 @@ def test_a_login_without_a_refresh_token_keeps_no_old_one(
 
 
 class SlowStore(MemoryStore):
-    """A store that takes a new token when it is told to."""
+    """A store that takes a new token when the test lets it."""
 
     def __init__(self, token: Token) -> None:
         super().__init__(token)
@@ -406,11 +406,11 @@ def test_the_order(server: AuthServer, session: requests.Session) -> None:
     """The server answers, the store saves, memory publishes, waiters wake, requests are resent."""
     old = server.login()
     store = SlowStore(old)
-    told: list[Token | None] = []
-    everybody = threading.Barrier(4)
+    given: list[Token | None] = []
+    all_refused = threading.Barrier(4)
 
     def expired(response: requests.Response) -> bool:
-        return response.status_code == 401 and everybody.wait(WAIT) >= 0
+        return response.status_code == 401 and all_refused.wait(WAIT) >= 0
 
     adapter = mount(
         session,
@@ -418,7 +418,7 @@ def test_the_order(server: AuthServer, session: requests.Session) -> None:
         ENDPOINT,
         store,
         when=expired,
-        on_refresh=lambda _: told.append(seen()),
+        on_refresh=lambda _: given.append(seen()),
     )
 
     def seen() -> Token | None:
@@ -438,7 +438,7 @@ def test_the_order(server: AuthServer, session: requests.Session) -> None:
             assert store.load() == adapter.token
             assert adapter.token.access != old.access
         assert [each.result(WAIT).status_code for each in answers] == [200] * 4
-    assert told == [store.load()]
+    assert given == [store.load()]
 
 
 # --- Logged out elsewhere ------------------------------------------------------------------------
@@ -447,7 +447,7 @@ def test_the_order(server: AuthServer, session: requests.Session) -> None:
 def test_logged_out_elsewhere(
     server: AuthServer, session: requests.Session, store: BrittleStore, adapter: JWTRefreshAdapter
 ) -> None:
-    """A store that somebody has emptied: forgotten here too, 401 to the caller, no refresh."""
+    """A store emptied by another program: forgotten here too, 401 to the caller, no refresh."""
     refreshes = server.counters.refreshes
     MemoryStore.clear(store)
     server.expire()
@@ -465,7 +465,7 @@ def test_logged_out_elsewhere_with_a_token_unsaved(
     adapter: JWTRefreshAdapter,
     clock: Clock,
 ) -> None:
-    """A token that waits to be saved does not undo somebody's logout."""
+    """A token that waits to be saved does not undo a logout elsewhere."""
     store.broken = {"save"}
     server.expire()
     assert session.get("/api/x").status_code == 200
@@ -548,7 +548,7 @@ def test_a_store_that_refuses_changes_nothing(
 
 
 @pytest.mark.parametrize("call", ["set_token", "clear_token"])
-def test_the_lock_of_somebody_else(
+def test_a_lock_that_is_held_elsewhere(
     server: AuthServer, session: requests.Session, call: str
 ) -> None:
     """They wait refresh_timeout for the store's lock, and then change nothing."""
@@ -598,7 +598,7 @@ def test_an_unfit_token(make: Callable[[], Token]) -> None:
 def test_a_login_during_a_refresh_wins(
     server: AuthServer, session: requests.Session, store: BrittleStore
 ) -> None:
-    """A token that is set while a refresh is in the air is not overwritten by its answer."""
+    """A token that is set while a refresh is under way is not overwritten by its answer."""
     adapter = mount(session, server.url, ENDPOINT, store)
     server.expire()
     with ThreadPoolExecutor(2) as pool:

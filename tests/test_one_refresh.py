@@ -1,4 +1,4 @@
-"""One refresh for everybody, whoever asks, and each request gets its own answer."""
+"""One refresh for all that need it, and each request gets its own answer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["store"]  # a fixture
 
 
-# --- By a 401 -------------------------------------------------------------------------------------
+# --- By a 401 ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("options", [{}, {"pool_block": True, "pool_maxsize": 4}], ids=str)
@@ -106,11 +106,11 @@ def test_a_lost_answer_is_asked_for_again_by_the_leader_alone(
     assert server.family_alive(current(store))
 
 
-# --- By a known expiry, or by force ---------------------------------------------------------------
+# --- By a known expiry, or by force --------------------------------------------------------------
 
 
 def test_a_known_expiry(server: AuthServer, session: requests.Session) -> None:
-    """At an expiry that is known, everybody waits for one refresh and no 401 is ever provoked."""
+    """At an expiry that is known, all wait for one refresh and no 401 is ever provoked."""
     store = MemoryStore(overdue(server.login()))
     adapter = mount(session, server.url, ENDPOINT, store)
     server.expire()

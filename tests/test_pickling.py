@@ -85,8 +85,8 @@ def is_expired(response: Response) -> bool:
     return bool(response.json()["message"] == "Invalid JWT")
 
 
-def told(_value: object) -> None:
-    ASKED.append("told")
+def note_call(_value: object) -> None:
+    ASKED.append("called")
 
 
 FORMS: dict[str, dict[str, Any]] = {
@@ -110,7 +110,7 @@ FORMS: dict[str, dict[str, Any]] = {
     "status": {"when": status(401, 403)},
     "combined": {"when": all_of(any_of(any_401, status(403)), bearer_challenge())},
     "a matcher of one's own": {"when": is_expired},
-    "callbacks": {"login": log_in, "on_refresh": told, "on_logout": told},
+    "callbacks": {"login": log_in, "on_refresh": note_call, "on_logout": note_call},
     "options": {"refresh_timeout": 7.0, "trusted_origins": ("https://cdn.example.com",)},
     "a pool": {"pool_maxsize": 3, "pool_block": True, "max_retries": Retry(2)},
     "a transport": {"transport": HTTPAdapter(max_retries=Retry(3))},
@@ -143,7 +143,7 @@ def test_a_session_comes_back_and_works(
                 session.get_adapter(server.url + "/")
             )
     assert server.counters.rotated == 1
-    assert ("told" in ASKED) == (form == "callbacks")
+    assert ("called" in ASKED) == (form == "callbacks")
 
 
 @pytest.mark.parametrize("again", [again_by_pickle, copy.copy, copy.deepcopy])
@@ -186,7 +186,7 @@ def test_a_copy_shares_the_login(server: AuthServer, copied: Callable[[Session],
 def test_a_pickled_keyring_store_names_the_same_entry(
     server: AuthServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The pickle holds no token; whoever loads it shares the login with whoever made it."""
+    """The pickle holds no token; who loads it shares the login."""
     monkeypatch.setattr(locking, "_home_in_the_password_database", lambda: tmp_path)
     monkeypatch.setattr(SharedKeyring, "entries", {})
     store = KeyringStore("api.example.com", "alice", backend=new_keyring())

@@ -61,7 +61,7 @@ def test_processes_that_meet_one_expiry(place: Place, server: AuthServer) -> Non
 
 
 def test_a_peers_rotation_is_adopted(place: Place, server: AuthServer) -> None:
-    """Who finds a newer token in the store asks nobody."""
+    """A process that finds a newer token in the store does not ask the server."""
     with workers(place, server, 2) as (first, second):
         assert call_all([first, second]) == ["200", "200"]
         server.expire()
@@ -76,7 +76,7 @@ def test_the_order(place: Place, server: AuthServer) -> None:
         assert call_all([first, second]) == ["200", "200"]
         server.expire()
         assert call_all([first]) == ["200"]
-        server.expire()  # what is in the store is over as well
+        server.expire()  # what is in the store has expired as well
         before = len(server.requests)
         assert call_all([second]) == ["200"]
     seen = server.requests[before:]
@@ -86,7 +86,7 @@ def test_the_order(place: Place, server: AuthServer) -> None:
 
 
 def test_refused_while_a_peer_has_rotated(place: Place, server: AuthServer) -> None:
-    """What somebody has stored meanwhile is adopted, not cleared."""
+    """What another process has stored meanwhile is adopted, not cleared."""
     with workers(place, server, 1) as (worker,):
         assert call_all([worker]) == ["200"]
         server.expire()
@@ -115,7 +115,7 @@ def test_logged_out_by_a_peer(place: Place, server: AuthServer) -> None:
 
 
 def test_a_peer_that_holds_the_lock(place: Place, server: AuthServer) -> None:
-    """Without the lock nothing is refreshed: the request fails when refresh_timeout is over."""
+    """Without the lock nothing is refreshed: the request fails when refresh_timeout has passed."""
     with workers(place, server, 1, "call", "1") as (worker,):
         assert call_all([worker]) == ["200"]
         server.expire()

@@ -99,7 +99,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
 
 @pytest.fixture
 def guarded(certificate: tuple[str, str]) -> Iterator[str]:
-    """The URL of a server that only serves clients who show the certificate."""
+    """The URL of a server that only serves clients that show the certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*certificate)
     context.load_verify_locations(certificate[0])
@@ -123,7 +123,7 @@ def test_the_callers_certificates(
     assert store.load() == Token("new", "refresh")
 
 
-def test_a_certificate_that_nobody_vouches_for(
+def test_a_certificate_that_is_not_trusted(
     guarded: str, certificate: tuple[str, str], session: requests.Session, server: AuthServer
 ) -> None:
     """The refresh call verifies by itself: what the request does not vouch for is refused."""
@@ -146,7 +146,7 @@ class _Knowing(HTTPAdapter):
 
 
 class _Both(JWTRefreshAdapter, _Knowing):
-    """Ours, by somebody who has read requests' recipe for a TLS context."""
+    """Our adapter combined with requests' recipe for a TLS context."""
 
 
 @pytest.fixture

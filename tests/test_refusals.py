@@ -1,4 +1,4 @@
-"""Refused: the server says no, and what is forgotten then, and by whom."""
+"""Refused: the server says no, and what is forgotten then."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def api_paths(server: AuthServer) -> list[str]:
 
 
 class PeerMeanwhile:
-    """A fault: while the server makes up its mind, somebody else does something."""
+    """A fault: while the server makes up its mind, another program does something."""
 
     def __init__(self, deed: Callable[[], object]) -> None:
         self._deed = deed
@@ -36,7 +36,7 @@ class PeerMeanwhile:
         exchange.send(answer)
 
 
-# --- Refused --------------------------------------------------------------------------------------
+# --- Refused -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -44,10 +44,10 @@ def test_refused(
     server: AuthServer, session: requests.Session, store: MemoryStore, *, stream: bool
 ) -> None:
     """A refusal forgets the tokens everywhere, and the caller gets the API's own 401, whole."""
-    told: list[RefreshRejected] = []
+    given: list[RefreshRejected] = []
     page = b'{"message": "Invalid JWT", "more": "' + b"m" * 100_000 + b'"}'
     server.expired = Status(401, body=page, headers={"X-Reason": "over"})
-    adapter = mount(session, server.url, ENDPOINT, store, on_logout=told.append)
+    adapter = mount(session, server.url, ENDPOINT, store, on_logout=given.append)
     server.revoke()
     server.expire()
     response = session.get("/api/x", stream=stream)
@@ -57,21 +57,21 @@ def test_refused(
     assert response.history == []
     assert store.load() is None
     assert adapter.token is None
-    assert [type(each) for each in told] == [RefreshRejected]
+    assert [type(each) for each in given] == [RefreshRejected]
     assert server.counters.refreshes == 1
 
 
-def test_after_a_refusal_nobody_asks_again(
+def test_after_a_refusal_there_is_no_second(
     server: AuthServer, session: requests.Session, store: MemoryStore
 ) -> None:
     """Once logged out, requests go without a token, and get the API's answer without a refresh."""
-    told: list[RefreshRejected] = []
-    mount(session, server.url, ENDPOINT, store, on_logout=told.append)
+    given: list[RefreshRejected] = []
+    mount(session, server.url, ENDPOINT, store, on_logout=given.append)
     server.revoke()
     server.expire()
     assert session.get("/api/x").status_code == 401
     assert session.get("/api/x").json() == {"message": "No token"}
-    assert len(told) == 1
+    assert len(given) == 1
     assert server.counters.refreshes == 1
 
 
@@ -89,13 +89,13 @@ def test_a_new_login_ends_it(
 
 def test_no_refresh_token_forgets_nothing(server: AuthServer, session: requests.Session) -> None:
     """Where there is nothing to ask with, nothing was refused: no on_logout, no refresh call."""
-    told: list[RefreshRejected] = []
+    given: list[RefreshRejected] = []
     token = Token(server.login().access)
     store = MemoryStore(token)
-    mount(session, server.url, ENDPOINT, store, on_logout=told.append)
+    mount(session, server.url, ENDPOINT, store, on_logout=given.append)
     server.expire()
     assert session.get("/api/x").status_code == 401
-    assert told == []
+    assert given == []
     assert store.load() == token
     assert server.counters.refreshes == 0
 
@@ -103,13 +103,13 @@ def test_no_refresh_token_forgets_nothing(server: AuthServer, session: requests.
 def test_a_forced_refresh_that_is_refused(
     server: AuthServer, session: requests.Session, store: MemoryStore
 ) -> None:
-    """refresh() says so with RefreshRejected; the tokens are forgotten, on_logout is told."""
-    told: list[RefreshRejected] = []
-    adapter = mount(session, server.url, ENDPOINT, store, on_logout=told.append)
+    """refresh() says so with RefreshRejected; the tokens are forgotten, on_logout is called."""
+    given: list[RefreshRejected] = []
+    adapter = mount(session, server.url, ENDPOINT, store, on_logout=given.append)
     server.revoke()
     with pytest.raises(RefreshRejected, match="refused the refresh token"):
         adapter.refresh()
-    assert len(told) == 1
+    assert len(given) == 1
     assert store.load() is None
 
 
@@ -117,35 +117,35 @@ def test_a_callable_says_no(
     server: AuthServer, session: requests.Session, store: MemoryStore
 ) -> None:
     """A callable endpoint refuses by raising RefreshRejected, and on_logout gets that very one."""
-    told: list[RefreshRejected] = []
+    given: list[RefreshRejected] = []
     no = RefreshRejected("the licence has ended")
 
     def refuse(_session: requests.Session, _token: Token) -> Token:
         raise no
 
-    mount(session, server.url, refuse, store, on_logout=told.append)
+    mount(session, server.url, refuse, store, on_logout=given.append)
     server.expire()
     assert session.get("/api/x").status_code == 401
-    assert told == [no]
+    assert given == [no]
     assert store.load() is None
 
 
-# --- Before anything is forgotten -----------------------------------------------------------------
+# --- Before anything is forgotten ----------------------------------------------------------------
 
 
 def test_a_peers_rotation_is_adopted(
     server: AuthServer, session: requests.Session, store: MemoryStore
 ) -> None:
-    """If somebody else has rotated meanwhile, a refusal forgets nothing: theirs is used."""
-    told: list[RefreshRejected] = []
-    mount(session, server.url, ENDPOINT, store, on_logout=told.append)
+    """If another program has rotated meanwhile, a refusal forgets nothing: theirs is used."""
+    given: list[RefreshRejected] = []
+    mount(session, server.url, ENDPOINT, store, on_logout=given.append)
     server.revoke()
     server.expire()
     peers = server.login()
     server.fail(PeerMeanwhile(lambda: store.save(peers)))
     assert session.get("/api/x").status_code == 200
     assert store.load() == peers
-    assert told == []
+    assert given == []
     assert server.counters.refreshes == 1
 
 
@@ -178,7 +178,7 @@ def test_a_peers_rotation_before_the_exchange(
     assert server.counters.refreshes == 0
 
 
-def test_a_peers_rotation_that_is_over_as_well(
+def test_a_peers_rotation_that_has_expired_as_well(
     server: AuthServer, session: requests.Session, store: MemoryStore
 ) -> None:
     """If the newer token is refused too, it is the one that is refreshed; then that is all."""
@@ -194,7 +194,7 @@ def test_a_peers_rotation_that_is_over_as_well(
     assert server.family_alive(peers)
 
 
-# --- At an expiry that is known -------------------------------------------------------------------
+# --- At an expiry that is known ------------------------------------------------------------------
 
 
 def test_refused_at_a_known_expiry(server: AuthServer, session: requests.Session) -> None:
@@ -210,22 +210,22 @@ def test_refused_at_a_known_expiry(server: AuthServer, session: requests.Session
 def test_refused_at_a_known_expiry_and_by_the_api(
     server: AuthServer, session: requests.Session
 ) -> None:
-    """If the API says no as well, its 401 reaches the caller, and nobody is asked again."""
-    told: list[RefreshRejected] = []
+    """If the API says no as well, its 401 reaches the caller, and the server is not asked again."""
+    given: list[RefreshRejected] = []
     store = MemoryStore(overdue(server.login()))
-    mount(session, server.url, ENDPOINT, store, on_logout=told.append)
+    mount(session, server.url, ENDPOINT, store, on_logout=given.append)
     server.revoke()
     server.expire()
     response = session.get("/api/x")
     assert response.status_code == 401
     assert response.json() == {"message": "Invalid JWT"}
     assert api_paths(server) == ["/api/x"]
-    assert len(told) == 1
+    assert len(given) == 1
     assert store.load() is None
     assert server.counters.refreshes == 1
 
 
-# --- One refresh over the network for one request -------------------------------------------------
+# --- One refresh over the network for one request ------------------------------------------------
 
 
 def test_a_fresh_token_that_is_refused(
@@ -257,7 +257,7 @@ def test_a_fresh_token_that_is_refused_after_a_known_expiry(
 def test_at_most_two_resends(
     server: AuthServer, session: requests.Session, store: MemoryStore
 ) -> None:
-    """Resent with somebody else's token, then with one of its own, then it is over."""
+    """Resent with another program's token, then with one of its own, and no more."""
     mount(session, server.url, ENDPOINT, store)
     assert session.get("/api/first").status_code == 200
     store.save(server.login())

@@ -1,4 +1,4 @@
-"""A failure is shared as well: one attempt for all who wait, and nobody repeats it in a queue."""
+"""A failure is shared as well: one attempt for all that wait, never repeated in a queue."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["no_backoff", "store"]  # fixtures
 
 
-# --- A failure for all ----------------------------------------------------------------------------
+# --- A failure for all ---------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("clock", "no_backoff")
@@ -89,7 +89,7 @@ def test_each_failure_carries_its_own_401(
 
 
 def test_a_known_expiry_shares_a_failure(server: AuthServer, session: requests.Session) -> None:
-    """If the refresh at a known expiry fails, nobody repeats it after the 401 either."""
+    """If the refresh at a known expiry fails, it is not repeated after the 401 either."""
     store = MemoryStore(overdue(server.login()))
     adapter = mount(session, server.url, ENDPOINT, store)
     server.expire()
@@ -127,7 +127,7 @@ def test_a_straggler_shares_the_failure(
 def test_an_exception_of_a_callable_is_shared(
     server: AuthServer, session: requests.Session, store: MemoryStore
 ) -> None:
-    """An Exception in a callable endpoint is everybody's failure, and is not repeated."""
+    """An Exception in a callable endpoint is the failure of all that wait, and is not repeated."""
     calls: list[Token] = []
 
     def broken(_session: requests.Session, token: Token) -> Token:
@@ -142,10 +142,10 @@ def test_an_exception_of_a_callable_is_shared(
     assert len(calls) == 1
 
 
-# --- Nobody waits for ever ------------------------------------------------------------------------
+# --- No wait without an end ----------------------------------------------------------------------
 
 
-def test_a_lock_that_somebody_else_holds(
+def test_a_lock_that_is_held_elsewhere(
     server: AuthServer, session: requests.Session, store: MemoryStore
 ) -> None:
     """Without the store's lock nothing is refreshed: after refresh_timeout the request fails."""
@@ -169,7 +169,7 @@ def test_a_refresh_that_never_ends(
     store: MemoryStore,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A callable that never returns holds nobody for ever, leader or follower."""
+    """A callable that never returns blocks no thread for ever, leader or follower."""
     monkeypatch.setattr(refresher, "PATIENCE_MARGIN", 0.1)
     let_go = threading.Event()
 

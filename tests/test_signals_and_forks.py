@@ -1,4 +1,4 @@
-"""Ctrl-C, signal handlers, a dying leader, fork, the end of the program: nobody waits for ever."""
+"""Ctrl-C, signal handlers, a dying leader, fork, the end of the program: no wait for ever."""
 
 from __future__ import annotations
 

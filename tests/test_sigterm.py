@@ -40,8 +40,8 @@ def test_it_is_delivered_after_the_block() -> None:
 
     assert exit_of(block) == -signal.SIGTERM
     os.close(write)
-    with os.fdopen(read, "rb") as told:
-        assert told.read() == b"saved"
+    with os.fdopen(read, "rb") as output:
+        assert output.read() == b"saved"
 
 
 def test_none_comes() -> None:

@@ -96,7 +96,7 @@ def test_a_disk_that_is_read_only_before_the_exchange(
 def test_a_keyring_that_locks_itself(
     server: AuthServer, session: requests.Session, secret_service: SecretService
 ) -> None:
-    """A valid token goes on being used; at expiry it is told, and all is well once unlocked."""
+    """A valid token goes on being used; at expiry it is an error; once unlocked it works again."""
     adapter = mount(session, server.url, ENDPOINT, KeyringStore("failures.example.com", "alice"))
     adapter.set_token(server.login())
     secret_service.lock()
@@ -115,7 +115,7 @@ def test_a_keyring_that_locks_itself(
     adapter.clear_token()
 
 
-def test_the_brake_holds_for_tokens_that_live_shortly(
+def test_the_loop_guard_for_tokens_that_live_shortly(
     server: AuthServer, session: requests.Session, clock: Clock
 ) -> None:
     """An API that refuses them all gets five in the window and no more, shortly as they live."""

@@ -54,12 +54,12 @@ GZIP = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
 
 @pytest.fixture
 def elsewhere() -> Iterator[AuthServer]:
-    """A server that nobody should ask."""
+    """A server that must not be asked."""
     with AuthServer() as elsewhere:
         yield elsewhere
 
 
-# --- Every fault the endpoint can have ------------------------------------------------------------
+# --- Every fault the endpoint can have -----------------------------------------------------------
 
 
 def bomb() -> Status:
@@ -118,8 +118,8 @@ def test_a_fault(
     assert store.load() == before
     server.heal()
     assert session.get("/api/x").status_code == 200
-    told = "".join(traceback.format_exception(failure)) + caplog.text
-    assert_no_secret(told, before, current(store))
+    text = "".join(traceback.format_exception(failure)) + caplog.text
+    assert_no_secret(text, before, current(store))
 
 
 @pytest.mark.parametrize("fault", [Hang(), Trickle(part="header"), Trickle(part="body")], ids=repr)
@@ -143,8 +143,8 @@ def test_an_answer_that_takes_too_long(
     assert store.load() == before
     server.heal()
     assert session.get("/api/x").status_code == 200
-    told = "".join(traceback.format_exception(failure)) + caplog.text
-    assert_no_secret(told, before, current(store))
+    text = "".join(traceback.format_exception(failure)) + caplog.text
+    assert_no_secret(text, before, current(store))
 
 
 def test_an_answer_cut_short(
@@ -213,10 +213,10 @@ def test_a_callables_session_follows_no_redirect(
     assert elsewhere.requests == []
 
 
-def test_nobody_listens(
+def test_a_refused_connection(
     server: AuthServer, session: requests.Session, store: MemoryStore, elsewhere: AuthServer
 ) -> None:
-    """An endpoint that cannot be reached is unavailable too, and the system's reason is told."""
+    """An endpoint that cannot be reached is unavailable too; the error says that."""
     before = store.load()
     mount(session, server.url, JSONEndpoint(f"{elsewhere.url}/auth/refresh"), store)
     elsewhere.stop()
@@ -231,7 +231,7 @@ def test_nobody_listens(
 def test_one_fault_is_not_noticed(
     server: AuthServer, session: requests.Session, store: MemoryStore, fault: Fault
 ) -> None:
-    """What may be over in a moment is asked again promptly."""
+    """What may pass in a moment is asked again promptly."""
     mount(session, server.url, ENDPOINT, store)
     server.expire()
     server.fail(fault)
@@ -266,7 +266,7 @@ def test_retry_after_is_kept_within_the_refresh(
     assert server.counters.refreshes == 1
 
 
-# --- Callable endpoints ---------------------------------------------------------------------------
+# --- Callable endpoints --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -360,7 +360,7 @@ def test_a_callable_says_unavailable_itself(
 
 @dataclass(frozen=True)
 class FaultyEndpoint(JSONEndpoint):
-    """Somebody's own endpoint, with a bug in it."""
+    """A user's own endpoint, with a bug in it."""
 
     def read(self, reply: TokenResponse) -> Token:
         raise IndexError(reply.status)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["session"]  # a fixture
 
 
-# --- Whole ----------------------------------------------------------------------------------------
+# --- Whole ---------------------------------------------------------------------------------------
 
 
 def read_raw_in_pieces(response: Response) -> bytes:
@@ -120,7 +120,7 @@ def test_a_401_that_is_handed_over_after_a_refusal_is_whole(
 def test_a_401_larger_than_what_is_kept_is_never_cut_unsaid(
     server: AuthServer, coding: Callable[[bytes], Wired]
 ) -> None:
-    """After a refusal the caller gets all of it, or is told that it is not all."""
+    """After a refusal the caller gets all of it, or an error that it is not all."""
     body = noise(2 * MIB)
     server.fail(coding(body), on="api")
     with our_session(server, any_401) as session:
@@ -138,7 +138,7 @@ def test_a_401_larger_than_what_is_kept_is_never_cut_unsaid(
 def test_a_head_is_recovered_like_a_get(
     server: AuthServer, event: Callable[[AuthServer], None], stream: bool
 ) -> None:
-    """A HEAD's 401 promises a body that never comes: nobody waits for it or misses it."""
+    """A HEAD's 401 promises a body that never comes: it is not waited for."""
     with our_session(server, EXPIRED_IN_ANY_WAY) as session:
         event(server)
         if EVENTS[event] is None:
@@ -197,7 +197,7 @@ def test_the_final_answer_can_be_streamed(
     server.fail(answer, on="api")
     with session.get("/api/x", stream=True) as response:
         assert (response.status_code, len(response.history)) == (200, 1)
-        assert response.raw.tell() == 0, "nobody has read of it yet"
+        assert response.raw.tell() == 0, "none of it has been read"
         assert READERS[reader](response) == expected
 
 
@@ -211,7 +211,7 @@ def test_connections_are_used_again(server: AuthServer, session: Session) -> Non
     assert len(api) == 1
 
 
-# --- Connections that break -----------------------------------------------------------------------
+# --- Connections that break ----------------------------------------------------------------------
 
 
 def failure_of(session: Session, url: str, *, stream: bool) -> type[Exception]:
@@ -242,7 +242,7 @@ def test_an_unmatched_401_that_breaks_off_fails_as_in_plain_requests(
 def test_a_matched_401_that_breaks_off_is_not_handed_over_as_whole(
     server: AuthServer, broken: str, stream: bool
 ) -> None:
-    """After a refused refresh, whoever reads the torn body meets the error that requests raises."""
+    """After a refused refresh, reading the torn body raises the error that requests raises."""
     server.fail(BROKEN[broken], on="api", times=2)
     url = f"{server.url}/api/x"
     with plain_session() as plain, our_session(server, any_401) as ours:
@@ -253,7 +253,7 @@ def test_a_matched_401_that_breaks_off_is_not_handed_over_as_whole(
 
 @pytest.mark.parametrize("broken", BROKEN)
 def test_a_matched_401_that_breaks_off_is_recovered_from(server: AuthServer, broken: str) -> None:
-    """Nobody needs the rest of it."""
+    """The rest of it is not needed."""
     server.fail(BROKEN[broken], on="api")
     with our_session(server, any_401) as session:
         assert session.get("/api/x").status_code == 200

@@ -1,4 +1,4 @@
-"""Cooldown and brake: when a refresh is not tried again, and for how long."""
+"""Cooldown and loop guard: when a refresh is not tried again, and for how long."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 __all__ = ["store"]  # a fixture
 
 
-# --- The brake ------------------------------------------------------------------------------------
+# --- The loop guard ------------------------------------------------------------------------------
 
 
-def refresh_until_braked(server: AuthServer, session: requests.Session) -> None:
+def refresh_until_stopped(server: AuthServer, session: requests.Session) -> None:
     for _ in range(REFUSED_LIMIT):
         assert session.get("/api/x").status_code == 401
     with pytest.raises(RefreshUnavailable, match="keeps refusing tokens fresh from") as caught:
@@ -39,19 +39,19 @@ def refresh_until_braked(server: AuthServer, session: requests.Session) -> None:
 
 
 def insist(session: requests.Session, times: int) -> None:
-    """Run into the API's 401 again and again, until the brake holds."""
+    """Run into the API's 401 again and again, until the loop guard stops it."""
     with suppress(RefreshUnavailable):
         for _ in range(times):
             assert session.get("/api/x").status_code == 401
 
 
-def test_the_brake(
+def test_the_loop_guard(
     server: AuthServer, session: requests.Session, store: MemoryStore, clock: Clock
 ) -> None:
     """Five refreshes in 30 s whose token is refused as well, and no more; tokens are kept."""
     mount(session, server.url, ENDPOINT, store)
     server.fail(STILL_EXPIRED, on="api", times=None)
-    refresh_until_braked(server, session)
+    refresh_until_stopped(server, session)
     clock.advance(REFUSED_WINDOW / 2)
     with pytest.raises(RefreshUnavailable, match="keeps refusing"):
         session.get("/api/x")
@@ -63,33 +63,33 @@ def test_the_brake(
     assert server.counters.refreshes == REFUSED_LIMIT + 1
 
 
-def test_the_brake_is_off_when_the_api_comes_to_its_senses(
+def test_the_loop_guard_stops_refreshes_alone(
     server: AuthServer, session: requests.Session, store: MemoryStore
 ) -> None:
-    """Only refreshes are braked: a token that is accepted again is used."""
+    """Requests go on: a token that is accepted again is used."""
     mount(session, server.url, ENDPOINT, store)
     server.fail(STILL_EXPIRED, on="api", times=None)
-    refresh_until_braked(server, session)
+    refresh_until_stopped(server, session)
     server.heal()
     assert session.get("/api/x").status_code == 200
 
 
-def test_a_new_login_takes_the_brake_off(
+def test_a_new_login_ends_the_loop(
     server: AuthServer, session: requests.Session, store: MemoryStore
 ) -> None:
     """set_token starts afresh."""
     adapter = mount(session, server.url, ENDPOINT, store)
     server.fail(STILL_EXPIRED, on="api", times=None)
-    refresh_until_braked(server, session)
+    refresh_until_stopped(server, session)
     adapter.set_token(server.login())
     assert session.get("/api/x").status_code == 401
     assert server.counters.refreshes == REFUSED_LIMIT + 1
 
 
-def test_the_brake_for_tokens_that_are_over_at_once(
+def test_the_loop_guard_for_tokens_that_expire_at_once(
     server: AuthServer, session: requests.Session, store: MemoryStore
 ) -> None:
-    """A server whose tokens are over by the time they arrive is braked as well."""
+    """A server whose tokens have expired by the time they arrive is no exception."""
     server.lifetime = 0.001
     mount(session, server.url, ENDPOINT, store)
     server.fail(STILL_EXPIRED, on="api", times=None)
@@ -97,21 +97,21 @@ def test_the_brake_for_tokens_that_are_over_at_once(
     assert server.counters.refreshes == REFUSED_LIMIT
 
 
-def test_the_brake_spares_the_rest_of_the_api(
+def test_the_loop_guard_spares_the_rest_of_the_api(
     server: AuthServer, session: requests.Session, store: MemoryStore, clock: Clock
 ) -> None:
     """One page that always says 401 does not keep an expired token from being refreshed."""
     server.lifetime = REFUSED_WINDOW / 2
     mount(session, server.url, ENDPOINT, store)
     server.fail(STILL_EXPIRED, on=lambda path: path == "/api/x", times=None)
-    refresh_until_braked(server, session)
+    refresh_until_stopped(server, session)
     clock.advance(server.lifetime + 1)
     server.expire()
     assert session.get("/api/others").status_code == 200
     assert server.counters.refreshes == REFUSED_LIMIT + 1
 
 
-def test_the_brake_holds_for_many_threads(
+def test_the_loop_guard_for_many_threads(
     server: AuthServer, session: requests.Session, store: MemoryStore
 ) -> None:
     """However many threads run into it: five refreshes."""
@@ -143,10 +143,10 @@ class RefusedLate:
         exchange.send(STILL_EXPIRED.answer())
 
 
-def test_the_brake_does_not_wait_for_the_one_who_asked(
+def test_the_loop_guard_counts_refusals_of_other_requests(
     server: AuthServer, session: requests.Session, store: MemoryStore
 ) -> None:
-    """A fresh token counts as refused even if the refusal met somebody else's request first."""
+    """A fresh token counts as refused even if it was another request that was refused first."""
     mount(session, server.url, ENDPOINT, store)
     late = RefusedLate()
     server.fail(late, on="api", times=None)
@@ -154,7 +154,7 @@ def test_the_brake_does_not_wait_for_the_one_who_asked(
         try:
             for number in range(REFUSED_LIMIT):
                 slow = pool.submit(session.get, f"/api/held/{number}")
-                slow.add_done_callback(lambda _slow: late.held.release())  # braked, not held
+                slow.add_done_callback(lambda _slow: late.held.release())  # stopped, not held
                 assert late.held.acquire(timeout=WAIT)
                 insist(session, 1)
         finally:
@@ -162,7 +162,7 @@ def test_the_brake_does_not_wait_for_the_one_who_asked(
     assert server.counters.refreshes == REFUSED_LIMIT
 
 
-def test_helpful_refreshes_are_never_braked(
+def test_helpful_refreshes_are_never_stopped(
     server: AuthServer, session: requests.Session, store: MemoryStore
 ) -> None:
     """Twenty expiries in a row are twenty refreshes."""
@@ -173,7 +173,7 @@ def test_helpful_refreshes_are_never_braked(
     assert server.counters.rotated == server.counters.refreshes == 20
 
 
-# --- Cooldown -------------------------------------------------------------------------------------
+# --- Cooldown ------------------------------------------------------------------------------------
 
 
 def fails_without_asking(server: AuthServer, session: requests.Session, clock: Clock) -> str:
@@ -192,7 +192,7 @@ def fails_after_asking(server: AuthServer, session: requests.Session) -> None:
     assert server.counters.refreshes == asked + 1
 
 
-def test_the_pause_grows(
+def test_the_cooldown_grows(
     server: AuthServer, session: requests.Session, store: MemoryStore, clock: Clock
 ) -> None:
     """A failed refresh is not tried again for 1 s, 2 s, 4 s ... and never more than 60 s."""
@@ -201,9 +201,9 @@ def test_the_pause_grows(
     server.fail(Status(500), times=None)
     fails_after_asking(server, session)
     clock.advance(1.5)
-    for pause in (2, 4, 8, 16, 32, MAX_COOLDOWN, MAX_COOLDOWN):
+    for cooldown in (2, 4, 8, 16, 32, MAX_COOLDOWN, MAX_COOLDOWN):
         fails_after_asking(server, session)
-        clock.advance(pause - 1.5)
+        clock.advance(cooldown - 1.5)
         text = fails_without_asking(server, session, clock)
         assert "answered 500" in text
         assert "not tried again for" in text
@@ -212,16 +212,16 @@ def test_the_pause_grows(
     assert session.get("/api/x").status_code == 200
 
 
-def test_a_success_ends_the_pauses(
+def test_a_success_ends_the_cooldown(
     server: AuthServer, session: requests.Session, store: MemoryStore, clock: Clock
 ) -> None:
-    """After a refresh that worked, the next failure begins with a short pause again."""
+    """After a refresh that worked, the next failure begins with a short cooldown again."""
     mount(session, server.url, ENDPOINT, store)
     server.expire()
     server.fail(Status(500), times=3)
-    for pause in (1, 2, 4):
+    for cooldown in (1, 2, 4):
         fails_after_asking(server, session)
-        clock.advance(pause + 0.1)
+        clock.advance(cooldown + 0.1)
     assert session.get("/api/x").status_code == 200
     server.expire()
     server.fail(Status(500), times=2)
@@ -230,7 +230,7 @@ def test_a_success_ends_the_pauses(
     fails_after_asking(server, session)
 
 
-def test_a_short_pause_is_waited_out(
+def test_a_short_cooldown_is_waited_out(
     server: AuthServer, session: requests.Session, store: MemoryStore, clock: Clock
 ) -> None:
     """A request right after a first failure waits the second out rather than fail."""
@@ -243,21 +243,21 @@ def test_a_short_pause_is_waited_out(
     assert server.counters.refreshes == 2
 
 
-@pytest.mark.parametrize(("asked", "pause"), [(20, 20), (100_000, MAX_COOLDOWN)])
+@pytest.mark.parametrize(("asked", "cooldown"), [(20, 20), (100_000, MAX_COOLDOWN)])
 def test_retry_after(
     server: AuthServer,
     session: requests.Session,
     store: MemoryStore,
     clock: Clock,
     asked: int,
-    pause: float,
+    cooldown: float,
 ) -> None:
-    """A Retry-After longer than a refresh may take is the pause, up to a minute."""
+    """A Retry-After longer than a refresh may take is the cooldown, up to a minute."""
     mount(session, server.url, ENDPOINT, store, refresh_timeout=5)
     server.expire()
     server.fail(Status(503, retry_after=asked))
     fails_after_asking(server, session)
-    clock.advance(pause - 1.5)
+    clock.advance(cooldown - 1.5)
     assert f"asks to be left alone for {asked} s" in fails_without_asking(server, session, clock)
     clock.advance(2)
     assert session.get("/api/x").status_code == 200
@@ -267,7 +267,7 @@ def test_retry_after(
 def test_a_forced_refresh_does_not_wait(
     server: AuthServer, session: requests.Session, store: MemoryStore, clock: Clock
 ) -> None:
-    """refresh() asks at once, whatever has failed before; its success ends the pause."""
+    """refresh() asks at once, whatever has failed before; its success ends the cooldown."""
     adapter = mount(session, server.url, ENDPOINT, store)
     server.expire()
     server.fail(Status(503, retry_after=50))
@@ -277,7 +277,7 @@ def test_a_forced_refresh_does_not_wait(
     assert clock.slept == 0
 
 
-def test_a_new_login_ends_the_pause(
+def test_a_new_login_ends_the_cooldown(
     server: AuthServer, session: requests.Session, store: MemoryStore, clock: Clock
 ) -> None:
     """After set_token a refresh is tried at once."""
