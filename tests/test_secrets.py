@@ -109,10 +109,13 @@ class Watch:
             for start in range(max(1, len(secret) - WINDOW + 1))
         }
         assert parts, "there were secrets to look for"
+        texts = self._shown + self.logged()
+        everything = "\n".join(texts)  # one search for each part, not one for each text as well
+        seen = [part for part in parts if part in everything]
         return [
             text[: min(text.find(part) for part in found)]
-            for text in self._shown + self.logged()
-            if (found := [part for part in parts if part in text])
+            for text in texts
+            if (found := [part for part in seen if part in text])
         ]
 
 
