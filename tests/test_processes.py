@@ -15,8 +15,9 @@ from requests_jwt_refresh import FileStore, KeyringStore, StoreError
 from requests_jwt_refresh.testing import Status
 from requests_jwt_refresh.tokens import with_expiry
 from tests.stress.kills import kill
-from tests.stress.soak import Place, soak
-from tests.stress.workers import mounted, step, told
+from tests.stress.locations import StoreLocation
+from tests.stress.soak import soak
+from tests.stress.workers import mounted, read_line, step
 from tests.support.shared_store import (
     KEYRING_SERVICE,
     call_all,
@@ -42,7 +43,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals a
 # --- One refresh for all -------------------------------------------------------------------------
 
 
-def test_processes_that_meet_one_expiry(place: Place, server: AuthServer) -> None:
+def test_processes_that_meet_one_expiry(place: StoreLocation, server: AuthServer) -> None:
     """All have their 401 before anybody refreshes: one does, the others adopt."""
     with workers(place, server, 4) as started:
         assert call_all(started) == ["200"] * 4
@@ -54,13 +55,13 @@ def test_processes_that_meet_one_expiry(place: Place, server: AuthServer) -> Non
             calls.open()
             refreshes.wait_for(1, timeout=WAIT)
             refreshes.open()
-            assert [told(worker) for worker in started] == ["200"] * 4
+            assert [read_line(worker) for worker in started] == ["200"] * 4
     counters = server.counters
     assert (counters.refreshes, counters.rotated, counters.reuse) == (1, 1, 0)
     assert server.family_alive(newest(place))
 
 
-def test_a_peers_rotation_is_adopted(place: Place, server: AuthServer) -> None:
+def test_a_peers_rotation_is_adopted(place: StoreLocation, server: AuthServer) -> None:
     """A process that finds a newer token in the store does not ask the server."""
     with workers(place, server, 2) as (first, second):
         assert call_all([first, second]) == ["200", "200"]
@@ -70,7 +71,7 @@ def test_a_peers_rotation_is_adopted(place: Place, server: AuthServer) -> None:
     assert server.counters.refreshes == 1
 
 
-def test_the_order(place: Place, server: AuthServer) -> None:
+def test_the_order(place: StoreLocation, server: AuthServer) -> None:
     """The store's token is tried before the server is asked, and asked it is once."""
     with workers(place, server, 2) as (first, second):
         assert call_all([first, second]) == ["200", "200"]
@@ -85,7 +86,7 @@ def test_the_order(place: Place, server: AuthServer) -> None:
     assert server.counters.reuse == 0
 
 
-def test_refused_while_a_peer_has_rotated(place: Place, server: AuthServer) -> None:
+def test_refused_while_a_peer_has_rotated(place: StoreLocation, server: AuthServer) -> None:
     """What another process has stored meanwhile is adopted, not cleared."""
     with workers(place, server, 1) as (worker,):
         assert call_all([worker]) == ["200"]
@@ -97,12 +98,12 @@ def test_refused_while_a_peer_has_rotated(place: Place, server: AuthServer) -> N
             gate.wait_for(1, timeout=WAIT)
             store_of(place).save(newer)  # by a peer that has lost the lock, or never had it
             gate.open()
-            assert told(worker) == "200"
+            assert read_line(worker) == "200"
     assert newest(place) == newer
     assert server.counters.refreshes == 1
 
 
-def test_logged_out_by_a_peer(place: Place, server: AuthServer) -> None:
+def test_logged_out_by_a_peer(place: StoreLocation, server: AuthServer) -> None:
     """A refusal forgets the token for all of them: the API's own 401, and no call more."""
     with workers(place, server, 2) as (first, second):
         assert call_all([first, second]) == ["200", "200"]
@@ -114,7 +115,7 @@ def test_logged_out_by_a_peer(place: Place, server: AuthServer) -> None:
     assert server.counters.refreshes == 1
 
 
-def test_a_peer_that_holds_the_lock(place: Place, server: AuthServer) -> None:
+def test_a_peer_that_holds_the_lock(place: StoreLocation, server: AuthServer) -> None:
     """Without the lock nothing is refreshed: the request fails when refresh_timeout has passed."""
     with workers(place, server, 1, "call", "1") as (worker,):
         assert call_all([worker]) == ["200"]
@@ -125,9 +126,9 @@ def test_a_peer_that_holds_the_lock(place: Place, server: AuthServer) -> None:
     assert newest(place).refresh is not None
 
 
-def test_a_soak_in_short(place: Place) -> None:
+def test_a_soak_in_short(place: StoreLocation) -> None:
     """Two expiries under load: see tests/stress/soak.py for the whole of it."""
-    result = soak(place, processes=3, threads=4, lifetime=2.0, seconds=5.0)
+    result = soak(place, processes=3, threads=4, lifetime=2.0, seconds=0, expiries=2)
     assert result.failed == []
     assert result.refreshes == result.expiries >= 2
     assert (result.reuse, result.alive) == (0, True)
@@ -136,14 +137,14 @@ def test_a_soak_in_short(place: Place) -> None:
 # --- Deaths --------------------------------------------------------------------------------------
 
 
-def test_kills_in_short(place: Place) -> None:
+def test_kills_in_short(place: StoreLocation) -> None:
     """Never a torn token, never a stuck lock: see tests/stress/kills.py for the whole of it."""
     result = kill(place, kills=8, grace=0.0, chance=random.Random())
     assert (result.torn, result.stuck, result.unexplained) == (0, 0, 0)
     assert result.refreshes >= 16
 
 
-def test_sigterm_in_the_middle_of_a_refresh(place: Place, server: AuthServer) -> None:
+def test_sigterm_in_the_middle_of_a_refresh(place: StoreLocation, server: AuthServer) -> None:
     """The new token is saved first; then the process dies of the signal, as it should."""
     with workers(place, server, 1) as (worker,):
         assert call_all([worker]) == ["200"]
@@ -160,7 +161,7 @@ def test_sigterm_in_the_middle_of_a_refresh(place: Place, server: AuthServer) ->
     assert server.counters.refreshes == 1
 
 
-def test_a_fork_in_the_middle_of_a_refresh(file_place: Place, server: AuthServer) -> None:
+def test_a_fork_in_the_middle_of_a_refresh(file_place: StoreLocation, server: AuthServer) -> None:
     """The child neither hangs nor refreshes a second time: it waits and adopts."""
     store_of(file_place).save(with_expiry(server.login()))
     with mounted(file_place.kind, file_place.name, server.url) as (session, _adapter):
@@ -183,7 +184,7 @@ def test_a_fork_in_the_middle_of_a_refresh(file_place: Place, server: AuthServer
     assert (server.counters.refreshes, server.counters.reuse) == (1, 0)
 
 
-def test_a_forked_child_does_not_keep_the_lock_of_a_dead_parent(file_place: Place) -> None:
+def test_a_forked_child_does_not_keep_the_lock_of_a_dead_parent(file_place: StoreLocation) -> None:
     """The parent is killed while it holds the lock; its child lives on and holds nothing."""
     read, write = os.pipe()
     parent = os.fork()
@@ -224,13 +225,13 @@ def test_other_homes_share_the_lock(server: AuthServer, tmp_path: Path) -> None:
         name: str(tmp_path)
         for name in ("HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "TMPDIR")
     }
-    place = Place("keyring", KEYRING_SERVICE, {**os.environ, **elsewhere})
+    place = StoreLocation("keyring", KEYRING_SERVICE, {**os.environ, **elsewhere})
     with (
         workers(place, server, 1, "lock", "0.2") as (worker,),
         KeyringStore(KEYRING_SERVICE, "workers").lock(WAIT),
     ):
         step(worker)
-        assert told(worker) == "LockTimeout"
+        assert read_line(worker) == "LockTimeout"
 
 
 @pytest.mark.usefixtures("secret_service")
@@ -240,7 +241,7 @@ def test_other_homes_share_one_refresh(server: AuthServer, tmp_path: Path) -> No
         name: str(tmp_path)
         for name in ("HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "TMPDIR")
     }
-    here = Place("keyring", KEYRING_SERVICE, dict(os.environ))
+    here = StoreLocation("keyring", KEYRING_SERVICE, dict(os.environ))
     there = here._replace(environment={**os.environ, **elsewhere})
     with workers(here, server, 1) as (first,), workers(there, server, 1) as (second,):
         assert call_all([first, second]) == ["200", "200"]
@@ -250,7 +251,7 @@ def test_other_homes_share_one_refresh(server: AuthServer, tmp_path: Path) -> No
             step(second)
             gate.wait_for(2, timeout=WAIT)
             gate.open()
-            assert [told(first), told(second)] == ["200", "200"]
+            assert [read_line(first), read_line(second)] == ["200", "200"]
     assert (server.counters.refreshes, server.counters.reuse) == (1, 0)
 
 

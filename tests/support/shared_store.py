@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from requests_jwt_refresh.tokens import with_expiry
-from tests.stress.soak import STORES, Place
-from tests.stress.workers import make_store, start, step, told
+from tests.stress.locations import STORES, StoreLocation
+from tests.stress.workers import make_store, read_line, start_worker, step
 
 if TYPE_CHECKING:
     import subprocess
@@ -29,29 +29,29 @@ KEYRING_SERVICE = f"processes-{os.getpid()}.example.com"
 
 
 @pytest.fixture(params=STORES)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> StoreLocation:
     """Each kind of store that processes share, with the real service behind it."""
     if request.param == "redis":
         redis = request.getfixturevalue("running_redis")
         with redis.client() as client:
             client.flushall()
-        return Place("redis", redis.url, dict(os.environ))
+        return StoreLocation("redis", redis.url, dict(os.environ))
     if request.param == "keyring":
         request.getfixturevalue("secret_service")
-        return Place("keyring", KEYRING_SERVICE, dict(os.environ))
-    return Place("file", str(tmp_path / "token.json"), dict(os.environ))
+        return StoreLocation("keyring", KEYRING_SERVICE, dict(os.environ))
+    return StoreLocation("file", str(tmp_path / "token.json"), dict(os.environ))
 
 
 @pytest.fixture
-def file_place(tmp_path: Path) -> Place:
-    return Place("file", str(tmp_path / "token.json"), dict(os.environ))
+def file_place(tmp_path: Path) -> StoreLocation:
+    return StoreLocation("file", str(tmp_path / "token.json"), dict(os.environ))
 
 
-def store_of(place: Place) -> TokenStore:
+def store_of(place: StoreLocation) -> TokenStore:
     return make_store(place.kind, place.name)
 
 
-def newest(place: Place) -> Token:
+def newest(place: StoreLocation) -> Token:
     token = store_of(place).load()
     assert token is not None
     return token
@@ -59,17 +59,17 @@ def newest(place: Place) -> Token:
 
 @contextmanager
 def workers(
-    place: Place, server: AuthServer, count: int, job: str = "call", *more: str
+    place: StoreLocation, server: AuthServer, count: int, job: str = "call", *more: str
 ) -> Iterator[list[subprocess.Popen[str]]]:
     """Start children that are ready to make calls, logged in."""
     if job == "call":
         store_of(place).save(with_expiry(server.login()))
     started = [
-        start(job, place.kind, place.name, server.url, *more, environment=place.environment)
+        start_worker(job, place.kind, place.name, server.url, *more, environment=place.environment)
         for _ in range(count)
     ]
     try:
-        assert [told(worker) for worker in started] == ["ready"] * count
+        assert [read_line(worker) for worker in started] == ["ready"] * count
         yield started
     finally:
         for worker in started:
@@ -80,4 +80,4 @@ def workers(
 def call_all(started: list[subprocess.Popen[str]]) -> list[str]:
     for worker in started:
         step(worker)
-    return [told(worker) for worker in started]
+    return [read_line(worker) for worker in started]
