@@ -30,9 +30,9 @@ from requests_jwt_refresh import (
     presets,
     status,
 )
-from requests_jwt_refresh.stores import locking
 from requests_jwt_refresh.testing import Status
 from tests.support.callers import SMALLEST_POOL, our_session, refresh_is_refused, session
+from tests.support.home import set_home
 from tests.support.sessions import plain_session
 from tests.support.users import ENDPOINT
 
@@ -187,7 +187,7 @@ def test_a_pickled_keyring_store_names_the_same_entry(
     server: AuthServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The pickle holds no token; who loads it shares the login."""
-    monkeypatch.setattr(locking, "_home_in_the_password_database", lambda: tmp_path)
+    set_home(monkeypatch, tmp_path)
     monkeypatch.setattr(SharedKeyring, "entries", {})
     store = KeyringStore("api.example.com", "alice", backend=new_keyring())
     token = server.login()

@@ -18,6 +18,8 @@ from tests.stress.kills import kill
 from tests.stress.locations import StoreLocation
 from tests.stress.soak import soak
 from tests.stress.workers import mounted, read_line, step
+from tests.support.redis_server import running_redis
+from tests.support.secret_service import running_secret_service, secret_service
 from tests.support.shared_store import (
     KEYRING_SERVICE,
     call_all,
@@ -27,8 +29,6 @@ from tests.support.shared_store import (
     store_of,
     workers,
 )
-from tests.support.redis_server import running_redis
-from tests.support.secret_service import running_secret_service, secret_service
 from tests.support.waits import WAIT, join, start
 
 if TYPE_CHECKING:
