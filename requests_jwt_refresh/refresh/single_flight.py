@@ -29,7 +29,7 @@ exception at every line of a leader and a follower:
 6. A leader that goes, however it goes, says so; what it would have done last (`afterwards`) is then
    done by the call's thread. It is done once.
 7. Nobody is known by the identifier of a thread, which the system gives to another one later. What
-   runs on behalf of a call is known by its context (PEP 567).
+   runs on behalf of a call, and what interrupts its leader, is known by its context (PEP 567).
 8. In a forked child the call's thread does not exist: the call is abandoned there, and whoever
    waited for it takes the lead.
 """
@@ -44,13 +44,14 @@ from _thread import start_new_thread
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from itertools import starmap
 from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -61,6 +62,7 @@ LEADER_GRACE: Final = 1.0  # seconds that a leader may take to begin with what c
 _EXIT_POLL: Final = 0.1  # seconds between two looks whether the program is ending
 _SLOT: Final = "call"  # the one key of a flight's dict
 _LEFT: Final = None  # what a leader says last
+_WAKE: Final = None  # what a leader is sent
 _LONG: Final = 1e6  # seconds; every lock and queue takes that for a timeout
 
 
@@ -102,7 +104,7 @@ class SingleFlight(Generic[T]):
     def is_inside(self) -> bool:
         """Whether this code runs on behalf of the call under way, and must not wait for it."""
         call = self.call
-        return call is not None and any(call is each for each in _inside.get())
+        return call is not None and call in _inside.get()
 
     def join(self, work: Callable[[Call[T]], T], seconds: float) -> Call[T]:
         """Lead a call that does `work`, or wait for the one under way; return it when it has ended.
@@ -111,15 +113,22 @@ class SingleFlight(Generic[T]):
         the call goes on then, for those who come next.
         """
         mine = Call(work, self._slot)
+        context = contextvars.copy_context()  # gone with this call, however it ends
+        context.run(_leading.set, (*_leading.get(), mine))
         try:
-            call = self._slot.setdefault(_SLOT, mine)
+            call = context.run(self._join, mine, seconds)
             if call is mine:
-                mine.start()
-                mine.lead(seconds)
-            else:
-                call.follow(seconds)
+                call.do_afterwards()
         finally:
             mine.to_thread.put(_LEFT)  # one step of the interpreter, which no signal comes before
+        return call
+
+    def _join(self, mine: Call[T], seconds: float) -> Call[T]:
+        call = self._slot.setdefault(_SLOT, mine)
+        if call in _leading.get():  # mine, or that of a leader whom this signal handler interrupts
+            call.lead(seconds)
+        else:
+            call.follow(seconds)
         return call
 
     def abandon(self) -> None:
@@ -158,7 +167,8 @@ class Call(Generic[T]):
         self.state = State.QUEUED  # written by the call's own thread alone
         self.outcome: Outcome[T] | None = None  # there before the state is FINISHED
         self.to_thread: SimpleQueue[Any] = SimpleQueue()  # outcomes of tasks; _LEFT at the end
-        self._to_leader: SimpleQueue[Any] = SimpleQueue()  # tasks; None when the call has ended
+        self._to_leader: SimpleQueue[Any] = SimpleQueue()  # wakes it: look again
+        self._task: Iterator[tuple[Callable[[], object]]] = iter(())  # for the leader, one at most
         self._slot = {} if slot is None else slot
         self._claim = threading.Lock()  # taken by the thread that runs the call, never released
         self._gates: list[threading.Lock] = []  # closed locks, one a follower; opened at the end
@@ -184,7 +194,8 @@ class Call(Generic[T]):
         if not self._has_thread:
             return function()
         self.state = State.LOGGING_IN
-        self._to_leader.put(function)
+        self._task = iter([(function,)])
+        self._to_leader.put(_WAKE)
         outcome = self._receive()
         if outcome is _LEFT:
             raise LeaderLeft
@@ -222,29 +233,36 @@ class Call(Generic[T]):
             self._run()
 
     def lead(self, seconds: float) -> None:
-        """Wait for the end, and do what is asked of the leader. Raises TimeoutError."""
+        """Start the thread, wait for the end, and do what is asked of the leader.
+
+        A signal handler that interrupts the leader may lead in its place: whatever is there to be
+        done is taken up in the step that also begins it. Raises TimeoutError.
+        """
+        if self.state is State.QUEUED:
+            self.start()
+        context = contextvars.copy_context()
+        context.run(_inside.set, (*_inside.get(), self))
         end = monotonic() + seconds
         while True:
+            next(starmap(partial(context.run, self._do), self._task), None)  # type: ignore[call-arg]
+            if self.has_ended():
+                break
             try:
-                task = self._to_leader.get(timeout=max(end - monotonic(), 0.0))
+                self._to_leader.get(timeout=max(end - monotonic(), 0.0))
             except Empty:
                 raise TimeoutError from None
-            if task is None:
-                break
-            self.to_thread.put(self._try(task))
-        self._do_afterwards()
+        self._to_leader.put(_WAKE)  # for the leader, if this was in its place
 
-    def _try(self, task: Callable[[], R]) -> Outcome[R]:
-        """Call `task` on behalf of this call; what is no Exception goes through."""
-        mark = _inside.set((*_inside.get(), self))
+    def _do(self, task: Callable[[], object]) -> None:
+        """Do `task` on behalf of this call; what is no Exception goes through."""
         try:
-            return Outcome(task())
+            outcome = Outcome(task())
         except Exception as failure:  # noqa: BLE001 - it is the call's, and raised there
-            return Outcome(failure=failure)
-        finally:
-            _inside.reset(mark)
+            outcome = Outcome(failure=failure)
+        self.to_thread.put(outcome)
 
-    def _do_afterwards(self) -> None:
+    def do_afterwards(self) -> None:
+        """Do what the work left to be done, unless that has begun."""
         if self._afterwards is not None:
             try:
                 next(self._afterwards.calls, None)
@@ -292,7 +310,7 @@ class Call(Generic[T]):
         if self._has_thread and self._afterwards is not None:
             with suppress(Empty):
                 self.to_thread.get(timeout=LEADER_GRACE)
-            self._do_afterwards()
+            self.do_afterwards()
 
     def _receive(self) -> Any:
         """Return what the leader sends."""
@@ -310,7 +328,7 @@ class Call(Generic[T]):
             del self._slot[_SLOT]
         while self._gates:
             self._gates.pop().release()
-        self._to_leader.put(None)
+        self._to_leader.put(_WAKE)
 
 
 def shield(function: Callable[[], T]) -> T:
@@ -319,13 +337,15 @@ def shield(function: Callable[[], T]) -> T:
     If this thread is interrupted meanwhile, `function` comes to its end all the same.
     """
     call: Call[T] = Call(lambda _: function())
-    call.start()
     call.lead(_LONG)
     return cast("Outcome[T]", call.outcome).get()
 
 
 _inside: contextvars.ContextVar[tuple[Call[Any], ...]] = contextvars.ContextVar(
     "requests_jwt_refresh.inside", default=()
+)
+_leading: contextvars.ContextVar[tuple[Call[Any], ...]] = contextvars.ContextVar(
+    "requests_jwt_refresh.leading", default=()
 )
 _flights: weakref.WeakSet[SingleFlight[Any]] = weakref.WeakSet()
 
