@@ -25,8 +25,9 @@ class ForkLock:
     def hold(self, *, wait: bool = True) -> Iterator[None]:
         """Hold the lock; with ``wait=False`` go on without it while another thread has it."""
         lock = self._lock  # a child that is forked in here has another one
-        is_held = lock.acquire(blocking=wait)
+        is_held = False
         try:
+            is_held = lock.acquire(blocking=wait)
             yield
         finally:
             if is_held:
