@@ -160,8 +160,10 @@ def test_a_refresh_without_an_answer(alice: Home, server: AuthServer) -> None:
     server.fail(Status(500), times=None)
     done = alice.http(f"{server.url}/users")
     assert done.answer == {"message": "Invalid JWT"}
-    cause, _ = two_lines(done)
-    assert "The tokens are kept" in cause
+    cause, remedy = two_lines(done)
+    assert "the refresh endpoint answered 500" in cause
+    assert "the tokens are kept" in remedy
+    assert "requests-jwt doctor alice" in remedy
     assert alice.stores["alice"].load() == before
 
 
