@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import json
 import pickle
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 from requests.structures import CaseInsensitiveDict
 
+from requests_jwt_refresh import presets
 from requests_jwt_refresh.errors import RefreshRejected, RefreshUnavailable
 from requests_jwt_refresh.matching import any_401, json_field
 from requests_jwt_refresh.presets import (
@@ -80,6 +83,70 @@ def test_a_preset_is_a_value(preset: Endpoint) -> None:
 )
 def test_a_preset_prints_as_the_call_that_makes_it(preset: Endpoint, call: str) -> None:
     assert repr(preset) == call
+
+
+# --- The registry ----------------------------------------------------------------------------
+
+CLASSES = {
+    "simplejwt": SimpleJWT,
+    "flask-jwt-extended": FlaskJWTExtended,
+    "directus": Directus,
+    "aspnetcore-identity": ASPNETCoreIdentity,
+    "express": Express,
+}
+
+
+def test_a_preset_is_loaded_by_the_name_it_has_in_profiles() -> None:
+    """Its module says which endpoint, login and logout belong to it; only Express needs a URL."""
+    loaded = {name: presets.load(name) for name in presets.PRESET_MODULES}
+    assert {name: each.endpoint for name, each in loaded.items()} == CLASSES
+    assert [name for name, each in loaded.items() if each.needs_url] == ["express"]
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_login_and_logout_are_the_documented_ones(name: str) -> None:
+    """A login has the URL that goes with the endpoint; a logout may name only its field."""
+    preset = presets.load(name)
+    assert (preset.login.get("url"), preset.logout.get("url")) == {
+        "simplejwt": ("/api/token/", "/api/token/blacklist/"),
+        "flask-jwt-extended": ("/login", "/logout"),
+        "directus": ("/auth/login", "/auth/logout"),
+        "aspnetcore-identity": ("/login", None),
+        "express": (None, None),
+    }[name]
+
+
+def test_an_unknown_preset_is_an_error_that_names_the_known_ones() -> None:
+    with pytest.raises(ValueError, match="'django' is no preset: there are simplejwt, flask-jwt"):
+        presets.load("django")
+
+
+def test_the_names_can_be_read_without_loading_a_preset() -> None:
+    """The command line's help lists them, and must not pay for requests."""
+    code = (
+        "import sys\n"
+        "from requests_jwt_refresh import presets\n"
+        "assert 'simplejwt' in presets.PRESET_MODULES and 'SimpleJWT' in dir(presets)\n"
+        "loaded = [name for name in sys.modules if 'requests_jwt_refresh.presets.' in name]\n"
+        "assert loaded == [] and 'requests' not in sys.modules, loaded\n"
+        "presets.SimpleJWT()\n"
+        "assert 'requests_jwt_refresh.presets.simplejwt' in sys.modules\n"
+        "assert 'requests_jwt_refresh.presets.directus' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=60)
+
+
+def test_what_is_not_there_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="'Django'"):
+        presets.Django  # noqa: B018
+
+
+def test_a_pickle_from_the_time_of_one_module_is_still_read() -> None:
+    """0.1 had all presets in requests_jwt_refresh.presets."""
+    pickled = pickle.dumps(SimpleJWT("/mine/"), protocol=0)
+    assert b"requests_jwt_refresh.presets.simplejwt\n" in pickled
+    old = pickled.replace(b"presets.simplejwt\n", b"presets\n")
+    assert pickle.loads(old) == SimpleJWT("/mine/")
 
 
 # --- djangorestframework-simplejwt -----------------------------------------------------------

@@ -130,6 +130,10 @@ def test_the_public_names_are_these() -> None:
     assert all(hasattr(testing, name) for name in testing.__all__)
 
 
+def test_the_name_that_a_response_had_in_0_1_is_still_there() -> None:
+    assert requests_jwt_refresh.Reply is requests_jwt_refresh.TokenResponse
+
+
 def test_every_name_can_be_imported() -> None:
     """What is listed is there, and a star import brings it."""
     namespace: dict[str, object] = {}
@@ -146,7 +150,7 @@ def test_how_it_is_called(name: str) -> None:
 
 def test_everything_that_can_be_called_is_pinned() -> None:
     """A new function or class does not slip in without its signature."""
-    protocols_and_aliases = {"Endpoint", "Matcher", "TokenStore"}
+    protocols_and_aliases = {"Endpoint", "Matcher", "Reply", "TokenStore"}
     values = {"anonymous", "presets"}
     assert set(NAMES) == {*CALLS, *ERRORS, *protocols_and_aliases, *values}
 
