@@ -26,7 +26,9 @@ from requests_jwt_refresh.errors import (
     RefreshUnavailable,
     StoreError,
 )
-from requests_jwt_refresh.grants.sign_in import log_in, log_in_by_device, log_out
+from requests_jwt_refresh.grants.device import log_in_by_device
+from requests_jwt_refresh.grants.password import log_in
+from requests_jwt_refresh.grants.revocation import log_out
 from requests_jwt_refresh.profiles.load import Profiles
 from requests_jwt_refresh.profiles.secrets import SecretInKeyring
 from requests_jwt_refresh.refresh.client import SendOptions
@@ -36,7 +38,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-    from requests_jwt_refresh.grants.sign_in import DeviceCode, DeviceLogin, PasswordLogin
+    from requests_jwt_refresh.grants.device import DeviceCode, DeviceLogin
+    from requests_jwt_refresh.grants.password import PasswordLogin
     from requests_jwt_refresh.profiles.load import Profile
     from requests_jwt_refresh.stores.base import TokenStore
 
@@ -64,7 +67,7 @@ def login(options: argparse.Namespace) -> int:
         )
     who = _who(token)
     sys.stdout.write(f"Logged in to {options.name}{f' as {who}' if who else ''}.\n")
-    sys.stdout.write(f"The token is kept in the {profile.store_shown}.\n")
+    sys.stdout.write(f"The token is kept in the {profile.store_label}.\n")
     return Exit.DONE
 
 
@@ -78,7 +81,7 @@ def status(options: argparse.Namespace) -> int:
     else:
         row("profile", f"{profile.name}, in {profile.file}")
         row("API", profile.base_url)
-        row("store", profile.store_shown)
+        row("store", profile.store_label)
         _show(token)
     if not is_in:
         complain(
@@ -133,7 +136,7 @@ def logout(options: argparse.Namespace) -> int:
             )
             return Exit.STORE
     sys.stdout.write(
-        f"Logged out of {options.name}: the token is gone from the {profile.store_shown}.\n"
+        f"Logged out of {options.name}: the token is gone from the {profile.store_label}.\n"
     )
     if untold is None or options.local:
         return Exit.DONE
@@ -277,9 +280,9 @@ class _OnTrial:
 
 def _check_that_it_can_be_written(profile: Profile) -> None:
     """Write beside the token, while nothing is lost if that fails. Raises StoreError."""
-    with profile.beside.lock(profile.refresh_timeout):
-        profile.beside.save(Token("requests-jwt-login"))  # it opens nothing
-        profile.beside.clear()
+    with profile.probe_store.lock(profile.refresh_timeout):
+        profile.probe_store.save(Token("requests-jwt-login"))  # it opens nothing
+        profile.probe_store.clear()
 
 
 def _show_device_code(code: DeviceCode) -> None:
@@ -346,7 +349,7 @@ def _as_json(profile: Profile, token: Token | None, *, is_in: bool) -> dict[str,
         "profile": profile.name,
         "file": str(profile.file),
         "base_url": profile.base_url,
-        "store": profile.store_shown,
+        "store": profile.store_label,
         "logged_in": is_in,
         "claims": {name: _json_value(claims[name]) for name in _CLAIMS if name in claims},
         "access_token": _life_as_json(access, token.expires_at if token else None),

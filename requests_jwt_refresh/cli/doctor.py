@@ -100,8 +100,8 @@ def _findings(profile: Profile) -> Iterator[Finding]:
 
 def _store(profile: Profile) -> Iterator[Finding]:
     """Write, read and clear an entry beside the token's own, which is not touched."""
-    where = profile.store_shown
-    probe = profile.beside
+    where = profile.store_label
+    probe = profile.probe_store
     try:
         with probe.lock(_LOCK_WAIT):
             probe.save(_PROBE)

@@ -3,42 +3,32 @@
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import os
-import re
-import stat
 import sys
-import tempfile
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from requests_jwt_refresh.cli.exits import Complaint, Exit, complain
 from requests_jwt_refresh.cli.words import ask, beside, harmless
 from requests_jwt_refresh.errors import InvalidURL, ProfileError
+from requests_jwt_refresh.presets import PRESET_MODULES
+from requests_jwt_refresh.presets import load as load_preset
+from requests_jwt_refresh.profiles.edit import already_exists, write_profile
 from requests_jwt_refresh.profiles.load import (
     KINDS,
     PATH_VARIABLE,
-    PRESETS,
     TEXT_VARIABLE,
     Profiles,
     check,
     default_path,
     is_name,
-    parsed,
 )
 from requests_jwt_refresh.profiles.schema import nearest
-from requests_jwt_refresh.stores.locking import file_lock, user_lock_path
 from requests_jwt_refresh.urls import validate_base
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-_LOCK_WAIT = 10.0  # seconds
-_NO_MODE: Final = 0o600
-_MARK: Final = "\ufeff"  # of byte order
-_LINE: Final = re.compile(r"[^\n]*\n|[^\n]+")  # TOML has no other line ends
+    from collections.abc import Callable, Mapping
 
 
 def init(options: argparse.Namespace) -> int:
@@ -64,7 +54,7 @@ def init(options: argparse.Namespace) -> int:
     if is_odd:
         raise ProfileError(f"{path}: it is no regular file, so no profile goes there")
     if not options.replace and options.name in _present(path):
-        raise _exists(path, options.name)
+        raise already_exists(path, options.name)
     if _lacks_something(options):
         if not sys.stdin.isatty():
             missing = "--refresh-url or --preset" if options.base_url else "--base-url"
@@ -77,7 +67,7 @@ def init(options: argparse.Namespace) -> int:
     if problem is not None:
         remedy = f"nothing was written; see requests-jwt init --help, or the README for {path}"
         raise Complaint(f"that makes no profile: {problem}", remedy)
-    _write(path, options.name, content, replace=options.replace)
+    write_profile(path, options.name, content, replace=options.replace)
     sys.stdout.write(f"Profile {options.name!r} is in {path}\n")
     sys.stdout.write(f"Next: requests-jwt login {options.name}\n")
     return Exit.DONE
@@ -99,7 +89,7 @@ def profiles(options: argparse.Namespace) -> int:
             faults.append(str(error))
             rows.append({"name": name, "base_url": None, "store": None, "fault": str(error)})
         else:
-            shown = {"base_url": profile.base_url, "store": profile.store_shown}
+            shown = {"base_url": profile.base_url, "store": profile.store_label}
             rows.append({"name": name, **shown, "fault": None})
     if options.json:
         json.dump({"file": str(known.file), "profiles": rows}, sys.stdout, indent=2)
@@ -162,10 +152,10 @@ def _ask_for_the_rest(options: argparse.Namespace) -> None:
     if not options.base_url:
         options.base_url = _answer("Base URL of the API", "", _base_problem(options.allow_http))
     if not (options.preset or options.kind):
-        sys.stderr.write(f"{beside('Known servers: ', ', '.join(PRESETS))}\n")
+        sys.stderr.write(f"{beside('Known servers: ', ', '.join(PRESET_MODULES))}\n")
         sys.stderr.write(f"{beside('Other kinds:   ', ', '.join(KINDS))}\n")
-        kind = _answer("Server", "json", _must_be_one_of([*PRESETS, *KINDS]))
-        options.preset, options.kind = (kind, None) if kind in PRESETS else (None, kind)
+        kind = _answer("Server", "json", _must_be_one_of([*PRESET_MODULES, *KINDS]))
+        options.preset, options.kind = (kind, None) if kind in PRESET_MODULES else (None, kind)
     if options.kind == "oauth2" and (options.client_auth or options.device_url):
         # First: without it no other answer makes a profile.
         options.client_id = options.client_id or _answer("Client id", "", _must_be_given)
@@ -179,7 +169,7 @@ def _ask_for_the_rest(options: argparse.Namespace) -> None:
             way = _answer(question, "none", _must_be_one_of(ways))
             options.client_auth = None if way == "none" else way
         _fill(options, "device_url", "Device authorization endpoint, if there is one")
-    if not options.device_url and not (options.preset and PRESETS[options.preset].login):
+    if not options.device_url and not (options.preset and load_preset(options.preset).login):
         _fill(options, "login_url", "Login endpoint, such as /auth/login; empty for none")
     if not options.preset and not options.expired:
         question = "What an expired 401 says (message=Invalid JWT); empty: any 401"
@@ -216,10 +206,9 @@ def _answer(question: str, default: str, problem: Callable[[str], str | None]) -
 def _problem(name: str, content: Mapping[str, Any]) -> str | None:
     """Return what is wrong with a profile that has not been written yet."""
     try:
-        check(default_path(), name, content)
+        check(default_path(), name, content, where="")
     except ProfileError as error:
-        told = str(error).removeprefix(f"{default_path()}: profile {name!r}: ")
-        return told.replace("allow_http = true", "--allow-http")
+        return str(error).replace("allow_http = true", "--allow-http")
     return None
 
 
@@ -258,121 +247,3 @@ def _must_be_one_of(choices: list[str]) -> Callable[[str], str | None]:
 def _present(path: Path) -> Mapping[str, Any]:
     """Return all that stands at the top of the file, profiles or not."""
     return Profiles.read(path).content if path.exists() else {}
-
-
-def _exists(path: Path, name: str) -> ProfileError:
-    return ProfileError(
-        f"{path}: profile {name!r} exists already. Edit it there, or write it anew with --replace"
-    )
-
-
-def _write(path: Path, name: str, content: Mapping[str, Any], *, replace: bool) -> None:
-    """Add a profile to the file, whole or not at all; what else is in it stays as it is."""
-    path = Path(os.path.realpath(path))  # the owner's own link, as of people who keep them in git
-    with file_lock(user_lock_path("profiles", str(path)), _LOCK_WAIT):
-        present = _present(path)
-        if name in present and not replace:
-            raise _exists(path, name)
-        text = path.read_bytes().decode() if path.exists() else ""
-        mark, text = text[: text.startswith(_MARK)], text.removeprefix(_MARK)
-        expected = _comparable({**present, name: content})
-        for written in _written(text, name, content, is_there=name in present):
-            if _comparable(parsed(written)[0]) == expected:
-                _replace(path, mark + written)
-                return
-    raise ProfileError(
-        f"{path}: {name!r} is written in a way that cannot be replaced from here, and nothing was "
-        "changed. Edit it by hand, or take it out and try again"
-    )
-
-
-def _comparable(content: Mapping[str, Any]) -> str:
-    """Return a text that is the same for the same content: nan equals nan, and true is not 1."""
-    return json.dumps(content, sort_keys=True, default=repr)
-
-
-def _written(text: str, name: str, content: Mapping[str, Any], *, is_there: bool) -> Iterator[str]:
-    """Yield the text with the profile in it, first in the way that keeps all other letters.
-
-    That one reads lines, and may be fooled by what only looks like a header.
-    """
-    import tomlkit
-    from tomlkit.exceptions import TOMLKitError
-
-    ends = "\r\n" if "\r\n" in text else "\n"
-    table = tomlkit.dumps({name: content}).replace("\n", ends)
-    if not is_there:
-        yield _appended(text, table, ends)
-        return
-    yield _exchanged(text, name, table)
-    with suppress(TOMLKitError):
-        document = tomlkit.parse(text)
-        document[name] = content
-        yield tomlkit.dumps(document)  # loses comments below the old table
-
-
-def _appended(text: str, table: str, ends: str) -> str:
-    if not text.strip():
-        return text + table
-    text += "" if text.endswith("\n") else ends
-    is_apart = not text.splitlines()[-1].strip()
-    return f"{text}{'' if is_apart else ends}{table}"
-
-
-def _exchanged(text: str, name: str, table: str) -> str:
-    """Return the text with `table` in place of the first of the profile's tables, the others gone.
-
-    Comments and blank lines at the end of a table stay: they may be about what comes next.
-    """
-    kept: list[str] = []
-    for key, spans in itertools.groupby(_spans(text), lambda span: _first_key(span[0])):
-        if key != name:
-            kept += itertools.chain.from_iterable(spans)
-            continue
-        *inner, last = [_tail(span) for span in spans]
-        kept += [table, *(line for tail in inner if "".join(tail).strip() for line in tail), *last]
-        table = ""
-    return "".join(kept)
-
-
-def _spans(text: str) -> list[list[str]]:
-    """Return the lines of each table, from its header to the next; first those before any."""
-    spans: list[list[str]] = []
-    for line in _LINE.findall(text):
-        if not spans or _first_key(line) is not None:
-            spans.append([])
-        spans[-1].append(line)
-    return spans
-
-
-def _first_key(line: str) -> str | None:
-    """Return `a` of a header line, which is [a], [a.b] or [[a]]; None for any other line."""
-    return next(iter(parsed(line)[0]), None) if line.lstrip().startswith("[") else None
-
-
-def _tail(span: list[str]) -> list[str]:
-    """Return the blank lines and comments at the end of a table."""
-    tail = itertools.takewhile(lambda line: not line.split("#")[0].strip(), reversed(span))
-    return list(tail)[::-1]
-
-
-def _replace(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else _NO_MODE
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as file:  # with the line ends that it had
-                file.write(text.encode())
-            Path(name).chmod(mode)
-            Path(name).replace(path)
-        except BaseException:
-            with suppress(OSError):
-                Path(name).unlink()
-            raise
-    except OSError as error:
-        problem = error.strerror or type(error).__name__
-        raise ProfileError(
-            f"{path} cannot be written ({problem}). Nothing was changed; see to it that you can "
-            "write there, or name another file in REQUESTS_JWT_PROFILES"
-        ) from error
