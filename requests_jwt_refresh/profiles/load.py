@@ -36,7 +36,7 @@ from requests_jwt_refresh.profiles.schema import (
     Table,
     absolute,
     check_url,
-    closest,
+    nearest,
     printable,
     read_fields,
 )
@@ -156,7 +156,7 @@ class Profiles:
     def profile(self, name: str) -> Profile:
         """Return a profile. Raises ProfileError if there is none, or if it is faulty."""
         if name not in self.content:
-            raise ProfileError(f"{self.file}: there is no profile {name!r}", self._suggest(name))
+            raise self._no_profile(name)
         content = self.content[name]
         if not isinstance(content, dict):
             raise ProfileError(
@@ -165,12 +165,14 @@ class Profiles:
             )
         return _interpret(Table(content, self.file, name))
 
-    def _suggest(self, name: str) -> str:
-        """Return what to do about a profile that is not there."""
+    def _no_profile(self, name: str) -> ProfileError:
+        cause = f"{self.file}: there is no profile {name!r}"
         if not self.names:
-            return f"make it with: requests-jwt init {name}"
-        close = closest(name, self.names)
-        return f"use {f'{close!r}, or ' if close else ''}one of: {_join(self.names)}"
+            return ProfileError(
+                f"{cause}; there are none yet", f"make it with: requests-jwt init {name}"
+            )
+        others = ", ".join(map(printable, self.names))
+        return ProfileError(cause, nearest(name, self.names) or f"use one of these: {others}")
 
 
 def default_path() -> Path:
@@ -211,7 +213,9 @@ def check(
 def _interpret(table: Table) -> Profile:
     if not is_name(table.profile):
         raise table.error(
-            "", "this name cannot be used", "use letters, digits, '-', '_' and '.', as in [prod]"
+            "",
+            "a profile's name is made of letters, digits, '-', '_' and '.'",
+            "rename it, as in [prod]",
         )
     table.check_no_secrets()
     table.asked |= _TABLES  # so that none is taken for a misspelt option
@@ -245,7 +249,10 @@ def _resolve(path: str | os.PathLike[str]) -> Path:
     """Return a path that means the same in every folder. Raises ProfileError."""
     with suppress(RuntimeError):
         return absolute(Path(path).expanduser())
-    raise ProfileError(f"{path}: there is no such user", f"name another file in {PATH_VARIABLE}")
+    raise ProfileError(
+        f"{path}: there is no such user, and so no such file",
+        f"name another file in {PATH_VARIABLE}",
+    )
 
 
 def _read(file: Path) -> str:
@@ -275,7 +282,3 @@ def parse_toml(text: str) -> tuple[dict[str, Any], str]:
         return {}, "it is nested too deeply"
     except ValueError as error:
         return {}, str(error)
-
-
-def _join(names: list[str]) -> str:
-    return ", ".join(map(printable, names))

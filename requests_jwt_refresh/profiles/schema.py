@@ -111,9 +111,8 @@ class Table:
         found = self.text(key, default)
         if found is default or found in known:
             return found
-        close = closest(str(found), known)
         raise self.error(
-            key, f"must be {_one_of(known)}", f"write {close!r}" if close else "write one of them"
+            key, f"must be {_one_of(known)}", nearest(str(found), known) or "write one of them"
         )
 
     def table(self, key: str) -> Table | None:
@@ -164,10 +163,9 @@ class Table:
     def check_all_known(self) -> None:
         """Raise ProfileError if there is a key that has not been asked for."""
         for key in sorted(self.content.keys() - self.asked):
-            close = closest(key, self.asked)
-            remedy = f"write {close!r}" if close else "leave it out"
+            hint = nearest(key, self.asked) or "leave it out."
             known = ", ".join(sorted(self.asked))
-            raise self.error(key, "is not known", f"{remedy}. Known here: {known}")
+            raise self.error(key, "is not known", f"{hint} Known here: {known}")
 
     def error(self, key: str, problem: str, remedy: str) -> ProfileError:
         """Return an error about one key; `problem` goes on after its name."""
@@ -177,11 +175,11 @@ class Table:
 
     def missing(self, key: str, expected: str) -> ProfileError:
         """Return the error that `key` is missing, with a guess how it was misspelt."""
-        close = closest(key, self.content.keys() - self.asked)
+        close = _closest(key, self.content.keys() - self.asked)
         return self.error(
             key,
             f"is missing: it must be {expected}",
-            f"rename {close!r} if it is a misspelling of it" if close else "add it",
+            f"is {close!r} a misspelling of it?" if close else "add it",
         )
 
     def _get(self, key: str, default: Any, expected: str, fits: Callable[[Any], bool]) -> Any:
@@ -290,7 +288,7 @@ def absolute(path: Path) -> Path:
 # --- words ---------------------------------------------------------------------------------------
 
 
-def closest(name: str, known: Iterable[str]) -> str | None:
+def _closest(name: str, known: Iterable[str]) -> str | None:
     """Return the nearest spelling among `known`, None if nothing is near."""
     spelt = {each.lower(): each for each in sorted(known)}
     close = difflib.get_close_matches(name.lower(), spelt, 1)
@@ -299,7 +297,7 @@ def closest(name: str, known: Iterable[str]) -> str | None:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return a question that suggests the nearest spelling, "" if nothing is near."""
-    close = closest(name, known)
+    close = _closest(name, known)
     return f"did you mean {close!r}?" if close else ""
 
 

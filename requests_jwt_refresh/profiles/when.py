@@ -23,6 +23,12 @@ def read_when(table: Table | None) -> Matcher | None:
 
 
 def _read_rule(table: Table) -> Matcher:
+    matcher = _read_known(table)
+    table.check_all_known()
+    return matcher
+
+
+def _read_known(table: Table) -> Matcher:
     table.asked |= _RULES
     given = sorted(_RULES & table.content.keys() - {"status"})
     if len(given) > 1:
@@ -39,13 +45,9 @@ def _read_rule(table: Table) -> Matcher:
         raise _says_nothing(table)
     if rule == "json_field":
         path, value = table.text(rule), table.scalar("value")
-        table.check_all_known()
         return build(table, json_field, path=path, value=value, status=codes)
     if rule == "bearer_challenge":
-        error = _read_error_code(table)
-        table.check_all_known()
-        return build(table, bearer_challenge, error=error, status=codes)
-    table.check_all_known()
+        return build(table, bearer_challenge, error=_read_error_code(table), status=codes)
     return build(table, status, *codes)
 
 
@@ -54,9 +56,7 @@ def _read_list(table: Table, rule: str) -> Matcher:
         raise table.error(
             "status", f"has no place beside {rule}", "put it into the rules of the list"
         )
-    parts = [_read_rule(each) for each in table.tables(rule)]
-    table.check_all_known()
-    return build(table, _LISTS[rule], *parts)
+    return build(table, _LISTS[rule], *map(_read_rule, table.tables(rule)))
 
 
 def _says_nothing(table: Table) -> Exception:
