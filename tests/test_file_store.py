@@ -129,7 +129,7 @@ def test_a_foreign_link_is_not_followed(path: Path, tmp_path: Path) -> None:
     link = tmp_path / "link.json"
     link.symlink_to(path)
     os.lchown(link, NOBODY, NOBODY)
-    with pytest.raises(StoreError, match="somebody else's symbolic link"):
+    with pytest.raises(StoreError, match="another user's symbolic link"):
         FileStore(link).save(NEW)
     assert FileStore(path).load() == OLD
 
@@ -140,7 +140,7 @@ def test_a_foreign_link_on_the_way_is_not_followed(path: Path, tmp_path: Path) -
     folder = tmp_path / "folder"
     folder.symlink_to(path.parent)
     os.lchown(folder, NOBODY, NOBODY)
-    with pytest.raises(StoreError, match="somebody else's symbolic link"):
+    with pytest.raises(StoreError, match="another user's symbolic link"):
         FileStore(folder / "token.json").save(NEW)
     assert FileStore(path).load() == OLD
 

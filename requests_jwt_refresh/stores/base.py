@@ -16,7 +16,7 @@ class TokenStore(Protocol):
     """Where a token lives, and who shares it.
 
     Anything with these four methods is a store. Two stores that compare equal hold the same token;
-    what their lock excludes is everybody who shares it. Check your own with
+    their lock excludes all who share it. Check your own with
     ``requests_jwt_refresh.testing.StoreContract``.
     """
 
@@ -33,11 +33,18 @@ class TokenStore(Protocol):
         """Forget the token; nothing to forget is fine. Raises StoreError."""
 
     def lock(self, timeout: float) -> AbstractContextManager[None]:
-        """Hold everybody else off for the length of a ``with`` block.
+        """Keep all others who share the store out for the length of a ``with`` block.
 
         `timeout` is in seconds. Raises LockTimeout when it passes, StoreError if there can be no
         lock. It need not be reentrant.
         """
+
+
+def check_token(value: object) -> Token:
+    """Return `value` if it is a Token. Raises TypeError, which does not show it."""
+    if not isinstance(value, Token):
+        raise TypeError(f"a store holds a Token, not {type(value).__name__}")
+    return value
 
 
 def encode(token: Token) -> str:
@@ -63,6 +70,6 @@ def decode(text: str, where: str) -> Token:
     except (ValueError, TypeError, KeyError, RecursionError, InvalidToken):
         pass  # and no cause: a JSON error would carry the text
     raise StoreError(
-        f"{where} holds something that is not a token of this library. It was left as it is; "
-        "clear it and log in again"
+        f"{where} holds something that is not a token of this library",
+        "it was left as it is; clear it and log in again",
     )

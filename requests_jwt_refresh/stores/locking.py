@@ -4,25 +4,36 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import inspect
 import json
 import os
-import stat
 import sys
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from requests_jwt_refresh.errors import LockTimeout, StoreError
+from requests_jwt_refresh.stores import private_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-_POLL_S = 0.02
+
+_POLL_INTERVAL = 0.02  # seconds
+
+# Versions of filelock differ in which of these they have; old_filelock.py sees to what is missing.
+_OPTIONS: Final[dict[str, Any]] = {
+    "mode": private_file.MODE,
+    "thread_local": False,  # another thread than the one that entered the block may leave it
+    "preserve_lock_file": True,
+    "fallback_to_soft": False,  # a lock that outlives a killed holder is none
+}
 
 # A folder that cannot be made for one of these reasons cannot be made by any program of this user.
 # Anything else (disk full, too many open files) may be over in a second: to go elsewhere for it
 # would be to have two locks.
-_NOT_OURS_TO_WRITE = frozenset(
+_PERMANENT_ERRORS = frozenset(
     {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EEXIST}
 )
 
@@ -35,33 +46,28 @@ def file_lock(path: Path, timeout: float) -> Iterator[None]:
     """Hold `path` against every other thread and process for the length of a ``with`` block.
 
     The operating system keeps the lock, so it is free again when its holder dies, however it dies.
-    A forked child neither holds nor frees its parent's. Never delete the file: whoever still waits
-    for the deleted one and whoever makes it anew would both hold "the" lock.
+    A forked child neither holds nor frees its parent's. Never delete the file: a program that still
+    waits for the deleted one and a program that makes it anew would both hold "the" lock.
 
     `timeout` is in seconds. Raises LockTimeout when it passes, StoreError if there can be no lock.
     """
     import filelock
 
-    lock = filelock.FileLock(
-        path,
-        mode=0o600,
-        thread_local=False,  # may be left by another thread than the one that came in
-        preserve_lock_file=True,
-        fallback_to_soft=False,  # a lock that outlives a killed holder is none
-    )
-    with _os_errors_explained(path):
+    acquire, release = _lock_functions(path)
+    with _explain_errors(path):
         try:
-            lock.acquire(timeout=max(timeout, 0.0), poll_interval=_POLL_S)
+            acquire(timeout=max(timeout, 0.0), poll_interval=_POLL_INTERVAL)
         except filelock.Timeout:
             raise LockTimeout(
                 f"the lock {path} was not free within {timeout:g} s: another program or thread "
-                "holds it. Nothing was changed; try again, or look for one that hangs"
+                "holds it",
+                "nothing was changed; try again, or look for a program that hangs",
             ) from None
     try:
         yield
     finally:
-        with _os_errors_explained(path):
-            lock.release()
+        with _explain_errors(path):
+            release()
 
 
 def user_lock_path(*credential: str) -> Path:
@@ -73,12 +79,26 @@ def user_lock_path(*credential: str) -> Path:
     name = hashlib.sha256(json.dumps(credential).encode()).hexdigest()
     folders = _user_folders()
     for folder in folders:
-        if _can_be_used(folder):
+        if _is_usable(folder):
             return folder / f"{name}.lock"
     raise StoreError(
         f"no place for a lock file: {' and '.join(map(str, folders))} cannot be written, or are "
-        "not folders of this user alone. Nothing was changed; make one of them so (mode 0700)"
+        "not folders of this user alone",
+        "nothing was changed; make one of them such a folder (mode 0700)",
     )
+
+
+def _lock_functions(path: Path) -> tuple[Callable[..., object], Callable[[], object]]:
+    """Return what acquires a new lock on `path`, and what releases it."""
+    import filelock
+
+    known = inspect.signature(filelock.FileLock.__init__).parameters
+    lock = filelock.FileLock(path, **{name: _OPTIONS[name] for name in _OPTIONS if name in known})
+    if "preserve_lock_file" in known:
+        return lock.acquire, lock.release
+    from requests_jwt_refresh.stores import old_filelock
+
+    return partial(old_filelock.acquire, lock, path), partial(old_filelock.release, lock)
 
 
 def _user_folders() -> list[Path]:
@@ -102,40 +122,31 @@ def _home_in_the_password_database() -> Path | None:
         return None
 
 
-def _can_be_used(folder: Path) -> bool:
+def _is_usable(folder: Path) -> bool:
+    """Whether `folder` is there now, this user's alone, and can be written."""
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        is_private = _is_private(folder.lstat())
+        private_file.make_private_folder(folder)
+        is_private = private_file.is_private_folder(folder)
     except OSError as error:
-        if error.errno in _NOT_OURS_TO_WRITE:
+        if error.errno in _PERMANENT_ERRORS:
             return False
-        raise _explained(error, folder) from error
+        raise _explain(error, folder) from error
     return is_private and os.access(folder, os.W_OK | os.X_OK)
 
 
-def _is_private(found: os.stat_result) -> bool:
-    if sys.platform == "win32":
-        return stat.S_ISDIR(found.st_mode)
-    others = stat.S_IRWXG | stat.S_IRWXO
-    return (
-        stat.S_ISDIR(found.st_mode)
-        and found.st_uid == os.getuid()
-        and not found.st_mode & others  # a folder that others may write can be swapped by them
-    )
-
-
 @contextmanager
-def _os_errors_explained(path: Path) -> Iterator[None]:
+def _explain_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except LockTimeout:  # an OSError itself, by way of requests.RequestException
         raise
     except OSError as error:
-        raise _explained(error, path) from error
+        raise _explain(error, path) from error
 
 
-def _explained(error: OSError, path: Path) -> StoreError:
+def _explain(error: OSError, path: Path) -> StoreError:
     return StoreError(
-        f"the lock file {path} cannot be used ({error.strerror or type(error).__name__}). Nothing "
-        "was changed; see to it that this user can write there, on a disk that has file locks"
+        f"the lock file {path} cannot be used: {error.strerror or type(error).__name__}",
+        "nothing was changed; make sure that this user can write there, on a disk that has file "
+        "locks",
     )

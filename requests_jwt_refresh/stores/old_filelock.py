@@ -1,0 +1,112 @@
+"""What filelock before 3.30 lacks: forks, lock files that stay, no soft locks.
+
+Those versions hand a lock down to forked children, who can free it; those from 3.21 to 3.29, and
+all on Windows, delete the lock file when the lock is released; those from 3.24 on take a soft lock,
+which outlives its holder, where there is no other. They change no more, so that the descriptor can
+be taken from where they keep it. Delete this module, whole, when filelock's floor is above 3.29.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import filelock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_CREATE = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+
+# Held while a descriptor is locked and not yet noted below: no fork sees that. A handler of a
+# signal may fork or lock in the middle of it, hence reentrant.
+_gate = threading.RLock()
+_held: set[Any] = set()  # guarded by _gate
+
+
+def acquire(lock: Any, path: Path, timeout: float, poll_interval: float) -> None:
+    """Do what ``lock.acquire`` does. Raises filelock.Timeout; OSError, also for a soft lock."""
+    os.close(os.open(path, _CREATE, 0o600))  # they follow links, and the oldest know no mode
+    end = time.monotonic() + timeout
+    while not _try(lock):
+        if time.monotonic() >= end:
+            raise filelock.Timeout(str(path))
+        time.sleep(poll_interval)
+
+
+def release(lock: Any) -> None:
+    """Free the lock, if it is this process's, and keep its file."""
+    with _gate:
+        _held.discard(lock)
+        descriptor = _take_descriptor(lock)
+        if descriptor is not None:
+            _unlock(descriptor)
+
+
+def _try(lock: Any) -> bool:
+    with _gate:
+        try:
+            lock.acquire(blocking=False)
+        except filelock.Timeout:
+            return False
+        except NotImplementedError:  # what versions from 3.10 to 3.23 say of such a file system
+            raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS)) from None
+        if isinstance(lock, filelock.SoftFileLock):
+            lock.release()
+            raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+        _held.add(lock)
+        return True
+
+
+def _take_descriptor(lock: Any) -> int | None:
+    """Return the lock's descriptor, of which `lock` then knows no more."""
+    holder, name = lock, "_lock_file_fd"
+    if hasattr(lock, "_context"):  # from 3.11 on
+        holder, name = lock._context, "lock_file_fd"  # noqa: SLF001 - see above
+    descriptor: int | None = getattr(holder, name)
+    setattr(holder, name, None)
+    return descriptor
+
+
+def _unlock(descriptor: int) -> None:
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+    finally:
+        os.close(descriptor)
+
+
+def _close_gate() -> None:
+    _gate.acquire()
+
+
+def _open_gate() -> None:
+    with suppress(RuntimeError):  # a fork that had begun when this was imported has not closed it
+        _gate.release()
+
+
+def _drop_in_child() -> None:
+    global _gate  # noqa: PLW0603 - its holder may not exist in this process
+    _gate = threading.RLock()
+    for lock in _held:
+        descriptor = _take_descriptor(lock)
+        if descriptor is not None:
+            os.close(descriptor)  # without unlocking: the lock is the parent's
+    _held.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_close_gate, after_in_parent=_open_gate, after_in_child=_drop_in_child
+    )

@@ -1,0 +1,188 @@
+"""A file that its owner alone can read (0600 in 0700), written whole or not at all.
+
+What the operating system refuses is an OSError, as from `open`. What others could read or replace
+is UntrustedPath, with nothing read, written or deleted. On Windows the user's profile protects
+files; modes, owners and links are not looked at there.
+"""
+
+from __future__ import annotations
+
+import errno
+import glob
+import os
+import stat
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from requests_jwt_refresh import clock
+
+MODE = 0o600
+FOLDER_MODE = 0o700
+
+_MAX_LENGTH = 1024 * 1024  # characters; a longer file was not written here
+_MAX_TEMPORARY_AGE = 3600.0  # seconds; an older temporary file is from a write that was killed
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
+# Opening a pipe without a writer would wait for ever; a link was followed by `resolve`, or not.
+_READ_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
+class UntrustedPath(Exception):
+    """A file, link or folder that another user can read or replace.
+
+    `cause` and `remedy` are as those of a JWTRefreshError, which callers raise instead.
+    """
+
+    def __init__(self, cause: str, remedy: str) -> None:
+        super().__init__(cause, remedy)
+        self.cause, self.remedy = cause, remedy
+
+
+def resolve(path: Path) -> Path:
+    """Return where the file really is: its path may be the user's own link to it.
+
+    Raises UntrustedPath if another user owns a link on the way or can change the folder.
+    """
+    target = Path(os.path.realpath(path))
+    for each in {path, target}:
+        check_links(each)
+        check_folder(each.parent)
+    return target
+
+
+def check_links(path: Path) -> None:
+    """Raise UntrustedPath if `path` or a folder above it is a link that another user owns."""
+    if sys.platform == "win32":
+        return
+    for each in (path, *path.parents):
+        with suppress(FileNotFoundError):
+            found = each.lstat()
+            if stat.S_ISLNK(found.st_mode) and found.st_uid not in (os.geteuid(), 0):
+                raise UntrustedPath(
+                    f"{each} is another user's symbolic link, so it was not followed",
+                    "use a path of your own",
+                )
+
+
+def check_folder(folder: Path) -> None:
+    """Raise UntrustedPath if another user can put files into `folder`, or replace those there."""
+    if sys.platform == "win32":
+        return
+    with suppress(FileNotFoundError):
+        found = folder.stat()
+        is_foreign = found.st_uid not in (os.geteuid(), 0)
+        is_sticky = found.st_mode & stat.S_ISVTX  # others cannot replace our files
+        if is_foreign or (found.st_mode & _OTHERS_MAY_WRITE and not is_sticky):
+            raise UntrustedPath(
+                f"others can change the folder {folder}, so no secret is kept there",
+                f"use a folder of your own, or: chmod go-w {folder}",
+            )
+
+
+def is_private_folder(folder: Path) -> bool:
+    """Whether `folder` is a folder, no link to one, that this user alone can use.
+
+    Raises OSError if it cannot be looked at.
+    """
+    found = folder.lstat()
+    if sys.platform == "win32":
+        return stat.S_ISDIR(found.st_mode)
+    is_own = found.st_uid == os.geteuid() and not found.st_mode & _OTHERS
+    return stat.S_ISDIR(found.st_mode) and is_own
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make what is missing of `folder` and those above it, for this user alone. Raises OSError."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    for each in reversed(missing):
+        each.mkdir(mode=FOLDER_MODE, exist_ok=True)
+
+
+def read(path: Path) -> str | None:
+    """Return the text of a file, or None if there is none.
+
+    Raises UntrustedPath if it is no regular file, or not this user's alone; OSError.
+    """
+    try:
+        descriptor = os.open(path, _READ_FLAGS)
+    except FileNotFoundError:
+        return None
+    with os.fdopen(_check_file(descriptor, path), encoding="utf-8", errors="replace") as file:
+        return file.read(_MAX_LENGTH)
+
+
+def replace(path: Path, text: str, *, mode: int = MODE) -> None:
+    """Write `text` as it is (line ends, too), in one step, and see it onto the disk.
+
+    Readers, a crash and a full disk find the old text or the new one, whole. `mode` is that of the
+    file afterwards. The folder must exist. Raises OSError.
+    """
+    _sweep(path)
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    temporary = Path(name)  # mode 0600
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            if mode != MODE:
+                temporary.chmod(mode)
+            os.fsync(descriptor)
+        temporary.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+    _sync_folder(path.parent)
+
+
+def delete(path: Path) -> None:
+    """Delete a file, and see that onto the disk; no file is fine. Raises OSError."""
+    with suppress(FileNotFoundError):
+        path.unlink()
+        _sync_folder(path.parent)
+
+
+def _check_file(descriptor: int, path: Path) -> int:
+    """Return `descriptor` if it is a regular file of this user alone, or close it."""
+    try:
+        _check_status(os.fstat(descriptor), path)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _check_status(found: os.stat_result, path: Path) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise UntrustedPath(f"{path} is not a regular file", "move it away, or use another path")
+    if sys.platform == "win32":
+        return
+    if found.st_uid != os.geteuid() or found.st_mode & _OTHERS:
+        raise UntrustedPath(
+            f"others can read the file {path}, so it is not used",
+            f"if you changed that yourself: chmod 600 {path}; if not, clear it and log in again",
+        )
+
+
+def _sweep(path: Path) -> None:
+    """Delete the temporary files of writes that were killed: they hold old secrets."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        with suppress(OSError):
+            if clock.time() - left.stat().st_mtime > _MAX_TEMPORARY_AGE:
+                left.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    """See a changed name onto the disk; Windows does so by itself and opens no folders."""
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some file systems sync no folders
+            raise
+    finally:
+        os.close(descriptor)
