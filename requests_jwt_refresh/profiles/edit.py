@@ -9,13 +9,12 @@ from __future__ import annotations
 import json
 import os
 import stat
-import tempfile
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from requests_jwt_refresh.errors import ProfileError
 from requests_jwt_refresh.profiles.load import PATH_VARIABLE, Profiles, parse_toml
+from requests_jwt_refresh.stores import private_file
 from requests_jwt_refresh.stores.locking import file_lock, user_lock_path
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
     Body = list[tuple[Key | None, Item]]
 
-_LOCK_WAIT: Final = 10.0  # seconds
+LOCK_WAIT: Final = 10.0  # seconds
 _BYTE_ORDER_MARK: Final = "\ufeff"
 
 
@@ -37,7 +36,7 @@ def write_profile(path: Path, name: str, content: Mapping[str, Any], *, replace:
     another program is writing it.
     """
     path = Path(os.path.realpath(path))  # it may be the owner's own link, as to a repository
-    with file_lock(user_lock_path("profiles", str(path)), _LOCK_WAIT):
+    with file_lock(user_lock_path("profiles", str(path)), LOCK_WAIT):
         before = Profiles.read(path).content if path.exists() else {}
         if name in before and not replace:
             raise already_exists(path, name)
@@ -70,7 +69,7 @@ def _comparable(content: Mapping[str, Any]) -> str:
 
 
 def _edit(text: str, name: str, content: Mapping[str, Any]) -> str | None:
-    """Return the text with the profile in it, without a mark; None if tomlkit cannot read it."""
+    """Return the text with the profile in it, without a mark; None if tomlkit cannot do it."""
     import tomlkit
     from tomlkit.exceptions import TOMLKitError
 
@@ -81,6 +80,8 @@ def _edit(text: str, name: str, content: Mapping[str, Any]) -> str | None:
         document = tomlkit.parse(text)
         if name not in document:
             return _append(text, profile, line_end)
+        if tomlkit.dumps(document) != text:  # what it has not kept would be lost
+            return None
         is_in_place = _replace(document.body, name, tomlkit.parse(profile).body)
         text = tomlkit.dumps(document)
     except TOMLKitError:
@@ -157,18 +158,10 @@ def _tails(item: Item) -> list[list[Item]]:
 
 def _write(path: Path, text: str) -> None:
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o600
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as file:  # with the line ends that it had
-                file.write(text.encode())
-            Path(name).chmod(mode)
-            Path(name).replace(path)
-        except BaseException:
-            with suppress(OSError):
-                Path(name).unlink()
-            raise
+        private_file.make_private_folder(path.parent)
+        # Nothing in it is secret: a mode that its owner has chosen stays.
+        mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else private_file.MODE
+        private_file.replace(path, text, mode=mode)
     except OSError as error:
         raise ProfileError(
             f"{path} cannot be written ({error.strerror or type(error).__name__}), and nothing was "
