@@ -80,8 +80,6 @@ def _edit(text: str, name: str, content: Mapping[str, Any]) -> str | None:
         document = tomlkit.parse(text)
         if name not in document:
             return _append(text, profile, line_end)
-        if tomlkit.dumps(document) != text:  # what it has not kept would be lost
-            return None
         is_in_place = _replace(document.body, name, tomlkit.parse(profile).body)
         text = tomlkit.dumps(document)
     except TOMLKitError:
