@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import ssl
 import threading
-import time
 from collections.abc import Iterable, Mapping
 from copy import copy as shallow_copy
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -14,6 +13,7 @@ import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.cookies import extract_cookies_to_jar, get_cookie_header
 
+from requests_jwt_refresh import clock
 from requests_jwt_refresh.authorization import has_own_auth
 from requests_jwt_refresh.bodies import rewind, says_expired
 from requests_jwt_refresh.errors import JWTRefreshError
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.endpoints import Endpoint
     from requests_jwt_refresh.errors import RefreshRejected
     from requests_jwt_refresh.matching import Matcher
-    from requests_jwt_refresh.refresh.holding import Attempt
     from requests_jwt_refresh.refresh.refresher import Login, RefreshCallable
+    from requests_jwt_refresh.refresh.shared import Attempt
     from requests_jwt_refresh.stores.base import TokenStore
     from requests_jwt_refresh.tokens import Token
 
@@ -103,8 +103,6 @@ class JWTRefreshAdapter(HTTPAdapter, TakesRelativeURLs):
         "_refresh_timeout",
     ]
 
-    _takes_relative_urls = True
-
     def __init__(
         self,
         base_url: str,
@@ -127,21 +125,21 @@ class JWTRefreshAdapter(HTTPAdapter, TakesRelativeURLs):
             given = ", ".join(sorted(http_adapter_options))
             raise TypeError(f"the transport does the sending: give it {given} instead")
         self.base_url = validate_base(base_url, allow_http=allow_http)
-        self._endpoint = _checked_endpoint(refresh)
+        self._endpoint = _validate_endpoint(refresh)
         self._refresh_url = _refresh_url(refresh, self.base_url, allow_http=allow_http)
         self._origins = _origins(self.base_url, trusted_origins, allow_http=allow_http)
-        self._store = _checked_store(store) or _default_store(self.base_url)
+        self._store = _validate_store(store) or _default_store(self.base_url)
         self._when = when if when is not None else getattr(refresh, "when", any_401)
         if not callable(self._when) or self._when in (json_field, bearer_challenge, status):
             raise TypeError("when must be a matcher, e.g. status(401) or a callable on a Response")
-        self._login = _checked_callable("login", login)
-        self._on_refresh = _checked_callable("on_refresh", on_refresh)
-        self._on_logout = _checked_callable("on_logout", on_logout)
-        self.transport = _checked_transport(transport)
+        self._login = _validate_callable("login", login)
+        self._on_refresh = _validate_callable("on_refresh", on_refresh)
+        self._on_logout = _validate_callable("on_logout", on_logout)
+        self.transport = _validate_transport(transport)
         if refresh_session is not None and not isinstance(refresh_session, requests.Session):
             raise TypeError("refresh_session must be a requests.Session")
         self._refresh_session = refresh_session
-        self._refresh_timeout = _checked_timeout(refresh_timeout)
+        self._refresh_timeout = _validate_timeout(refresh_timeout)
         self._assemble()
 
     @classmethod
@@ -167,7 +165,7 @@ class JWTRefreshAdapter(HTTPAdapter, TakesRelativeURLs):
         self._assemble()
 
     def _assemble(self) -> None:
-        self._wire: SendOptions | None = None  # of the last request, for a refresh() in between
+        self._last_options: SendOptions | None = None  # for a refresh() between requests
         self._refresher = Refresher(
             self._endpoint,
             self._refresh_url,
@@ -178,7 +176,7 @@ class JWTRefreshAdapter(HTTPAdapter, TakesRelativeURLs):
             session=self._refresh_session,
             timeout=self._refresh_timeout,
         )
-        if self._takes_relative_urls:
+        if self.accepts_relative_urls:
             accept_relative_urls()
 
     def __repr__(self) -> str:
@@ -195,33 +193,33 @@ class JWTRefreshAdapter(HTTPAdapter, TakesRelativeURLs):
     ) -> Response:
         """Send `request`; if its token has expired, get another and send it again."""
         if origin_of(request.url) not in self._origins or has_own_auth(request):
-            return self._carry(request, stream, timeout, verify, cert, proxies)
-        options = (stream, timeout, verify, cert, proxies)
-        since = time.monotonic()
-        wire = SendOptions(verify, cert, proxies, self._ssl_context(), request.url)
+            return self._transport_send(request, stream, timeout, verify, cert, proxies)
+        given = (stream, timeout, verify, cert, proxies)
+        since = clock.monotonic()
+        options = SendOptions(verify, cert, proxies, self._ssl_context(), request.url)
         if verify is not False:  # what one request risks, a later refresh() does not
-            self._wire = wire
+            self._last_options = options
         try:
-            attempt = self._refresher.token_to_send(wire, since)
+            attempt = self._refresher.token_to_send(options, since)
         except JWTRefreshError as failure:
             raise failure.about(request, None) from failure.__cause__
-        response = self._carry(_with_token(request, attempt), *options)
+        response = self._transport_send(_with_token(request, attempt), *given)
         while may_match(self._when, response.status_code) and says_expired(
             response, self._when, request
         ):
             try:
-                better = self._refresher.replace(attempt, wire, since)
+                better = self._refresher.replace(attempt, options, since)
             except JWTRefreshError as failure:
                 raise failure.about(request, response) from failure.__cause__
             if better is None:
                 return response
-            if not _rewound(request):
-                self._refresher.note_no_refusal(better)
+            if not _rewind_or_warn(request):
+                self._refresher.note_accepted(better)
                 return response
             attempt, refused = better, response
-            response = self._carry(_resent(request, attempt, refused), *options)
+            response = self._transport_send(_for_resend(request, attempt, refused), *given)
             response.history = [*refused.history, refused]
-        self._refresher.note_no_refusal(attempt)
+        self._refresher.note_accepted(attempt)
         return response
 
     def close(self) -> None:
@@ -239,7 +237,7 @@ class JWTRefreshAdapter(HTTPAdapter, TakesRelativeURLs):
         """Store and use `token`, as after a login.
 
         Raises StoreError if the store does not take it (then nothing has changed), LockTimeout if
-        somebody else holds the store's lock for longer than `refresh_timeout`.
+        another program or thread holds the store's lock for longer than `refresh_timeout`.
         """
         self._refresher.set_token(token)
 
@@ -247,12 +245,26 @@ class JWTRefreshAdapter(HTTPAdapter, TakesRelativeURLs):
         """Forget the token here and in the store. Raises StoreError or LockTimeout."""
         self._refresher.clear_token()
 
-    def refresh(self) -> Token:
+    def refresh(self, refresh_token: str | None = None) -> Token:
         """Ask the server for a new token now, and return it.
 
-        Raises RefreshRejected, RefreshUnavailable or StoreError.
+        With a `refresh_token`, that one is traded in, and what comes of it is saved only if the
+        server takes it; until then the store keeps the login that it has.
+
+        Raises RefreshRejected, RefreshUnavailable or StoreError; InvalidToken for a refresh token
+        that cannot be sent.
         """
-        return self._refresher.force(self._usual_wire())
+        if refresh_token is not None:
+            return self._refresher.trade(refresh_token, self._usual_options())
+        return self._refresher.force(self._usual_options())
+
+    def reload(self) -> Token | None:
+        """Look into the store again if there is no token, and return the token in use, or None.
+
+        For a program that runs while its user logs in with another one. Raises StoreError.
+        """
+        self._refresher.reload()
+        return self._refresher.current()
 
     def valid_token(self, seconds: float = 0.0) -> Token:
         """Return a token whose access token lasts `seconds` more, refreshed if it has to be.
@@ -261,15 +273,15 @@ class JWTRefreshAdapter(HTTPAdapter, TakesRelativeURLs):
         than `seconds` it is returned all the same. Raises RefreshRejected if there is none and none
         can be had, RefreshUnavailable or StoreError.
         """
-        return self._refresher.valid(self._usual_wire(), seconds)
+        return self._refresher.valid(self._usual_options(), seconds)
 
     def prefixes(self) -> tuple[str, ...]:
         """Return the prefixes to mount this adapter on: one or two for each origin."""
         return tuple(prefix for origin in self._origins for prefix in origin.prefixes())
 
-    def _usual_wire(self) -> SendOptions:
+    def _usual_options(self) -> SendOptions:
         """Return how the last request went, or would go, for a refresh that is part of none."""
-        return self._wire or SendOptions.from_environment(self._refresh_url)._replace(
+        return self._last_options or SendOptions.from_environment(self._refresh_url)._replace(
             ssl_context=self._ssl_context()
         )
 
@@ -279,7 +291,7 @@ class JWTRefreshAdapter(HTTPAdapter, TakesRelativeURLs):
         context = getattr(pools, "connection_pool_kw", _NONE).get("ssl_context")
         return context if isinstance(context, ssl.SSLContext) else None
 
-    def _carry(self, request: PreparedRequest, *options: Any) -> Response:
+    def _transport_send(self, request: PreparedRequest, *options: Any) -> Response:
         send = super().send if self.transport is None else self.transport.send
         stream, timeout, verify, cert, proxies = options
         return send(
@@ -296,7 +308,7 @@ def _with_token(request: PreparedRequest, attempt: Attempt) -> PreparedRequest:
     return copy
 
 
-def _resent(request: PreparedRequest, attempt: Attempt, refused: Response) -> PreparedRequest:
+def _for_resend(request: PreparedRequest, attempt: Attempt, refused: Response) -> PreparedRequest:
     """Return the request once more, with a new token and with the cookies as the 401 left them."""
     copy = _with_token(request, attempt)
     before, jar = request._cookies, request.copy()._cookies  # noqa: SLF001 - as requests' auth does
@@ -312,7 +324,7 @@ def _resent(request: PreparedRequest, attempt: Attempt, refused: Response) -> Pr
     return copy
 
 
-def _rewound(request: PreparedRequest) -> bool:
+def _rewind_or_warn(request: PreparedRequest) -> bool:
     if rewind(request):
         return True
     logger.warning(
@@ -323,7 +335,7 @@ def _rewound(request: PreparedRequest) -> bool:
     return False
 
 
-def _checked_endpoint(refresh: Endpoint | RefreshCallable) -> Endpoint | RefreshCallable:
+def _validate_endpoint(refresh: Endpoint | RefreshCallable) -> Endpoint | RefreshCallable:
     if isinstance(refresh, type) or not (is_endpoint(refresh) or callable(refresh)):
         raise TypeError(
             "refresh must be an endpoint, e.g. JSONEndpoint('/auth/refresh'), or a callable "
@@ -332,7 +344,7 @@ def _checked_endpoint(refresh: Endpoint | RefreshCallable) -> Endpoint | Refresh
     return refresh
 
 
-def _checked_store(store: TokenStore | None) -> TokenStore | None:
+def _validate_store(store: TokenStore | None) -> TokenStore | None:
     if store is None:
         return None
     missing = [verb for verb in ("load", "save", "clear", "lock") if not hasattr(store, verb)]
@@ -349,13 +361,13 @@ def _default_store(base_url: str) -> TokenStore:
     return KeyringStore(str(origin_of(base_url)), "default")
 
 
-def _checked_callable(name: str, function: C) -> C:
+def _validate_callable(name: str, function: C) -> C:
     if function is not None and not callable(function):
         raise TypeError(f"{name} must be a function, not {type(function).__name__}")
     return function
 
 
-def _checked_timeout(seconds: float) -> float:
+def _validate_timeout(seconds: float) -> float:
     if not isinstance(seconds, (int, float)) or not 0 < seconds <= threading.TIMEOUT_MAX / 4:
         raise ValueError(
             "refresh_timeout must be a positive number of seconds: nothing here waits for ever"
@@ -363,8 +375,8 @@ def _checked_timeout(seconds: float) -> float:
     return float(seconds)
 
 
-def _checked_transport(transport: BaseAdapter | None) -> BaseAdapter | None:
-    transport = getattr(transport, "undressed", transport)  # under `run`: without its token
+def _validate_transport(transport: BaseAdapter | None) -> BaseAdapter | None:
+    transport = getattr(transport, "__wrapped__", transport)  # whose token would be another's
     if transport is not None and not isinstance(transport, BaseAdapter):
         raise TypeError("transport must be a requests adapter, e.g. CacheControlAdapter()")
     return transport

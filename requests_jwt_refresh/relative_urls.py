@@ -11,7 +11,7 @@ import copy
 import functools
 import re
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import requests
 
@@ -29,6 +29,8 @@ class TakesRelativeURLs:
     """Marks an adapter below whose ``base_url`` a session's relative URLs go."""
 
     base_url: str
+    accepts_relative_urls: ClassVar[bool] = True
+    """False in a class that is mounted on no session: then requests is left as it is."""
 
 
 def accept_relative_urls() -> None:

@@ -25,7 +25,7 @@ from requests_jwt_refresh.errors import (
 )
 from requests_jwt_refresh.profiles.load import TEXT_VARIABLE, Profiles
 from requests_jwt_refresh.profiles.schema import printable
-from requests_jwt_refresh.refresh.client import ClientSession, SendOptions, post
+from requests_jwt_refresh.refresh.client import ClientSession, SendOptions, send_request
 from requests_jwt_refresh.responses import parse_http_date
 from requests_jwt_refresh.tokens import Token
 from requests_jwt_refresh.urls import origin_of
@@ -179,7 +179,7 @@ def _endpoint(profile: Profile) -> Iterator[Finding]:
     before, deadline = time.time(), time.monotonic() + _PATIENCE
     try:
         with ClientSession(_PATIENCE, wire, cookies) as session:
-            reply = post(session, requests.Request("GET", url), wire, _PATIENCE)
+            reply = send_request(session, requests.Request("GET", url), wire, _PATIENCE)
     except RefreshUnavailable as error:
         is_over = time.monotonic() >= deadline
         if error.__cause__ is None:  # it did answer

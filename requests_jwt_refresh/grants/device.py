@@ -10,7 +10,7 @@ from requests.cookies import RequestsCookieJar
 from requests_jwt_refresh import clock
 from requests_jwt_refresh.errors import InvalidURL, RefreshRejected, RefreshUnavailable
 from requests_jwt_refresh.matching import find, parse_json
-from requests_jwt_refresh.refresh.client import ClientSession, post
+from requests_jwt_refresh.refresh.client import ClientSession, send_request
 from requests_jwt_refresh.responses import quote_list
 from requests_jwt_refresh.tokens import with_expiry
 from requests_jwt_refresh.urls import validate
@@ -87,7 +87,7 @@ def log_in_by_device(
     with ClientSession(seconds, options, cookies, restart_each_time=True) as session:
 
         def send(request: requests.Request, source: str) -> TokenResponse:
-            return post(session, request, options, seconds, source)
+            return send_request(session, request, options, seconds, source)
 
         code = _read_codes(login, send(login.ask(), "device authorization endpoint"))
         show(code)

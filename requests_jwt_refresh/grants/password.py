@@ -10,7 +10,7 @@ from requests.auth import HTTPBasicAuth
 from requests.cookies import RequestsCookieJar
 
 from requests_jwt_refresh.errors import RefreshRejected
-from requests_jwt_refresh.refresh.client import ClientSession, post
+from requests_jwt_refresh.refresh.client import ClientSession, send_request
 from requests_jwt_refresh.tokens import with_expiry
 
 if TYPE_CHECKING:
@@ -80,4 +80,4 @@ def log_in(
     """
     with ClientSession(seconds, options, RequestsCookieJar()) as session:
         request = login.ask(username, password)
-        return login.read(post(session, request, options, seconds, "login endpoint"))
+        return login.read(send_request(session, request, options, seconds, "login endpoint"))

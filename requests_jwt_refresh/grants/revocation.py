@@ -9,7 +9,7 @@ import requests
 from requests.cookies import RequestsCookieJar
 
 from requests_jwt_refresh.errors import RefreshUnavailable
-from requests_jwt_refresh.refresh.client import ClientSession, post
+from requests_jwt_refresh.refresh.client import ClientSession, send_request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +51,7 @@ class Logout:
 def log_out(logout: Logout, token: Token, options: SendOptions, seconds: float) -> None:
     """Tell the server. Raises RefreshUnavailable unless it agrees within `seconds`."""
     with ClientSession(seconds, options, RequestsCookieJar()) as session:
-        response = post(session, logout.ask(token), options, seconds, "logout endpoint")
+        response = send_request(session, logout.ask(token), options, seconds, "logout endpoint")
     if not 200 <= response.status < 300:  # noqa: PLR2004 - success (RFC 9110 §15.3)
         raise RefreshUnavailable(
             f"the logout endpoint answered {response.status}",

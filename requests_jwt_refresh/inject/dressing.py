@@ -24,7 +24,7 @@ from requests_jwt_refresh.adapter import JWTRefreshAdapter
 from requests_jwt_refresh.errors import JWTRefreshError, StoreError
 from requests_jwt_refresh.profiles.load import PATH_VARIABLE, Profiles, default_path, is_set_up
 from requests_jwt_refresh.refresh.client import ClientSession
-from requests_jwt_refresh.refresh.refresher import THREAD
+from requests_jwt_refresh.refresh.single_flight import THREAD_NAME
 from requests_jwt_refresh.urls import origin_of
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class DressedAdapter(JWTRefreshAdapter):
     """The adapter of one profile, for programs that know nothing of it."""
 
     needs_profiles: ClassVar[bool] = True  # somebody has asked for tokens: say so if there are none
-    _takes_relative_urls = False  # they stay the error that they are
+    accepts_relative_urls = False  # they stay the error that they are
     errand: Errand
 
     def __init__(self, profile: Profile) -> None:
@@ -108,7 +108,7 @@ class DressedAdapter(JWTRefreshAdapter):
         """Send `request` with the profile's token; without it if there is none to be had."""
         options = (stream, timeout, verify, cert, proxies)
         if self.leaves_alone(request):
-            return self._carry(request, *options)
+            return self._transport_send(request, *options)
         try:
             self._look_for_token()
             response = super().send(request, *options)
@@ -117,7 +117,11 @@ class DressedAdapter(JWTRefreshAdapter):
                 raise
             self._say(error)
             # With an answer it was the refresh that failed, without one nothing has been sent.
-            return self._carry(request, *options) if error.response is None else error.response
+            return (
+                self._transport_send(request, *options)
+                if error.response is None
+                else error.response
+            )
         if response.status_code == 401:  # noqa: PLR2004 - RFC 9110 §15.5.2
             self._say_if_logged_out()
         return response
@@ -126,7 +130,7 @@ class DressedAdapter(JWTRefreshAdapter):
         """Look into the store where there is no token: somebody may have logged in meanwhile."""
         if self.profile.name in _looked:
             if self.token is None:
-                self._refresher.look_again()
+                self.reload()
             return
         _looked.add(self.profile.name)
         with _forks_waiting():  # the first time much is imported
@@ -134,12 +138,12 @@ class DressedAdapter(JWTRefreshAdapter):
 
             self._refresher.current()
 
-    def _carry(self, request: PreparedRequest, *options: Any) -> Response:
+    def _transport_send(self, request: PreparedRequest, *options: Any) -> Response:
         errand = self.errand
         errand.sent += 1
         try:
             if errand.beneath is None:
-                return super()._carry(request, *options)
+                return super()._transport_send(request, *options)
             errand.carried = request
             return errand.beneath(request, **errand.options)  # no option more than were given
         except JWTRefreshError as error:
@@ -238,6 +242,12 @@ class Dressed(BaseAdapter):
         session = self.__dict__["_session"]
         for each in refused if session is not None else ():
             extract_cookies_to_jar(session.cookies, each.request, each.raw)
+
+    @property
+    def __wrapped__(self) -> BaseAdapter:
+        """The session's own adapter: what an adapter of ours that is mounted by hand sends with."""
+        own: BaseAdapter = self.__dict__["undressed"]
+        return own
 
     def close(self) -> None:
         """Close the session's own adapter."""
@@ -376,7 +386,7 @@ class _NotOurs(logging.Filter):
     loggers = ("filelock", "urllib3.connection", "urllib3.connectionpool", "urllib3.util.retry")
 
     def filter(self, _record: logging.LogRecord) -> bool:
-        return threading.current_thread().name != THREAD
+        return threading.current_thread().name != THREAD_NAME
 
 
 class _OnStderr(logging.Handler):

@@ -5,33 +5,33 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class _Holding:
-    """A handler that notes a SIGTERM and, when the block is over, lets it through."""
+class _Deferral:
+    """A handler that notes a SIGTERM and, when the block has ended, lets it through."""
 
     def __init__(self) -> None:
         self._process = os.getpid()
-        self.came = False
-        self.over = False
+        self.has_come = False
+        self.has_ended = False
 
     def is_idle(self) -> bool:
         """Whether it holds nothing back: left behind by a Ctrl-C, or inherited by a child."""
-        return self.over or os.getpid() != self._process
+        return self.has_ended or os.getpid() != self._process
 
     def __call__(self, _number: int, _frame: object) -> None:
-        self.came = True
+        self.has_come = True
         if self.is_idle():
             _deliver()
 
 
 @contextmanager
-def sigterm_held_back() -> Iterator[None]:
+def defer_sigterm() -> Iterator[None]:
     """Deliver a SIGTERM only after the ``with`` block.
 
     Between the server's answer and the store's save, it would cost the login. Only the main thread
@@ -41,16 +41,18 @@ def sigterm_held_back() -> Iterator[None]:
     if not _would_kill_at_once():
         yield
         return
-    holding = _Holding()
+    deferral = _Deferral()
     try:
-        signal.signal(signal.SIGTERM, holding)
+        with suppress(ValueError):  # in a sub-interpreter no handler can be set
+            signal.signal(signal.SIGTERM, deferral)
         yield
     finally:
         # First of all: a Ctrl-C may keep the next line from running. The handler then stays, and
         # lets every SIGTERM through.
-        holding.over = True
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        if holding.came:
+        deferral.has_ended = True
+        with suppress(ValueError):
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        if deferral.has_come:
             _deliver()
 
 
@@ -58,7 +60,7 @@ def _would_kill_at_once() -> bool:
     if threading.current_thread() is not threading.main_thread():
         return False
     handler = signal.getsignal(signal.SIGTERM)
-    return handler is signal.SIG_DFL or (isinstance(handler, _Holding) and handler.is_idle())
+    return handler is signal.SIG_DFL or (isinstance(handler, _Deferral) and handler.is_idle())
 
 
 def _deliver() -> None:

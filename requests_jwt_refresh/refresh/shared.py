@@ -1,0 +1,65 @@
+"""What all adapters on an equal store share: the three things that are the state of a refresh."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakValueDictionary
+
+from requests_jwt_refresh.refresh.limits import Cooldown, LoopGuard
+from requests_jwt_refresh.refresh.single_flight import SingleFlight
+from requests_jwt_refresh.refresh.token_cache import Memory
+
+if TYPE_CHECKING:
+    from requests_jwt_refresh.stores.base import TokenStore
+    from requests_jwt_refresh.tokens import Token
+
+
+class Attempt(NamedTuple):
+    """What a request is sent with.
+
+    `asked` says whether the server has been asked for a token on behalf of this request, which
+    happens once at the most.
+    """
+
+    token: Token | None
+    asked: bool
+    resends: int = 0
+
+
+class Shared:
+    """What all adapters on an equal store share."""
+
+    def __init__(self) -> None:
+        self.memory = Memory()
+        self.flight: SingleFlight[Attempt] = SingleFlight()
+        self.cooldown: Cooldown | None = None
+        self.loop_guard = LoopGuard()
+
+    def forget_failures(self) -> None:
+        """Start afresh: there was a login or a logout."""
+        self.cooldown, self.loop_guard = None, LoopGuard()
+
+
+_shared: WeakValueDictionary[Any, Shared] = WeakValueDictionary()
+_mutex = threading.Lock()  # guards _shared
+
+
+def shared_by(store: TokenStore) -> Shared:
+    """Return what all adapters on a store equal to `store` share."""
+    key: Any = store if getattr(store, "__hash__", None) else id(store)
+    with _mutex:
+        return _shared.setdefault(key, Shared())
+
+
+def _renew_locks_in_child() -> None:
+    """Replace the locks in a forked child: the threads that held them do not exist there."""
+    global _mutex  # noqa: PLW0603 - one for the process
+    _mutex = threading.Lock()
+    for each in list(_shared.values()):
+        each.memory.mutex = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_locks_in_child)

@@ -1,0 +1,342 @@
+"""One call at a time: the first to ask leads, all others wait and share what comes of it.
+
+          joined              its thread begins         returns or raises
+    IDLE -------> QUEUED -----------------> RUNNING ----------------------> FINISHED
+                                             |   ^
+                            run_in_leader()  |   |  the leader has done it
+                                             v   |
+                                           LOGGING_IN --------------------> ABANDONED
+                                                         the leader left
+
+IDLE is a flight without a call. A call that is FINISHED or ABANDONED makes it idle again.
+
+What is called has a thread of its own, which the end of the program waits for: neither Ctrl-C in
+the leader nor the end of the program loses an answer that is on its way. What may ask a person (a
+login) is handed back to the leader.
+
+Invariants, which the tests try with every interleaving of two and three threads, and with an
+exception at every line of a leader and a follower:
+
+1. A call takes the flight by one ``dict.setdefault``, one step for all other threads.
+2. Only the call's own thread changes its state and ends it. Python runs signal handlers in the main
+   thread alone, so no Ctrl-C can tear that.
+3. Leaders and followers hold no lock that another thread waits for. A follower waits on a bare lock
+   of its own, and a leader on a queue of its own: each wait is one step.
+4. What comes of a call is there before its state says so, the flight is free before anybody wakes,
+   and no lock is held meanwhile.
+5. A queued call whose leader was interrupted before its thread began is begun by whichever waiter
+   notices. Several threads may be started for it: the first to take its claim runs it.
+6. A leader that goes, however it goes, says so; what it would have done last (`afterwards`) is then
+   done by the call's thread. It is done once.
+7. Nobody is known by the identifier of a thread, which the system gives to another one later. What
+   runs on behalf of a call is known by its context (PEP 567).
+8. In a forked child the call's thread does not exist: the call is abandoned there, and whoever
+   waited for it takes the lead.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import os
+import threading
+import weakref
+from _thread import start_new_thread
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
+from itertools import starmap
+from queue import Empty, SimpleQueue
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+THREAD_NAME: Final = "jwt-refresh"  # of the threads that calls run in
+QUEUED_GRACE: Final = 0.05  # seconds that a thread may take to begin, before another is started
+LEADER_GRACE: Final = 1.0  # seconds that a leader may take to begin with what comes afterwards
+_EXIT_POLL: Final = 0.1  # seconds between two looks whether the program is ending
+_SLOT: Final = "call"  # the one key of a flight's dict
+_LEFT: Final = None  # what a leader says last
+_LONG: Final = 1e6  # seconds; every lock and queue takes that for a timeout
+
+
+class State(Enum):
+    """Where a call is; see the diagram above."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    LOGGING_IN = "logging in"
+    FINISHED = "finished"
+    ABANDONED = "abandoned"
+
+
+class LeaderLeft(BaseException):
+    """The leader was interrupted before it did what it was asked to.
+
+    No Exception, so that nothing on its way takes it for a failure of `work`.
+    """
+
+
+class SingleFlight(Generic[T]):
+    """A place for one call at a time."""
+
+    def __init__(self) -> None:
+        self._slot: dict[str, Call[T]] = {}
+        _flights.add(self)
+
+    @property
+    def call(self) -> Call[T] | None:
+        """The call under way, None if the flight is idle."""
+        return self._slot.get(_SLOT)
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for a call that another thread leads."""
+        call = self.call
+        return 0 if call is None else call.followers
+
+    def is_inside(self) -> bool:
+        """Whether this code runs on behalf of the call under way, and must not wait for it."""
+        call = self.call
+        return call is not None and any(call is each for each in _inside.get())
+
+    def join(self, work: Callable[[Call[T]], T], seconds: float) -> Call[T]:
+        """Lead a call that does `work`, or wait for the one under way; return it when it has ended.
+
+        It is the caller's own call if its ``work`` is `work`. Raises TimeoutError after `seconds`;
+        the call goes on then, for those who come next.
+        """
+        mine = Call(work, self._slot)
+        try:
+            try:
+                call = self._slot.setdefault(_SLOT, mine)
+                if call is mine:
+                    mine.start()
+                    mine.lead(seconds)
+                else:
+                    call.follow(seconds)
+            finally:
+                mine.to_thread.put(_LEFT)
+        finally:
+            mine.to_thread.put(_LEFT)  # once more, should an exception have hit the line above
+        return call
+
+    def abandon(self) -> None:
+        """Give up the call under way: its thread does not exist in this process."""
+        call = self._slot.pop(_SLOT, None)
+        if call is not None:
+            call.end(State.ABANDONED)
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[T]):
+    """What came of a function: a value, or what it raised."""
+
+    value: T | None = None
+    failure: BaseException | None = None
+
+    def get(self) -> T:
+        """Return the value, or raise the failure."""
+        if self.failure is not None:
+            raise self.failure
+        return cast("T", self.value)
+
+
+class _Afterwards(NamedTuple):
+    calls: starmap[object]  # of one call
+    on_error: Callable[[Exception], object]
+
+
+class Call(Generic[T]):
+    """One call: what it does, where it is, and what came of it."""
+
+    def __init__(
+        self, work: Callable[[Call[T]], T], slot: dict[str, Call[T]] | None = None
+    ) -> None:
+        self.work = work
+        self.state = State.QUEUED  # written by the call's own thread alone
+        self.outcome: Outcome[T] | None = None  # there before the state is FINISHED
+        self.to_thread: SimpleQueue[Any] = SimpleQueue()  # outcomes of tasks; _LEFT at the end
+        self._to_leader: SimpleQueue[Any] = SimpleQueue()  # tasks; None when the call has ended
+        self._slot = {} if slot is None else slot
+        self._claim = threading.Lock()  # taken by the thread that runs the call, never released
+        self._gates: list[threading.Lock] = []  # closed locks, one a follower; opened at the end
+        self._has_thread = True  # False: it runs in the leader's, since no thread could be started
+        self._afterwards: _Afterwards | None = None
+
+    @property
+    def followers(self) -> int:
+        """How many other threads wait for it."""
+        return len(self._gates)
+
+    def has_ended(self) -> bool:
+        """Whether it is finished or abandoned."""
+        return self.state is State.FINISHED or self.state is State.ABANDONED
+
+    # For `work`, in the call's own thread
+
+    def run_in_leader(self, function: Callable[[], R]) -> R:
+        """Have the leader call `function`; return what it returns, or raise what it raises.
+
+        Raises LeaderLeft if there is no leader any more, or if the program is ending.
+        """
+        if not self._has_thread:
+            return function()
+        self.state = State.LOGGING_IN
+        self._to_leader.put(function)
+        outcome = self._receive()
+        if outcome is _LEFT:
+            raise LeaderLeft
+        self.state = State.RUNNING
+        return cast("R", outcome.get())
+
+    def afterwards(
+        self,
+        function: Callable[[Any], object],
+        argument: object,
+        on_error: Callable[[Exception], object],
+    ) -> None:
+        """Have `function` called once, when the waiters are awake: by the leader if it is there.
+
+        `on_error` is given what it raises. That the step which takes it up also calls it is what
+        starmap is for: there is no moment in which it is taken up and not yet called.
+        """
+        self._afterwards = _Afterwards(starmap(function, iter([(argument,)])), on_error)
+
+    # For the leader
+
+    def start(self) -> None:
+        """Start a thread that runs the call, unless another one does."""
+        thread = threading.Thread(
+            target=contextvars.copy_context().run, args=(self._run,), name=THREAD_NAME, daemon=False
+        )
+        try:
+            if threading.current_thread() is threading.main_thread():
+                # Thread.start() waits, in Python code that a Ctrl-C can tear: not in this thread.
+                start_new_thread(self._launch, (thread,))
+            else:
+                thread.start()
+        except RuntimeError:  # out of threads, or Python is shutting down
+            self._has_thread = False
+            self._run()
+
+    def lead(self, seconds: float) -> None:
+        """Wait for the end, and do what is asked of the leader. Raises TimeoutError."""
+        end = monotonic() + seconds
+        while True:
+            try:
+                task = self._to_leader.get(timeout=max(end - monotonic(), 0.0))
+            except Empty:
+                raise TimeoutError from None
+            if task is None:
+                break
+            self.to_thread.put(self._try(task))
+        self._do_afterwards()
+
+    def _try(self, task: Callable[[], R]) -> Outcome[R]:
+        """Call `task` on behalf of this call; what is no Exception goes through."""
+        mark = _inside.set((*_inside.get(), self))
+        try:
+            return Outcome(task())
+        except Exception as failure:  # noqa: BLE001 - it is the call's, and raised there
+            return Outcome(failure=failure)
+        finally:
+            _inside.reset(mark)
+
+    def _do_afterwards(self) -> None:
+        if self._afterwards is not None:
+            try:
+                next(self._afterwards.calls, None)
+            except Exception as error:  # noqa: BLE001 - as documented
+                self._afterwards.on_error(error)
+
+    # For a follower
+
+    def follow(self, seconds: float) -> None:
+        """Wait for the end. Raises TimeoutError."""
+        gate = threading.Lock()
+        gate.acquire()
+        self._gates.append(gate)
+        end = monotonic() + seconds
+        while not self.has_ended():
+            left = end - monotonic()
+            if left <= 0:
+                raise TimeoutError
+            if self.state is not State.QUEUED:
+                gate.acquire(timeout=left)
+            elif not gate.acquire(timeout=min(left, QUEUED_GRACE)) and self.state is State.QUEUED:
+                self.start()  # its leader was interrupted before it could
+
+    # The call's own thread
+
+    def _launch(self, thread: threading.Thread) -> None:
+        try:
+            thread.start()
+        except RuntimeError:
+            self._run()
+
+    def _run(self) -> None:
+        if not self._claim.acquire(blocking=False):
+            return
+        mark = _inside.set((*_inside.get(), self))
+        self.state, state = State.RUNNING, State.FINISHED
+        try:
+            self.outcome = Outcome(self.work(self))
+        except LeaderLeft:
+            state = State.ABANDONED
+        except BaseException as failure:  # noqa: BLE001 - whatever it is, the waiters must wake
+            self.outcome = Outcome(failure=failure)
+        self.end(state)
+        _inside.reset(mark)
+        if self._has_thread and self._afterwards is not None:
+            with suppress(Empty):
+                self.to_thread.get(timeout=LEADER_GRACE)
+            self._do_afterwards()
+
+    def _receive(self) -> Any:
+        """Return what the leader sends."""
+        while True:
+            try:
+                return self.to_thread.get(timeout=_EXIT_POLL)
+            except Empty:
+                if not threading.main_thread().is_alive():
+                    return _LEFT  # the program is ending, and waits for this thread
+
+    def end(self, state: State) -> None:
+        """Free the flight and wake everybody; for the call's own thread."""
+        self.state = state
+        if self._slot.get(_SLOT) is self:
+            del self._slot[_SLOT]
+        while self._gates:
+            self._gates.pop().release()
+        self._to_leader.put(None)
+
+
+def shield(function: Callable[[], T]) -> T:
+    """Call `function` where no Ctrl-C can tear it, and return what it returns.
+
+    If this thread is interrupted meanwhile, `function` comes to its end all the same.
+    """
+    call: Call[T] = Call(lambda _: function())
+    call.start()
+    call.lead(_LONG)
+    return cast("Outcome[T]", call.outcome).get()
+
+
+_inside: contextvars.ContextVar[tuple[Call[Any], ...]] = contextvars.ContextVar(
+    "requests_jwt_refresh.inside", default=()
+)
+_flights: weakref.WeakSet[SingleFlight[Any]] = weakref.WeakSet()
+
+
+def _abandon_in_child() -> None:
+    for flight in list(_flights):
+        flight.abandon()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_abandon_in_child)

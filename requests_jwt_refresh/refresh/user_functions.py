@@ -1,0 +1,60 @@
+"""Calling what the user gave: a callable endpoint, a login, a callback."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from typing import TYPE_CHECKING
+
+import requests
+
+from requests_jwt_refresh.errors import (
+    ReentrantRefresh,
+    RefreshRejected,
+    RefreshUnavailable,
+    StoreError,
+)
+from requests_jwt_refresh.tokens import Token, with_expiry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+logger = logging.getLogger("requests_jwt_refresh")
+
+
+def call_user_function(what: str, function: Callable[..., Token], *args: object) -> Token:
+    """Call a user's function for a token; whatever it raises becomes one of our errors."""
+    try:
+        token = function(*args)
+    except (RefreshRejected, RefreshUnavailable, StoreError, ReentrantRefresh):
+        raise
+    except Exception as error:  # noqa: BLE001 - a user's function may raise anything
+        description, cause = describe(error), without_urls(error)
+    else:
+        if isinstance(token, Token) and token.access is not None:
+            return with_expiry(token)
+        kind = "Token without an access token" if isinstance(token, Token) else type(token).__name__
+        raise RefreshUnavailable(f"{what} returned a {kind}", "return a Token")
+    raise RefreshUnavailable(
+        f"{what} failed with {description}",
+        "the tokens are kept; to say that the server refused, raise RefreshRejected",
+    ) from cause
+
+
+def without_urls(error: Exception) -> Exception | None:
+    """Return the error as a cause to show; requests' own repeat the URL, where a token may be."""
+    return None if isinstance(error, requests.RequestException) else error
+
+
+def describe(error: Exception) -> str:
+    """Return what an error is without its text."""
+    answer = getattr(error, "response", None)
+    status = f" ({answer.status_code})" if isinstance(answer, requests.Response) else ""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{type(error).__name__}{status} at {frames[-1].name}, line {frames[-1].lineno}"
+
+
+def log_callback_error(callback: Callable[..., object], error: Exception) -> None:
+    # Neither its text nor its repr or traceback: a callback is given tokens.
+    name = getattr(callback, "__qualname__", type(callback).__name__)
+    logger.error("%s raised %s", name, type(error).__name__)
