@@ -33,6 +33,7 @@ from requests_jwt_refresh import (
     mount,
 )
 from requests_jwt_refresh.testing import AuthServer, Headers, Redirect
+from tests.support.waits import WAIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
     from requests_jwt_refresh import Endpoint
 
-WAIT = 20.0  # seconds; only ever passed by a failing test
+
 API = "https://api.example.com"
 BASE = f"{API}/v1"
 ACCESS, REFRESH = "access-secret", "refresh-secret"
