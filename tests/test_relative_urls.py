@@ -23,6 +23,7 @@ from requests_jwt_refresh import (
 )
 from requests_jwt_refresh.relative_urls import accept_relative_urls
 from requests_jwt_refresh.testing import Redirect
+from tests.support.sessions import plain_session
 from tests.support.waits import WAIT
 
 if TYPE_CHECKING:
@@ -60,12 +61,6 @@ def session(server: AuthServer) -> Iterator[requests.Session]:
     with plain_session() as session:
         session.mount(f"{server.url}/", make_adapter(server))
         yield session
-
-
-def plain_session() -> requests.Session:
-    session = requests.Session()
-    session.trust_env = False  # no proxies and no netrc of whoever runs the tests
-    return session
 
 
 def make_adapter(server: AuthServer, path: str = "/v1") -> JWTRefreshAdapter:
