@@ -20,7 +20,7 @@ from requests_jwt_refresh.errors import JWTRefreshError
 from requests_jwt_refresh.matching import any_401, bearer_challenge, json_field, may_match, status
 from requests_jwt_refresh.refresh.client import SendOptions
 from requests_jwt_refresh.refresh.refresher import Refresher, is_endpoint
-from requests_jwt_refresh.relative_urls import TakesRelativeURLs, accept_relative_urls
+from requests_jwt_refresh.relative_urls import AcceptsRelativeURLs, accept_relative_urls
 from requests_jwt_refresh.urls import (
     Origin,
     has_scheme,
@@ -53,7 +53,7 @@ logger = logging.getLogger("requests_jwt_refresh")
 _NONE: Final[Mapping[str, Any]] = {}
 
 
-class JWTRefreshAdapter(HTTPAdapter, TakesRelativeURLs):
+class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
     """A transport adapter that keeps a JWT fresh.
 
     Args:

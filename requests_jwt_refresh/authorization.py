@@ -1,15 +1,60 @@
-"""Whose Authorization header is it: ours to replace, or the caller's own."""
+"""How a request carries a token, and whose Authorization header it is.
+
+The only module that knows the scheme: how it is written, recognised and stripped.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 import requests
 from requests.auth import AuthBase, HTTPBasicAuth
 from requests.utils import get_netrc_auth
 
 if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
     from requests import PreparedRequest, Response
+
+# RFC 6750 §2.1. Scheme names are case-insensitive (RFC 9110 §11.1), but several servers compare
+# them exactly.
+BEARER: Final = "Bearer"
+
+
+@dataclass(frozen=True)
+class Header:
+    """A header that carries a token, and the scheme that is written before it."""
+
+    name: str = "Authorization"
+    scheme: str = BEARER
+
+    def write(self, headers: MutableMapping[str, str], secret: str) -> None:
+        """Set the header in `headers`, in place of one that is there."""
+        headers[self.name] = f"{self.scheme} {secret}"
+
+
+AUTHORIZATION: Final = Header()
+"""``Authorization: Bearer``, where requests carry their token (RFC 6750 §2.1)."""
+
+
+def is_bearer(scheme: str) -> bool:
+    """Whether `scheme` is the name of the Bearer scheme, in any case (RFC 9110 §11.1)."""
+    return scheme.lower() == BEARER.lower()
+
+
+def starts_with_bearer(value: str) -> bool:
+    """Whether `value` has the name of the scheme and a space before the token."""
+    scheme, space, _ = value.partition(" ")
+    return bool(space) and is_bearer(scheme)
+
+
+def strip_bearer(value: str) -> str:
+    """Return the token in `value` without the scheme before it, which some servers write.
+
+    No token has a space in it (RFC 6750 §2.1), so that nothing else can be meant.
+    """
+    return value.partition(" ")[2].strip() if starts_with_bearer(value) else value
 
 
 class _Anonymous(AuthBase):
@@ -28,7 +73,7 @@ class _Anonymous(AuthBase):
 
 
 anonymous = _Anonymous()
-"""``session.get(url, auth=anonymous)``: this request goes without a token, never refreshed."""
+"""``session.get(url, auth=anonymous)``: this request has no token and is never refreshed."""
 
 
 def has_own_auth(request: PreparedRequest) -> bool:
@@ -42,21 +87,19 @@ def has_own_auth(request: PreparedRequest) -> bool:
         for hook in request.hooks.get("response", ())
     ):
         return True
-    header = _header(request)
+    header = _read_header(request)
     if header is None:
         return False
-    if header.partition(" ")[0].lower() == "bearer":
-        return False
-    return not is_from_netrc(request)
+    return not is_bearer(header.partition(" ")[0]) and not is_from_netrc(request)
 
 
 def is_from_netrc(request: PreparedRequest) -> bool:
     """Whether the Authorization header is the one that requests takes from netrc."""
-    return _header(request) == _netrc_header(request)
+    return _read_header(request) == _netrc_header(request)
 
 
-def _header(request: PreparedRequest) -> str | None:
-    value: str | bytes | None = request.headers.get("Authorization")
+def _read_header(request: PreparedRequest) -> str | None:
+    value: str | bytes | None = request.headers.get(AUTHORIZATION.name)
     return value.decode("latin-1") if isinstance(value, bytes) else value
 
 
@@ -67,4 +110,4 @@ def _netrc_header(request: PreparedRequest) -> str | None:
         return None
     blank = requests.PreparedRequest()
     blank.prepare_headers({})
-    return _header(HTTPBasicAuth(*login)(blank))
+    return _read_header(HTTPBasicAuth(*login)(blank))

@@ -16,33 +16,33 @@ if TYPE_CHECKING:
 
     from requests import PreparedRequest, Response
 
-MATCH_BYTES = 16 * 1024  # how much of an answer's body a matcher may see
-KEEP_BYTES = 1024 * 1024  # how much of a 401's body is kept when its connection is let go
+MATCH_BYTES = 16 * 1024  # how much of a response's body a matcher may see
+KEEP_BYTES = 1024 * 1024  # how much of a 401's body is kept when its connection is released
 
 
 def says_expired(
     response: Response, matcher: Callable[[Response], bool], request: PreparedRequest
 ) -> bool:
-    """Ask `matcher` about the response to `request`, and if it says yes let the connection go.
+    """Ask `matcher` about the response to `request`; if it says yes, release the connection.
 
-    Either way the caller's view of the body stays whole, streamed or not. The matcher gets a twin
+    Either way the caller's view of the body stays whole, streamed or not. The matcher gets a copy
     of the response that sees at most MATCH_BYTES of the body.
     """
     raw = response.raw
-    if not isinstance(raw, HTTPResponse):  # a transport of another kind: nothing to hold or keep
+    if not isinstance(raw, HTTPResponse):  # a transport of another kind: no connection to release
         return bool(matcher(response))
     body = _Body(raw, request)
     try:
-        expired = bool(matcher(_twin(response, body)))
+        expired = bool(matcher(_copy_for_matcher(response, body)))
     except BaseException:
         body.close()
         raise
-    response.raw = body.kept() if expired else body.put_back()
+    response.raw = body.keep() if expired else body.put_back()
     return expired
 
 
 def can_be_resent(request: PreparedRequest) -> bool:
-    """Whether the body can be sent once more, whole; generators and their like cannot."""
+    """Whether the body can be sent once more, whole; that of a generator cannot."""
     body = request.body
     if body is None or isinstance(body, (str, bytes, bytearray, memoryview)):
         return True
@@ -50,7 +50,7 @@ def can_be_resent(request: PreparedRequest) -> bool:
 
 
 def rewind(request: PreparedRequest) -> bool:
-    """Put a file body back to where the caller had it; False if it will not go."""
+    """Seek a file body to where the caller had it; return False if the body cannot be resent."""
     if not can_be_resent(request):
         return False
     if request._body_position is None or not hasattr(request.body, "seek"):  # noqa: SLF001 - rewind_body's own mark
@@ -62,34 +62,34 @@ def rewind(request: PreparedRequest) -> bool:
     return True
 
 
-def _twin(response: Response, body: _Body) -> Response:
-    twin = requests.Response()
-    twin.__dict__.update(response.__dict__)  # copy.copy() would read the body to the end
-    twin.raw = body.response(_Peek(body), whole=False)
-    return twin
+def _copy_for_matcher(response: Response, body: _Body) -> Response:
+    copy = requests.Response()
+    copy.__dict__.update(response.__dict__)  # copy.copy() would read the body to the end
+    copy.raw = body.make_response(_Peek(body), whole=False)
+    return copy
 
 
 class _Body:
     """The body of a response, as far as it has been read, and the connection it comes over.
 
-    After a request that carried a body, the connection is closed once the answer matched: a server
-    that refuses an upload unread promises keep-alive and then hangs up, and whoever got that
-    connection next would run into it. So it is held until then; urllib3 would hand it back to the
-    pool as soon as the answer is read to its end.
+    After a request that carried a body, the connection is closed once the response matched: a
+    server that refuses an upload unread promises keep-alive and then hangs up, and the next request
+    on that connection would fail. So it is held until then; urllib3 would return it to the pool as
+    soon as the body is read to its end.
     """
 
     def __init__(self, raw: HTTPResponse, request: PreparedRequest) -> None:
         self.raw = raw
         self._method = request.method
-        self.seen = b""
+        self.data = b""
         self.failure: HTTPError | None = None
         self._held = raw._connection if request.body is not None else None  # noqa: SLF001 - no public way to hold it
         if self._held is not None:
-            raw._connection = None  # noqa: SLF001
+            raw._connection = None  # noqa: SLF001 - likewise
 
     def read(self, limit: int) -> bytes:
-        """Read on, so that no more than `limit` bytes are seen in all; b"" at the end."""
-        room = limit - len(self.seen)
+        """Read on until `limit` bytes have been read in all; return b"" at the end."""
+        room = limit - len(self.data)
         if room <= 0 or self.failure is not None:
             return b""
         try:
@@ -97,35 +97,35 @@ class _Body:
         except HTTPError as failure:
             self.failure = failure
             return b""
-        self.seen += data
+        self.data += data
         return data
 
     def put_back(self) -> HTTPResponse:
         """Return the response as if nothing had been read."""
-        self._give_back_connection()
-        if not self.seen and self.failure is None:
+        self._restore_connection()
+        if not self.data and self.failure is None:
             return self.raw
-        return self.response(_Replay(self), whole=True)
+        return self.make_response(_Replay(self), whole=True)
 
-    def kept(self) -> HTTPResponse:
-        """Let the connection go; return the response from memory."""
+    def keep(self) -> HTTPResponse:
+        """Release the connection; return the response with its body from memory."""
         while self.read(KEEP_BYTES + 1):  # one more, to meet the end of a body of that very size
             pass
         if self.failure is None and not self.raw.closed:
             self.failure = ProtocolError("the body was too long to be kept: the rest is lost")
         self.close()
-        return self.response(_Replay(self), whole=True)
+        return self.make_response(_Replay(self), whole=True)
 
     def close(self) -> None:
-        """Return the connection to the pool: alive if it is sound and fully read, else closed."""
+        """Return the connection to the pool: open if it is sound and fully read, else closed."""
         sound = self._held is None and self.failure is None and self.raw.closed
-        self._give_back_connection(closed=self._held is not None)
+        self._restore_connection(closed=self._held is not None)
         if not sound:
             self.raw.close()
         self.raw.release_conn()
 
-    def response(self, source: io.RawIOBase, *, whole: bool) -> HTTPResponse:
-        """Return a response like the raw one, reading from `source`."""
+    def make_response(self, source: io.RawIOBase, *, whole: bool) -> HTTPResponse:
+        """Return a response like the raw one that reads from `source`."""
         raw: Any = self.raw
         return HTTPResponse(
             body=source,
@@ -135,16 +135,15 @@ class _Body:
             reason=raw.reason,
             decode_content=raw.decode_content,
             preload_content=False,
-            original_response=getattr(
-                raw, "_original_response", None
-            ),  # Session reads cookies there
+            # Session reads cookies there.
+            original_response=getattr(raw, "_original_response", None),
             enforce_content_length=whole,
             request_method=self._method,
             request_url=raw.geturl(),
             retries=raw.retries,
         )
 
-    def _give_back_connection(self, *, closed: bool = False) -> None:
+    def _restore_connection(self, *, closed: bool = False) -> None:
         if self._held is None:
             return
         if closed:
@@ -155,7 +154,7 @@ class _Body:
 
 
 class _Peek(io.RawIOBase):
-    """What a matcher reads: the beginning of the body."""
+    """What a matcher reads: the first MATCH_BYTES of the body."""
 
     def __init__(self, body: _Body) -> None:
         self._body = body
@@ -164,23 +163,23 @@ class _Peek(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        data = self._body.read(min(MATCH_BYTES, len(self._body.seen) + len(buffer)))
+        data = self._body.read(min(MATCH_BYTES, len(self._body.data) + len(buffer)))
         buffer[: len(data)] = data
         return len(data)
 
 
 class _Replay(io.RawIOBase):
-    """What the caller reads: what a matcher has seen, then the rest."""
+    """What the caller reads: what a matcher has read, then the rest."""
 
     def __init__(self, body: _Body) -> None:
         self._body = body
-        self._seen = io.BytesIO(body.seen)
+        self._start = io.BytesIO(body.data)
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        data = self._seen.read(len(buffer))
+        data = self._start.read(len(buffer))
         if not data and self._body.failure is not None:
             raise self._body.failure
         data = data or self._body.raw.read(len(buffer), decode_content=False)

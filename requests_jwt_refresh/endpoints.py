@@ -1,6 +1,6 @@
-"""How to ask for a new token; how to read the answer is in replies.py.
+"""How to ask for a new token; how to read the response is in responses.py.
 
-An endpoint is a frozen value with two verbs: ``ask`` makes the request, ``read`` turns the reply
+An endpoint is a frozen value with two verbs: ``ask`` makes the request, ``read`` turns the response
 into a Token. It sends nothing itself; only the refresher does.
 """
 
@@ -16,6 +16,7 @@ from urllib.parse import quote_plus
 
 import requests
 
+from requests_jwt_refresh.authorization import AUTHORIZATION
 from requests_jwt_refresh.matching import Matcher, any_401, check_path, status_codes
 from requests_jwt_refresh.responses import TokenResponse, quote_list, read_json, read_oauth2
 
@@ -38,42 +39,42 @@ class Endpoint(Protocol):
     def when(self) -> Matcher:
         """What this server's "your token has expired" looks like."""
 
-    def ask(self, url: str, token: Token) -> requests.Request:
+    def ask(self, url: str, token: Token, /) -> requests.Request:
         """Return the request that trades ``token.refresh`` for new tokens at `url`, absolute."""
 
-    def read(self, reply: TokenResponse) -> Token:
-        """Return the new token; its ``refresh`` is None if the answer has none.
+    def read(self, response: TokenResponse, /) -> Token:
+        """Return the new token; its ``refresh`` is None if the response has none.
 
         Raises RefreshRejected if the server refused the refresh token, RefreshUnavailable for
-        every other answer that holds no token.
+        every other response that holds no token.
         """
 
 
 @dataclass(frozen=True, repr=False)
-class _ShownAsCall:
-    """Shows an endpoint as the call that makes it, without its secrets."""
+class _CallRepr:
+    """Prints an endpoint as the call that makes it, without its secrets."""
 
     def __repr__(self) -> str:
         arguments = [
-            _argument(each, getattr(self, each.name))
+            _format_argument(each, getattr(self, each.name))
             for each in dataclasses.fields(self)
-            if getattr(self, each.name) != _default(each)
+            if getattr(self, each.name) != _default_of(each)
         ]
         return f"{type(self).__name__}({', '.join(arguments)})"
 
 
 @dataclass(frozen=True, repr=False)
-class JSONEndpoint(_ShownAsCall):
-    """Post the refresh token as JSON, read JSON.
+class JSONEndpoint(_CallRepr):
+    """Post the refresh token as JSON, read the new tokens out of JSON.
 
     `send`, `access`, `refresh` and `expires_in` name the fields; dots reach into objects and lists
     (``"data.token"``). ``access=None`` says that the whole body is the access token, as a JSON
     string or as plain text. ``refresh=None`` and ``expires_in=None`` say that there is nothing to
     read. `expires_in` is in seconds.
 
-    `ok` are the statuses of an answer with tokens, `rejected` those of a refusal that only a new
-    login cures; every other one leaves the tokens as they are. `extra` is sent along and may hold
-    secrets. `when` is the server's own rule for "your token has expired".
+    `ok` are the statuses of a response with tokens, `rejected` those of a refusal, after which a
+    new login is needed; every other status leaves the tokens as they are. `extra` is sent along and
+    may hold secrets. `when` is the server's own rule for "your token has expired".
 
     Raises ValueError or TypeError for options that make no sense.
     """
@@ -89,28 +90,28 @@ class JSONEndpoint(_ShownAsCall):
     when: Matcher = field(default=any_401, kw_only=True)
 
     def __post_init__(self) -> None:
-        _settle(self)
-        _settle_reading(self)
+        _validate(self)
+        _validate_reading(self)
         check_path(self.send)
-        check_json(_with(self.extra, self.send, ""))
+        check_json(_insert(self.extra, self.send, ""))
 
     def ask(self, url: str, token: Token) -> requests.Request:
         """Return the POST that carries the refresh token in its JSON body."""
-        body = _with(self.extra, self.send, _refresh_of(token))
+        body = _insert(self.extra, self.send, _require_refresh(token))
         return requests.Request("POST", url, headers=dict(_ACCEPT), json=body)
 
-    def read(self, reply: TokenResponse) -> Token:
+    def read(self, response: TokenResponse) -> Token:
         """Return the new token. Raises RefreshRejected, RefreshUnavailable."""
-        return read_json(reply, self)
+        return read_json(response, self)
 
 
 @dataclass(frozen=True, repr=False)
-class BearerEndpoint(_ShownAsCall):
-    """Send the refresh token as ``Authorization: Bearer``, read JSON.
+class BearerEndpoint(_CallRepr):
+    """Send the refresh token as ``Authorization: Bearer`` (RFC 6750 §2.1), read JSON.
 
     There is no body unless `extra` is given, which is then sent as JSON. `rejected` includes 422,
-    which some servers say of a refresh token that they cannot even parse. Everything else is as in
-    JSONEndpoint.
+    with which some servers refuse a refresh token that they cannot even parse. Everything else is
+    as in JSONEndpoint.
     """
 
     url: str
@@ -124,33 +125,34 @@ class BearerEndpoint(_ShownAsCall):
     when: Matcher = field(default=any_401, kw_only=True)
 
     def __post_init__(self) -> None:
-        _settle(self)
-        _settle_reading(self)
+        _validate(self)
+        _validate_reading(self)
         check_json(self.extra)
         if not self.method.isalpha():
             raise ValueError(f"{self.method!r} is no HTTP method such as 'POST'")
 
     def ask(self, url: str, token: Token) -> requests.Request:
         """Return the request that carries the refresh token in its Authorization header."""
-        headers = {**_ACCEPT, "Authorization": f"Bearer {_refresh_of(token)}"}
+        headers = dict(_ACCEPT)
+        AUTHORIZATION.write(headers, _require_refresh(token))
         return requests.Request(self.method, url, headers=headers, json=dict(self.extra) or None)
 
-    def read(self, reply: TokenResponse) -> Token:
+    def read(self, response: TokenResponse) -> Token:
         """Return the new token. Raises RefreshRejected, RefreshUnavailable."""
-        return read_json(reply, self)
+        return read_json(response, self)
 
 
 @dataclass(frozen=True, repr=False)
-class OAuth2Endpoint(_ShownAsCall):
-    """Ask as OAuth 2.0 does: a form with ``grant_type=refresh_token`` (RFC 6749 §6).
+class OAuth2Endpoint(_CallRepr):
+    """Ask as OAuth 2.0 does, with a form that has ``grant_type=refresh_token`` (RFC 6749 §6).
 
     `client_auth` says how the client proves who it is (§2.3.1): ``"basic"``, the default with a
     secret; ``"post"``, id and secret in the form; or ``"none"``, the default without a secret, for
     a public client, whose id goes into the form. `extra` goes into the form too (``scope``,
     ``resource``, ``audience``; a list is sent as several fields of one name) and may hold secrets.
 
-    Only ``invalid_grant`` is a refusal. Other error codes are a faulty set-up, and the tokens are
-    kept. The server's error_description is never shown.
+    Only ``invalid_grant`` is a refusal (§5.2). Other error codes are a faulty set-up, and the
+    tokens are kept. The server's error_description is never shown.
 
     Raises ValueError or TypeError for options that make no sense.
     """
@@ -167,7 +169,7 @@ class OAuth2Endpoint(_ShownAsCall):
     when: Matcher = field(default=any_401, kw_only=True)
 
     def __post_init__(self) -> None:
-        _settle(self)
+        _validate(self)
         self._check_client()
         taken = {"grant_type", "refresh_token", *self._client_fields()} & set(self.extra)
         if taken:
@@ -175,29 +177,33 @@ class OAuth2Endpoint(_ShownAsCall):
 
     def ask(self, url: str, token: Token) -> requests.Request:
         """Return the POST whose form is RFC 6749 §6's."""
-        form = {"grant_type": "refresh_token", "refresh_token": _refresh_of(token), **self.extra}
+        form = {
+            "grant_type": "refresh_token",
+            "refresh_token": _require_refresh(token),
+            **self.extra,
+        }
         return self.as_client(url, form)
 
     def as_client(self, url: str, form: Mapping[str, Any]) -> requests.Request:
-        """Return the POST of any `form`, with what proves who the client is (RFC 6749 §2.3.1)."""
+        """Return the POST of any `form`, with what authenticates the client (RFC 6749 §2.3.1)."""
         headers = dict(_ACCEPT)
-        if self._method() == "basic":
-            headers["Authorization"] = self._basic()
+        if self._auth_method() == "basic":
+            headers[AUTHORIZATION.name] = self._basic_credentials()
         return requests.Request(
             "POST", url, headers=headers, data={**form, **self._client_fields()}
         )
 
-    def read(self, reply: TokenResponse) -> Token:
+    def read(self, response: TokenResponse) -> Token:
         """Return the new token (RFC 6749 §5.1). Raises RefreshRejected, RefreshUnavailable."""
-        return read_oauth2(reply)
+        return read_oauth2(response)
 
-    def _method(self) -> str:
+    def _auth_method(self) -> str:
         return self.client_auth or ("basic" if self.client_secret else "none")
 
     def _check_client(self) -> None:
         if "" in (self.client_id, self.client_secret):
             raise ValueError("client_id or client_secret is empty: give it, or leave it out")
-        method = self._method()
+        method = self._auth_method()
         if method not in ("basic", "post", "none"):
             raise ValueError("client_auth is 'basic', 'post' or 'none'")
         if method == "none" and self.client_secret:
@@ -209,11 +215,15 @@ class OAuth2Endpoint(_ShownAsCall):
             )
 
     def _client_fields(self) -> dict[str, str]:
-        if self._method() == "post":
+        if self._auth_method() == "post":
             return {"client_id": self.client_id or "", "client_secret": self.client_secret or ""}
-        return {"client_id": self.client_id} if self._method() == "none" and self.client_id else {}
+        return (
+            {"client_id": self.client_id}
+            if self._auth_method() == "none" and self.client_id
+            else {}
+        )
 
-    def _basic(self) -> str:
+    def _basic_credentials(self) -> str:
         # Form-urlencoded first, so that a colon in the id cannot be taken for the one between.
         pair = f"{quote_plus(self.client_id or '')}:{quote_plus(self.client_secret or '')}"
         return f"Basic {base64.b64encode(pair.encode()).decode()}"
@@ -222,30 +232,30 @@ class OAuth2Endpoint(_ShownAsCall):
 _AnyEndpoint = JSONEndpoint | BearerEndpoint | OAuth2Endpoint
 
 
-# --- made ready ------------------------------------------------------------------------------
+# --- Options ---------------------------------------------------------------------------------
 
 
-def _argument(each: dataclasses.Field[Any], value: object) -> str:
-    shown = repr(value) if each.repr else "'***'"
-    return f"{each.name}={shown}" if each.kw_only else shown
+def _format_argument(each: dataclasses.Field[Any], value: object) -> str:
+    text = repr(value) if each.repr else "'***'"
+    return f"{each.name}={text}" if each.kw_only else text
 
 
-def _default(each: dataclasses.Field[Any]) -> object:
+def _default_of(each: dataclasses.Field[Any]) -> object:
     if each.default_factory is not dataclasses.MISSING:
         return each.default_factory()
     return each.default
 
 
-def _settle(endpoint: _AnyEndpoint) -> None:
+def _validate(endpoint: _AnyEndpoint) -> None:
     if not isinstance(endpoint.url, str) or not endpoint.url.strip():
         raise ValueError("an endpoint needs a URL, absolute or relative to the base URL")
     if not callable(endpoint.when):
         raise TypeError(f"when takes a matcher, such as status(401), not {endpoint.when!r}")
-    # A copy: what the caller does with theirs later must not change a frozen value.
-    _set(endpoint, extra=deepcopy(dict(endpoint.extra)))
+    # A copy: a frozen value must not change with the caller's dict.
+    _assign(endpoint, extra=deepcopy(dict(endpoint.extra)))
 
 
-def _settle_reading(endpoint: JSONEndpoint | BearerEndpoint) -> None:
+def _validate_reading(endpoint: JSONEndpoint | BearerEndpoint) -> None:
     for path in (endpoint.access, endpoint.refresh, endpoint.expires_in):
         if path is not None:
             check_path(path)
@@ -253,15 +263,15 @@ def _settle_reading(endpoint: JSONEndpoint | BearerEndpoint) -> None:
     rejected = status_codes(endpoint.rejected) if endpoint.rejected else frozenset()
     if ok & rejected:
         raise ValueError(f"ok and rejected cannot both have {quote_list(map(str, ok & rejected))}")
-    _set(endpoint, ok=tuple(sorted(ok)), rejected=tuple(sorted(rejected)))
+    _assign(endpoint, ok=tuple(sorted(ok)), rejected=tuple(sorted(rejected)))
 
 
-def _set(endpoint: _AnyEndpoint, **values: object) -> None:
+def _assign(endpoint: _AnyEndpoint, **values: object) -> None:
     for name, value in values.items():
         object.__setattr__(endpoint, name, value)
 
 
-def _with(extra: Mapping[str, Any], path: str, value: str) -> dict[str, Any]:
+def _insert(extra: Mapping[str, Any], path: str, value: str) -> dict[str, Any]:
     """Return a copy of `extra` with `value` at a dotted `path` that it does not have yet."""
     document = deepcopy(dict(extra))
     *parents, last = path.split(".")
@@ -285,10 +295,7 @@ def check_json(document: Mapping[str, Any]) -> None:
     raise TypeError("extra holds something that cannot be written as JSON")
 
 
-# --- asked -----------------------------------------------------------------------------------
-
-
-def _refresh_of(token: Token) -> str:
+def _require_refresh(token: Token) -> str:
     if token.refresh is None:
         raise ValueError("there is no refresh token to ask with")
     return token.refresh

@@ -2,7 +2,7 @@
 
 A matcher is anything that takes a ``requests.Response`` and says yes or no. The ones made here are
 frozen values: they compare, pickle, and print as the call that makes them. Each also knows the
-statuses it can say yes to (``statuses``), so that no other answer's body is read for its sake.
+statuses it can say yes to (``statuses``), so that no other response's body is read for it.
 """
 
 from __future__ import annotations
@@ -17,26 +17,28 @@ from typing import Final
 
 import requests
 
+from requests_jwt_refresh.authorization import is_bearer
+
 Matcher = Callable[[requests.Response], bool]
 
 MISSING: Final = object()
 """Says that a document has no such field, or that a body is no JSON document."""
 
 _LOWEST_STATUS, _HIGHEST_STATUS = 100, 599
-# What a matcher that does not tell its statuses is asked about. Three digits are all that a status
+# What a matcher without `statuses` is asked about. Three digits are all that a status
 # line can hold (RFC 9112 §4); some servers go beyond 599.
 _ERRORS: Final = frozenset(range(400, 1000))
 
 
 def status(*codes: int) -> Status:
-    """Match an answer by its status alone: ``status(401, 422)``."""
+    """Match a response by its status alone: ``status(401, 422)``."""
     return Status(status_codes(codes))
 
 
 def bearer_challenge(
     error: str | None = "invalid_token", *, status: int | Iterable[int] = 401
 ) -> BearerChallenge:
-    """Match an answer whose WWW-Authenticate header has a Bearer challenge with this `error`.
+    """Match a response whose WWW-Authenticate header has a Bearer challenge with this `error`.
 
     ``error=None`` is any Bearer challenge. `status` takes one code or several. The header is read
     as RFC 9110 §11.6.1 has it, the error codes are those of RFC 6750 §3.1.
@@ -47,7 +49,7 @@ def bearer_challenge(
 def json_field(
     path: str, value: str | float | None, *, status: int | Iterable[int] = 401
 ) -> JSONField:
-    """Match an answer whose JSON body holds exactly `value` at `path`.
+    """Match a response whose JSON body holds exactly `value` at `path`.
 
     `path` is a field's name, or several with dots between them; a number picks from a list:
     ``json_field("errors.0.code", "TOKEN_EXPIRED")``. `value` is a string, a number, a bool or None;
@@ -71,12 +73,12 @@ def all_of(*matchers: Matcher) -> AllOf:
 
 
 def may_match(matcher: Matcher, status_code: int) -> bool:
-    """Whether `matcher` has to be asked about an answer with this status at all.
+    """Whether `matcher` has to be asked about a response with this status at all.
 
     It has not if its ``statuses`` (a set of ints) lacks the code. Without that attribute it is
     asked about every status from 400 up.
     """
-    return status_code in _statuses_of(matcher)
+    return status_code in _possible_statuses(matcher)
 
 
 @dataclass(frozen=True, repr=False)
@@ -106,15 +108,15 @@ class BearerChallenge:
     def __call__(self, response: requests.Response) -> bool:
         if response.status_code not in self.statuses:
             return False
-        challenges = _challenges(response.headers.get("WWW-Authenticate") or "")
+        challenges = _parse_challenges(response.headers.get("WWW-Authenticate") or "")
         return any(
-            scheme == "bearer" and self.error in (None, parameters.get("error"))
+            is_bearer(scheme) and self.error in (None, parameters.get("error"))
             for scheme, parameters in challenges
         )
 
     def __repr__(self) -> str:
         error = "" if self.error == "invalid_token" else repr(self.error)
-        return _as_call("bearer_challenge", error, _status_argument(self.statuses))
+        return _format_call("bearer_challenge", error, _format_status(self.statuses))
 
 
 @dataclass(frozen=True, repr=False)
@@ -141,8 +143,8 @@ class JSONField:
         return isinstance(found, bool) is isinstance(self.value, bool) and found == self.value
 
     def __repr__(self) -> str:
-        return _as_call(
-            "json_field", repr(self.path), repr(self.value), _status_argument(self.statuses)
+        return _format_call(
+            "json_field", repr(self.path), repr(self.value), _format_status(self.statuses)
         )
 
 
@@ -158,13 +160,13 @@ class AnyOf:
     @cached_property
     def statuses(self) -> frozenset[int]:
         """The statuses that one member at least can say yes to."""
-        return frozenset[int]().union(*map(_statuses_of, self.matchers))
+        return frozenset[int]().union(*map(_possible_statuses, self.matchers))
 
     def __call__(self, response: requests.Response) -> bool:
         return any(may_match(one, response.status_code) and one(response) for one in self.matchers)
 
     def __repr__(self) -> str:
-        return _as_call("any_of", *map(repr, self.matchers))
+        return _format_call("any_of", *map(repr, self.matchers))
 
 
 @dataclass(frozen=True, repr=False)
@@ -180,15 +182,15 @@ class AllOf:
 
     @cached_property
     def statuses(self) -> frozenset[int]:
-        """The statuses that all members which tell theirs can say yes to."""
-        told = [codes for codes in map(_told_statuses, self.matchers) if codes is not None]
-        return frozenset.intersection(*told) if told else _ERRORS
+        """The statuses that all members can say yes to, as far as they have `statuses`."""
+        known = [codes for codes in map(_own_statuses, self.matchers) if codes is not None]
+        return frozenset.intersection(*known) if known else _ERRORS
 
     def __call__(self, response: requests.Response) -> bool:
         return response.status_code in self.statuses and all(one(response) for one in self.matchers)
 
     def __repr__(self) -> str:
-        return _as_call("all_of", *map(repr, self.matchers))
+        return _format_call("all_of", *map(repr, self.matchers))
 
 
 any_401: Final = Status(frozenset({401}))
@@ -202,7 +204,7 @@ def status_codes(codes: int | Iterable[int]) -> frozenset[int]:
     given = tuple(codes) if isinstance(codes, Iterable) else (codes,)
     if not given:
         raise ValueError("give at least one HTTP status code, such as 401")
-    return frozenset(map(_status_code, given))
+    return frozenset(map(_validate_status, given))
 
 
 def parse_json(body: bytes) -> object:
@@ -236,7 +238,7 @@ def check_path(path: str) -> None:
         raise ValueError(f"{path!r} is no field name and no dotted path such as 'error.code'")
 
 
-def _status_code(code: object) -> int:
+def _validate_status(code: object) -> int:
     if not isinstance(code, int) or isinstance(code, bool):
         raise TypeError(f"an HTTP status code is an int such as 401, not {code!r}")
     if not _LOWEST_STATUS <= code <= _HIGHEST_STATUS:
@@ -244,14 +246,14 @@ def _status_code(code: object) -> int:
     return int(code)
 
 
-def _told_statuses(matcher: Matcher) -> frozenset[int] | None:
+def _own_statuses(matcher: Matcher) -> frozenset[int] | None:
     statuses = getattr(matcher, "statuses", None)
     return frozenset(statuses) if isinstance(statuses, AbstractSet) else None
 
 
-def _statuses_of(matcher: Matcher) -> frozenset[int]:
-    told = _told_statuses(matcher)
-    return _ERRORS if told is None else told
+def _possible_statuses(matcher: Matcher) -> frozenset[int]:
+    known = _own_statuses(matcher)
+    return _ERRORS if known is None else known
 
 
 def _check_members(name: str, matchers: tuple[Matcher, ...]) -> None:
@@ -262,37 +264,37 @@ def _check_members(name: str, matchers: tuple[Matcher, ...]) -> None:
             raise TypeError(f"{name}() takes matchers, such as status(401), not {one!r}")
 
 
-def _as_call(name: str, *arguments: str) -> str:
+def _format_call(name: str, *arguments: str) -> str:
     return f"{name}({', '.join(filter(None, arguments))})"
 
 
-def _status_argument(statuses: frozenset[int]) -> str:
+def _format_status(statuses: frozenset[int]) -> str:
     if statuses == any_401.statuses:
         return ""
     codes = tuple(sorted(statuses))
     return f"status={codes if len(codes) > 1 else codes[0]}"
 
 
-_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - RFC 9110 §5.6.2's word for a word
+_WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # a token in the sense of RFC 9110 §5.6.2
 _CHALLENGE_PART = re.compile(
     rf"""
     [ \t,]*
     (?:
-        (?P<name>{_TOKEN}) [ \t]*=[ \t]*
-        (?: "(?P<quoted>(?:[^"\\]|\\.)*)" | (?P<plain>{_TOKEN}) ) (?=[ \t,]|\Z)
+        (?P<name>{_WORD}) [ \t]*=[ \t]*
+        (?: "(?P<quoted>(?:[^"\\]|\\.)*)" | (?P<plain>{_WORD}) ) (?=[ \t,]|\Z)
     |
-        (?P<scheme>{_TOKEN}) (?=[ \t,]|\Z)
+        (?P<scheme>{_WORD}) (?=[ \t,]|\Z)
         (?: [ \t]+ [0-9A-Za-z._~+/-]+=* [ \t]* (?=,|\Z) )?  # a token68, such as Negotiate's
     |
-        [^,]+  # garbage: go on behind the next comma
+        [^,]+  # garbage: go on after the next comma
     )
     """,
     re.VERBOSE,
 )
 
 
-def _challenges(header: str) -> list[tuple[str, dict[str, str]]]:
-    """Return each challenge's scheme, in lower case, and its own parameters (RFC 9110 §11.6.1).
+def _parse_challenges(header: str) -> list[tuple[str, dict[str, str]]]:
+    """Return each challenge's scheme and its own parameters (RFC 9110 §11.6.1).
 
     Requests joins several header lines with commas, as §5.3 allows, so that only a scheme's name
     tells where the next challenge starts.
@@ -302,7 +304,7 @@ def _challenges(header: str) -> list[tuple[str, dict[str, str]]]:
     while part := _CHALLENGE_PART.match(header, at):
         at = part.end()
         if part["scheme"]:
-            found.append((part["scheme"].lower(), {}))
+            found.append((part["scheme"], {}))
         elif part["name"] and found:
             value = part["plain"] or re.sub(r"\\(.)", r"\1", part["quoted"] or "")
             found[-1][1].setdefault(part["name"].lower(), value)

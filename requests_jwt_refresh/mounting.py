@@ -31,13 +31,14 @@ def mount(
 
     The adapter that the session has for the base URL so far goes on doing the sending, with its
     retries and its pool, unless a `transport` or options for a new pool are given. Options and
-    errors are those of JWTRefreshAdapter.
+    errors are those of JWTRefreshAdapter; InvalidURL is raised as well if another adapter of the
+    session serves one of the origins.
     """
     if not isinstance(session, requests.Session):
         raise TypeError(f"mount takes a requests.Session first, not {session!r}")
     base = validate_base(base_url, allow_http=options.get("allow_http", False))
     if "transport" not in options and not _ADAPTER_OPTIONS & options.keys():
-        options["transport"] = _present_transport(session, base)
+        options["transport"] = _current_transport(session, base)
     adapter = JWTRefreshAdapter(base, refresh, store, **options)
     _check_free(session, adapter)
     for prefix in adapter.prefixes():
@@ -46,7 +47,7 @@ def mount(
 
 
 def _check_free(session: requests.Session, adapter: JWTRefreshAdapter) -> None:
-    """Raise InvalidURL if another adapter of the session would get in the way, or be replaced."""
+    """Raise InvalidURL if another adapter of the session serves one of our origins."""
     for prefix, other in session.adapters.items():
         if not prefix.lower().startswith(adapter.prefixes()):
             continue
@@ -55,15 +56,16 @@ def _check_free(session: requests.Session, adapter: JWTRefreshAdapter) -> None:
                 continue  # to be replaced; it goes on as the transport
             raise InvalidURL(
                 f"the session has another adapter on {prefix!r}, so requests there would go "
-                "without a token: give that adapter as transport=, and take it off the session"
+                "without a token",
+                "give that adapter as transport=, and take it off the session",
             )
         if other.base_url.rstrip("/") != adapter.base_url.rstrip("/"):
             raise InvalidURL(
-                f"the session has the base URL {other.base_url} on this origin already: use "
-                f"another session for {adapter.base_url}"
+                f"the session has the base URL {other.base_url} on this origin already",
+                f"use another session for {adapter.base_url}",
             )
 
 
-def _present_transport(session: requests.Session, base_url: str) -> BaseAdapter | None:
+def _current_transport(session: requests.Session, base_url: str) -> BaseAdapter | None:
     adapter = session.get_adapter(base_url)
     return adapter.transport if isinstance(adapter, JWTRefreshAdapter) else adapter

@@ -1,8 +1,8 @@
-"""The one seam that lets a Session take URLs relative to a base URL.
+"""The one seam that lets a Session accept URLs relative to a base URL.
 
 requests refuses them before any adapter is asked, in PreparedRequest.prepare_url. Wrapping
 ``Session.prepare_request`` on the class, rather than on a session, is what survives pickling and
-copying. The wrap acts only for a session on which a `TakesRelativeURLs` is mounted.
+copying. The wrap acts only for a session on which an `AcceptsRelativeURLs` is mounted.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
-_mutex = threading.Lock()  # guards the wrapping of Session.prepare_request
+_mutex = threading.Lock()  # held while Session.prepare_request is looked at and wrapped
 
 
-class TakesRelativeURLs:
+class AcceptsRelativeURLs:
     """Marks an adapter below whose ``base_url`` a session's relative URLs go."""
 
     base_url: str
@@ -36,27 +36,27 @@ class TakesRelativeURLs:
 def accept_relative_urls() -> None:
     """Wrap ``Session.prepare_request``, once in this process."""
     with _mutex:
-        if not hasattr(requests.Session.prepare_request, "_takes_relative_urls"):
-            requests.Session.prepare_request = _taking_relative_urls(  # type: ignore[method-assign]
+        if not hasattr(requests.Session.prepare_request, "_accepts_relative_urls"):
+            requests.Session.prepare_request = _wrap(  # type: ignore[method-assign]
                 requests.Session.prepare_request
             )
 
 
-def _taking_relative_urls(prepare_request: Any) -> Any:
+def _wrap(prepare_request: Any) -> Any:
     @functools.wraps(prepare_request)
     def prepare(session: requests.Session, request: requests.Request) -> requests.PreparedRequest:
-        url = _absolute(session, request.url)
+        url = _make_absolute(session, request.url)
         if url is not None:
             request = copy.copy(request)  # the caller's own is not written on
             request.url = url
         prepared: requests.PreparedRequest = prepare_request(session, request)
         return prepared
 
-    prepare._takes_relative_urls = True  # type: ignore[attr-defined]  # noqa: SLF001 - our mark
+    prepare._accepts_relative_urls = True  # type: ignore[attr-defined]  # noqa: SLF001 - our mark
     return prepare
 
 
-def _absolute(session: requests.Session, url: object) -> str | None:
+def _make_absolute(session: requests.Session, url: object) -> str | None:
     """Return `url` below the session's base URL; None if it is not relative or there is no base."""
     if url is None:
         return None
@@ -66,11 +66,11 @@ def _absolute(session: requests.Session, url: object) -> str | None:
     ours = {
         prefix: adapter
         for prefix, adapter in session.adapters.items()
-        if isinstance(adapter, TakesRelativeURLs)
+        if isinstance(adapter, AcceptsRelativeURLs) and adapter.accepts_relative_urls
     }
     if not ours:
         return None
-    absolute = join(_base(ours.values(), text), text)
+    absolute = join(_common_base(ours.values(), text), text)
     prefix = _prefix_for(session, absolute)
     if prefix not in ours:
         raise InvalidURL(
@@ -88,8 +88,8 @@ def _prefix_for(session: requests.Session, url: str) -> str | None:
     return next(prefixes, None)
 
 
-def _base(adapters: Iterable[TakesRelativeURLs], url: str) -> str:
-    """Return the one base URL of `adapters`; a slash at its end makes no other one."""
+def _common_base(adapters: Iterable[AcceptsRelativeURLs], url: str) -> str:
+    """Return the one base URL of `adapters`; a slash at its end makes no difference."""
     bases = {adapter.base_url.rstrip("/"): adapter.base_url for adapter in adapters}
     if len(bases) > 1:
         raise InvalidURL(

@@ -6,10 +6,11 @@ import base64
 import json
 import re
 import sys
-import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from requests_jwt_refresh import clock
+from requests_jwt_refresh.authorization import BEARER, starts_with_bearer
 from requests_jwt_refresh.errors import InvalidToken
 
 if TYPE_CHECKING:
@@ -34,41 +35,47 @@ class Token:
     refresh: str | None = None
     expires_at: float | None = None
     received_at: float | None = field(default=None, init=False, compare=False)
-    """When it came from the server, in seconds since the epoch; None if that is not known."""
+    """When it was received, in seconds since the epoch; None if that is not known."""
 
     def __post_init__(self) -> None:
         if self.access is None and self.refresh is None:
-            raise InvalidToken("a Token needs an access token, a refresh token or both")
+            raise InvalidToken(
+                "a Token needs an access token, a refresh token or both",
+                "give one of them at least",
+            )
         _check("access", self.access)
         _check("refresh", self.refresh)
         if self.expires_at is not None and not _is_finite(self.expires_at):
-            raise InvalidToken("expires_at is not a number of seconds since the epoch")
+            raise InvalidToken(
+                "expires_at is not a number of seconds since the epoch",
+                "give a number such as time.time() + 300, or None if it is unknown",
+            )
 
     def __repr__(self) -> str:
-        def shown(secret: str | None) -> str:
+        def redact(secret: str | None) -> str:
             return "None" if secret is None else "'***'"
 
         return (
-            f"Token(access={shown(self.access)}, refresh={shown(self.refresh)}, "
+            f"Token(access={redact(self.access)}, refresh={redact(self.refresh)}, "
             f"expires_at={self.expires_at})"
         )
 
     def has_expired(self) -> bool:
-        """Whether the access token's time is known to be over."""
+        """Whether the access token is known to have expired."""
         return not self.lasts(0.0)
 
     def lasts(self, seconds: float) -> bool:
-        """Whether the access token is good for so many more seconds, as far as we know."""
-        return self.expires_at is None or self.expires_at > time.time() + seconds
+        """Whether the access token is valid for `seconds` more, as far as we know."""
+        return self.expires_at is None or self.expires_at > clock.time() + seconds
 
 
 def with_expiry(token: Token) -> Token:
-    """Return `token` as it came in now, with its expiry filled in from the JWT if it can be.
+    """Return `token` as received now, with its expiry filled in from the JWT if it says one.
 
     Only the difference ``exp - iat`` (RFC 7519 §4.1) is used, so that a wrong clock, ours or the
     server's, does no harm.
     """
-    now, known = time.time(), token.received_at
+    now, known = clock.time(), token.received_at
     if token.expires_at is None and token.access is not None:
         seconds = jwt_lifetime(token.access)
         token = token if seconds is None else replace(token, expires_at=now + seconds)
@@ -76,7 +83,7 @@ def with_expiry(token: Token) -> Token:
 
 
 def with_received_at(token: Token, at: float | None) -> Token:
-    """Return a copy of `token` that came from the server `at` this time, by our clock."""
+    """Return a copy of `token` that was received `at` this time, in seconds since the epoch."""
     copy = replace(token)
     object.__setattr__(copy, "received_at", at if _is_finite(at) else None)
     return copy
@@ -108,14 +115,17 @@ def _check(kind: str, value: object) -> None:
     if value is None:
         return
     if not isinstance(value, str):
-        raise InvalidToken(f"the {kind} token is not a string but {type(value).__name__}")
+        raise InvalidToken(
+            f"the {kind} token is not a string but {type(value).__name__}", "give it as a string"
+        )
     if not _FIT_FOR_A_HEADER.fullmatch(value):
         raise InvalidToken(
             f"the {kind} token is empty, or has a line break, an outer space or another character "
-            "that no header may carry"
+            "that no header may carry",
+            "give the token alone, as the server wrote it",
         )
-    if value[:7].lower() == "bearer ":
-        raise InvalidToken(f"the {kind} token starts with 'Bearer ': give the token alone")
+    if starts_with_bearer(value):
+        raise InvalidToken(f"the {kind} token starts with '{BEARER} '", "give the token alone")
 
 
 def _is_finite(value: object) -> TypeGuard[float]:

@@ -61,10 +61,10 @@ def _origin_of(url: str) -> Origin | None:
         port = parts.port or _DEFAULT_PORTS[scheme]
     except (ValueError, LocationParseError):
         return None
-    # requests connects to where urlsplit points. Where urllib3 reads another host out of the same
-    # text ("https://h\@evil.com"), somebody is playing tricks.
-    seen = (second_opinion.host or "").strip("[]").lower()
-    if (seen, second_opinion.port or _DEFAULT_PORTS[scheme]) != (host, port):
+    # requests connects to where urlsplit points. A text out of which urllib3 reads another host
+    # ("https://h\@evil.com") is made to deceive.
+    other_host = (second_opinion.host or "").strip("[]").lower()
+    if (other_host, second_opinion.port or _DEFAULT_PORTS[scheme]) != (host, port):
         return None
     return Origin(scheme, host, port)
 
@@ -76,20 +76,25 @@ def validate(url: str, *, what: str, allow_http: bool = False) -> str:
     https nor loopback and `allow_http` is false.
     """
     if not isinstance(url, str) or not has_scheme(url):
-        raise InvalidURL(f"{what} {redact(url)} has no scheme: write https://...")
+        raise InvalidURL(
+            f"{what} {redact(url)} has no scheme", "write the whole URL, with https:// before it"
+        )
     try:
         prepared = requests.Request("GET", url).prepare().url
     except requests.RequestException:
         prepared = None
     origin = origin_of(prepared)
     if prepared is None or origin is None:
-        raise InvalidURL(f"{what} {redact(url)} is not an http(s) URL with a host")
+        raise InvalidURL(
+            f"{what} {redact(url)} is not an http(s) URL with a host",
+            "write it like https://api.example.com/v1",
+        )
     if "@" in urlsplit(prepared).netloc:
-        raise InvalidURL(f"{what} holds a user name: leave it out")
+        raise InvalidURL(f"{what} holds a user name", "leave it out")
     if not (origin.is_safe() or allow_http):
         raise InsecureURL(
-            f"{what} {redact(url)} would send tokens unencrypted: use https, or allow_http=True "
-            "if you must"
+            f"{what} {redact(url)} would send tokens unencrypted",
+            "use https, or allow_http=True if you must",
         )
     return prepared
 
@@ -98,7 +103,7 @@ def validate_base(url: str, *, allow_http: bool = False) -> str:
     """Return a base URL as requests would send it. Raises as `validate` does."""
     base = validate(url, what="the base URL", allow_http=allow_http)
     if "?" in base or "#" in base:
-        raise InvalidURL(f"the base URL {redact(url)} has a query or a fragment: leave it out")
+        raise InvalidURL(f"the base URL {redact(url)} has a query or a fragment", "leave it out")
     return base
 
 
@@ -108,7 +113,8 @@ def validate_origin(url: str, *, allow_http: bool = False) -> Origin | None:
     if urlsplit(found)._replace(scheme="", netloc="").geturl() not in ("", "/"):
         raise InvalidURL(
             f"the trusted origin {redact(url)} has a path or a query, but a whole origin is "
-            "trusted or none of it: write scheme, host and port"
+            "trusted or none of it",
+            "write scheme, host and port",
         )
     return origin_of(found)
 
@@ -117,7 +123,7 @@ def has_scheme(url: str) -> bool:
     """Whether `url` names its scheme, so that it is not relative.
 
     Only ``scheme://`` counts (RFC 3986 §3): "users:active" and "/a?next=http://x" are relative.
-    What starts like http but lost its slashes is left for requests to complain about.
+    What starts like http but has no slashes is left for requests to refuse.
     """
     return bool(_HAS_SCHEME.match(url)) or url.lower().startswith(("http:", "https:"))
 
@@ -126,22 +132,27 @@ def join(base: str, url: str) -> str:
     """Return the relative `url` as a URL below `base`; the base's own path is kept.
 
     Unlike RFC 3986 §5.2, a leading slash means the base, not the root of the host: what a caller
-    passes can never leave the base URL. Raises InvalidURL where it tries to.
+    passes can never leave the base URL. Raises InvalidURL for a URL that would leave it.
     """
     if url.startswith("//"):
         raise InvalidURL(
             f"the relative URL {redact(url)} starts with two slashes, which would name another "
-            "host (RFC 3986 §4.2): write one slash, or the whole URL with its scheme"
+            "host (RFC 3986 §4.2)",
+            "write one slash, or the whole URL with its scheme",
         )
     path = re.split(r"[?#]", url, maxsplit=1)[0]
     if _climbs(path):
-        raise InvalidURL(f"the relative URL {redact(url)} climbs out of the base URL with '..'")
+        raise InvalidURL(
+            f"the relative URL {redact(url)} climbs out of the base URL with '..'",
+            "write a path below the base URL, or the whole URL with its scheme",
+        )
     if not path:
         return base + url
     return f"{base.rstrip('/')}/{url.removeprefix('/')}"
 
 
 def _climbs(path: str) -> bool:
+    """Whether `path`, however encoded, goes above where it starts."""
     depth = 0
     for segment in unquote(path).replace("\\", "/").split("/"):
         depth += -1 if segment == ".." else segment not in ("", ".")

@@ -16,12 +16,13 @@ from requests.utils import parse_dict_header
 from requests_jwt_refresh import JSONEndpoint, JWTRefreshAdapter, MemoryStore, Token, anonymous
 from requests_jwt_refresh import mount as mount_adapter
 from requests_jwt_refresh.testing import AuthServer, Redirect
+from tests.support.waits import WAIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-WAIT = 20.0  # seconds; only ever passed by a failing test
+
 NETRC_BASIC = "Basic bmV0cmM6c2VjcmV0"  # netrc:secret
 
 
@@ -67,6 +68,21 @@ class _SetsHeader(AuthBase):
         return request
 
 
+def leave_alone(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Be an auth that leaves the request as it is."""
+    return request
+
+
+def show(options: dict[str, Any]) -> str:
+    """Return what the test is called for `options`: the same in every process."""
+    auth = options.get("auth")
+    if isinstance(auth, HTTPBasicAuth):
+        return f"auth=HTTPBasicAuth({auth.username!r})"
+    if isinstance(auth, _SetsHeader):
+        return f"auth=_SetsHeader({auth.value!r})"
+    return "auth=leave_alone" if auth is leave_alone else str(options)
+
+
 # --- Replaced ------------------------------------------------------------------------------------
 
 
@@ -81,9 +97,9 @@ class _SetsHeader(AuthBase):
         {"headers": {"Authorization": b"Bearer old"}},
         {"headers": {"Authorization": "Bearer"}},
         {"auth": _SetsHeader("Bearer old")},
-        {"auth": lambda request: request},
+        {"auth": leave_alone},
     ],
-    ids=str,
+    ids=show,
 )
 def test_none_and_a_bearer_are_replaced(
     server: AuthServer, session: requests.Session, options: dict[str, Any]
@@ -192,7 +208,7 @@ OWN = [
 ]
 
 
-@pytest.mark.parametrize("options", OWN, ids=str)
+@pytest.mark.parametrize("options", OWN, ids=show)
 def test_any_other_scheme_is_the_callers_own(
     server: AuthServer, session: requests.Session, options: dict[str, Any]
 ) -> None:
@@ -250,7 +266,7 @@ def test_it_stays_the_callers_own_on_a_redirect(
     assert server.counters.refreshes == 0
 
 
-@pytest.mark.parametrize("options", [OWN[0], {"auth": anonymous}], ids=str)
+@pytest.mark.parametrize("options", [OWN[0], {"auth": anonymous}], ids=show)
 def test_nothing_is_refreshed_for_it_before_sending_either(
     server: AuthServer, session: requests.Session, options: dict[str, Any]
 ) -> None:

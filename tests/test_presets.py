@@ -28,6 +28,7 @@ from requests_jwt_refresh.tokens import Token
 
 if TYPE_CHECKING:
     from requests_jwt_refresh.endpoints import Endpoint
+    from tests.support.clock import Clock
 
 URL = "https://api.example.com/refresh"
 TOKEN = Token("old-access", "old-refresh")
@@ -244,12 +245,13 @@ def test_directus_tells_by_code() -> None:
 # --- ASP.NET Core Identity -------------------------------------------------------------------
 
 
-def test_aspnet_speaks_camel_case(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("time.time", lambda: 1000.0)
+def test_aspnet_speaks_camel_case(clock: Clock) -> None:
     sent = json_sent_by(ASPNETCoreIdentity())
     assert sent == {"refreshToken": "old-refresh"}
     answer = {"tokenType": "Bearer", "accessToken": "a", "expiresIn": 3600, "refreshToken": "r2"}
-    assert read(ASPNETCoreIdentity(), 200, answer) == Token("a", "r2", 4600.0)
+    token = read(ASPNETCoreIdentity(), 200, answer)
+    assert (token.access, token.refresh) == ("a", "r2")
+    assert token.expires_at == pytest.approx(clock.time() + 3600, abs=0.01)
 
 
 def test_aspnet_says_expired_and_refused_with_a_bare_challenge() -> None:

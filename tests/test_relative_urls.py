@@ -23,13 +23,14 @@ from requests_jwt_refresh import (
 )
 from requests_jwt_refresh.relative_urls import accept_relative_urls
 from requests_jwt_refresh.testing import Redirect
+from tests.support.sessions import plain_session
+from tests.support.waits import WAIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from requests_jwt_refresh.testing import AuthServer
 
-WAIT = 20.0  # seconds; only ever passed by a failing test
 
 # What a caller writes, and what a server at http://host/v1 sees of it.
 RELATIVE = [
@@ -60,12 +61,6 @@ def session(server: AuthServer) -> Iterator[requests.Session]:
     with plain_session() as session:
         session.mount(f"{server.url}/", make_adapter(server))
         yield session
-
-
-def plain_session() -> requests.Session:
-    session = requests.Session()
-    session.trust_env = False  # no proxies and no netrc of whoever runs the tests
-    return session
 
 
 def make_adapter(server: AuthServer, path: str = "/v1") -> JWTRefreshAdapter:
@@ -170,7 +165,11 @@ class _Text(str):
     __slots__ = ()
 
 
-@pytest.mark.parametrize("url", [b"/users", b"users", _Address(), _Text("/users")], ids=repr)
+def _kind(url: object) -> str:
+    return repr(url) if isinstance(url, bytes) else type(url).__name__
+
+
+@pytest.mark.parametrize("url", [b"/users", b"users", _Address(), _Text("/users")], ids=_kind)
 def test_it_need_not_be_a_string(server: AuthServer, session: requests.Session, url: Any) -> None:
     """Bytes and what only looks like text are read as requests reads them."""
     assert session.get(url, timeout=WAIT).status_code == 200

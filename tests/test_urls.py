@@ -163,7 +163,7 @@ class TestOriginOf:
         assert Origin("http", "::1", 8000).prefixes() == ("http://[::1]:8000/",)
 
 
-class TestChecked:
+class TestValidate:
     @pytest.mark.parametrize(
         ("url", "prepared"),
         [
@@ -215,7 +215,9 @@ class TestChecked:
     @pytest.mark.parametrize("url", ["", "/v1", "//h/v1", "api.example.com", "localhost:8000/v1"])
     def test_a_url_without_a_scheme_is_refused_with_advice(self, url: str) -> None:
         """The commonest slip is told how to mend."""
-        with pytest.raises(InvalidURL, match=r"the base URL .* has no scheme: write https://"):
+        with pytest.raises(
+            InvalidURL, match=r"the base URL .* has no scheme\. Write the whole URL, with https://"
+        ):
             validate_base(url)
 
     @pytest.mark.parametrize("url", [None, 3, b"https://api.example.com"])
