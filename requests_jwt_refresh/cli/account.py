@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +15,7 @@ from requests_jwt_refresh.cli.console import (
     format_duration,
     format_expiry,
     sanitize,
+    write_json,
     write_row,
 )
 from requests_jwt_refresh.cli.options import EXIT_STATUSES, add_command, add_profile_name, examples
@@ -81,8 +81,7 @@ def status(options: argparse.Namespace) -> int:
     token = adapter.token
     is_logged_in = token is not None and (_can_refresh(token) or _is_usable(token))
     if options.json:
-        json.dump(_as_json(profile, token, is_logged_in), sys.stdout, indent=2)
-        sys.stdout.write("\n")
+        write_json(_as_json(profile, token, is_logged_in))
     else:
         write_row("profile", f"{profile.name}, in {profile.file}")
         write_row("API", profile.base_url)
@@ -193,6 +192,8 @@ def _as_json(profile: Profile, token: Token | None, is_logged_in: bool) -> dict[
 
 def _json_value(value: object) -> object:
     """Return a claim as JSON can hold it: Python reads numbers that are none (RFC 8259 §6)."""
+    import json
+
     return json.loads(json.dumps(value), parse_constant=str)
 
 

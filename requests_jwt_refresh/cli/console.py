@@ -152,6 +152,13 @@ def write_row(label: str, text: str) -> None:
     sys.stdout.write(f"{hanging_indent(f'{label:<14} ', text)}\n")
 
 
+def write_json(content: object) -> None:
+    """Write `content` for programs."""
+    import json
+
+    sys.stdout.write(f"{json.dumps(content, indent=2)}\n")
+
+
 def hanging_indent(start: str, text: str) -> str:
     """Return `start` and `text`, whose further lines are indented by the length of `start`.
 

@@ -7,7 +7,6 @@ action needs (requests, tomlkit, a server) is therefore imported within it.
 
 from __future__ import annotations
 
-import difflib
 import errno
 import importlib
 import io
@@ -89,6 +88,8 @@ def _run(arguments: list[str], has_output: bool) -> int:
     command = arguments[0] if arguments else ""
     parser = _parser(command)
     if command and not command.startswith("-") and command not in _MODULES:
+        import difflib
+
         close = difflib.get_close_matches(command, _MODULES, 1)
         hint = f": did you mean {close[0]!r}?" if close else ""
         parser.error(f"there is no such command{hint}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import re
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -43,6 +42,8 @@ class Parser(argparse.ArgumentParser):
 
     def reject(self, unrecognized: Iterable[str]) -> NoReturn:
         """End the program because of these arguments; name the option that was meant, if any."""
+        import difflib
+
         known = [name for name in self._option_string_actions if name.startswith("--")]
         for argument in unrecognized:
             name = argument.partition("=")[0]

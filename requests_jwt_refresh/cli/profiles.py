@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Any
 
 import requests_jwt_refresh as library
-from requests_jwt_refresh.cli.console import Exit, complain, sanitize
+from requests_jwt_refresh.cli.console import Exit, complain, sanitize, write_json
 from requests_jwt_refresh.cli.options import add_command, examples
 
 if TYPE_CHECKING:
@@ -47,8 +46,7 @@ def run(options: argparse.Namespace) -> int:
         return Exit.DONE
     rows, faults = _rows(known)
     if options.json:
-        json.dump({"file": str(known.file), "profiles": rows}, sys.stdout, indent=2)
-        sys.stdout.write("\n")
+        write_json({"file": str(known.file), "profiles": rows})
     else:
         _write_table(known, rows)
     place = "variable" if isinstance(known.file, str) else "file"
