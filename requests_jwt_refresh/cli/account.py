@@ -85,7 +85,7 @@ def status(options: argparse.Namespace) -> int:
     else:
         write_row("profile", f"{profile.name}, in {profile.file}")
         write_row("API", profile.base_url)
-        write_row("store", profile.store_shown)
+        write_row("store", profile.store_label)
         _write_token(token)
     if is_logged_in:
         return Exit.DONE
@@ -181,7 +181,7 @@ def _as_json(profile: Profile, token: Token | None, is_logged_in: bool) -> dict[
         "profile": profile.name,
         "file": str(profile.file),
         "base_url": profile.base_url,
-        "store": profile.store_shown,
+        "store": profile.store_label,
         "logged_in": is_logged_in,
         "claims": {name: _json_value(claims[name]) for name in _CLAIMS if name in claims},
         "access_token": _life_as_json(access, token.expires_at if token else None),
@@ -315,7 +315,7 @@ def logout(options: argparse.Namespace) -> int:
                 raise
             return _report_not_cleared(profile, error)
     sys.stdout.write(
-        f"Logged out of {options.name}: the token is gone from the {profile.store_shown}.\n"
+        f"Logged out of {options.name}: the token is gone from the {profile.store_label}.\n"
     )
     if failure is None:
         return Exit.DONE
@@ -345,7 +345,7 @@ def _tell_server(
     profile: Profile, adapter: JWTRefreshAdapter, held: Token | None
 ) -> JWTRefreshError | None:
     """Tell the server that the token is not wanted any more; return what went wrong."""
-    from requests_jwt_refresh.grants.sign_in import log_out
+    from requests_jwt_refresh.grants.revocation import log_out
     from requests_jwt_refresh.refresh.client import SendOptions
 
     assert profile.logout is not None  # noqa: S101 - for mypy

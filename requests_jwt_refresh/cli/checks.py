@@ -66,8 +66,8 @@ def check(profile: Profile, *, lock_wait: float = 2.0, patience: float = 10.0) -
 
 def _check_store(profile: Profile, lock_wait: float) -> Iterator[Finding]:
     """Write, read and clear an entry beside the token's own, which is not touched."""
-    where = profile.store_shown
-    probe = profile.beside
+    where = profile.store_label
+    probe = profile.probe_store
     try:
         with probe.lock(lock_wait):
             probe.save(_PROBE)
@@ -129,7 +129,7 @@ def _check_token(profile: Profile) -> Iterator[Finding]:
 
 
 def _fault(subject: str, error: JWTRefreshError, profile: Profile) -> Finding:
-    cause = f"{profile.store_shown}: {error.cause}" if subject == "store" else error.cause
+    cause = f"{profile.store_label}: {error.cause}" if subject == "store" else error.cause
     return Finding(FAULT, subject, cause, fill_in(error.remedy, profile.name))
 
 

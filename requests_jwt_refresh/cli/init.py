@@ -3,15 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import itertools
-import json
 import os
-import re
-import stat
 import sys
-import tempfile
-from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import requests_jwt_refresh as library
@@ -21,18 +14,14 @@ from requests_jwt_refresh.presets import PRESET_MODULES
 from requests_jwt_refresh.presets import load as load_preset
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Mapping
+    from pathlib import Path
 
     from requests_jwt_refresh.cli.options import Commands, Parser
 
 _PRESETS: Final = tuple(PRESET_MODULES)
 _KINDS: Final = ("json", "oauth2", "bearer")
 _CLIENT_AUTHS: Final = ("none", "basic", "post")
-
-_LOCK_WAIT = 10.0  # seconds
-_NO_MODE: Final = 0o600
-_MARK: Final = "\ufeff"  # of byte order
-_LINE: Final = re.compile(r"[^\n]*\n|[^\n]+")  # TOML has no other line ends
 
 _LONG_EXAMPLE: Final = """\
 requests-jwt init prod --base-url https://api.example.com/v1 \\
@@ -137,6 +126,8 @@ def run(options: argparse.Namespace) -> int:
             f"that makes no profile: {problem}",
             f"nothing was written; see requests-jwt init --help, or the README for {path}",
         )
+    from requests_jwt_refresh.profiles.edit import write_profile
+
     write_profile(path, options.name, content, replace=options.replace)
     sys.stdout.write(f"Profile {options.name!r} is in {path}\n")
     sys.stdout.write(f"Next: requests-jwt login {options.name}\n")
@@ -145,9 +136,11 @@ def run(options: argparse.Namespace) -> int:
 
 def _path(options: argparse.Namespace) -> Path:
     """Return the file to write to. Raises UsageError or ProfileError if it cannot be."""
+    from requests_jwt_refresh.profiles.edit import already_exists
     from requests_jwt_refresh.profiles.load import (
         PATH_VARIABLE,
         TEXT_VARIABLE,
+        Profiles,
         default_path,
         is_name,
     )
@@ -176,8 +169,8 @@ def _path(options: argparse.Namespace) -> Path:
             f"{path}: it is not a regular file, so no profile can be written there",
             f"name another file in {PATH_VARIABLE}",
         )
-    if not options.replace and options.name in _present(path):
-        raise _exists(path, options.name)
+    if path.exists() and not options.replace and options.name in Profiles.read(path).content:
+        raise already_exists(path, options.name)
     return path
 
 
@@ -297,10 +290,9 @@ def _find_problem(name: str, content: Mapping[str, Any]) -> str | None:
     from requests_jwt_refresh.profiles.load import check, default_path
 
     try:
-        check(default_path(), name, content)
+        check(default_path(), name, content, where="")
     except library.ProfileError as error:
-        problem = error.cause.removeprefix(f"{default_path()}: profile {name!r}: ")
-        return problem.replace("allow_http = true", "--allow-http")
+        return str(error).replace("allow_http = true", "--allow-http")
     return None
 
 
@@ -335,138 +327,3 @@ def _choice_check(choices: Collection[str]) -> Callable[[str], str | None]:
         return nearest(answer, choices) or "it must be one of those above"
 
     return find_problem
-
-
-# --- the file ------------------------------------------------------------------------------------
-
-
-def _present(path: Path) -> Mapping[str, Any]:
-    """Return all that stands at the top of the file, profiles or not."""
-    from requests_jwt_refresh.profiles.load import Profiles
-
-    return Profiles.read(path).content if path.exists() else {}
-
-
-def _exists(path: Path, name: str) -> library.ProfileError:
-    return library.ProfileError(
-        f"{path}: profile {name!r} exists already", "edit it there, or write it anew with --replace"
-    )
-
-
-def write_profile(path: Path, name: str, content: Mapping[str, Any], *, replace: bool) -> None:
-    """Add a profile to the file, whole or not at all; what else is in it stays as it is."""
-    path = Path(os.path.realpath(path))  # the owner's own link, as of people who keep them in git
-    from requests_jwt_refresh.profiles.load import parsed
-    from requests_jwt_refresh.stores.locking import file_lock, user_lock_path
-
-    with file_lock(user_lock_path("profiles", str(path)), _LOCK_WAIT):
-        present = _present(path)
-        if name in present and not replace:
-            raise _exists(path, name)
-        text = path.read_bytes().decode() if path.exists() else ""
-        mark, text = text[: text.startswith(_MARK)], text.removeprefix(_MARK)
-        expected = _comparable({**present, name: content})
-        for written in _written(text, name, content, is_there=name in present):
-            if _comparable(parsed(written)[0]) == expected:
-                _replace(path, mark + written)
-                return
-    raise library.ProfileError(
-        f"{path}: {name!r} is written in a way that cannot be replaced from here, and nothing was "
-        "changed",
-        "edit it by hand, or take it out and try again",
-    )
-
-
-def _comparable(content: Mapping[str, Any]) -> str:
-    """Return a text that is the same for the same content: nan equals nan, and true is not 1."""
-    return json.dumps(content, sort_keys=True, default=repr)
-
-
-def _written(text: str, name: str, content: Mapping[str, Any], *, is_there: bool) -> Iterator[str]:
-    """Yield the text with the profile in it, first in the way that keeps all other letters.
-
-    That one reads lines, and may be fooled by what only looks like a header.
-    """
-    import tomlkit
-    from tomlkit.exceptions import TOMLKitError
-
-    ends = "\r\n" if "\r\n" in text else "\n"
-    table = tomlkit.dumps({name: content}).replace("\n", ends)
-    if not is_there:
-        yield _appended(text, table, ends)
-        return
-    yield _exchanged(text, name, table)
-    with suppress(TOMLKitError):
-        document = tomlkit.parse(text)
-        document[name] = content
-        yield tomlkit.dumps(document)  # loses comments below the old table
-
-
-def _appended(text: str, table: str, ends: str) -> str:
-    if not text.strip():
-        return text + table
-    text += "" if text.endswith("\n") else ends
-    is_apart = not text.splitlines()[-1].strip()
-    return f"{text}{'' if is_apart else ends}{table}"
-
-
-def _exchanged(text: str, name: str, table: str) -> str:
-    """Return the text with `table` in place of the first of the profile's tables, the others gone.
-
-    Comments and blank lines at the end of a table stay: they may be about what comes next.
-    """
-    kept: list[str] = []
-    for key, spans in itertools.groupby(_spans(text), lambda span: _first_key(span[0])):
-        if key != name:
-            kept += itertools.chain.from_iterable(spans)
-            continue
-        *inner, last = [_tail(span) for span in spans]
-        kept += [table, *(line for tail in inner if "".join(tail).strip() for line in tail), *last]
-        table = ""
-    return "".join(kept)
-
-
-def _spans(text: str) -> list[list[str]]:
-    """Return the lines of each table, from its header to the next; first those before any."""
-    spans: list[list[str]] = []
-    for line in _LINE.findall(text):
-        if not spans or _first_key(line) is not None:
-            spans.append([])
-        spans[-1].append(line)
-    return spans
-
-
-def _first_key(line: str) -> str | None:
-    """Return `a` of a header line, which is [a], [a.b] or [[a]]; None for any other line."""
-    from requests_jwt_refresh.profiles.load import parsed
-
-    return next(iter(parsed(line)[0]), None) if line.lstrip().startswith("[") else None
-
-
-def _tail(span: list[str]) -> list[str]:
-    """Return the blank lines and comments at the end of a table."""
-    tail = itertools.takewhile(lambda line: not line.split("#")[0].strip(), reversed(span))
-    return list(tail)[::-1]
-
-
-def _replace(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else _NO_MODE
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as file:  # with the line ends that it had
-                file.write(text.encode())
-            Path(name).chmod(mode)
-            Path(name).replace(path)
-        except BaseException:
-            with suppress(OSError):
-                Path(name).unlink()
-            raise
-    except OSError as error:
-        problem = error.strerror or type(error).__name__
-        raise library.ProfileError(
-            f"{path} cannot be written ({problem})",
-            "nothing was changed; get permission to write there, or name another file in "
-            "REQUESTS_JWT_PROFILES",
-        ) from error

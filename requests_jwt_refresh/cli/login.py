@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from requests_jwt_refresh.cli.options import Commands
     from requests_jwt_refresh.errors import RefreshUnavailable, StoreError
-    from requests_jwt_refresh.grants.sign_in import DeviceCode, DeviceLogin, PasswordLogin
+    from requests_jwt_refresh.grants.device import DeviceCode, DeviceLogin
+    from requests_jwt_refresh.grants.password import PasswordLogin
     from requests_jwt_refresh.profiles.load import Profile
     from requests_jwt_refresh.stores.base import TokenStore
     from requests_jwt_refresh.tokens import Token
@@ -75,19 +76,19 @@ def run(options: argparse.Namespace) -> int:
         )
     user = describe_user(token)
     sys.stdout.write(f"Logged in to {options.name}{f' as {user}' if user else ''}.\n")
-    sys.stdout.write(f"The token is kept in the {profile.store_shown}.\n")
+    sys.stdout.write(f"The token is kept in the {profile.store_label}.\n")
     return Exit.DONE
 
 
 def _check_writable(profile: Profile) -> None:
     """Write beside the token, while nothing is lost if that fails. Raises StoreError."""
-    with profile.beside.lock(profile.refresh_timeout):
-        profile.beside.save(library.Token("requests-jwt-login"))  # no server takes it
-        profile.beside.clear()
+    with profile.probe_store.lock(profile.refresh_timeout):
+        profile.probe_store.save(library.Token("requests-jwt-login"))  # no server takes it
+        profile.probe_store.clear()
 
 
 def _log_in_by_password(profile: Profile, login: PasswordLogin, username: str | None) -> Token:
-    from requests_jwt_refresh.grants.sign_in import log_in
+    from requests_jwt_refresh.grants.password import log_in
     from requests_jwt_refresh.refresh.client import SendOptions
 
     _check_writable(profile)  # before a password is typed
@@ -103,7 +104,7 @@ def _log_in_by_password(profile: Profile, login: PasswordLogin, username: str | 
 
 
 def _log_in_by_device(profile: Profile, device: DeviceLogin) -> Token:
-    from requests_jwt_refresh.grants.sign_in import log_in_by_device
+    from requests_jwt_refresh.grants.device import log_in_by_device
     from requests_jwt_refresh.refresh.client import SendOptions
 
     _check_writable(profile)  # before a browser is opened

@@ -67,7 +67,7 @@ def _rows(known: Profiles) -> tuple[list[dict[str, Any]], list[library.ProfileEr
             faults.append(error)
             row["fault"] = error.cause
         else:
-            row |= {"base_url": profile.base_url, "store": profile.store_shown}
+            row |= {"base_url": profile.base_url, "store": profile.store_label}
         rows.append(row)
     return rows, faults
 
