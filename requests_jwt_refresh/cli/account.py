@@ -22,7 +22,7 @@ from requests_jwt_refresh.cli.options import EXIT_STATUSES, add_command, add_pro
 
 if TYPE_CHECKING:
     from requests_jwt_refresh.adapter import JWTRefreshAdapter
-    from requests_jwt_refresh.cli.options import Commands
+    from requests_jwt_refresh.cli.options import Subparsers
     from requests_jwt_refresh.errors import JWTRefreshError
     from requests_jwt_refresh.profiles.load import Profile
     from requests_jwt_refresh.tokens import Token
@@ -31,13 +31,6 @@ _USER_CLAIMS: Final = ("preferred_username", "username", "email", "name", "sub",
 _CLAIMS: Final = (*_USER_CLAIMS, "iss", "aud", "scope", "client_id")
 _LEEWAY: Final = 10.0  # seconds that a printed token should last, so that there is time to use it
 _LEEWAY_SHARE: Final = 0.1  # ... but no more than this share of its lifetime
-
-
-def add_parser(commands: Commands) -> None:
-    _add_status(commands)
-    _add_token(commands)
-    _add_refresh(commands)
-    _add_logout(commands)
 
 
 def open_profile(name: str) -> tuple[Profile, JWTRefreshAdapter]:
@@ -58,11 +51,10 @@ def _check_logged_in(adapter: JWTRefreshAdapter, name: str) -> None:
 # --- status --------------------------------------------------------------------------------------
 
 
-def _add_status(commands: Commands) -> None:
+def add_status(subparsers: Subparsers) -> None:
     parser = add_command(
-        commands,
+        subparsers,
         "status",
-        "show who is logged in, and for how long",
         status,
         description="Asks no server and shows no token.",
         epilog=examples(
@@ -205,11 +197,10 @@ def _life_as_json(secret: str | None, end: float | None) -> dict[str, Any]:
 # --- token ---------------------------------------------------------------------------------------
 
 
-def _add_token(commands: Commands) -> None:
+def add_token(subparsers: Subparsers) -> None:
     parser = add_command(
-        commands,
+        subparsers,
         "token",
-        "print a valid access token, refreshed if need be",
         token,
         epilog=examples(
             ('curl -H "Authorization: Bearer $(requests-jwt token prod)" URL', "a single call"),
@@ -254,11 +245,10 @@ def _seconds_wanted(token: Token | None, asked: float | None) -> float:
 # --- refresh -------------------------------------------------------------------------------------
 
 
-def _add_refresh(commands: Commands) -> None:
+def add_refresh(subparsers: Subparsers) -> None:
     parser = add_command(
-        commands,
+        subparsers,
         "refresh",
-        "ask the server for a new token now",
         refresh,
         epilog=examples(("requests-jwt refresh prod", "after your rights have changed, say"))
         + EXIT_STATUSES,
@@ -278,11 +268,10 @@ def refresh(options: argparse.Namespace) -> int:
 # --- logout --------------------------------------------------------------------------------------
 
 
-def _add_logout(commands: Commands) -> None:
+def add_logout(subparsers: Subparsers) -> None:
     parser = add_command(
-        commands,
+        subparsers,
         "logout",
-        "forget the token",
         logout,
         description="Tells the server first, if the profile says how. The token is forgotten "
         "here even if the server cannot be told; the exit status is 4 then.",

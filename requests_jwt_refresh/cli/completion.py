@@ -11,7 +11,7 @@ from requests_jwt_refresh.cli.options import COMPLETE_PROFILES, add_command, exa
 if TYPE_CHECKING:
     import argparse
 
-    from requests_jwt_refresh.cli.options import Commands
+    from requests_jwt_refresh.cli.options import Subparsers
 
 # How each shell asks for the names of profiles.
 _PREAMBLES: Final = {
@@ -33,11 +33,10 @@ _PREAMBLES: Final = {
 }
 
 
-def add_parser(commands: Commands) -> None:
+def add_parser(subparsers: Subparsers) -> None:
     parser = add_command(
-        commands,
+        subparsers,
         "completion",
-        "print what lets bash or zsh complete these commands",
         run,
         epilog=examples(
             ('eval "$(requests-jwt completion bash)"', "in ~/.bashrc"),

@@ -15,14 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from requests_jwt_refresh.cli.checks import Finding
-    from requests_jwt_refresh.cli.options import Commands
+    from requests_jwt_refresh.cli.options import Subparsers
 
 
-def add_parser(commands: Commands) -> None:
+def add_parser(subparsers: Subparsers) -> None:
     parser = add_command(
-        commands,
+        subparsers,
         "doctor",
-        "find out what is wrong, and what to do about it",
         run,
         description="Checks the profile, the store (write, read, clear, beside the token's own "
         "entry), its lock, the token, the refresh endpoint (no token is sent), TLS and the "

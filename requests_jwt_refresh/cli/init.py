@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
-    from requests_jwt_refresh.cli.options import Commands, Parser
+    from requests_jwt_refresh.cli.options import Parser, Subparsers
 
 _PRESETS: Final = tuple(PRESET_MODULES)
 _KINDS: Final = ("json", "oauth2", "bearer")
@@ -29,11 +29,10 @@ requests-jwt init prod --base-url https://api.example.com/v1 \\
       --expired 'message=Invalid JWT'"""
 
 
-def add_parser(commands: Commands) -> None:
+def add_parser(subparsers: Subparsers) -> None:
     parser = add_command(
-        commands,
+        subparsers,
         "init",
-        "write a profile: which API, and how its tokens are renewed",
         run,
         usage="requests-jwt init NAME [OPTIONS]",
         description="In a terminal it asks for what is missing.",

@@ -16,7 +16,7 @@ from requests_jwt_refresh.cli.options import EXIT_STATUSES, add_command, add_pro
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from requests_jwt_refresh.cli.options import Commands
+    from requests_jwt_refresh.cli.options import Subparsers
     from requests_jwt_refresh.errors import RefreshUnavailable, StoreError
     from requests_jwt_refresh.grants.device import DeviceCode, DeviceLogin
     from requests_jwt_refresh.grants.password import PasswordLogin
@@ -25,11 +25,10 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.tokens import Token
 
 
-def add_parser(commands: Commands) -> None:
+def add_parser(subparsers: Subparsers) -> None:
     parser = add_command(
-        commands,
+        subparsers,
         "login",
-        "get a token and keep it",
         run,
         description="Asks for a user name and a password, or shows where to agree in a browser "
         "(OAuth 2.0 device flow), as the profile says. Secrets are typed, or come from standard "

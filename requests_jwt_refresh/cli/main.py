@@ -1,8 +1,8 @@
 """The command line: ``requests-jwt COMMAND``.
 
-Each command's module adds its parser with `add_parser`, options and action side by side. Only the
-module of the command that was typed is imported; for help and completion, all of them are. What an
-action needs (requests, tomlkit, a server) is therefore imported within it.
+Each command's module has `add_parser`, which adds its options and names its action; `account` has
+one for each of its commands. Only the module of the command that was typed is imported, for
+completion all of them. What an action needs (requests, tomlkit, a server) is imported within it.
 """
 
 from __future__ import annotations
@@ -16,29 +16,22 @@ from typing import TYPE_CHECKING, Final
 
 import requests_jwt_refresh as library
 from requests_jwt_refresh.cli.console import Exit, UsageError, complain, report
-from requests_jwt_refresh.cli.options import Parser, add_command, add_profile_name, examples
+from requests_jwt_refresh.cli.options import (
+    COMMANDS,
+    Parser,
+    add_command,
+    add_profile_name,
+    examples,
+)
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from requests_jwt_refresh.cli.options import Commands
+    from requests_jwt_refresh.cli.options import Subparsers
 
-# Each command and the module that adds it, in the order of --help; "" for those added below, whose
-# modules are too heavy for --help.
-_MODULES: Final = {
-    "init": "init",
-    "profiles": "profiles",
-    "login": "login",
-    "status": "account",
-    "token": "account",
-    "refresh": "account",
-    "logout": "account",
-    "run": "",
-    "doctor": "doctor",
-    "demo": "",
-    "completion": "completion",
-}
+_ACCOUNT: Final = dict.fromkeys(("status", "token", "refresh", "logout"), "account")
+_MODULES: Final = {name: name for name in COMMANDS} | _ACCOUNT  # where each command is
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -85,12 +78,12 @@ def _repair_streams() -> None:
 
 def _run(arguments: list[str], has_output: bool) -> int:
     arguments, program = _split_off_program(arguments)
-    command = arguments[0] if arguments else ""
+    command = next((each for each in arguments if not each.startswith("-")), "")
     parser = _parser(command)
-    if command and not command.startswith("-") and command not in _MODULES:
+    if command and command not in COMMANDS:
         import difflib
 
-        close = difflib.get_close_matches(command, _MODULES, 1)
+        close = difflib.get_close_matches(command, COMMANDS, 1)
         hint = f": did you mean {close[0]!r}?" if close else ""
         parser.error(f"there is no such command{hint}")
     options, unrecognized = parser.parse_known_args(arguments)
@@ -150,24 +143,31 @@ def _parser(command: str) -> Parser:
     )
     parser.add_argument("--version", action="store_true", help="show the version and exit")
     parser.set_defaults(run=None, needs_output=False, parser=parser, root=parser)
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
-    is_one_enough = command in _MODULES and command != "completion"
-    added = set()
-    for name in [command] if is_one_enough else _MODULES:
-        module = _MODULES[name]
-        if not module:
-            {"run": _add_run, "demo": _add_demo}[name](commands)
-        elif module not in added:
-            importlib.import_module(f".{module}", __package__).add_parser(commands)
-            added.add(module)
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
+    if command not in COMMANDS:  # no more is needed for help, and for a mistake
+        for name, summary in COMMANDS.items():
+            subparsers.add_parser(name, help=summary)
+    for name in COMMANDS if command == "completion" else {command} & COMMANDS.keys():
+        _add(subparsers, name)
     return parser
 
 
-def _add_run(commands: Commands) -> None:
+def _add(subparsers: Subparsers, command: str) -> None:
+    """Add the parser of one command."""
+    # Their modules need too much for a mere --help.
+    special = {"run": _add_run, "demo": _add_demo}
+    if command in special:
+        special[command](subparsers)
+    else:
+        module = importlib.import_module(f".{_MODULES[command]}", __package__)
+        add = f"add_{command}" if command in _ACCOUNT else "add_parser"
+        getattr(module, add)(subparsers)
+
+
+def _add_run(subparsers: Subparsers) -> None:
     parser = add_command(
-        commands,
+        subparsers,
         "run",
-        "run a program, unmodified, with tokens",
         _run_program,
         usage="requests-jwt run NAME[,NAME...] [--] COMMAND [ARGUMENTS...]",
         description="Every Session of requests in it, and in the programs that it starts, sends "
@@ -202,11 +202,10 @@ def _run_program(options: argparse.Namespace) -> int:
     return run.run(names, options.program)
 
 
-def _add_demo(commands: Commands) -> None:
+def _add_demo(subparsers: Subparsers) -> None:
     add_command(
-        commands,
+        subparsers,
         "demo",
-        "show what this library does, on a server of its own",
         _demo,
         description="Starts a token server on this machine, lets its access tokens expire, and "
         "shows what the server and the callers see of it. Needs no account, network or keyring. "

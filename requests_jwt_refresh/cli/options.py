@@ -14,7 +14,22 @@ if TYPE_CHECKING:
 COMPLETE_PROFILES: Final = "_requests_jwt_names"
 """The function with which both shells complete the name of a profile."""
 
-Commands = Any
+COMMANDS: Final = {
+    "init": "write a profile: which API, and how its tokens are renewed",
+    "profiles": "list the profiles",
+    "login": "get a token and keep it",
+    "status": "show who is logged in, and for how long",
+    "token": "print a valid access token, refreshed if need be",
+    "refresh": "ask the server for a new token now",
+    "logout": "forget the token",
+    "run": "run a program, unmodified, with tokens",
+    "doctor": "find out what is wrong, and what to do about it",
+    "demo": "show what this library does, on a server of its own",
+    "completion": "print what lets bash or zsh complete these commands",
+}
+"""Each command and what it does, in the order of ``--help``."""
+
+Subparsers = Any
 """Where a command adds its parser. argparse's own class for it is private."""
 
 EXIT_STATUSES: Final = """
@@ -67,15 +82,15 @@ class _Help(argparse.HelpFormatter):
 
 
 def add_command(
-    commands: Commands,
+    subparsers: Subparsers,
     name: str,
-    summary: str,
     run: Callable[[argparse.Namespace], int],
     **options: Any,
 ) -> Parser:
-    """Add a command and return its parser; its description begins with the summary."""
+    """Add a command and return its parser; its description begins with what COMMANDS says."""
+    summary = COMMANDS[name]
     description = options.pop("description", "")
-    parser: Parser = commands.add_parser(
+    parser: Parser = subparsers.add_parser(
         name,
         help=summary,
         description=f"{summary[0].upper()}{summary[1:]}. {description}".strip(),

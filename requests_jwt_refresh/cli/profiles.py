@@ -12,15 +12,14 @@ from requests_jwt_refresh.cli.options import add_command, examples
 if TYPE_CHECKING:
     import argparse
 
-    from requests_jwt_refresh.cli.options import Commands
+    from requests_jwt_refresh.cli.options import Subparsers
     from requests_jwt_refresh.profiles.load import Profiles
 
 
-def add_parser(commands: Commands) -> None:
+def add_parser(subparsers: Subparsers) -> None:
     parser = add_command(
-        commands,
+        subparsers,
         "profiles",
-        "list the profiles",
         run,
         description="The exit status is 2 if one of them is faulty.",
         epilog=examples(
