@@ -10,11 +10,11 @@ from urllib.parse import parse_qs
 
 import pytest
 from requests.structures import CaseInsensitiveDict
+from requests_jwt_refresh.grants.sign_in import DeviceLogin, Logout, PasswordLogin
 
 from requests_jwt_refresh.adapter import JWTRefreshAdapter
 from requests_jwt_refresh.endpoints import JSONEndpoint, OAuth2Endpoint
 from requests_jwt_refresh.errors import ProfileError, RefreshRejected, StoreError
-from requests_jwt_refresh.grants.sign_in import DeviceLogin, Logout, PasswordLogin
 from requests_jwt_refresh.profiles.load import (
     KINDS,
     PRESETS,

@@ -166,7 +166,7 @@ def hanging_indent(start: str, text: str) -> str:
     paths and URLs can be copied.
     """
     given = os.environ.get("COLUMNS", "")
-    width = int(given) if given.isdecimal() else _WIDTH
+    width = int(given) if given.isdecimal() and int(given) else _WIDTH
     room = max(width - len(start), _MIN_TEXT)
     lines = textwrap.wrap(text, room, break_on_hyphens=False, break_long_words=False) or [""]
     return f"\n{'':<{len(start)}}".join([start + lines[0], *lines[1:]])

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import select
+import socket
 import subprocess
 import sys
 import sysconfig
@@ -35,6 +36,17 @@ WAIT = 60.0  # seconds; only ever passed by a failing test
 API = "https://api.example.com"
 OTHER_API = "https://b.example.com"
 INIT = ("init", "prod", "--base-url", API)
+OAUTH2 = ("--kind", "oauth2", "--refresh-url", "/t")
+TWO = f"""\
+[good]
+base_url = "{API}"
+refresh = {{preset = "simplejwt"}}
+store = {{kind = "file", path = "/tmp/t.json"}}
+
+[longer-name]
+base_url = "https://b.example.com"
+refresh = {{preset = "simplejwt"}}
+"""
 
 JSON_REFRESH = 'kind = "json"\nurl = "/auth/refresh"'
 OAUTH2_REFRESH = 'kind = "oauth2"\nurl = "/auth/refresh"\nclient_id = "tv"'
@@ -65,7 +77,7 @@ class Said(NamedTuple):
 
 
 class User:
-    """Somebody with a file of profiles and a shell. The store is a file, unless told otherwise."""
+    """A person with a file of profiles and a shell. The store is a file, unless told otherwise."""
 
     def __init__(
         self, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -106,7 +118,7 @@ class User:
         self._monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
         self._capsys.readouterr()
         try:
-            status = cli.main(list(arguments))
+            status = main(list(arguments))
         except SystemExit as left:
             status = int(left.code or 0)
         return Said(status, *self._capsys.readouterr())
@@ -117,14 +129,14 @@ def user(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> User:
     """A user without profiles, and nothing in the environment that would lead elsewhere."""
-    somebody = User(tmp_path, monkeypatch, capsys)
+    new_user = User(tmp_path, monkeypatch, capsys)
     for name in list(os.environ):
         if name.lower().endswith(("_proxy", "_ca_bundle")):
             monkeypatch.delenv(name)
     monkeypatch.delenv("REQUESTS_JWT_PROFILES_TOML", raising=False)
-    monkeypatch.setenv("REQUESTS_JWT_PROFILES", str(somebody.file))
-    monkeypatch.setattr("requests_jwt_refresh.cli.words.COLUMNS", 1000)  # nothing is wrapped
-    return somebody
+    monkeypatch.setenv("REQUESTS_JWT_PROFILES", str(new_user.file))
+    monkeypatch.setenv("COLUMNS", "1000")  # nothing is wrapped
+    return new_user
 
 
 def start(*arguments: str, stdin: int | IO[str] = subprocess.PIPE) -> subprocess.Popen[str]:
@@ -147,8 +159,15 @@ def end(process: subprocess.Popen[str], typed: str = "") -> Said:
     return Said(process.returncode, out, err)
 
 
+def _environment() -> dict[str, str]:
+    """Return an environment that says what the terminal is, and that a person sits there."""
+    environment = {**os.environ, "TERM": "dumb", "COLUMNS": "80", "LINES": "24"}
+    environment.pop("CI", None)
+    return environment
+
+
 class Terminal:
-    """A program on a terminal, and somebody who reads and types there. A context manager."""
+    """A program on a terminal, and a person who reads and types there. A context manager."""
 
     def __init__(self, *command: str) -> None:
         import pty
@@ -161,6 +180,7 @@ class Terminal:
                 stdout=theirs,
                 stderr=theirs,
                 start_new_session=True,
+                env=_environment(),
             )
         finally:
             os.close(theirs)
@@ -204,7 +224,7 @@ class Terminal:
         assert ready, f"nothing more came: {self.shown!r}"
         try:
             more = os.read(self._ours, 65536)
-        except OSError:  # how Linux says that nobody has the other side open
+        except OSError:  # how Linux says that the other side is closed
             return False
         self.shown += more.decode(errors="replace")
         return bool(more)
@@ -226,7 +246,7 @@ def end_without(stream: str, *arguments: str) -> Said:
 
 
 def jwt(claims: object) -> str:
-    """Return a JWT with these claims, or with this text in their place; nobody has signed it."""
+    """Return a JWT with these claims, or with this text in their place; it is not signed."""
     text = claims if isinstance(claims, str) else json.dumps(claims)
     payload = base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
     return f"eyJhbGciOiJIUzI1NiJ9.{payload}.c2lnbmF0dXJl"
@@ -239,7 +259,7 @@ def aged(token: Token, *, left: float, ago: float) -> Token:
 
 
 def expired(server: AuthServer) -> Token:
-    """Return a token whose access part is over, here and there."""
+    """Return a token whose access token has expired, here and at the server."""
     token = aged(server.login(), left=-1, ago=300)
     server.expire()
     return token
@@ -252,3 +272,15 @@ def body_of(server: AuthServer, kind: str) -> dict[str, Any]:
     return fields
 
 
+def no_part_of(token: Token, said: Said) -> bool:
+    """Whether nothing of a token is in what was said, the start that all JWTs share apart."""
+    secrets = [each for each in (token.access, token.refresh) if each]
+    parts = {part for each in secrets for part in each.split(".")[-2:]}
+    return not any(part in said.out + said.err for part in parts)
+
+
+def closed_port() -> int:
+    """Return a port of this machine at which nobody listens."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
