@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.test_commands import SCRIPT, TWO, WAIT, Terminal, User, pytestmark, user
+from tests.support.command_line import SCRIPT, TWO, WAIT, Terminal, User, needs_posix, user
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["pytestmark", "user"]  # fixtures, skips
+__all__ = ["user"]  # fixtures, skips
+
+pytestmark = needs_posix
 
 COMMANDS = {
     "completion",

@@ -30,9 +30,7 @@ from requests_jwt_refresh.testing import (
     Status,
 )
 from requests_jwt_refresh.tokens import Token, with_expiry
-from tests.support.secret_service import running_secret_service, secret_service
-from tests.test_auth_server import wait_for_faults
-from tests.test_commands import (
+from tests.support.command_line import (
     JSON_REFRESH,
     OAUTH2_REFRESH,
     SCRIPT,
@@ -46,18 +44,22 @@ from tests.test_commands import (
     expired,
     impatient,
     jwt,
+    needs_posix,
     no_part_of,
-    pytestmark,
     start,
     user,
 )
+from tests.support.secret_service import running_secret_service, secret_service
+from tests.test_auth_server import wait_for_faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.support.secret_service import SecretService
 
-__all__ = ["pytestmark", "running_secret_service", "secret_service", "user"]  # fixtures, skips
+__all__ = ["running_secret_service", "secret_service", "user"]  # fixtures, skips
+
+pytestmark = needs_posix
 
 LOGIN = {"login": 'url = "/auth/login"'}
 DEVICE = {"device": 'url = "/auth/device"\ntoken_url = "/auth/token"'}
@@ -213,7 +215,7 @@ def test_nobody_types(user: User, server: AuthServer, typed: str) -> None:
     user.describe(server, **LOGIN)
     said = user.run("login", "prod", typed=typed)
     cause, _ = said.cause_and_remedy()
-    assert (said.status, cause) == (2, "an answer is needed, and nobody gave one")
+    assert (said.status, cause) == (2, "an answer is needed, but the input has ended")
     assert server.counters == Counters()
 
 
@@ -1119,7 +1121,7 @@ def test_secrets_are_not_echoed(
     ("key", "status", "shown"),
     [
         (b"\x03", 130, ""),
-        (b"\x04", 2, "requests-jwt: an answer is needed, and nobody gave one\r\n"),
+        (b"\x04", 2, "requests-jwt: an answer is needed, but the input has ended\r\n"),
         (b"\xfc\n", 2, "requests-jwt: what came in is not UTF-8 text\r\n"),
     ],
     ids=["ctrl-c", "ctrl-d", "latin-1"],

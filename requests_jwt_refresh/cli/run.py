@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from requests_jwt_refresh.cli.exits import cause_and_remedy, complain, lowered
+from requests_jwt_refresh.cli.console import complain, fill_in
 from requests_jwt_refresh.errors import JWTRefreshError
 from requests_jwt_refresh.inject.dressing import NAMES_VARIABLE, TOLD_VARIABLE
 from requests_jwt_refresh.profiles.load import PATH_VARIABLE, Profiles, default_path
@@ -134,7 +134,7 @@ def _faulty(names: Sequence[str]) -> list[str]:
     try:
         profiles = Profiles.read()
     except JWTRefreshError as error:
-        complain(str(error), _WITHOUT)
+        _complain_of(error, None)
         return list(names)
     return [name for name in names if not _is_ready(profiles, name)]
 
@@ -145,11 +145,15 @@ def _is_ready(profiles: Profiles, name: str) -> bool:
             return True
         complain(f"profile {name!r} is not logged in", f"log in with: requests-jwt login {name}")
     except JWTRefreshError as error:
-        cause, remedy = cause_and_remedy(str(error), name)
-        complain(cause, f"{_WITHOUT}; {lowered(remedy)}" if remedy else _WITHOUT)
+        _complain_of(error, name)
     except Exception as error:  # noqa: BLE001 - the program must not suffer
         complain(f"profile {name!r} cannot be used ({type(error).__name__})", _WITHOUT)
     return False
+
+
+def _complain_of(error: JWTRefreshError, name: str | None) -> None:
+    remedy = fill_in(error.remedy, name)
+    complain(error.cause, f"{_WITHOUT}; {remedy}" if remedy else _WITHOUT)
 
 
 def _warn_of_isolation(arguments: Sequence[str]) -> None:
