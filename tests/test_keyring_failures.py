@@ -152,7 +152,7 @@ def use(monkeypatch: pytest.MonkeyPatch, backend: KeyringBackend | None) -> None
 
 @pytest.mark.parametrize("given", [False, True], ids=["found", "given"])
 def test_no_keyring_is_refused(monkeypatch: pytest.MonkeyPatch, given: bool) -> None:
-    """The fail backend is told apart from an empty store."""
+    """The fail backend is not taken for an empty store."""
     backend = fail_backend()
     use(monkeypatch, backend)
     for error in failures(KeyringStore(SERVICE, backend=backend if given else None)):

@@ -242,7 +242,7 @@ def test_half_a_token_is_never_read(vault: WinVaultKeyring, damage: str) -> None
 
 
 def test_a_store_is_a_value() -> None:
-    """Stores of one entry are equal, whatever else they are told; others are not."""
+    """Stores of one entry are equal, whatever their options; others are not."""
     store = KeyringStore("s", "a")
     assert store == KeyringStore("s", "a", timeout=1, allow_plaintext=True)
     assert hash(store) == hash(KeyringStore("s", "a", timeout=1))

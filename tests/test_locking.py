@@ -96,7 +96,7 @@ def test_the_lock_file_stays_and_is_private(locks: Path) -> None:
 
 
 def test_the_lock_timeout_reads_well(locks: Path) -> None:
-    """Who holds what, for how long, and what to do."""
+    """Which lock is held, how long the wait was, and what to do."""
     store = KeyringStore("s")
     with store.lock(0), pytest.raises(LockTimeout) as caught, store.lock(0.01):
         pass
