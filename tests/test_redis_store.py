@@ -324,7 +324,7 @@ def test_a_redis_that_stops_before_the_save(
 def test_a_redis_that_is_paused_past_the_lease(
     own: RedisServer, server: AuthServer, session: requests.Session
 ) -> None:
-    """The lock is lost in the middle of a refresh; no other client has saved, so nothing is lost."""
+    """The lock is lost during a refresh; no other client has saved, and nothing is lost."""
     store = RedisStore(own.impatient_url, KEY, lease=0.3)
     adapter = mount(session, server.url, JSONEndpoint("/auth/refresh"), store, refresh_timeout=5)
     adapter.set_token(server.login())
