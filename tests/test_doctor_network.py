@@ -12,7 +12,7 @@ import pytest
 from requests_jwt_refresh.testing import Drop, Hang, Huge, Redirect, Status, Trickle
 from requests_jwt_refresh.tokens import Token
 from tests.support.command_line import User, closed_port, needs_posix, user
-from tests.support.doctor import HEALTHY, Report, examine, well
+from tests.support.doctor import HEALTHY, Report, check_within, examine, well
 from tests.support.tls_server import ClosingEndpoint, certificate, tls_server
 
 if TYPE_CHECKING:
@@ -41,25 +41,19 @@ def test_a_server_that_hangs_up(well: User, server: AuthServer) -> None:
     assert "cannot be reached (" in report.findings["endpoint"].cause
 
 
-def test_a_server_that_hangs(
-    well: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_that_hangs(well: User, server: AuthServer) -> None:
     """Given up in time, with the time that it was given."""
-    monkeypatch.setattr("requests_jwt_refresh.cli.doctor._PATIENCE", 0.2)
     server.fail(Hang())
-    report = examine(well)
+    report = check_within(well, patience=0.2)
     assert report.has_no_clock_and(endpoint="FAULT")
     assert report.findings["endpoint"].cause == f"{server.url} does not answer within 0.2 s"
     assert "firewall" in report.findings["endpoint"].remedy
 
 
-def test_a_server_that_trickles(
-    well: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_that_trickles(well: User, server: AuthServer) -> None:
     """An answer that comes byte by byte does not come within the time, either."""
-    monkeypatch.setattr("requests_jwt_refresh.cli.doctor._PATIENCE", 0.2)
     server.fail(Trickle(0.01, part="header"))
-    report = examine(well)
+    report = check_within(well, patience=0.2)
     assert report.has_no_clock_and(endpoint="FAULT")
     assert report.findings["endpoint"].cause == f"{server.url} does not answer within 0.2 s"
 

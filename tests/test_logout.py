@@ -209,19 +209,19 @@ def test_logout_from_a_store_that_cannot_be_cleared(
     token = user.holds(with_expiry(server.login()))
 
     def clear(_store: FileStore) -> None:
-        raise StoreError("the disk is broken. Nothing was changed; mend it")
+        raise StoreError("the disk is broken", "nothing was changed; replace it")
 
     monkeypatch.setattr(FileStore, "clear", clear)
     said = user.run("logout", "prod")
     cause, remedy = said.cause_and_remedy()
     assert (said.status, said.out, user.held) == (5, "", token)
     assert cause == "the server was told, but the token is still here: the disk is broken"
-    assert remedy.startswith("it is not good any more")
+    assert remedy.startswith("it is not valid any more")
     assert not server.family_alive(token)
     for flags, tables in ((["--local"], {"logout": LOGOUT}), ([], {})):
         user.describe(server, **tables)
         said = user.run("logout", "prod", *flags)
         assert (said.status, said.cause_and_remedy()) == (
             5,
-            ("the disk is broken", "nothing was changed; mend it"),
+            ("the disk is broken", "nothing was changed; replace it"),
         )

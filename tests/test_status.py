@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from requests_jwt_refresh.cli.account import refresh_token_expiry
 from requests_jwt_refresh.testing import Counters
 from requests_jwt_refresh.tokens import Token, with_expiry, with_received_at
 from tests.support.command_line import Said, User, aged, jwt, needs_posix, no_part_of, user
@@ -144,7 +145,7 @@ HOUR = 3600.0
         "nonsense",
     ],
 )
-def test_when_a_refresh_token_expiry(
+def test_when_a_refresh_token_expires(
     access: dict[str, object] | None, refresh: dict[str, object], ends: float | None
 ) -> None:
     """Counted by the server's own clock from when the tokens came in; never before its `exp`."""
@@ -153,7 +154,7 @@ def test_when_a_refresh_token_expiry(
     assert refresh_token_expiry(token) == refresh.get("exp")  # when it came in is not known
 
 
-def test_when_a_refresh_token_expiry_by_the_access_tokens_end() -> None:
+def test_when_a_refresh_token_expires_by_the_access_tokens_end() -> None:
     """Without an `iat`, the end of the access token says what the server's clock showed."""
     access, refresh = jwt({"exp": NOW - HOUR + 300}), jwt({"exp": NOW - 60})
     token = with_received_at(Token(access, refresh, NOW + 300), NOW)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-import threading
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Final
 
 import requests_jwt_refresh as library
 from requests_jwt_refresh.cli.account import describe_user, open_profile
@@ -14,15 +14,14 @@ from requests_jwt_refresh.cli.console import Exit, UsageError, ask, ask_secret, 
 from requests_jwt_refresh.cli.options import EXIT_STATUSES, add_command, add_profile_name, examples
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from requests_jwt_refresh.cli.options import Subparsers
-    from requests_jwt_refresh.errors import RefreshUnavailable, StoreError
     from requests_jwt_refresh.grants.device import DeviceCode, DeviceLogin
     from requests_jwt_refresh.grants.password import PasswordLogin
     from requests_jwt_refresh.profiles.load import Profile
-    from requests_jwt_refresh.stores.base import TokenStore
     from requests_jwt_refresh.tokens import Token
+
+
+_LATE: Final = 1.0  # seconds that a trade may be reported after its token has been saved
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -62,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
     if options.client_secret or _lacks_client_secret(profile):
         _store_client_secret(profile)  # first: it is the first line of what is typed
     if options.refresh_token:
-        token = _try_refresh_token(profile, ask_secret("Refresh token: "))
+        token = _trade_refresh_token(profile, ask_secret("Refresh token: "))
     elif profile.device is not None and not options.username:
         token = _log_in_by_device(profile, profile.device)
     elif profile.login is not None:
@@ -143,85 +142,37 @@ def _store_client_secret(profile: Profile) -> None:
 # --- --refresh-token -----------------------------------------------------------------------------
 
 
-def _try_refresh_token(profile: Profile, refresh_token: str) -> Token:
-    """Trade a refresh token in at once, and keep what it gives.
+def _trade_refresh_token(profile: Profile, refresh_token: str) -> Token:
+    """Trade a refresh token in at once, and return what it gives.
 
-    If the server cannot be asked, it is kept as it is, but never in place of another token.
+    If the server cannot be asked, it is stored as it is, but never in place of another token.
     """
-    given = library.Token(None, refresh=refresh_token)
-    profile.store.load()  # a store that cannot be read shows it now, while nothing is lost
+    before = profile.store.load()  # a store that cannot be read shows it now, while nothing is lost
     _check_writable(profile)
-    trial = _OnTrial(profile.store, given)
-    problem: RefreshUnavailable | None = None
+    traded: SimpleQueue[Token] = SimpleQueue()
+    adapter = library.JWTRefreshAdapter(**profile.options(), on_refresh=traded.put)
     try:
-        library.JWTRefreshAdapter(**{**profile.options(), "store": trial}).refresh()
+        return adapter.refresh(refresh_token)
     except library.RefreshUnavailable as error:
-        problem = error
-    with trial.under_way:  # the exchange goes on when the adapter has lost its patience
-        pass
-    if trial.kept is not None:
-        return trial.kept
-    if problem is None:
-        raise trial.lost(profile.name)
-    if not trial.has_begun:
-        raise library.RefreshUnavailable(problem.cause, "nothing was stored; try again later")
-    with profile.store.lock(profile.refresh_timeout):
-        if profile.store.load() is None:
-            profile.store.save(given)
-            raise library.RefreshUnavailable(
-                f"the token is stored, but could not be tried: {problem.cause}", problem.remedy
-            )
+        failure = error
+    try:
+        with profile.store.lock(profile.refresh_timeout):  # an exchange that goes on has it
+            stored = profile.store.load()
+            if stored is None:
+                profile.store.save(library.Token(None, refresh=refresh_token))
+    except library.LockTimeout:
+        raise library.RefreshUnavailable(
+            failure.cause, "nothing was stored; try again later"
+        ) from failure
+    if stored is None:
+        raise library.RefreshUnavailable(
+            f"the token is stored, but could not be tried: {failure.cause}",
+            f"try again later, with: requests-jwt token {profile.name}",
+        )
+    if stored != before:
+        with suppress(Empty):
+            return traded.get(timeout=_LATE)
     raise library.RefreshUnavailable(
-        problem.cause,
+        failure.cause,
         "nothing was stored: there is a token from before, and it stays; try again later",
     )
-
-
-class _OnTrial:
-    """The profile's store as it looks with a refresh token in it that has only been given yet.
-
-    What comes of it goes into the real store under that one's lock, and in the thread of the
-    exchange: nobody can come in between server and store, and Ctrl-C takes nothing away.
-    """
-
-    def __init__(self, store: TokenStore, given: Token) -> None:
-        self._store, self._given = store, given
-        self.under_way = threading.Lock()  # held during the exchange
-        self.has_begun = False
-        self.kept: Token | None = None
-        self._failure: StoreError | None = None
-        self._has_changed = False
-
-    def load(self) -> Token:
-        return self._given
-
-    def save(self, token: Token) -> None:
-        if token == self._given:  # the refresher wants to see that it can
-            return
-        try:
-            self._store.save(token)
-        except library.StoreError as error:
-            self._failure = error
-            self._has_changed = token.refresh != self._given.refresh
-        else:
-            self.kept = token
-
-    def clear(self) -> None:
-        """Leave the real store alone: it is the given token that the server has refused."""
-
-    @contextmanager
-    def lock(self, timeout: float) -> Iterator[None]:
-        with self._store.lock(timeout), self.under_way:
-            self.has_begun = True
-            yield
-
-    def lost(self, name: str) -> StoreError:
-        """Return the error that what the server gave could not be saved."""
-        failure = self._failure or library.StoreError("the token could not be saved")
-        if not self._has_changed:
-            return failure
-        return library.StoreError(
-            "the server took the refresh token and gave another, which could not be saved: "
-            f"{failure.cause}",
-            f"look closer with: requests-jwt doctor {name}; then log in with another refresh token",
-        )

@@ -24,6 +24,8 @@ from requests_jwt_refresh.stores.file import FileStore
 from requests_jwt_refresh.tokens import with_received_at
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from typing_extensions import Self
 
     from requests_jwt_refresh.testing import AuthServer
@@ -114,11 +116,15 @@ class User:
 
     def run(self, *arguments: str, typed: str = "") -> Said:
         """Run a command in this process, with `typed` on a standard input that is no terminal."""
-        gc.collect()  # each command is a program of its own, which shares no memory with others
         self._monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+        return self.call(lambda: main(list(arguments)))
+
+    def call(self, command: Callable[[], int]) -> Said:
+        """Call what a command consists of, and return what it said."""
+        gc.collect()  # each command is a program of its own, which shares no memory with others
         self._capsys.readouterr()
         try:
-            status = main(list(arguments))
+            status = command()
         except SystemExit as left:
             status = int(left.code or 0)
         return Said(status, *self._capsys.readouterr())

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from requests_jwt_refresh.cli.checks import check
+from requests_jwt_refresh.cli.doctor import write_findings
+from requests_jwt_refresh.profiles.load import Profiles
 from requests_jwt_refresh.tokens import with_expiry
 
 if TYPE_CHECKING:
@@ -54,6 +57,12 @@ class Report(NamedTuple):
 def examine(user: User) -> Report:
     """Run doctor and read its table."""
     return read_report(user.run("doctor", "prod"))
+
+
+def check_within(user: User, **waits: float) -> Report:
+    """Run doctor's checks with waits of the test's own, and read their table."""
+    profile = Profiles.read().profile("prod")
+    return read_report(user.call(lambda: write_findings(check(profile, **waits))))
 
 
 def read_report(said: Said) -> Report:
