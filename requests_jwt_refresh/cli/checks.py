@@ -15,7 +15,7 @@ from urllib3.exceptions import NewConnectionError
 
 from requests_jwt_refresh import clock
 from requests_jwt_refresh.cli.account import refresh_token_expiry
-from requests_jwt_refresh.cli.console import fill_in, format_duration, format_expiry
+from requests_jwt_refresh.cli.console import format_duration, format_expiry, remedy_for
 from requests_jwt_refresh.errors import JWTRefreshError, LockTimeout, RefreshUnavailable, StoreError
 from requests_jwt_refresh.refresh.client import ClientSession, SendOptions, send_request
 from requests_jwt_refresh.responses import parse_http_date
@@ -130,7 +130,7 @@ def _check_token(profile: Profile) -> Iterator[Finding]:
 
 def _fault(subject: str, error: JWTRefreshError, profile: Profile) -> Finding:
     cause = f"{profile.store_label}: {error.cause}" if subject == "store" else error.cause
-    return Finding(FAULT, subject, cause, fill_in(error.remedy, profile.name))
+    return Finding(FAULT, subject, cause, remedy_for(error, profile.name))
 
 
 # --- over there ------------------------------------------------------------------------------

@@ -59,9 +59,13 @@ def report(error: JWTRefreshError, name: str | None) -> Exit:
 
     `name` is that of the profile, if there is one.
     """
-    status, otherwise = _default(error)
-    complain(error.cause, fill_in(error.remedy or otherwise, name))
-    return status
+    complain(error.cause, remedy_for(error, name))
+    return _default(error)[0]
+
+
+def remedy_for(error: JWTRefreshError, name: str | None) -> str:
+    """Return what to do about an error, in the words of the command line."""
+    return fill_in(error.remedy or _default(error)[1], name)
 
 
 def fill_in(remedy: str, name: str | None) -> str:

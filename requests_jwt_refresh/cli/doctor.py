@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
 import requests_jwt_refresh as library
-from requests_jwt_refresh.cli.console import Exit, fill_in, hanging_indent
+from requests_jwt_refresh.cli.console import Exit, hanging_indent, remedy_for
 from requests_jwt_refresh.cli.options import add_command, add_profile_name, examples
 
 if TYPE_CHECKING:
@@ -32,16 +31,14 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from requests_jwt_refresh.cli.checks import check
+    from requests_jwt_refresh.cli.checks import FAULT, Finding, check
     from requests_jwt_refresh.profiles.load import Profiles
 
-    names: Iterable[str] | None = None
     try:
-        profiles = Profiles.read()
-        names = profiles.content
-        profile = profiles.profile(options.name)
+        profile = Profiles.read().profile(options.name)
     except library.ProfileError as error:
-        return write_findings([_unusable(error, options.name, names)])
+        remedy = remedy_for(error, options.name)
+        return write_findings([Finding(FAULT, "profile", error.cause, remedy)])
     return write_findings(check(profile))
 
 
@@ -61,15 +58,3 @@ def write_findings(findings: Iterable[Finding]) -> int:
     plural = "" if faults == 1 else "s"
     sys.stdout.write(f"{faults} fault{plural} found.\n" if faults else "No fault found.\n")
     return Exit.FAULT if faults else Exit.DONE
-
-
-def _unusable(error: library.ProfileError, name: str, names: Iterable[str] | None) -> Finding:
-    """Return the one fault of a profile that cannot be used. `names` are those of all profiles."""
-    from requests_jwt_refresh.cli.checks import FAULT, Finding
-    from requests_jwt_refresh.profiles.load import TEXT_VARIABLE
-
-    place = "variable" if os.environ.get(TEXT_VARIABLE) else "file"
-    remedy = f"correct it in that {place}"
-    if names is not None and name not in names:
-        remedy = "list all profiles with: requests-jwt profiles"
-    return Finding(FAULT, "profile", error.cause, fill_in(error.remedy or remedy, name))

@@ -16,13 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import requests_jwt_refresh as library
 from requests_jwt_refresh.cli.console import Exit, UsageError, complain, report
-from requests_jwt_refresh.cli.options import (
-    COMMANDS,
-    Parser,
-    add_command,
-    add_profile_name,
-    examples,
-)
+from requests_jwt_refresh.cli.options import COMMANDS, Parser, add_command, examples
 
 if TYPE_CHECKING:
     import argparse
@@ -154,52 +148,12 @@ def _parser(command: str) -> Parser:
 
 def _add(subparsers: Subparsers, command: str) -> None:
     """Add the parser of one command."""
-    # Their modules need too much for a mere --help.
-    special = {"run": _add_run, "demo": _add_demo}
-    if command in special:
-        special[command](subparsers)
+    if command == "demo":  # whose module needs too much for a mere --help
+        _add_demo(subparsers)
     else:
         module = importlib.import_module(f".{_MODULES[command]}", __package__)
         add = f"add_{command}" if command in _ACCOUNT else "add_parser"
         getattr(module, add)(subparsers)
-
-
-def _add_run(subparsers: Subparsers) -> None:
-    parser = add_command(
-        subparsers,
-        "run",
-        _run_program,
-        usage="requests-jwt run NAME[,NAME...] [--] COMMAND [ARGUMENTS...]",
-        description="Every Session of requests in it, and in the programs that it starts, sends "
-        "the tokens of these profiles to their origins. A script alone is run by the active "
-        "environment's Python. The exit status is the program's own; 126 if it cannot be run and "
-        "127 if it is not found.",
-        epilog=examples(
-            ("requests-jwt run prod -- python legacy.py --since monday", "a script"),
-            ("requests-jwt run prod legacy.py --since monday", "the same"),
-            ("requests-jwt run prod -m package", "a package"),
-            ("requests-jwt run prod,billing -- ./nightly.sh", "several APIs, any program"),
-        )
-        + "\n\nnot reached: python -E, -I and -S, and programs started without the environment",
-    )
-    add_profile_name(parser)
-
-
-def _run_program(options: argparse.Namespace) -> int:
-    if not options.program:
-        raise UsageError(
-            "there is no program to run",
-            f"give it after the profile: requests-jwt run {options.name} -- python script.py",
-        )
-    names = [name.strip() for name in options.name.split(",")]
-    names = [name for name in names if name]
-    if not names:
-        raise UsageError(
-            "no profile is named", "give one: requests-jwt run NAME -- python script.py"
-        )
-    from requests_jwt_refresh.cli import run
-
-    return run.run(names, options.program)
 
 
 def _add_demo(subparsers: Subparsers) -> None:

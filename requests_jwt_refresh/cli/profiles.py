@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import requests_jwt_refresh as library
-from requests_jwt_refresh.cli.console import Exit, complain, sanitize, write_json
+from requests_jwt_refresh.cli.console import Exit, complain, remedy_for, sanitize, write_json
 from requests_jwt_refresh.cli.options import add_command, examples
 
 if TYPE_CHECKING:
@@ -48,9 +48,8 @@ def run(options: argparse.Namespace) -> int:
         write_json({"file": str(known.file), "profiles": rows})
     else:
         _write_table(known, rows)
-    place = "variable" if isinstance(known.file, str) else "file"
     for fault in faults:
-        complain(fault.cause, fault.remedy or f"correct it in that {place}")
+        complain(fault.cause, remedy_for(fault, None))
     return Exit.USAGE if faults else Exit.DONE
 
 
