@@ -110,7 +110,7 @@ def test_all_is_well_in_the_keyring(
         (None, "there is no such file", "requests-jwt init prod"),
         ("", "there is no profile 'prod'", "requests-jwt init prod"),
         ("[prod\n", "it is not TOML", "that file"),
-        ('[prod]\nbase_url = "https://h"\n', "refresh is missing", "that file"),
+        ('[prod]\nbase_url = "https://h"\n', "refresh is missing", "add it"),
         ('[prod]\nbase_url = "https://h"\npassword = "hunter2"\n', "looks like a secret", "login"),
     ],
     ids=["no file", "no profile", "no TOML", "faulty", "secret"],
@@ -144,26 +144,30 @@ def _no_text(file: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "remedy"),
     [
-        (_a_folder, "Name a file that you can read in REQUESTS_JWT_PROFILES"),
-        (_another_name, "list all profiles with: requests-jwt profiles"),
-        (_no_text, "correct it in that file"),
+        (_a_folder, "name a file that you can read in REQUESTS_JWT_PROFILES"),
+        (_another_name, "did you mean 'prd'?"),
+        (_no_text, "convert it to UTF-8"),
     ],
 )
 def test_a_remedy_fits_its_fault(user: User, make: Callable[[Path], None], remedy: str) -> None:
-    """Nothing is to be mended in a file that is none, or that is in order."""
+    """A path that is no file, or a file that is in order, needs no correction in it."""
     make(user.file)
     report = examine(user)
     assert report.signs() == {"profile": "FAULT"}
     assert report.findings["profile"].remedy == remedy
 
 
-@pytest.mark.parametrize("text", ["[prod\n", "[prod]\n"])
-def test_profiles_in_a_variable_are_mended_there(
-    user: User, monkeypatch: pytest.MonkeyPatch, text: str
+@pytest.mark.parametrize(
+    ("text", "remedy"), [("[prod\n", "correct it in that variable"), ("[prod]\n", "add it")]
+)
+def test_profiles_in_a_variable_are_corrected_there(
+    user: User, monkeypatch: pytest.MonkeyPatch, text: str, remedy: str
 ) -> None:
-    """There is no file."""
+    """The variable is named, and no file."""
     monkeypatch.setenv("REQUESTS_JWT_PROFILES_TOML", text)
-    assert examine(user).findings["profile"].remedy == "correct it in that variable"
+    finding = examine(user).findings["profile"]
+    assert finding.cause.startswith("REQUESTS_JWT_PROFILES_TOML: ")
+    assert finding.remedy == remedy
 
 
 def test_no_token(user: User, server: AuthServer) -> None:
@@ -284,7 +288,7 @@ def test_a_locked_keyring(user: User, server: AuthServer, secret_service: Secret
         secret_service.unlock()
     assert report.is_healthy_but_for(store="FAULT", token="FAULT")
     remedy = report.findings["store"].remedy
-    assert remedy.startswith("The keyring is locked; what it holds is safe. Unlock it")
+    assert remedy.startswith("what it holds is safe; unlock it")
     assert examine(user).is_healthy_but_for()
     store.clear()
 
@@ -296,7 +300,7 @@ def test_no_keyring(user: User, server: AuthServer, monkeypatch: pytest.MonkeyPa
     report = examine(user)
     assert report.is_healthy_but_for(store="FAULT", token="FAULT")
     assert "there is no keyring on this machine" in report.findings["store"].cause
-    assert "Install and start one" in report.findings["store"].remedy
+    assert "install and start one" in report.findings["store"].remedy
 
 
 def test_no_keyring_in_the_words_of_a_profile(
@@ -346,7 +350,7 @@ def test_a_clients_secret(user: User, server: AuthServer) -> None:
     report = examine(user)
     assert report.is_healthy_but_for(secret="FAULT")
     assert str(file) in report.findings["secret"].cause
-    assert report.findings["secret"].remedy == "Put the secret there, alone"
+    assert report.findings["secret"].remedy == "put the secret there, alone"
     file.write_text("s3cr3t\n", encoding="utf-8")
     report = examine(user)
     assert report.is_healthy_but_for(secret="ok")

@@ -340,7 +340,7 @@ def test_init_by_asking(user: User) -> None:
     """In a terminal it asks one thing after the other; wrong answers are asked again."""
     with Terminal(SCRIPT, "init", "prod") as terminal:
         terminal.answer("Base URL of the API: ", "nonsense")
-        terminal.expect("has no scheme: write https://...")
+        terminal.expect("has no scheme")
         terminal.answer("Base URL of the API: ", API)
         terminal.expect("express")
         terminal.answer("[json]: ", "cobol")

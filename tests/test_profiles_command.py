@@ -54,7 +54,7 @@ def test_a_faulty_one_among_profiles(user: User) -> None:
     assert "bad          faulty, see below\n" in said.out
     assert f"good         {API}/" in said.out
     assert cause.startswith(f"{user.file}: profile 'bad': refresh is missing")
-    assert remedy == "correct it in that file"
+    assert remedy == "add it"
     said = user.run("profiles", "--json")
     said.cause_and_remedy()
     faults = [each["fault"] for each in json.loads(said.out)["profiles"]]
@@ -143,10 +143,11 @@ def test_a_folder_with_a_full_stop(user: User, monkeypatch: pytest.MonkeyPatch) 
     assert cause == f"{folder / 'p.toml'}: there is no such file"
 
 
-def test_a_faulty_profile_in_a_variable_is_mended_there(
+def test_a_faulty_profile_in_a_variable(
     user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There is no file."""
+    """The variable is named, and no file."""
     monkeypatch.setenv("REQUESTS_JWT_PROFILES_TOML", "[prod]\n")
-    _, remedy = user.run("profiles").cause_and_remedy()
-    assert remedy == "correct it in that variable"
+    cause, remedy = user.run("profiles").cause_and_remedy()
+    assert cause.startswith("REQUESTS_JWT_PROFILES_TOML: profile 'prod': base_url is missing")
+    assert remedy == "add it"

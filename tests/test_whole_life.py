@@ -83,7 +83,7 @@ def test_a_locked_keyring(user: User, server: AuthServer, secret_service: Secret
             cause, remedy = said.cause_and_remedy()
             assert (said.status, said.out) == (5, "")
             assert "keyring" in cause
-            assert remedy.startswith("the keyring is locked; what it holds is safe")
+            assert remedy.startswith("what it holds is safe; unlock it")
     finally:
         secret_service.unlock()
     assert user.run("token", "prod").status == 0
