@@ -42,7 +42,7 @@ def test_without_standard_input(user: User, server: AuthServer) -> None:
 
 
 def test_without_standard_error(user: User, server: AuthServer) -> None:
-    """2>&-: nobody hears of it, but what is done and the exit status are the same."""
+    """2>&-: no message can be seen, but what is done and the exit status are the same."""
     device = 'url = "/auth/device"\ntoken_url = "/auth/token"'
     server.device_lifetime = 0.01
     user.describe(server, OAUTH2_REFRESH, device=device)

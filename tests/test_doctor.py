@@ -75,7 +75,7 @@ def test_nothing_is_touched(well: User, server: AuthServer) -> None:
 
 
 def test_an_expired_access_token_is_no_fault(user: User, server: AuthServer) -> None:
-    """It will be refreshed, by somebody else than doctor."""
+    """It will be refreshed, but not by doctor."""
     user.describe(server)
     token = user.holds(expired(server))
     assert examine(user).is_healthy_but_for()
@@ -105,7 +105,7 @@ def test_all_is_well_in_the_keyring(
 
 
 @pytest.mark.parametrize(
-    ("text", "told", "remedy"),
+    ("text", "problem", "remedy"),
     [
         (None, "there is no such file", "requests-jwt init prod"),
         ("", "there is no profile 'prod'", "requests-jwt init prod"),
@@ -116,14 +116,14 @@ def test_all_is_well_in_the_keyring(
     ids=["no file", "no profile", "no TOML", "faulty", "secret"],
 )
 def test_a_profile_that_cannot_be_used(
-    user: User, text: str | None, told: str, remedy: str
+    user: User, text: str | None, problem: str, remedy: str
 ) -> None:
     """The one fault there is to find, since nothing else can be looked at: exit status 1."""
     if text is not None:
         user.file.write_text(text, encoding="utf-8")
     report = examine(user)
     assert (report.status, report.signs()) == (1, {"profile": "FAULT"})
-    assert told in report.text
+    assert problem in report.text
     assert str(user.file) in report.findings["profile"].cause
     assert remedy in report.text
     assert "hunter2" not in report.text
@@ -175,8 +175,8 @@ def test_no_token(user: User, server: AuthServer) -> None:
     user.describe(server)
     report = examine(user)
     assert report.is_healthy_but_for(token="FAULT")
-    told = ("none: not logged in", "log in with: requests-jwt login prod")
-    assert report.findings["token"][1:] == told
+    finding = ("FAULT", "none: not logged in", "log in with: requests-jwt login prod")
+    assert report.findings["token"] == finding
 
 
 def test_no_refresh_token(user: User, server: AuthServer) -> None:
@@ -315,7 +315,7 @@ def test_no_keyring_in_the_words_of_a_profile(
 
 
 class PlaintextKeyring(KeyringBackend):
-    """One that nobody gets to use."""
+    """One that is not used."""
 
     get_password = set_password = fail.Keyring.get_password
 
@@ -323,7 +323,7 @@ class PlaintextKeyring(KeyringBackend):
 def test_a_plaintext_keyring_in_the_words_of_a_profile(
     user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """So is how to accept one that anybody can read."""
+    """So is how to accept one that others can read."""
     monkeypatch.setattr(keyring.core, "_keyring_backend", PlaintextKeyring())  # type: ignore[no-untyped-call]
     user.describe(server, store='kind = "keyring"')
     remedy = examine(user).findings["store"].remedy

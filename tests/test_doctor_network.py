@@ -28,8 +28,8 @@ def test_a_refused_connection(well: User, server: AuthServer) -> None:
     server.stop()
     report = examine(well)
     assert report.has_no_clock_and(endpoint="FAULT")
-    told, remedy = report.findings["endpoint"][1:]
-    assert told == f"{server.url} cannot be reached (Connection refused)"
+    cause, remedy = report.findings["endpoint"][1:]
+    assert cause == f"{server.url} cannot be reached (Connection refused)"
     assert remedy == "check base_url and refresh.url, and that the server is up"
 
 
@@ -59,7 +59,7 @@ def test_a_server_that_trickles(well: User, server: AuthServer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "sign", "told", "remedy"),
+    ("fault", "sign", "cause", "remedy"),
     [
         (Status(404), "note", "answers 404 to a GET", "check refresh.url in the profile"),
         (Status(500), "FAULT", "answers 500", "try again later"),
@@ -72,16 +72,16 @@ def test_a_server_that_trickles(well: User, server: AuthServer) -> None:
     ids=lambda value: str(getattr(value, "status", "")),
 )
 def test_answers(
-    well: User, server: AuthServer, fault: Any, sign: str, told: str, remedy: str
+    well: User, server: AuthServer, fault: Any, sign: str, cause: str, remedy: str
 ) -> None:
     """What the endpoint says to a GET without a token."""
     server.fail(fault, times=None)
     report = examine(well)
     assert report.is_healthy_but_for(endpoint=sign)
-    assert report.findings["endpoint"].cause.startswith(f"{server.url}/auth/refresh {told}")
+    assert report.findings["endpoint"].cause.startswith(f"{server.url}/auth/refresh {cause}")
     assert remedy in report.findings["endpoint"].remedy
     assert "hunter2" not in report.text
-    assert server.counters.requests == (4 if sign == "FAULT" and "503" in told else 1)
+    assert server.counters.requests == (4 if sign == "FAULT" and "503" in cause else 1)
 
 
 def test_a_proxy_that_leads_nowhere(
@@ -93,8 +93,8 @@ def test_a_proxy_that_leads_nowhere(
     monkeypatch.setenv("no_proxy", "")
     report = examine(well)
     assert report.has_no_clock_and(endpoint="FAULT")
-    told = f"the proxy that http_proxy names does not lead to {server.url}"
-    assert report.findings["endpoint"].cause == told
+    cause = f"the proxy that http_proxy names does not lead to {server.url}"
+    assert report.findings["endpoint"].cause == cause
     assert "NO_PROXY" in report.findings["endpoint"].remedy
     assert "hunter2" not in report.text
 
@@ -123,8 +123,8 @@ def test_a_proxy_that_is_none(
     monkeypatch.setenv("no_proxy", "")
     report = examine(well)
     assert report.has_no_clock_and(endpoint="FAULT")
-    told = f"the proxy that {variable} names {problem}"
-    assert report.findings["endpoint"].cause.startswith(told)
+    cause = f"the proxy that {variable} names {problem}"
+    assert report.findings["endpoint"].cause.startswith(cause)
     assert report.findings["endpoint"].remedy.startswith(f"check {variable} (")
     assert "hunter2" not in report.text
     assert server.counters.requests == 0
@@ -138,8 +138,8 @@ def test_a_socks_proxy_that_leads_nowhere(
     monkeypatch.setenv("no_proxy", "")
     report = examine(well)
     assert report.has_no_clock_and(endpoint="FAULT")
-    told = f"the proxy that http_proxy names (does not lead to {server.url}|cannot be used .*)"
-    assert re.fullmatch(told, report.findings["endpoint"].cause)
+    cause = f"the proxy that http_proxy names (does not lead to {server.url}|cannot be used .*)"
+    assert re.fullmatch(cause, report.findings["endpoint"].cause)
     assert "hunter2" not in report.text
 
 
@@ -148,8 +148,8 @@ def test_an_answer_that_is_far_too_large(well: User, server: AuthServer) -> None
     server.fail(Huge())
     report = examine(well)
     assert report.has_no_clock_and(endpoint="FAULT")
-    told = f"the refresh endpoint at {server.url} answered with more than 1 MiB, which is no token"
-    assert report.findings["endpoint"].cause == told
+    cause = f"the refresh endpoint at {server.url} answered with more than 1 MiB, which is no token"
+    assert report.findings["endpoint"].cause == cause
     assert report.findings["endpoint"].remedy == "check refresh.url in the profile"
 
 
@@ -171,7 +171,7 @@ def dated(date: str) -> Status:
 
 
 @pytest.mark.parametrize(
-    ("ahead", "sign", "told"),
+    ("ahead", "sign", "cause"),
     [
         (0, "ok", "agrees with the server's"),
         (3, "ok", "agrees with the server's"),
@@ -183,12 +183,12 @@ def dated(date: str) -> Status:
         (40 * 86400, "note", r"39 d 23 h behind the server's"),
     ],
 )
-def test_clocks(well: User, server: AuthServer, ahead: float, sign: str, told: str) -> None:
+def test_clocks(well: User, server: AuthServer, ahead: float, sign: str, cause: str) -> None:
     """Some seconds are nothing; more are worth a note, since tokens do not depend on it."""
     server.fail(dated(formatdate(time.time() + ahead, usegmt=True)))
     report = examine(well)
     assert report.is_healthy_but_for(clock=sign)
-    assert re.fullmatch(told, report.findings["clock"].cause)
+    assert re.fullmatch(cause, report.findings["clock"].cause)
     assert ("NTP" in report.findings["clock"].remedy) == (sign == "note")
 
 
@@ -231,7 +231,7 @@ def over_tls(user: User, url: str) -> Report:
     return examine(user)
 
 
-def test_a_certificate_that_nobody_trusts(user: User) -> None:
+def test_a_certificate_that_is_not_trusted(user: User) -> None:
     """Self-signed: a fault of TLS, its reason, and the variable that helps."""
     with tls_server(certificate(user.home, 90)) as url:
         report = over_tls(user, url)
@@ -271,12 +271,12 @@ def test_a_certificate_of_ones_own_ca(
     with tls_server(file) as url:
         report = over_tls(user, url)
     assert report.is_healthy_but_for(TLS="ok")
-    told = r"TLSv1\.3, the certificate expires in 89 d 23 h \(.*\)"
-    assert re.fullmatch(told, report.findings["TLS"].cause)
+    cause = r"TLSv1\.3, the certificate expires in 89 d 23 h \(.*\)"
+    assert re.fullmatch(cause, report.findings["TLS"].cause)
 
 
 def test_a_certificate_that_is_about_to_end(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two weeks before: a note, for whoever runs the server."""
+    """Two weeks before: a note, for those who run the server."""
     file = certificate(user.home, 13)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(file))
     with tls_server(file) as url:
@@ -293,7 +293,7 @@ def test_a_certificate_that_is_about_to_end(user: User, monkeypatch: pytest.Monk
 def test_a_certificate_that_does_not_count(
     user: User, monkeypatch: pytest.MonkeyPatch, days: float, host: str, reason: str
 ) -> None:
-    """Over, or another server's: the reason is told."""
+    """Expired, or another server's: the reason is shown."""
     file = certificate(user.home, days, host)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(file))
     with tls_server(file) as url:

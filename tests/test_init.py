@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
+from dataclasses import fields
 from typing import Any
 
 import pytest
 
+from requests_jwt_refresh.endpoints import OAuth2Endpoint
+from requests_jwt_refresh.grants.password import PasswordLogin
+from requests_jwt_refresh.grants.revocation import Logout
+from requests_jwt_refresh.presets import PRESET_MODULES
 from requests_jwt_refresh.profiles.load import Profiles
+from requests_jwt_refresh.profiles.server import KINDS
 from tests.support.command_line import (
     API,
     INIT,
@@ -99,7 +106,7 @@ SETUPS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
 
 @pytest.mark.parametrize(("flags", "expected"), SETUPS.values(), ids=SETUPS)
 def test_init_from_flags(user: User, flags: tuple[str, ...], expected: dict[str, Any]) -> None:
-    """What the flags say stands in the file, nothing besides, and makes a profile."""
+    """What the flags say is in the file, and nothing else, and makes a profile."""
     said = user.run(*INIT, *flags)
     assert (said.status, said.err) == (0, "")
     assert said.out == f"Profile 'prod' is in {user.file}\nNext: requests-jwt login prod\n"
@@ -243,10 +250,36 @@ def test_flags_that_make_no_sense(user: User, flags: tuple[str, ...]) -> None:
     said = user.run(*INIT, *flags)
     cause, _ = said.cause_and_remedy()
     assert (said.status, said.out) == (2, "")
-    assert "json_field" not in cause  # nobody has written that
+    assert "json_field" not in cause  # that is a key of the file
     assert user.file.read_text(encoding="utf-8") == OTHERS
     assert user.file.stat().st_ino == before.st_ino
     assert [each.name for each in user.home.iterdir()] == ["profiles.toml"]
+
+
+def choices(cls: Any, name: str) -> set[str]:
+    """Return the values that a field of a dataclass may have."""
+    (found,) = [each for each in fields(cls) if each.name == name]
+    return set(found.metadata["choices"])
+
+
+@pytest.mark.parametrize(
+    ("flag", "known"),
+    [
+        ("--preset", set(PRESET_MODULES)),
+        ("--kind", set(KINDS)),
+        ("--client-auth", choices(OAuth2Endpoint, "client_auth")),
+        ("--login-send", choices(PasswordLogin, "send")),
+        ("--logout-send", choices(Logout, "send")),
+    ],
+    ids=["--preset", "--kind", "--client-auth", "--login-send", "--logout-send"],
+)
+def test_flags_have_the_values_that_a_profile_may_have(
+    user: User, flag: str, known: set[str]
+) -> None:
+    """Written down a second time, so that --help need not load what defines them."""
+    cause, _ = user.run(*INIT, flag, "nonsense").cause_and_remedy()
+    _, _, listed = cause.partition("must be one of ")
+    assert set(re.findall(r"[\w-]+", listed)) == known
 
 
 @pytest.mark.parametrize("flags", [(), ("--preset", "simplejwt", "--store", "file")])
@@ -285,7 +318,7 @@ def test_init_into_a_file_that_is_not_toml(user: User) -> None:
     assert (said.status, user.file.read_text(encoding="utf-8")) == (2, "[prod\n")
 
 
-def test_init_where_nobody_can_write(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_init_where_no_file_can_be(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder that cannot be: exit status 2, and which path it was."""
     user.file.write_text(OTHERS, encoding="utf-8")
     place = user.file / "below" / "p.toml"
@@ -329,7 +362,7 @@ def test_inits_at_the_same_time(user: User) -> None:
     assert {known.profile(name).base_url for name in names} == {f"{API}/"}
 
 
-def test_init_needs_somebody_to_ask(user: User) -> None:
+def test_init_needs_a_terminal_to_ask(user: User) -> None:
     """Without --base-url and a terminal: exit status 2, and nothing waits."""
     said = user.run("init", "prod", typed="https://api.example.com\n")
     cause, _ = said.cause_and_remedy()
@@ -400,7 +433,7 @@ def test_init_asks_for_a_device_flow(user: User) -> None:
     }
 
 
-def test_nobody_answers(user: User) -> None:
+def test_ctrl_d_at_a_question(user: User) -> None:
     """Ctrl-D: exit status 2 and nothing written."""
     with Terminal(SCRIPT, "init", "prod") as terminal:
         terminal.answer("Base URL of the API: ", API)
@@ -436,7 +469,7 @@ def test_init_asks_what_no_option_says(user: User) -> None:
 
 @pytest.mark.parametrize("auth", ["basic", "post"])
 def test_a_client_with_a_secret_needs_its_id(user: User, auth: str) -> None:
-    """The secret itself has no place in the file, so nobody is told to give it."""
+    """The secret itself has no place in the file, so the remedy does not ask for it."""
     said = user.run(*INIT, *OAUTH2, "--client-auth", auth)
     cause, _ = said.cause_and_remedy()
     assert (said.status, user.file.exists()) == (2, False)

@@ -82,7 +82,7 @@ def test_logout_while_the_server_is_down(user: User, server: AuthServer, down: s
     assert not user.token_file.exists()
 
 
-def test_logout_of_nobody(user: User, server: AuthServer) -> None:
+def test_logout_without_a_login(user: User, server: AuthServer) -> None:
     """Nothing to do is done: exit status 0, no request."""
     user.describe(server, logout=LOGOUT)
     said = user.run("logout", "prod")
@@ -204,7 +204,7 @@ def test_logout_tells_a_token_that_could_not_be_saved(
 def test_logout_from_a_store_that_cannot_be_cleared(
     user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exit status 5, and nobody hears that nothing was changed: the server has been told."""
+    """Exit status 5, and it does not say that nothing was changed: the server was told."""
     user.describe(server, logout=LOGOUT)
     token = user.holds(with_expiry(server.login()))
 

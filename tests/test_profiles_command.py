@@ -117,9 +117,9 @@ FILES = {
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-@pytest.mark.parametrize(("text", "told"), FILES.values(), ids=FILES)
+@pytest.mark.parametrize(("text", "problem"), FILES.values(), ids=FILES)
 def test_a_profile_that_cannot_be_used(
-    user: User, command: tuple[str, ...], text: str | None, told: str
+    user: User, command: tuple[str, ...], text: str | None, problem: str
 ) -> None:
     """Exit status 2; stderr has the file and what is wrong in one line, what helps in the other."""
     if text is not None:
@@ -129,7 +129,7 @@ def test_a_profile_that_cannot_be_used(
     cause, remedy = said.cause_and_remedy()
     assert (said.status, said.out) == (2, "")
     assert cause.startswith(f"{user.file}: ")
-    assert told in cause
+    assert problem in cause
     assert remedy
     assert "hunter2" not in said.err
 
@@ -143,9 +143,7 @@ def test_a_folder_with_a_full_stop(user: User, monkeypatch: pytest.MonkeyPatch) 
     assert cause == f"{folder / 'p.toml'}: there is no such file"
 
 
-def test_a_faulty_profile_in_a_variable(
-    user: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_faulty_profile_in_a_variable(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
     """The variable is named, and no file."""
     monkeypatch.setenv("REQUESTS_JWT_PROFILES_TOML", "[prod]\n")
     cause, remedy = user.run("profiles").cause_and_remedy()

@@ -70,7 +70,7 @@ def test_status_without_a_way_to_refresh(user: User, server: AuthServer) -> None
     assert said.status == 3
 
 
-def test_status_of_nobody(user: User, server: AuthServer) -> None:
+def test_status_without_a_login(user: User, server: AuthServer) -> None:
     """No token: exit status 3, and how to log in."""
     user.describe(server)
     said = user.run("status", "prod")
@@ -199,7 +199,7 @@ def test_status_for_programs(user: User, server: AuthServer) -> None:
     assert no_part_of(token, said)
 
 
-def test_status_of_nobody_for_programs(user: User, server: AuthServer) -> None:
+def test_status_without_a_login_for_programs(user: User, server: AuthServer) -> None:
     """--json: the same keys with nothing in them, and exit status 3."""
     user.describe(server)
     said = user.run("status", "prod", "--json")
@@ -259,8 +259,8 @@ def test_numbers_that_are_none(user: User, server: AuthServer, number: str) -> N
 
     said = user.run("status", "prod", "--json")
     shown = json.loads(said.out, parse_constant=not_json)["claims"]
-    told = number.replace("1e999", "Infinity")
-    assert shown == {"sub": told, "aud": ["a", told, {"b": [told]}]}
+    text = number.replace("1e999", "Infinity")
+    assert shown == {"sub": text, "aud": ["a", text, {"b": [text]}]}
 
 
 @pytest.mark.parametrize("seconds", [1e17, 1e300])

@@ -46,7 +46,7 @@ def test_a_valid_token_is_printed_as_it_is(user: User, server: AuthServer) -> No
 
 
 def test_an_opaque_token_is_believed(user: User, server: AuthServer) -> None:
-    """Where nobody says when it ends, it is printed without a request."""
+    """Without a known expiry it is printed without a request."""
     server.opaque = True
     user.describe(server)
     token = user.holds(server.login())
@@ -79,7 +79,7 @@ def _wait_until_all_refresh(started: list[subprocess.Popen[str]]) -> None:
     deadline = time.monotonic() + WAIT
     while not all(len(list(Path(f"/proc/{each.pid}/task").glob("*"))) > 1 for each in started):
         assert time.monotonic() < deadline, "not all of them want to refresh"
-        time.sleep(0.01)  # nobody says when
+        time.sleep(0.01)  # another process, which tells nothing
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
@@ -167,7 +167,7 @@ def test_the_server_is_down(user: User, server: AuthServer, command: str) -> Non
 
 
 def test_a_valid_token_needs_no_server(user: User, server: AuthServer) -> None:
-    """A server that is down does not keep anybody from a token that is good."""
+    """A token that is valid is printed although the server is down."""
     user.describe(server)
     token = user.holds(with_expiry(server.login()))
     server.stop()
@@ -208,7 +208,7 @@ def _a_folder(path: Path) -> None:
 def test_a_store_that_cannot_be_read(
     user: User, server: AuthServer, command: tuple[str, ...], spoil: Callable[[Path], None]
 ) -> None:
-    """Exit status 5, nothing shown and nothing deleted; but who logs out is not kept from it."""
+    """Exit status 5, nothing shown and nothing deleted; but a logout clears what it can."""
     user.describe(server, logout='url = "/auth/logout"')
     user.holds(expired(server))
     spoil(user.token_file)
@@ -227,7 +227,7 @@ def test_a_store_that_cannot_be_read(
     assert server.counters == Counters()
 
 
-def test_a_logout_that_nobody_has_to_be_told_of(user: User, server: AuthServer) -> None:
+def test_a_logout_without_a_logout_endpoint(user: User, server: AuthServer) -> None:
     """A token that cannot be read is forgotten, which is all there is to do."""
     user.describe(server)
     user.holds(expired(server))
@@ -263,7 +263,7 @@ def test_refresh(user: User, server: AuthServer) -> None:
 
 
 def test_refresh_of_opaque_tokens(user: User, server: AuthServer) -> None:
-    """Where nobody says how long it lives, that is left out."""
+    """Without a known expiry, none is shown."""
     server.opaque, server.expires_field = True, None
     user.describe(server)
     user.holds(server.login())

@@ -55,10 +55,7 @@ def add_parser(subparsers: Subparsers) -> None:
         type=_rule,
         help="what a 401 says of an expired token (any 401)",
     )
-    _add_choice(parser, "--store", ("keyring", "file", "redis"), "where the token lives: {}")
-    parser.add_argument("--path", metavar="PATH", help="of the file store")
-    parser.add_argument("--redis", metavar="URL", help="of the Redis store, without a password")
-    parser.add_argument("--key", metavar="KEY", help="of the Redis store")
+    _add_store_options(parser)
     parser.add_argument(
         "--trusted-origin", metavar="ORIGIN", action="append", help="gets the token, too"
     )
@@ -92,6 +89,13 @@ def _add_login_options(parser: Parser) -> None:
     _add_choice(parser, "--login-send", ("json", "form", "basic", "oauth2"), "{}")
     parser.add_argument("--logout-url", metavar="URL", help="takes tokens back")
     _add_choice(parser, "--logout-send", ("json", "bearer", "oauth2"), "{}")
+
+
+def _add_store_options(parser: Parser) -> None:
+    _add_choice(parser, "--store", ("keyring", "file", "redis"), "where the token lives: {}")
+    parser.add_argument("--path", metavar="PATH", help="of the file store")
+    parser.add_argument("--redis", metavar="URL", help="of the Redis store, without a password")
+    parser.add_argument("--key", metavar="KEY", help="of the Redis store")
 
 
 def _add_choice(parser: Any, option: str, choices: tuple[str, ...], purpose: str) -> None:
@@ -136,13 +140,7 @@ def run(options: argparse.Namespace) -> int:
 def _path(options: argparse.Namespace) -> Path:
     """Return the file to write to. Raises UsageError or ProfileError if it cannot be."""
     from requests_jwt_refresh.profiles.edit import already_exists
-    from requests_jwt_refresh.profiles.load import (
-        PATH_VARIABLE,
-        TEXT_VARIABLE,
-        Profiles,
-        default_path,
-        is_name,
-    )
+    from requests_jwt_refresh.profiles.load import TEXT_VARIABLE, Profiles, default_path, is_name
 
     if not is_name(options.name):
         raise UsageError(
@@ -155,22 +153,29 @@ def _path(options: argparse.Namespace) -> Path:
             f"unset {TEXT_VARIABLE}",
         )
     path = default_path()
+    _check_file(path)
+    if path.exists() and not options.replace and options.name in Profiles.read(path).content:
+        raise already_exists(path, options.name)
+    return path
+
+
+def _check_file(path: Path) -> None:
+    """Raise ProfileError if there is something at `path` that is no file."""
+    from requests_jwt_refresh.profiles.load import PATH_VARIABLE
+
     try:
-        is_no_file = path.exists() and not path.is_file()
+        is_usable = path.is_file() or not path.exists()
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise library.ProfileError(
             f"{path}: it cannot be read ({reason})",
             f"name a file that you can read in {PATH_VARIABLE}",
         ) from error
-    if is_no_file:
+    if not is_usable:
         raise library.ProfileError(
             f"{path}: it is not a regular file, so no profile can be written there",
             f"name another file in {PATH_VARIABLE}",
         )
-    if path.exists() and not options.replace and options.name in Profiles.read(path).content:
-        raise already_exists(path, options.name)
-    return path
 
 
 # --- what a profile is made of -------------------------------------------------------------------

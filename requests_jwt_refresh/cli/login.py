@@ -79,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _check_writable(profile: Profile) -> None:
-    """Write beside the token, while nothing is lost if that fails. Raises StoreError."""
+    """Write an entry beside the token, while nothing is lost if that fails. Raises StoreError."""
     with profile.probe_store.lock(profile.refresh_timeout):
         profile.probe_store.save(library.Token("requests-jwt-login"))  # no server takes it
         profile.probe_store.clear()

@@ -79,7 +79,7 @@ class Said(NamedTuple):
 
 
 class User:
-    """A person with a file of profiles and a shell. The store is a file, unless told otherwise."""
+    """A person with a file of profiles and a shell. The store is a file, if not said otherwise."""
 
     def __init__(
         self, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -101,7 +101,7 @@ class User:
         return token
 
     def describe(self, server: AuthServer, refresh: str = JSON_REFRESH, **tables: str) -> None:
-        """Write the profile "prod", with a file store and these tables besides."""
+        """Write the profile "prod", with a file store and these further tables."""
         tables = {"store": 'kind = "file"\npath = "token.json"', **tables}
         parts = [f'[prod]\nbase_url = "{server.url}"\nrefresh_timeout = 10\n']
         parts += [
@@ -286,7 +286,7 @@ def no_part_of(token: Token, said: Said) -> bool:
 
 
 def closed_port() -> int:
-    """Return a port of this machine at which nobody listens."""
+    """Return a port of this machine where no program listens."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])
