@@ -263,9 +263,10 @@ def test_a_device_endpoint_that_gives_no_code(
     else:
         server.fail(fault, on="device")
     said = user.run("login", "prod")
-    cause, _ = said.cause_and_remedy()
+    cause, remedy = said.cause_and_remedy()
     assert (said.status, said.out) == (4, "")
     assert cause.startswith(told)
+    assert ("check its URL, client_id" in remedy) is (cause.endswith((" 404", " 400")))
     assert "s3cr3t" not in said.err
 
 

@@ -112,10 +112,12 @@ class User:
         self.store.save(token)
         return token
 
-    def run(self, *arguments: str, typed: str = "") -> Said:
+    def run(self, *arguments: str, typed: str | IO[str] = "") -> Said:
         """Run a command in this process, with `typed` on a standard input that is no terminal."""
         gc.collect()  # each command is a program of its own, which shares no memory with others
-        self._monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+        self._monkeypatch.setattr(
+            sys, "stdin", io.StringIO(typed) if isinstance(typed, str) else typed
+        )
         self._capsys.readouterr()
         try:
             status = main(list(arguments))
