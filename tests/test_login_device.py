@@ -74,7 +74,7 @@ def nothing() -> None:
 
 
 def test_by_device(user: User, server: AuthServer, clock: Clock, person: Person) -> None:
-    """URL and code on stderr, polls at the interval, tokens once somebody has agreed."""
+    """URL and code on stderr, polls at the interval, tokens once the login is approved."""
     clock.steps = [nothing, nothing, person.approve]
     assert user.run("login", "prod") == good(user, "bob")
     assert clock.sleeps == seconds(5, 5, 5)
@@ -108,7 +108,7 @@ def test_what_a_device_asks_for(user: User, server: AuthServer, clock: Clock) ->
 def test_a_device_and_a_store_that_cannot_be_written(
     user: User, server: AuthServer, clock: Clock, person: Person
 ) -> None:
-    """Exit status 5 before anybody is sent to a browser."""
+    """Exit status 5 before a browser is asked for."""
     (user.home / "token.json.doctor").mkdir()
     said = user.run("login", "prod")
     said.cause_and_remedy()
@@ -145,7 +145,7 @@ def test_a_device_that_is_turned_away(
 def test_a_device_code_that_has_expired(
     user: User, server: AuthServer, clock: Clock, person: Person, says: str
 ) -> None:
-    """By our clock or the server's word: exit status 3, and nobody is asked for ever."""
+    """By our clock or the server's word: exit status 3, and polling ends."""
     server.device_lifetime = 12
     clock.steps = [person.read]
     if says == "expired_token":
@@ -169,7 +169,7 @@ def test_a_device_code_that_has_expired(
 def test_a_server_that_is_down_until_the_code_expires(
     user: User, server: AuthServer, clock: Clock, person: Person, fault: Any, told: str
 ) -> None:
-    """Exit status 4, and why: whether somebody has agreed is not known."""
+    """Exit status 4, and why: whether the login was approved is not known."""
     server.device_lifetime = 7
     clock.steps = [person.read]
     server.fail(JSONBody({"error": "authorization_pending"}, status=400), on=is_token_path)
@@ -217,7 +217,7 @@ def test_a_real_slow_down(user: User, server: AuthServer, clock: Clock) -> None:
     assert "invalid_grant" in said.err
 
 
-def test_a_server_in_trouble_while_somebody_agrees(
+def test_a_server_in_trouble_while_the_login_is_approved(
     user: User, server: AuthServer, clock: Clock, person: Person
 ) -> None:
     """Pending, then 500, 503 and no answer at all, then a yes: it is waited for."""

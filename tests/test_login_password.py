@@ -149,7 +149,7 @@ def test_no_answer_that_counts(user: User, server: AuthServer, fault: Any, told:
 
 
 @pytest.mark.parametrize("typed", ["", "bob", "bob\n", "bob\n\n"])
-def test_nobody_types(user: User, server: AuthServer, typed: str) -> None:
+def test_an_input_that_ends_early(user: User, server: AuthServer, typed: str) -> None:
     """Standard input ends before the password: exit status 2, and no request."""
     user.describe(server, **LOGIN)
     said = user.run("login", "prod", typed=typed)
@@ -200,7 +200,7 @@ def test_a_login_cures_a_store_that_cannot_be_read(user: User, server: AuthServe
 
 
 def test_a_password_login_while_the_store_is_locked(user: User, server: AuthServer) -> None:
-    """Exit status 5 before the server is asked for tokens that nobody could keep."""
+    """Exit status 5 before the server is asked for tokens that could not be kept."""
     user.describe(server, **LOGIN)
     impatient(user)
     with user.store.lock(5):

@@ -82,7 +82,7 @@ def test_a_refresh_token_while_the_store_is_locked(user: User, server: AuthServe
 def test_the_store_is_locked_from_before_the_server_is_asked(
     user: User, server: AuthServer, kind: Any
 ) -> None:
-    """Nobody can come in between the server's answer and the save."""
+    """Nothing can come in between the server's answer and the save."""
     user.describe(server, **LOGIN)
     given = str(server.login("bob").refresh)
     flags = ("--refresh-token", "-") if kind == "refresh" else ("--username", "bob")
@@ -192,7 +192,7 @@ def save_on_a_full_disk(_store: FileStore, token: Token) -> None:
 def test_a_token_of_no_rotation_that_cannot_be_saved(
     user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same refresh token serves again, so nobody is told to find another."""
+    """The same refresh token serves again, so no other has to be found."""
     with AuthServer(rotate=False) as server:
         user.describe(server)
         given = str(server.login("bob").refresh)
@@ -205,7 +205,7 @@ def test_a_token_of_no_rotation_that_cannot_be_saved(
 def test_a_new_token_that_cannot_be_saved(
     user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The disk has become full just now: exit status 5, and nobody hears that nothing changed."""
+    """The disk has become full just now: exit status 5, and no word of "unchanged"."""
     user.describe(server)
     given = str(server.login("bob").refresh)
 

@@ -91,7 +91,7 @@ def test_a_secret_as_an_argument(
 
 
 def test_why_a_secret_is_no_argument(user: User, server: AuthServer) -> None:
-    """Whoever has done it learns that it was seen, and that the secret must be replaced."""
+    """The message says that it was seen, and that the secret must be replaced."""
     user.describe(server, **LOGIN)
     cause, _ = user.run("login", "prod", "--refresh-token", SECRET).cause_and_remedy()
     assert "only '-' can be given, for standard input" in cause
