@@ -6,14 +6,16 @@ import errno
 import os
 import pickle
 import stat
-import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from requests_jwt_refresh import FileStore, StoreError, Token
 from requests_jwt_refresh.testing import StoreContract
+
+if TYPE_CHECKING:
+    from tests.support.clock import Clock
 
 OLD = Token("old-access", "old-refresh", 1.0)
 NEW = Token("new-access", "new-refresh", 2.0)
@@ -86,8 +88,8 @@ def test_a_save_makes_it_private_again(path: Path) -> None:
 
 
 @as_root
-def test_somebody_elses_file_is_refused(path: Path) -> None:
-    """A token that another user has put there would be somebody else's login."""
+def test_another_users_file_is_refused(path: Path) -> None:
+    """A token that another user has put there would be that user's login."""
     os.chown(path, NOBODY, NOBODY)
     with pytest.raises(StoreError, match="others can read"):
         FileStore(path).load()
@@ -104,7 +106,7 @@ def test_a_folder_that_others_can_change_is_refused(path: Path) -> None:
 
 
 def test_a_sticky_folder_will_do(path: Path) -> None:
-    """In a folder like the system's temporary one nobody can replace another's file."""
+    """In a folder like the system's temporary one a user cannot replace another's file."""
     path.parent.chmod(0o1777)
     assert FileStore(path).load() == OLD
 
@@ -125,7 +127,7 @@ def test_a_link_of_ones_own_is_followed_and_kept(path: Path, tmp_path: Path) -> 
 
 @as_root
 def test_a_foreign_link_is_not_followed(path: Path, tmp_path: Path) -> None:
-    """Whoever owns the link chooses where the token goes."""
+    """The owner of the link chooses where the token goes."""
     link = tmp_path / "link.json"
     link.symlink_to(path)
     os.lchown(link, NOBODY, NOBODY)
@@ -168,7 +170,7 @@ def test_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize(("path", "error"), [("", ValueError), (None, TypeError), (7, TypeError)])
 def test_what_is_no_path(path: Any, error: type[Exception]) -> None:
-    """It is said at once."""
+    """It is refused at once."""
     with pytest.raises(error, match="path"):
         FileStore(path)
 
@@ -186,7 +188,7 @@ def test_junk_is_left_alone(path: Path, junk: bytes) -> None:
 
 
 def test_a_pipe_in_its_place_does_not_hang(path: Path) -> None:
-    """Opening a pipe that nobody writes to would wait for ever."""
+    """Opening a pipe without a writer would wait for ever."""
     path.unlink()
     os.mkfifo(path, 0o600)
     with pytest.raises(StoreError, match="not a regular file"):
@@ -214,23 +216,23 @@ def test_save_takes_a_token(path: Path) -> None:
 
 def test_the_order_of_a_save(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On the disk first, then in place, then the folder: a crash finds the old or the new."""
-    done: list[str] = []
+    steps: list[str] = []
     fsync, replace = os.fsync, Path.replace
 
-    def noted_fsync(descriptor: int) -> None:
+    def recording_fsync(descriptor: int) -> None:
         kind = "folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file"
-        done.append(f"fsync {kind}")
+        steps.append(f"fsync {kind}")
         fsync(descriptor)
 
-    def noted_replace(self: Path, target: Path) -> Path:
+    def recording_replace(self: Path, target: Path) -> Path:
         assert FileStore(path).load() == OLD
-        done.append("replace")
+        steps.append("replace")
         return replace(self, target)
 
-    monkeypatch.setattr(os, "fsync", noted_fsync)
-    monkeypatch.setattr(Path, "replace", noted_replace)
+    monkeypatch.setattr(os, "fsync", recording_fsync)
+    monkeypatch.setattr(Path, "replace", recording_replace)
     FileStore(path).save(NEW)
-    assert done == ["fsync file", "replace", "fsync folder"]
+    assert steps == ["fsync file", "replace", "fsync folder"]
 
 
 @pytest.mark.parametrize("broken", ["fsync", "write"])
@@ -254,18 +256,19 @@ def test_a_full_disk_leaves_the_old_token(
     assert names(path.parent) == {"token.json"}
 
 
-def test_what_a_killed_save_left_is_swept_away(path: Path) -> None:
-    """A temporary file holds a token; a young one may belong to a save at work."""
+def test_what_a_killed_save_left_is_swept_away(path: Path, clock: Clock) -> None:
+    """A temporary file holds a token; one an hour old or less may belong to a save at work."""
     old, young = path.with_name(".token.json.a.tmp"), path.with_name(".token.json.b.tmp")
     old.touch()
     young.touch()
-    os.utime(old, (time.time() - 7200, time.time() - 7200))
+    for file, age in ((old, 3601), (young, 3599)):
+        os.utime(file, (clock.time() - age, clock.time() - age))
     FileStore(path).save(NEW)
     assert names(path.parent) == {"token.json", young.name}
 
 
 def test_the_lock_file_stays(path: Path) -> None:
-    """Whoever waits for a deleted lock file and whoever makes it anew would both hold it."""
+    """A program that waits for a deleted file and one that makes it anew would both hold it."""
     with FileStore(path).lock(1):
         pass
     FileStore(path).clear()

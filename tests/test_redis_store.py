@@ -5,7 +5,6 @@ from __future__ import annotations
 import pickle
 import sys
 import threading
-import time
 import traceback
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -23,9 +22,9 @@ from requests_jwt_refresh import (
     Token,
     mount,
 )
-from requests_jwt_refresh.stores import redis as redis_store
 from requests_jwt_refresh.testing import AuthServer, StoreContract
 from tests.support.redis_server import RedisServer, new_redis, running_redis
+from tests.support.waits import WAIT, join, start, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +37,6 @@ KEY = "myapp:token"
 OLD = Token("old-access", "old-refresh", 1.0)
 NEW = Token("new-access", "new-refresh", 2.0)
 THEIRS = Token("their-access", "their-refresh", 3.0)
-WAIT = 30.0
 
 
 @pytest.fixture
@@ -54,11 +52,6 @@ def own() -> Iterator[RedisServer]:
     """A Redis that this test may stop."""
     with new_redis() as server:
         yield server
-
-
-@pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redis_store, "_ANSWER_S", 0.5)
 
 
 class TestRedisStore(StoreContract):
@@ -84,17 +77,17 @@ class TestEncrypted(TestRedisStore):
 # --- What is written there -----------------------------------------------------------------------
 
 
-def held(server: RedisServer) -> str:
+def read_all(server: RedisServer) -> str:
     with server.client() as client:
         return str([client.hgetall(key) for key in client.keys()])  # noqa: SIM118 - Redis's own verb
 
 
 def test_encrypted_at_rest(server_: RedisServer) -> None:
-    """Who can read the Redis cannot read the token."""
+    """A program that can read the Redis cannot read the token."""
     RedisStore(server_.url, KEY).save(OLD)
-    assert "old-refresh" in held(server_)
+    assert "old-refresh" in read_all(server_)
     RedisStore(server_.url, KEY, encryption_key=Fernet.generate_key()).save(OLD)
-    assert "old-" not in held(server_)
+    assert "old-" not in read_all(server_)
 
 
 def test_a_new_encryption_key(server_: RedisServer) -> None:
@@ -107,9 +100,9 @@ def test_a_new_encryption_key(server_: RedisServer) -> None:
     assert RedisStore(server_.url, KEY, encryption_key=after).load() == NEW
 
 
-@pytest.mark.parametrize("key", [None, Fernet.generate_key()])
+@pytest.mark.parametrize("key", [None, Fernet.generate_key()], ids=["none", "another"])
 def test_the_wrong_encryption_key(server_: RedisServer, key: bytes | None) -> None:
-    """It is said, and nothing is deleted."""
+    """It is an error, and nothing is deleted."""
     right = RedisStore(server_.url, KEY, encryption_key=Fernet.generate_key())
     right.save(OLD)
     with pytest.raises(StoreError, match="was left as it"):
@@ -141,7 +134,7 @@ def test_pickled_with_a_url(server_: RedisServer) -> None:
 
 
 def test_a_lock_held_for_longer_than_its_lease(server_: RedisServer) -> None:
-    """A holder that lives renews it: nobody else gets in."""
+    """A holder that lives renews it: no other client gets it."""
     store, other = (RedisStore(server_.url, KEY, lease=0.3) for _ in range(2))
     with store.lock(WAIT), pytest.raises(LockTimeout), other.lock(1.0):
         pass
@@ -151,7 +144,7 @@ def test_a_lock_held_for_longer_than_its_lease(server_: RedisServer) -> None:
 
 @contextmanager
 def lost_lock(server: RedisServer, store: RedisStore) -> Iterator[None]:
-    """Hold the lock, and lose it to somebody else who saves THEIRS."""
+    """Hold the lock, and lose it to another client, which saves THEIRS."""
     with store.lock(WAIT):
         assert store.load() == OLD
         with server.client() as client:
@@ -163,8 +156,8 @@ def lost_lock(server: RedisServer, store: RedisStore) -> Iterator[None]:
         yield
 
 
-def test_who_has_lost_the_lock_cannot_overwrite(server_: RedisServer) -> None:
-    """Redis itself compares: what somebody else has saved since stays."""
+def test_a_client_that_has_lost_the_lock_cannot_overwrite(server_: RedisServer) -> None:
+    """Redis itself compares: what another client has saved since stays."""
     store = RedisStore(server_.url, KEY)
     store.save(OLD)
     with lost_lock(server_, store), pytest.raises(StoreError, match="was lost"):
@@ -172,8 +165,8 @@ def test_who_has_lost_the_lock_cannot_overwrite(server_: RedisServer) -> None:
     assert store.load() == THEIRS
 
 
-def test_who_has_lost_the_lock_cannot_clear(server_: RedisServer) -> None:
-    """A refusal that comes late forgets nobody else's login."""
+def test_a_client_that_has_lost_the_lock_cannot_clear(server_: RedisServer) -> None:
+    """A refusal that comes late does not forget another client's login."""
     store = RedisStore(server_.url, KEY)
     store.save(OLD)
     with lost_lock(server_, store), pytest.raises(StoreError, match="was lost"):
@@ -181,7 +174,7 @@ def test_who_has_lost_the_lock_cannot_clear(server_: RedisServer) -> None:
     assert store.load() == THEIRS
 
 
-def test_a_lost_lock_that_nobody_used_does_no_harm(server_: RedisServer) -> None:
+def test_a_lost_lock_that_no_other_used_does_no_harm(server_: RedisServer) -> None:
     """Nothing has changed since: the new token is saved."""
     store = RedisStore(server_.url, KEY)
     store.save(OLD)
@@ -217,7 +210,7 @@ def test_a_redis_that_is_down(own: RedisServer) -> None:
 
 
 def test_a_redis_that_has_forgotten_everything(own: RedisServer) -> None:
-    """Who knows the newest generation puts it back; one who knows less does not."""
+    """The client that knows the newest generation puts it back; one that knows less does not."""
     late, newest = RedisStore(own.url, KEY), RedisStore(own.url, KEY)
     late.save(OLD)
     newest.load()
@@ -246,8 +239,7 @@ def test_a_refusal_of_redis_shows_no_token(own: RedisServer) -> None:
         client.acl_setuser("default", enabled=True, nopass=True, commands=["-evalsha", "-eval"])
     with pytest.raises(StoreError, match="run scripts") as caught:
         store.save(OLD)
-    told = "".join(traceback.format_exception(caught.value))
-    assert "old-" not in told
+    assert "old-" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_a_lost_lock_is_taken_again(server_: RedisServer) -> None:
@@ -255,9 +247,7 @@ def test_a_lost_lock_is_taken_again(server_: RedisServer) -> None:
     store, other = (RedisStore(server_.url, KEY, lease=0.3) for _ in range(2))
     with store.lock(WAIT), server_.client() as client:
         client.delete(f"{KEY}:lock")
-        deadline = time.monotonic() + WAIT
-        while not client.exists(f"{KEY}:lock"):
-            assert time.monotonic() < deadline
+        wait_until(lambda: client.exists(f"{KEY}:lock"))
         with pytest.raises(LockTimeout), other.lock(0.5):
             pass
 
@@ -272,8 +262,8 @@ def test_a_logout_is_not_undone(server_: RedisServer) -> None:
 
 
 def test_a_redis_that_hangs(own: RedisServer) -> None:
-    """It is given up in time, and nothing is lost."""
-    store = RedisStore(own.url, KEY)
+    """The wait for it ends in time, and nothing is lost."""
+    store = RedisStore(own.impatient_url, KEY)
     store.save(OLD)
     with own.paused(), pytest.raises(StoreError, match="could not be read"):
         store.load()
@@ -286,7 +276,7 @@ def test_a_redis_that_hangs(own: RedisServer) -> None:
 def test_requests_go_on_without_redis(
     own: RedisServer, server: AuthServer, session: requests.Session
 ) -> None:
-    """While the access token is valid nobody asks Redis; at expiry it is an error, no loss."""
+    """While the access token is valid Redis is not asked; at expiry it is an error, no loss."""
     store = RedisStore(own.url, KEY)
     store.save(server.login())
     mount(session, server.url, JSONEndpoint("/auth/refresh"), store, refresh_timeout=2)
@@ -314,41 +304,40 @@ def test_a_redis_that_stops_before_the_save(
     adapter.set_token(server.login())
     server.expire()
     with server.gate() as gate:
-        answered: list[int] = []
-        thread = threading.Thread(target=lambda: answered.append(session.get("/api/x").status_code))
-        thread.start()
+        statuses: list[int] = []
+        threads = start(lambda: statuses.append(session.get("/api/x").status_code))
         gate.wait_for(1, timeout=WAIT)
         own.stop()
         gate.open()
-        thread.join(WAIT)
-    assert answered == [200]
+        join(*threads)
+    assert statuses == [200]
     own.start()
-    deadline = time.monotonic() + WAIT
-    while RedisStore(own.url, KEY).load() != adapter.token:  # saved with a later request
-        assert time.monotonic() < deadline
+
+    def is_saved_after_a_request() -> bool:
         assert session.get("/api/x").status_code == 200
-        threading.Event().wait(0.1)
+        return RedisStore(own.url, KEY).load() == adapter.token
+
+    wait_until(is_saved_after_a_request)
     assert server.counters.refreshes == 1
 
 
 def test_a_redis_that_is_paused_past_the_lease(
     own: RedisServer, server: AuthServer, session: requests.Session
 ) -> None:
-    """The lock is lost in the middle of a refresh; nobody else has saved, so nothing is lost."""
-    store = RedisStore(own.url, KEY, lease=0.3)
+    """The lock is lost during a refresh; no other client has saved, and nothing is lost."""
+    store = RedisStore(own.impatient_url, KEY, lease=0.3)
     adapter = mount(session, server.url, JSONEndpoint("/auth/refresh"), store, refresh_timeout=5)
     adapter.set_token(server.login())
     server.expire()
-    answered: list[int] = []
+    statuses: list[int] = []
     with server.gate() as gate:
-        thread = threading.Thread(target=lambda: answered.append(session.get("/api/x").status_code))
-        thread.start()
+        threads = start(lambda: statuses.append(session.get("/api/x").status_code))
         gate.wait_for(1, timeout=WAIT)
         with own.paused():
             threading.Event().wait(0.5)  # longer than the lease; a paused Redis cannot be asked
         gate.open()
-        thread.join(WAIT)
-    assert answered == [200]
+        join(*threads)
+    assert statuses == [200]
     assert RedisStore(own.url, KEY).load() == adapter.token
     assert (server.counters.refreshes, server.counters.reuse) == (1, 0)
 
@@ -373,16 +362,16 @@ def test_a_missing_extra_names_the_line_to_install_it(
 
 
 def test_arguments_that_make_no_sense() -> None:
-    """They are refused at once, and an encryption key is not repeated."""
+    """They are refused at once, and an encryption key is not shown."""
     with pytest.raises(ValueError, match="key"):
         RedisStore("redis://127.0.0.1:1/0", "")
     with pytest.raises(ValueError, match="lease"):
         RedisStore("redis://127.0.0.1:1/0", KEY, lease=0)
     with pytest.raises(TypeError, match="URL"):
         RedisStore(object(), KEY)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="percent-encoded") as told:
+    with pytest.raises(ValueError, match="percent-encoded") as refused:
         RedisStore("redis://:hun/ter2@127.0.0.1:1/0", KEY)
-    assert "hun" not in "".join(traceback.format_exception(told.value)).split("ValueError: ")[-1]
+    assert "hun" not in "".join(traceback.format_exception(refused.value)).split("ValueError: ")[-1]
     with pytest.raises(ValueError, match="Fernet") as caught:
         RedisStore("redis://127.0.0.1:1/0", KEY, encryption_key="hunter2")
     assert "hunter2" not in str(caught.value)

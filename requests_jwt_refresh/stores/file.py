@@ -64,7 +64,7 @@ class FileStore:
             private_file.delete(private_file.resolve(self._path))
 
     def lock(self, timeout: float) -> AbstractContextManager[None]:
-        """Hold off all programs and threads that share the file.
+        """Keep out all other programs and threads that share the file.
 
         `timeout` is in seconds. Raises LockTimeout when it passes, StoreError if there can be no
         lock.

@@ -12,10 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
+from requests_jwt_refresh import clock
 from requests_jwt_refresh.errors import StoreError
-from requests_jwt_refresh.stores.base import decode, encode
+from requests_jwt_refresh.stores.base import check_token, decode, encode
 from requests_jwt_refresh.stores.locking import file_lock, user_lock_path
-from requests_jwt_refresh.tokens import Token
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,25 +24,40 @@ if TYPE_CHECKING:
     from keyring.backend import KeyringBackend
     from typing_extensions import Self
 
+    from requests_jwt_refresh.tokens import Token
+
 T = TypeVar("T")
 
-_INSTEAD = "or use FileStore or MemoryStore instead"
-_START_IT = f"Is the keyring's service running, and its D-Bus session? Start it, {_INSTEAD}"
+_START_SERVICE = "make sure that the keyring's service and its D-Bus session are running"
+_CHECK_NAME = "check the backend's name in PYTHON_KEYRING_BACKEND and in keyringrc.cfg"
 
 # The Secret Service daemon loses track of an item for a moment when it is asked by several at once.
 _PASSING_ERRORS = frozenset({"ItemNotFoundException"})
 _TRIES = 3
-_RETRY_PAUSE_S = 0.02
+_RETRY_PAUSE = 0.02  # seconds
 
-# macOS replaces an entry by deleting it first, and a plaintext file is empty while it is written:
+# macOS reentries an entry by deleting it first, and a plaintext file is empty while it is written:
 # an entry that is not there is looked for again before that is believed.
-_LOOKS_AFTER_S = (0.0, 0.01, 0.05)
+_READ_DELAYS = (0.0, 0.01, 0.05)  # seconds
 
 # Windows takes 2560 bytes of UTF-16 (CRED_MAX_CREDENTIAL_BLOB_SIZE), 1280 characters; 80 to spare.
 _WINDOWS_LIMIT = 1200
 
-# Time for a save in progress to get home when a Ctrl-C arrives.
-_INTERRUPTED_GRACE_S = 2.0
+# How long a Ctrl-C waits for a save in progress.
+_INTERRUPT_GRACE = 2.0  # seconds
+
+
+class KeyringUnavailable(StoreError):
+    """A keyring that cannot keep a token, or not now.
+
+    `remedy` is for programmers. A caller that has other words for keeping the token elsewhere, such
+    as the command line for its profiles, puts them after `advice`.
+    """
+
+    advice: str = ""
+    """The remedy without its last part, which names other stores."""
+    can_allow_plaintext: bool = False
+    """Whether ``allow_plaintext=True`` would help as well; `advice` does not say so."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +68,8 @@ class KeyringStore:
 
     `backend` is a keyring backend; None is the one that ``keyring.get_keyring()`` finds. Of a chain
     of backends the first that is fit for a token is used, alone. `allow_plaintext` accepts one that
-    writes a readable file. `timeout` is in seconds and bounds each call, so that a prompt that
-    nobody answers does not hang the program.
+    writes a readable file. `timeout` is in seconds and bounds each call, so that an
+    unanswered prompt does not hang the program.
 
     Raises TypeError or ValueError for a service or account that is not printable text.
     """
@@ -76,26 +91,25 @@ class KeyringStore:
 
         Raises StoreError if the keyring cannot be read or what it holds makes no sense.
         """
-        text = self._bounded(lambda places: places[0].read())
+        text = self._call(lambda entries: entries[0].read())
         return None if text is None else decode(text, f"the keyring entry '{self._name}'")
 
     def save(self, token: Token) -> None:
         """Replace the token, all of it or nothing. Raises StoreError."""
-        if not isinstance(token, Token):
-            raise TypeError(f"a store holds a Token, not {type(token).__name__}")
-        self._bounded(lambda places: places[0].write(encode(token)))
+        check_token(token)
+        self._call(lambda entries: entries[0].write(encode(token)))
 
     def clear(self) -> None:
         """Forget the token; nothing to forget is fine. Raises StoreError."""
 
-        def remove(places: list[_Place]) -> None:
-            for place in places:  # or the next backend of a chain would bring the token back
-                place.remove()
+        def remove(entries: list[_Entry]) -> None:
+            for entry in entries:  # or the next backend of a chain would bring the token back
+                entry.remove()
 
-        self._bounded(remove)
+        self._call(remove)
 
     def lock(self, timeout: float) -> AbstractContextManager[None]:
-        """Hold off all programs and threads of this OS user that share the entry.
+        """Keep out all other programs and threads of this OS user that share the entry.
 
         `timeout` is in seconds. Raises LockTimeout when it passes, StoreError if there can be no
         lock.
@@ -111,43 +125,46 @@ class KeyringStore:
         # each under a name of its own.
         return f"{self.service} ({self.account})"
 
-    def _bounded(self, work: Callable[[list[_Place]], T]) -> T:
-        call: _Call[T] = _Call(lambda: work(self._places(call.go_on)))
+    def _call(self, work: Callable[[list[_Entry]], T]) -> T:
+        """Let `work` talk to the keyring for `timeout` seconds at most."""
+        call: _Call[T] = _Call(lambda: work(self._entries(call.check_wanted)))
         return call.result(self.timeout)
 
-    def _places(self, go_on: Callable[[], None]) -> list[_Place]:
-        chain = _chain(_current() if self.backend is None else self.backend)
-        chosen = _fit_for_a_token(chain, allow_plaintext=self.allow_plaintext)
-        others = [one for one in chain if one is not chosen and not _keeps_nothing(one)]
-        return [_Place(one, self._name, self.account, go_on) for one in (chosen, *others)]
+    def _entries(self, check_wanted: Callable[[], None]) -> list[_Entry]:
+        """Return the entry in the backend to use, then those in the others of its chain."""
+        chain = _chain(_find_backend() if self.backend is None else self.backend)
+        chosen = _choose_backend(chain, allow_plaintext=self.allow_plaintext)
+        others = [each for each in chain if each is not chosen and not _keeps_nothing(each)]
+        return [_Entry(each, self._name, self.account, check_wanted) for each in (chosen, *others)]
 
 
-class _Place:
+class _Entry:
     """One entry in one backend: written whole, or in parts with a manifest written last.
 
     There are two sets of parts, a and b. A save fills the one that the current manifest does not
-    name, so that whoever reads meanwhile finds the old token or the new one; what a killed save has
-    left is overwritten by the next.
+    name, so that a reader meanwhile finds the old token or the new one; what a killed save has left
+    is overwritten by the next.
     """
 
     def __init__(
-        self, backend: KeyringBackend, name: str, account: str, go_on: Callable[[], None]
+        self, backend: KeyringBackend, name: str, account: str, check_wanted: Callable[[], None]
     ) -> None:
-        self._backend, self._name, self._account, self._go_on = backend, name, account, go_on
-        self._limit = _limit(backend)
+        self._backend, self._name, self._account = backend, name, account
+        self._check_wanted = check_wanted
+        self._limit = _max_length(backend)
 
     def read(self) -> str | None:
-        for pause in _LOOKS_AFTER_S:
-            time.sleep(pause)
+        for delay in _READ_DELAYS:
+            clock.sleep(delay)
             text = self._get(self._name)
-            whole = self._whole(text)
+            whole = self._join(text)
             if whole is not None:
                 return whole
         if text is None:
             return None
         raise StoreError(
-            f"the keyring entry '{self._name}' is incomplete: parts of the token are missing. "
-            "It was left as it is; clear it and log in again"
+            f"the keyring entry '{self._name}' is incomplete: parts of the token are missing",
+            "it was left as it is; clear it and log in again",
         )
 
     def write(self, text: str) -> None:
@@ -168,7 +185,8 @@ class _Place:
         self._delete(self._name)  # first, so that no half token can be read
         self._remove_parts("a", "b")
 
-    def _whole(self, text: str | None) -> str | None:
+    def _join(self, text: str | None) -> str | None:
+        """Return the whole of what an entry's text stands for, None if parts of it are missing."""
         manifest = _Manifest.read(text)
         if manifest is None:
             return text
@@ -201,9 +219,10 @@ class _Place:
     def _put(self, name: str, text: str) -> None:
         self._ask("written", lambda: self._backend.set_password(name, self._account, text))
         if self._get(name) != text:
-            raise StoreError(
+            raise _error(
                 f"the keyring ({_kind(self._backend)}) took the entry '{name}' but does not give "
-                f"back what was written. Use another keyring backend, {_INSTEAD}"
+                "back what was written",
+                "use another keyring backend",
             )
 
     def _delete(self, name: str) -> None:
@@ -220,26 +239,29 @@ class _Place:
         if self._get(name) is not None:
             raise StoreError(
                 f"the keyring ({_kind(self._backend)}) still holds the entry '{name}' after it was "
-                "deleted. Delete it by hand, in the system's password manager"
+                "deleted",
+                "delete it by hand, in the system's password manager",
             )
 
     def _ask(self, done: str, question: Callable[[], T]) -> T:
         for tries_left in reversed(range(_TRIES)):
-            self._go_on()
+            self._check_wanted()
             try:
                 return question()
             except Exception as error:  # noqa: BLE001 - many of keyring's are not KeyringErrors
-                failure = self._explained(error, done)
-                passing = type(error).__name__ in _PASSING_ERRORS
-            if not (passing and tries_left):
+                failure = self._explain(error, done)
+                is_passing = type(error).__name__ in _PASSING_ERRORS
+            if not (is_passing and tries_left):
                 break
-            time.sleep(_RETRY_PAUSE_S)
+            clock.sleep(_RETRY_PAUSE)
         raise failure  # out here, so that it does not carry the other: that text may hold a token
 
-    def _explained(self, error: Exception, done: str) -> StoreError:
-        return StoreError(
-            f"the keyring entry '{self._name}' could not be {done} "
-            f"({_kind(self._backend)}: {type(error).__name__}). {_advice(error)}"
+    def _explain(self, error: Exception, done: str) -> KeyringUnavailable:
+        reason, advice = _reason_and_advice(error)
+        return _error(
+            f"the keyring entry '{self._name}' could not be {done}{reason} "
+            f"({_kind(self._backend)}: {type(error).__name__})",
+            advice,
         )
 
 
@@ -261,9 +283,9 @@ class _Manifest:
 
 
 class _Turn:
-    """Whose turn it is to talk to the keyring: one call at a time in this process.
+    """The right to talk to the keyring: one call at a time in this process.
 
-    Held for one load, save or clear; for as long as it takes, by a call that hangs.
+    Held for one load, save or clear; by a call that hangs, for as long as it hangs.
     """
 
     def __init__(self) -> None:
@@ -278,8 +300,8 @@ class _Turn:
 _turn = _Turn()
 
 
-class _GivenUp(Exception):
-    """Stops a call that nobody waits for any more."""
+class _Abandoned(Exception):
+    """Stops a call whose caller has given up waiting."""
 
 
 class _Call(Generic[T]):
@@ -292,36 +314,37 @@ class _Call(Generic[T]):
     def __init__(self, work: Callable[[], T]) -> None:
         self._work = work
         self._done = threading.Event()
-        self._given_up = False
-        self._answer: T | None = None
+        self._is_abandoned = False
+        self._result: T | None = None
         self._error: BaseException | None = None
 
     def result(self, timeout: float) -> T:
-        """Make the call and return its answer, or raise what it raised.
+        """Make the call and return its result, or raise what it raised.
 
-        `timeout` is in seconds. Raises StoreError when it passes.
+        `timeout` is in seconds. Raises KeyringUnavailable when it passes.
         """
-        if not self._is_done_within(timeout):
-            self._given_up = True
-            raise StoreError(
-                f"the keyring did not answer within {timeout:g} s: is a prompt waiting for its "
-                f"password? Answer it and try again, {_INSTEAD}"
+        if not self._run_within(timeout):
+            self._is_abandoned = True
+            raise _error(
+                f"the keyring did not answer within {timeout:g} s: a prompt may be waiting for its "
+                "password",
+                "answer it and try again",
             )
         if self._error is not None:
             raise self._error
-        return cast("T", self._answer)
+        return cast("T", self._result)
 
-    def go_on(self) -> None:
-        """Raise _GivenUp if nobody waits for this call any more."""
-        if self._given_up:
-            raise _GivenUp
+    def check_wanted(self) -> None:
+        """Raise _Abandoned if the caller has given up waiting."""
+        if self._is_abandoned:
+            raise _Abandoned
 
-    def _is_done_within(self, timeout: float) -> bool:
+    def _run_within(self, timeout: float) -> bool:
         try:
             self._start(time.monotonic() + timeout)
             return self._done.wait(timeout)
         except BaseException:  # a Ctrl-C must not cost a rotated token that is being saved
-            self._done.wait(min(timeout, _INTERRUPTED_GRACE_S))
+            self._done.wait(min(timeout, _INTERRUPT_GRACE))
             raise
 
     def _start(self, deadline: float) -> None:
@@ -338,7 +361,7 @@ class _Call(Generic[T]):
         if not lock.acquire(timeout=max(deadline - time.monotonic(), 0.0)):
             return
         try:
-            self._answer = self._work()
+            self._result = self._work()
         except BaseException as error:  # noqa: BLE001 - raised again where the call was made
             self._error = error
         finally:
@@ -346,17 +369,23 @@ class _Call(Generic[T]):
             self._done.set()
 
 
-def _current() -> KeyringBackend:
+def _error(cause: str, advice: str, *, can_allow_plaintext: bool = False) -> KeyringUnavailable:
+    accept = "accept this one with allow_plaintext=True, " if can_allow_plaintext else ""
+    error = KeyringUnavailable(cause, f"{advice}, {accept}or use FileStore or MemoryStore instead")
+    error.advice, error.can_allow_plaintext = advice, can_allow_plaintext
+    return error
+
+
+def _find_backend() -> KeyringBackend:
     try:
         import keyring
 
         return keyring.get_keyring()
     except (ImportError, AttributeError, ValueError, TypeError, configparser.Error) as error:
-        reason = type(error).__name__
-        advice = f"Check its name in PYTHON_KEYRING_BACKEND and in keyringrc.cfg, {_INSTEAD}"
+        reason, advice = type(error).__name__, _CHECK_NAME
     except Exception as error:  # noqa: BLE001 - whatever a backend meets when it cannot run here
-        reason, advice = type(error).__name__, _START_IT
-    raise StoreError(f"the keyring backend could not be loaded ({reason}). {advice}")
+        reason, advice = type(error).__name__, _START_SERVICE
+    raise _error(f"the keyring backend could not be loaded ({reason})", advice)
 
 
 def _chain(backend: KeyringBackend) -> list[KeyringBackend]:
@@ -365,29 +394,29 @@ def _chain(backend: KeyringBackend) -> list[KeyringBackend]:
     return [backend] if chained is None else list(chained)
 
 
-def _fit_for_a_token(chain: list[KeyringBackend], *, allow_plaintext: bool) -> KeyringBackend:
+def _choose_backend(chain: list[KeyringBackend], *, allow_plaintext: bool) -> KeyringBackend:
     for backend in chain:
         if not _keeps_nothing(backend) and (allow_plaintext or not _is_plaintext(backend)):
             return backend
-    raise StoreError(_refusal(chain))
+    raise _refusal(chain)
 
 
-def _refusal(chain: list[KeyringBackend]) -> str:
+def _refusal(chain: list[KeyringBackend]) -> KeyringUnavailable:
     plain = next(filter(_is_plaintext, chain), None)
     if plain is not None:
-        return (
-            f"the only keyring here ({_kind(plain)}) writes a file that can be read as it is. "
-            "Install a real one (Linux: gnome-keyring or KWallet), accept this one with "
-            f"allow_plaintext=True, {_INSTEAD}"
+        return _error(
+            f"the only keyring here ({_kind(plain)}) writes a file that can be read as it is",
+            "install a real one (Linux: gnome-keyring or KWallet)",
+            can_allow_plaintext=True,
         )
     if any(map(_is_switched_off, chain)):
-        return (
-            "keyring is switched off (null backend) and would keep nothing. Take null out of "
-            f"PYTHON_KEYRING_BACKEND or keyringrc.cfg, {_INSTEAD}"
+        return _error(
+            "keyring is switched off (null backend) and would keep nothing",
+            "take null out of PYTHON_KEYRING_BACKEND or keyringrc.cfg",
         )
-    return (
-        "there is no keyring on this machine, or it does not run. Install and start one (Linux: "
-        f"gnome-keyring or KWallet, with a D-Bus session), {_INSTEAD}"
+    return _error(
+        "there is no keyring on this machine, or it does not run",
+        "install and start one (Linux: gnome-keyring or KWallet, with a D-Bus session)",
     )
 
 
@@ -407,8 +436,8 @@ def _is_plaintext(backend: KeyringBackend) -> bool:
     return any("plaintext" in cls.__name__.lower() for cls in type(backend).__mro__)
 
 
-def _limit(backend: KeyringBackend) -> int | None:
-    """Return how many characters an entry takes; None is no limit that we know of."""
+def _max_length(backend: KeyringBackend) -> int | None:
+    """Return how many characters an entry takes, None if there is no known limit."""
     names = {cls.__name__ for cls in type(backend).__mro__}
     return _WINDOWS_LIMIT if "WinVaultKeyring" in names else None
 
@@ -417,7 +446,8 @@ def _kind(backend: KeyringBackend) -> str:
     return f"{type(backend).__module__}.{type(backend).__qualname__}"
 
 
-def _advice(error: Exception) -> str:
+def _reason_and_advice(error: Exception) -> tuple[str, str]:
+    """Return how the sentence about a keyring's error ends, and what to do."""
     from keyring import errors
 
     is_locked = isinstance(error, errors.KeyringLocked) or type(error).__name__ in {
@@ -425,14 +455,14 @@ def _advice(error: Exception) -> str:
         "PromptDismissedException",
     }
     if is_locked:
-        return f"The keyring is locked; what it holds is safe. Unlock it and try again, {_INSTEAD}"
+        return ": the keyring is locked", "what it holds is safe; unlock it and try again"
     if isinstance(error, errors.NoKeyringError):
-        return f"There is no keyring on this machine. Install one, {_INSTEAD}"
+        return ": there is no keyring on this machine", "install one"
     if isinstance(error, errors.InitError):
-        return f"Log in to the desktop, or start the keyring's service and set it up, {_INSTEAD}"
+        return "", "log in to the desktop, or start the keyring's service and set it up"
     if isinstance(error, errors.PasswordSetError):
-        return f"The keyring refused it. Allow this program to write to the keyring, {_INSTEAD}"
-    return _START_IT
+        return ": the keyring refused it", "allow this program to write to the keyring"
+    return "", _START_SERVICE
 
 
 def _digest(text: str) -> str:

@@ -9,12 +9,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from requests_jwt_refresh.errors import LockTimeout
-from requests_jwt_refresh.tokens import Token
+from requests_jwt_refresh.stores.base import check_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from typing_extensions import Self
+
+    from requests_jwt_refresh.tokens import Token
 
 
 class MemoryStore:
@@ -28,7 +30,7 @@ class MemoryStore:
     """
 
     def __init__(self, token: Token | None = None) -> None:
-        self._token = None if token is None else _checked(token)
+        self._token = None if token is None else check_token(token)
         self._lock = threading.Lock()  # for `lock` alone: reading and replacing one name is atomic
         _alive.add(self)
 
@@ -38,7 +40,7 @@ class MemoryStore:
 
     def save(self, token: Token) -> None:
         """Replace the token. Raises TypeError for anything but a Token."""
-        self._token = _checked(token)
+        self._token = check_token(token)
 
     def clear(self) -> None:
         """Forget the token."""
@@ -46,12 +48,12 @@ class MemoryStore:
 
     @contextmanager
     def lock(self, timeout: float) -> Iterator[None]:
-        """Hold the other threads off; `timeout` is in seconds. Raises LockTimeout."""
+        """Keep other threads out; `timeout` is in seconds. Raises LockTimeout when it passes."""
         lock = self._lock  # the same one at the end, even if that end is in a forked child
         if not lock.acquire(timeout=min(max(timeout, 0.0), threading.TIMEOUT_MAX)):
             raise LockTimeout(
-                f"another thread did not let go of the MemoryStore within {timeout:g} s. "
-                "The token is kept; try again"
+                f"another thread did not let go of the MemoryStore within {timeout:g} s",
+                "the token is kept; try again",
             )
         try:
             yield
@@ -85,9 +87,3 @@ def _unlock_all_after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_unlock_all_after_fork)
-
-
-def _checked(token: object) -> Token:
-    if not isinstance(token, Token):
-        raise TypeError(f"a store holds a Token, not {type(token).__name__}")
-    return token

@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from requests_jwt_refresh.errors import LockTimeout, StoreError
-from requests_jwt_refresh.stores.base import decode, encode
-from requests_jwt_refresh.tokens import Token
+from requests_jwt_refresh.stores.base import check_token, decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,16 +17,18 @@ if TYPE_CHECKING:
     import redis
     from typing_extensions import Self
 
+    from requests_jwt_refresh.tokens import Token
+
     Key = str | bytes
 
 logger = logging.getLogger("requests_jwt_refresh")
 
-_ANSWER_S = 5.0  # how long Redis may take for one answer, where we make the client ourselves
-_POLL_S = 0.05  # how often a client that waits for the lock asks again
+_TIMEOUT = 5.0  # seconds for one answer of Redis, where we make the client ourselves
+_POLL_INTERVAL = 0.05  # seconds between two tries to get the lock
 
 # The token stands in a hash, with a generation that grows with every change and is never behind
 # Redis's clock in microseconds, so that a login after a loss of data outranks what was before.
-# Whoever has seen a generation changes the hash only if nobody else has changed it since; Redis
+# A client that has seen a generation changes the hash only if no other has changed it since; Redis
 # does the comparing.
 _CHANGE: Final = """
 local seen, text = tonumber(ARGV[1]), ARGV[2]
@@ -41,8 +42,8 @@ else redis.call('HSET', KEYS[1], 'token', text) end
 return next
 """
 
-# After Redis has lost the whole hash (a cleared one keeps its generation), or a worker that knew
-# less has put an older token back, who knows a newer one puts that back.
+# After Redis has lost the whole hash (a cleared one keeps its generation), or a client that knew
+# less has put an older token back, a client that knows a newer one puts that back.
 _RESTORE: Final = """
 local known, text = tonumber(ARGV[1]), ARGV[2]
 local now = tonumber(redis.call('HGET', KEYS[1], 'generation') or '0')
@@ -51,7 +52,7 @@ redis.call('HSET', KEYS[1], 'generation', known, 'token', text)
 return 1
 """
 
-_ANYTHING: Final = -1  # as the generation seen: change whatever is there
+_ANY: Final = -1  # as the generation seen: change it whatever is there
 
 
 class RedisStore:
@@ -94,19 +95,17 @@ class RedisStore:
         if generation < known and known_text is not None:  # Redis was restarted or flushed
             self._run(self._restore, known, known_text)
             generation, text = self._read()
-        token = None if text is None else self._opened(text)
+        token = None if text is None else self._decrypt(text)
         self._remember(generation, text)
         return token
 
     def save(self, token: Token) -> None:
         """Replace the token, all of it or nothing.
 
-        Raises StoreError if Redis cannot be asked, or if this client has lost its lock and somebody
-        else has saved since; what they have saved stays.
+        Raises StoreError if Redis cannot be asked, or if this client has lost its lock and another
+        has saved since; what that one has saved stays.
         """
-        if not isinstance(token, Token):
-            raise TypeError(f"a store holds a Token, not {type(token).__name__}")
-        self._put(self._sealed(encode(token)))
+        self._put(self._encrypt(encode(check_token(token))))
 
     def clear(self) -> None:
         """Forget the token; nothing to forget is fine. Raises StoreError as `save` does."""
@@ -114,36 +113,36 @@ class RedisStore:
 
     @contextmanager
     def lock(self, timeout: float) -> Iterator[None]:
-        """Hold off all clients of this key.
+        """Keep out all other clients of this key.
 
         `timeout` is in seconds. Raises LockTimeout when it passes, StoreError if Redis cannot be
         asked.
         """
         from redis.lock import Lock
 
-        name = f"{self._key}:lock"
         lock = Lock(
             self._client,
-            name,
+            f"{self._key}:lock",
             timeout=self._lease,
-            sleep=_POLL_S,
+            sleep=_POLL_INTERVAL,
             blocking_timeout=max(timeout, 0.0),
             thread_local=False,  # the thread that renews it needs its token, too
         )
-        with self._errors_explained("locked"):
+        with self._explain_errors("locked"):
             held = lock.acquire()
         if not held:
             raise LockTimeout(
-                f"the lock {name!r} in Redis was not free within {timeout:g} s: another client "
-                "holds it. Nothing was changed; try again"
+                f"the lock {lock.name!r} in Redis was not free within {timeout:g} s: another "
+                "client holds it",
+                "nothing was changed; try again",
             )
-        self._here.seen, self._here.locked = _ANYTHING, True
+        self._thread.seen, self._thread.is_holder = _ANY, True
         process = os.getpid()
         try:
-            with self._renewed(lock):
+            with self._keep_lease(lock):
                 yield
         finally:
-            self._here.seen, self._here.locked = _ANYTHING, False
+            self._thread.seen, self._thread.is_holder = _ANY, False
             if os.getpid() == process:  # a forked child does not free its parent's lock
                 self._release(lock)
 
@@ -173,43 +172,45 @@ class RedisStore:
         return self
 
     def _assemble(self) -> None:
-        self._client = _client(self._source)
-        self._cipher = None if self._encryption_key is None else _cipher(self._encryption_key)
+        self._client = _make_client(self._source)
+        self._cipher = None if self._encryption_key is None else _make_cipher(self._encryption_key)
         self._change = self._client.register_script(_CHANGE)
         self._restore = self._client.register_script(_RESTORE)
         self._known: tuple[int, str | None] = (0, None)  # newest generation seen, and its text
-        self._here = threading.local()  # .seen: the generation loaded under this thread's lock
+        # .is_holder: whether this thread holds the lock; .seen: the generation loaded under it
+        self._thread = threading.local()
 
     def _read(self) -> tuple[int, str | None]:
-        with self._errors_explained("read"):
+        with self._explain_errors("read"):
             generation, text = self._client.hmget(self._key, ["generation", "token"])
         return int(generation or 0), _text(text)
 
     def _put(self, text: str | None) -> None:
-        generation = self._run(self._change, getattr(self._here, "seen", _ANYTHING), text or "")
+        generation = self._run(self._change, getattr(self._thread, "seen", _ANY), text or "")
         if generation < 0:
             raise StoreError(
-                f"the lock for {self._key!r} in Redis was lost, and somebody else has changed the "
-                "token since: theirs stays. Is Redis or this machine overloaded?"
+                f"the lock for {self._key!r} in Redis was lost, and another client has changed the "
+                "token since",
+                "the other client's token stays; see whether Redis or this machine is overloaded",
             )
         self._remember(generation, text)
 
     def _run(self, script: Any, generation: int, text: str) -> int:
-        with self._errors_explained("written"):
+        with self._explain_errors("written"):
             return int(script(keys=[self._key], args=[generation, text]))
 
     def _remember(self, generation: int, text: str | None) -> None:
-        if getattr(self._here, "locked", False):
-            self._here.seen = generation
+        if getattr(self._thread, "is_holder", False):
+            self._thread.seen = generation
         if generation >= self._known[0]:
             self._known = (generation, text)
 
     @contextmanager
-    def _renewed(self, lock: Any) -> Iterator[None]:
+    def _keep_lease(self, lock: Any) -> Iterator[None]:
         """Renew the lease for as long as the block takes."""
-        over = threading.Event()
+        done = threading.Event()
         thread = threading.Thread(
-            target=self._renew, args=(lock, over), name="jwt-refresh-lease", daemon=True
+            target=self._renew_until, args=(done, lock), name="jwt-refresh-lease", daemon=True
         )
         try:
             thread.start()
@@ -219,17 +220,17 @@ class RedisStore:
         try:
             yield
         finally:
-            over.set()
-            thread.join(_ANSWER_S)
+            done.set()
+            thread.join(_TIMEOUT)
 
-    def _renew(self, lock: Any, over: threading.Event) -> None:
-        while not over.wait(self._lease / 3):
+    def _renew_until(self, done: threading.Event, lock: Any) -> None:
+        while not done.wait(self._lease / 3):
             try:
-                self._renew_once(lock)
+                self._renew(lock)
             except Exception as error:  # noqa: BLE001 - the save notices if it mattered
                 logger.debug("The lock in Redis was not renewed (%s)", type(error).__name__)
 
-    def _renew_once(self, lock: Any) -> None:
+    def _renew(self, lock: Any) -> None:
         from redis.exceptions import LockError
 
         try:
@@ -244,39 +245,40 @@ class RedisStore:
         except Exception as error:  # noqa: BLE001 - what was done under it is done; it expires
             logger.debug("The lock in Redis was not released (%s)", type(error).__name__)
 
-    def _sealed(self, text: str) -> str:
+    def _encrypt(self, text: str) -> str:
         return text if self._cipher is None else str(self._cipher.encrypt(text.encode()), "ascii")
 
-    def _opened(self, text: str) -> Token:
+    def _decrypt(self, text: str) -> Token:
         where = f"the key {self._key!r} in Redis"
         if self._cipher is None:
             return decode(text, where)
         try:
-            opened = self._cipher.decrypt(text.encode()).decode()
+            decrypted = self._cipher.decrypt(text.encode()).decode()
         except Exception:  # noqa: BLE001 - and no cause: it has nothing to say
-            opened = None
-        if opened is None:
+            decrypted = None
+        if decrypted is None:
             raise StoreError(
                 f"{where} cannot be decrypted: it was written with another encryption_key, or with "
-                "none. It was left as it is; give the old key as well, or clear it and log in again"
+                "none",
+                "it was left as it is; give the old key as well, or clear it and log in again",
             )
-        return decode(opened, where)
+        return decode(decrypted, where)
 
     @contextmanager
-    def _errors_explained(self, done: str) -> Iterator[None]:
+    def _explain_errors(self, done: str) -> Iterator[None]:
         import redis
 
         try:
             yield
         except redis.RedisError as error:
             raise StoreError(
-                f"{self._key!r} in Redis could not be {done} ({type(error).__name__}). Nothing was "
-                "deleted; see to it that Redis runs, and that this client may write there and run "
-                "scripts"
+                f"{self._key!r} in Redis could not be {done} ({type(error).__name__})",
+                "nothing was deleted; make sure that Redis runs, and that this client may write "
+                "there and run scripts",
             ) from None  # Redis repeats what it was sent
 
 
-def _client(source: redis.Redis | str) -> redis.Redis:
+def _make_client(source: redis.Redis | str) -> redis.Redis:
     try:
         import redis
     except ImportError:
@@ -286,7 +288,7 @@ def _client(source: redis.Redis | str) -> redis.Redis:
     if isinstance(source, str):
         try:
             return redis.Redis.from_url(
-                source, socket_timeout=_ANSWER_S, socket_connect_timeout=_ANSWER_S
+                source, socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT
             )
         except ValueError:
             pass  # and no cause: it may show part of a password
@@ -299,16 +301,16 @@ def _client(source: redis.Redis | str) -> redis.Redis:
     return source
 
 
-def _cipher(keys: Key | Sequence[Key]) -> Any:
+def _make_cipher(keys: Key | Sequence[Key]) -> Any:
     try:
         from cryptography.fernet import Fernet, MultiFernet
     except ImportError:
         raise ImportError(
             "encryption_key needs cryptography: pip install 'requests-jwt-refresh[encryption]'"
         ) from None
-    several = [keys] if isinstance(keys, (str, bytes)) else list(keys)
+    all_keys = [keys] if isinstance(keys, (str, bytes)) else list(keys)
     try:
-        return MultiFernet([Fernet(each) for each in several])
+        return MultiFernet([Fernet(each) for each in all_keys])
     except (ValueError, TypeError):
         pass  # and no cause: its text may show a key
     raise ValueError(

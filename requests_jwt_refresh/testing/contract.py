@@ -50,10 +50,10 @@ class StoreContract:
     """False for a store that each process has for itself, as memory is."""
 
     saves: ClassVar[int] = 20
-    """How often the tests with readers at work save."""
+    """How often the tests with concurrent readers save."""
 
     patience: ClassVar[float] = 30.0
-    """Seconds after which a test gives up waiting: longer than a dead holder's lock may live."""
+    """Seconds a test waits at most: longer than a dead holder's lock may live."""
 
     def make_store(self) -> TokenStore:
         """Return a new client of the place where one token lives, the same throughout a test."""
@@ -63,11 +63,11 @@ class StoreContract:
 
     def test_an_empty_store_holds_none(self) -> None:
         """Nothing saved, nothing found."""
-        assert self._emptied().load() is None, "an empty store must load None"
+        assert self._empty_store().load() is None, "an empty store must load None"
 
     def test_every_field_comes_back(self) -> None:
         """Either token may be missing, the expiry may be unknown; both may be 5,000 long."""
-        store = self._emptied()
+        store = self._empty_store()
         values = (None, "a", "long" * 1250)
         for access, refresh, expires_at in product(values, values, (None, 0, 1e9, 1.7e9 + 0.125)):
             if access or refresh:
@@ -75,26 +75,26 @@ class StoreContract:
 
     def test_every_length_comes_back(self) -> None:
         """Also at and around the places where some store would cut."""
-        store = self._emptied()
+        store = self._empty_store()
         for length in (1, 100, 1150, 1200, 1250, 1280, 2400, 2560, 4096):
             for off in (-1, 0, 1):
                 _check_round_trip(store, Token("t" * max(length + off, 1)))
 
     def test_every_legal_character_comes_back(self) -> None:
         """A token may hold whatever a header may carry, and it means nothing."""
-        store = self._emptied()
+        store = self._empty_store()
         _check_round_trip(store, Token(_EVERY_LEGAL_CHARACTER, _EVERY_LEGAL_CHARACTER[::-1]))
         _check_round_trip(store, Token("null", "{}"))
 
     def test_saving_replaces(self) -> None:
         """The last token saved is the one there is, whatever the lengths."""
-        store = self._emptied()
+        store = self._empty_store()
         for n in range(6):
             _check_round_trip(store, _token(n))
 
     def test_clearing_forgets(self) -> None:
-        """A cleared store is empty, as often as one clears it, and can be used again."""
-        store = self._emptied()
+        """A cleared store is empty, however often it is cleared, and can be used again."""
+        store = self._empty_store()
         for n in range(3):
             store.save(_token(n))
             store.clear()
@@ -105,7 +105,7 @@ class StoreContract:
 
     def test_no_secret_shows(self) -> None:
         """Neither repr nor str of a store shows its token."""
-        store = self._emptied()
+        store = self._empty_store()
         store.save(Token("access-secret", "refresh-secret"))
         for text in (repr(store), str(store)):
             assert "-secret" not in text, "a store's repr must not show its token"
@@ -114,7 +114,7 @@ class StoreContract:
 
     def test_a_second_client_sees_it(self) -> None:
         """Two clients of one place share the token."""
-        first, second = self._emptied(), self.make_store()
+        first, second = self._empty_store(), self.make_store()
         first.save(_token(1))
         assert second.load() == _token(1), "a second client must see what the first has saved"
         second.clear()
@@ -122,7 +122,7 @@ class StoreContract:
 
     def test_pickling_keeps_the_token(self) -> None:
         """A store that went through pickle reaches the same token, or carries it."""
-        store = self._emptied()
+        store = self._empty_store()
         store.save(_token(1))
         again: TokenStore = pickle.loads(pickle.dumps(store))  # noqa: S301 - our own bytes
         assert again.load() == _token(1), "a pickled store must still reach its token"
@@ -133,22 +133,22 @@ class StoreContract:
 
     def test_readers_see_whole_tokens(self) -> None:
         """While one thread saves, the others load a token that was saved, not half, not none."""
-        store, written = self._emptied(), self._tokens()
+        store, written = self._empty_store(), self._tokens()
         store.save(written[0])
-        over = threading.Event()
+        is_over = threading.Event()
         with ThreadPoolExecutor(3) as pool:
-            readers = [pool.submit(_loaded_until, over, self.make_store()) for _ in range(2)]
+            readers = [pool.submit(_load_until, is_over, self.make_store()) for _ in range(2)]
             try:
                 self._save_all(store, written)
             finally:
-                over.set()
+                is_over.set()
             for reader in readers:
                 _check_all_whole(reader.result(self.patience), written)
 
     def test_readers_see_whole_tokens_of_another_process(self) -> None:
         """The same with a process that saves; it must be seen if the store is shared with it."""
         self._needs_fork()
-        store, written = self._emptied(), self._tokens()
+        store, written = self._empty_store(), self._tokens()
         store.save(written[0])
         found = []
         with self._child(lambda: self._save_all(self.make_store(), written)) as child:
@@ -165,7 +165,7 @@ class StoreContract:
 
     def test_the_lock_keeps_threads_out(self) -> None:
         """Held, it is LockTimeout for others, at once or after the time given; then it is free."""
-        store, other = self._emptied(), self.make_store()
+        store, other = self._empty_store(), self.make_store()
         with ThreadPoolExecutor(1) as pool:
             with store.lock(self.patience):
                 for timeout in (0.0, 0.05):
@@ -176,15 +176,15 @@ class StoreContract:
 
     def test_the_lock_is_handed_on(self) -> None:
         """A thread that waits gets the lock when its holder lets go."""
-        store, other = self._emptied(), self.make_store()
+        store, other = self._empty_store(), self.make_store()
         with ThreadPoolExecutor(1) as pool:
             with store.lock(self.patience):
                 waiting = pool.submit(_is_locked_out, other, self.patience)
-            assert not waiting.result(self.patience), "who waits for the lock must get it"
+            assert not waiting.result(self.patience), "a thread that waits for the lock must get it"
 
     def test_one_holder_at_a_time(self) -> None:
         """However many threads want the lock, each gets it and none shares it."""
-        store, inside, most = self._emptied(), [0], [0]
+        store, inside, most = self._empty_store(), [0], [0]
 
         def enter() -> None:
             for _ in range(4):
@@ -195,21 +195,21 @@ class StoreContract:
                     inside[0] -= 1
 
         with ThreadPoolExecutor(4) as pool:
-            for done in [pool.submit(enter) for _ in range(4)]:
-                done.result(self.patience)
+            for entered in [pool.submit(enter) for _ in range(4)]:
+                entered.result(self.patience)
         assert most == [1], "two must not hold the lock at once"
 
     def test_an_exception_frees_the_lock(self) -> None:
         """The lock is free after its block, however the block ends; the exception passes."""
-        store = self._emptied()
+        store = self._empty_store()
         for error in (ValueError(), OSError(), KeyboardInterrupt()):
-            passed = _passed_through(store.lock(self.patience), error)
-            assert passed is error, "an exception must pass through the lock unchanged"
+            raised = _raise_inside(store.lock(self.patience), error)
+            assert raised is error, "an exception must pass through the lock unchanged"
             assert not _is_locked_out(store), "an exception must leave the lock free"
 
     def test_the_holder_works_on(self) -> None:
-        """Who holds the lock can load, save and clear."""
-        store = self._emptied()
+        """The holder of the lock can load, save and clear."""
+        store = self._empty_store()
         with store.lock(self.patience):
             _check_round_trip(store, _token(1))
             store.clear()
@@ -218,10 +218,10 @@ class StoreContract:
     def test_a_dead_process_leaves_the_lock_free(self) -> None:
         """A holder that is killed does not keep the lock."""
         self._needs_fork()
-        store = self._emptied()
+        store = self._empty_store()
         with self._holder() as holder:
             assert _is_locked_out(store) == self.shared_between_processes, (
-                "another process's lock must hold us off if we share the store, and only then"
+                "another process's lock must keep us out if we share the store, and only then"
             )
             holder.kill()
             with store.lock(self.patience):
@@ -230,7 +230,7 @@ class StoreContract:
     def test_a_forked_child_neither_holds_nor_frees(self) -> None:
         """A child that leaves its parent's block leaves the parent's lock alone."""
         self._needs_fork()
-        store, other = self._emptied(), self.make_store()
+        store, other = self._empty_store(), self.make_store()
         with ThreadPoolExecutor(1) as pool, contextlib.ExitStack() as block:
             block.enter_context(store.lock(self.patience))
             with self._child(block.close) as child:
@@ -241,22 +241,22 @@ class StoreContract:
         assert not _is_locked_out(other), "a child must not keep its parent's lock"
 
     def test_a_child_forked_meanwhile_is_not_stuck(self) -> None:
-        """A lock held by a thread at the fork holds a child off only if they share the store."""
+        """A lock held by a thread at the fork keeps a child out only if they share the store."""
         self._needs_fork()
-        store = self._emptied()
+        store = self._empty_store()
 
-        def look() -> None:
+        def try_lock() -> None:
             assert _is_locked_out(self.make_store()) == self.shared_between_processes
 
-        with self._held_by_a_thread(store), self._child(look) as child:
+        with self._held_by_a_thread(store), self._child(try_lock) as child:
             child.wait()
         assert child.has_succeeded, (
-            "a child must be held off by its parent's thread if they share the store, and only then"
+            "a child must be kept out by its parent's thread if they share the store, and only then"
         )
 
     # What the tests are made of
 
-    def _emptied(self) -> TokenStore:
+    def _empty_store(self) -> TokenStore:
         store = self.make_store()
         store.clear()
         return store
@@ -275,21 +275,21 @@ class StoreContract:
 
     @contextlib.contextmanager
     def _held_by_a_thread(self, store: TokenStore) -> Iterator[None]:
-        held, over = threading.Event(), threading.Event()
+        is_held, is_over = threading.Event(), threading.Event()
 
         def hold() -> None:
             with store.lock(self.patience):
-                held.set()
-                over.wait(self.patience)
+                is_held.set()
+                is_over.wait(self.patience)
 
         with ThreadPoolExecutor(1) as pool:
-            holding = pool.submit(hold)
+            holder = pool.submit(hold)
             try:
-                assert held.wait(self.patience), "a free lock must be given"
+                assert is_held.wait(self.patience), "a free lock must be given"
                 yield
             finally:
-                over.set()
-                holding.result(self.patience)
+                is_over.set()
+                holder.result(self.patience)
 
     @contextlib.contextmanager
     def _holder(self) -> Iterator[_Child]:
@@ -372,19 +372,19 @@ def _check_round_trip(store: TokenStore, token: Token) -> None:
 
 
 def _check_all_whole(found: list[Token | None], written: list[Token]) -> None:
-    assert found, "the readers must have had a look"
+    assert found, "the readers must have loaded once"
     assert None not in found, "a reader must not find the store empty while a token is replaced"
     assert set(found) <= set(written), "a reader must only find tokens that were saved"
 
 
-def _loaded_until(over: threading.Event, store: TokenStore) -> list[Token | None]:
+def _load_until(is_over: threading.Event, store: TokenStore) -> list[Token | None]:
     found = [store.load()]
-    while not over.is_set():
+    while not is_over.is_set():
         found.append(store.load())
     return found
 
 
-def _passed_through(block: AbstractContextManager[None], error: BaseException) -> object:
+def _raise_inside(block: AbstractContextManager[None], error: BaseException) -> object:
     try:
         with block:
             raise error  # noqa: TRY301 - the point

@@ -2,57 +2,64 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import signal
 import socket
 import subprocess
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 import redis
 
+from tests.support.sharing import Shared
+from tests.support.waits import WAIT, wait_until
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from typing_extensions import Self
 
-PATIENCE_S = 20.0
+_PORTS = range(15_000, 32_000)  # below those that Linux gives to outgoing connections
+_TRIES = 20
 
 
 class RedisServer:
     """A Redis that can be stopped, started again and paused. A context manager."""
 
     def __init__(self) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._port = free.getsockname()[1]
-        self.url = f"redis://127.0.0.1:{self._port}/0"
+        self._port = 0
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        self.start()
-        return self
+        for _ in range(_TRIES):
+            self._port = _find_port()
+            if self._is_started():
+                return self
+        raise AssertionError(f"redis-server found no free port in {_TRIES} tries")
 
     def __exit__(self, *_error: object) -> None:
         self.stop()
 
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self._port}/0"
+
+    @property
+    def impatient_url(self) -> str:
+        """The same for a client that gives up after half a second."""
+        return f"{self.url}?socket_timeout=0.5&socket_connect_timeout=0.5"
+
     def start(self) -> None:
-        options = ["--port", str(self._port), "--bind", "127.0.0.1", "--save", "", "--daemonize"]
-        self._process = subprocess.Popen(
-            ["redis-server", *options, "no"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        deadline = time.monotonic() + PATIENCE_S
-        while not self._answers():
-            assert time.monotonic() < deadline, "redis-server does not come up"
-            time.sleep(0.02)  # it does not say when it is there
+        """Start it again, on the same port."""
+        assert self._is_started(), f"another server has taken port {self._port} meanwhile"
 
     def stop(self) -> None:
         """End it; what it held is gone."""
         if self._process is not None:
             self._process.kill()
-            self._process.wait(PATIENCE_S)
+            self._process.wait(WAIT)
             self._process = None
 
     @contextmanager
@@ -70,24 +77,55 @@ class RedisServer:
         with redis.Redis.from_url(self.url) as client:
             yield client
 
+    def _is_started(self) -> bool:
+        """Whether it runs now: it ends at once if its port is taken."""
+        options = ["--port", str(self._port), "--bind", "127.0.0.1", "--save", "", "--daemonize"]
+        process = self._process = subprocess.Popen(
+            ["redis-server", *options, "no"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        wait_until(lambda: process.poll() is not None or self._answers(), "redis-server's start")
+        if process.poll() is None:
+            return True
+        self._process = None
+        return False
+
     def _answers(self) -> bool:
+        """Whether this server answers at its port, not another that was faster to take it."""
+        assert self._process is not None
         try:
             with self.client() as client:
-                return bool(client.ping())
+                return bool(client.info("server")["process_id"] == self._process.pid)
         except redis.ConnectionError:
             return False
 
 
+def _find_port() -> int:
+    while True:
+        port = random.choice(_PORTS)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
+
+
+_shared = Shared(RedisServer)
+
+
 @pytest.fixture(scope="session")
 def running_redis() -> Iterator[RedisServer]:
-    """One server for all tests that do not stop it."""
-    with new_redis() as server:
+    """One server per process for all tests that do not stop it."""
+    _skip_without_redis()
+    with _shared.use() as server:
         yield server
 
 
 @contextmanager
 def new_redis() -> Iterator[RedisServer]:
-    if shutil.which("redis-server") is None:
-        pytest.skip("no real Redis to test with: install redis-server")
+    """A server of a test's own, which it may stop."""
+    _skip_without_redis()
     with RedisServer() as server:
         yield server
+
+
+def _skip_without_redis() -> None:
+    if shutil.which("redis-server") is None:
+        pytest.skip("no real Redis to test with: install redis-server")

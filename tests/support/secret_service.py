@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
+import uuid
 from contextlib import closing, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,13 +18,15 @@ from typing import TYPE_CHECKING
 import keyring.core
 import pytest
 
+from tests.support.sharing import Shared
+from tests.support.waits import WAIT, wait_until
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from secretstorage import Collection
     from typing_extensions import Self
 
-_PATIENCE_S = 20
 _PASSWORD = b"ci-password"
 
 # gnome-keyring's own door for unlocking without a prompt.
@@ -45,7 +47,7 @@ _BUS = """<busconfig>
 
 
 class SecretService:
-    """A keyring that is unlocked, and that nobody else sees. A context manager."""
+    """A keyring that is unlocked, and that no other program sees. A context manager."""
 
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="rjr-"))
@@ -86,6 +88,12 @@ class SecretService:
             path = collection.collection_path
             service.call("UnlockWithMasterPassword", "o(oayays)", path, secret)
 
+    def clear(self) -> None:
+        """Delete all that tests have left."""
+        with self._default_collection() as collection:
+            for item in collection.get_all_items():
+                item.delete()
+
     def check(self) -> None:
         """Fail if one of the daemons has died, so that no store is blamed for it."""
         for process in self._running:
@@ -94,7 +102,7 @@ class SecretService:
     def stop(self) -> None:
         for process in reversed(self._running):
             process.kill()
-            process.wait(_PATIENCE_S)
+            process.wait(WAIT)
             for pipe in (process.stdin, process.stdout):
                 if pipe is not None:
                     pipe.close()
@@ -115,10 +123,7 @@ class SecretService:
         assert daemon.stdin is not None
         daemon.stdin.write(_PASSWORD)
         daemon.stdin.close()
-        deadline = time.monotonic() + _PATIENCE_S
-        while not self._is_ready():
-            assert time.monotonic() < deadline, "gnome-keyring-daemon does not come up"
-            time.sleep(0.02)  # it does not say when it is there
+        wait_until(self._is_ready, "gnome-keyring-daemon's start")  # it does not say so itself
 
     def _is_ready(self) -> bool:
         from secretstorage import SecretStorageException
@@ -151,14 +156,26 @@ class SecretService:
         return process
 
 
+def new_service_name() -> str:
+    """Return a name for the entries of one test.
+
+    The lock of a KeyringStore belongs to the user of the machine and the entry's name: test
+    processes that run at the same time, each with a daemon of its own, would share the lock.
+    """
+    return f"{uuid.uuid4().hex}.example.com"
+
+
+_shared = Shared(SecretService)
+
+
 @pytest.fixture(scope="session")
 def running_secret_service() -> Iterator[SecretService]:
-    """One daemon for all tests: it is slow to start."""
+    """One daemon per process for all tests: it is slow to start."""
     missing = [name for name in ("dbus-daemon", "gnome-keyring-daemon") if not shutil.which(name)]
     missing += [name for name in ("secretstorage", "jeepney") if not find_spec(name)]
     if missing:
         pytest.skip(f"no real Secret Service to test with: install {' and '.join(missing)}")
-    with SecretService() as service:
+    with _shared.use() as service:
         yield service
 
 
@@ -166,8 +183,13 @@ def running_secret_service() -> Iterator[SecretService]:
 def secret_service(
     running_secret_service: SecretService, monkeypatch: pytest.MonkeyPatch
 ) -> SecretService:
-    """Make the real Secret Service the keyring of this test and of the processes it starts."""
+    """Make the real Secret Service the keyring of this test and of the processes it starts.
+
+    It is unlocked and empty.
+    """
     running_secret_service.check()
+    running_secret_service.unlock()
+    running_secret_service.clear()
     for name, value in running_secret_service.environment.items():
         if name != "HOME":  # the daemon's alone
             monkeypatch.setenv(name, value)

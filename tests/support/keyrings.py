@@ -1,0 +1,217 @@
+"""Keyrings that behave, and that misbehave as real ones do.
+
+None of them has a priority, so that keyring never picks one by itself.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import traceback
+from typing import TYPE_CHECKING, Any
+
+import keyring.backends.fail
+import keyring.backends.null
+import keyring.backends.SecretService
+import keyring.errors
+import pytest
+from keyring.backend import KeyringBackend
+from keyring.backends.chainer import ChainerBackend
+
+from requests_jwt_refresh.errors import StoreError
+from requests_jwt_refresh.tokens import Token
+from tests.support.waits import WAIT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from requests_jwt_refresh.stores.keyring import KeyringStore
+
+SERVICE = "api.example.com"
+TOKEN = Token("access-secret", "refresh-secret", 1.0)
+NEWER = Token("newer-access-secret", "newer-refresh-secret", 2.0)
+LONG = Token("access-secret".ljust(5000, "a"), "refresh-secret".ljust(5000, "r"), 1.0)
+LONGER = Token("newer-secret".ljust(6000, "a"), "refresh-secret".ljust(6000, "r"), 2.0)
+
+fail_backend: Callable[[], KeyringBackend] = keyring.backends.fail.Keyring
+null_backend: Callable[[], KeyringBackend] = keyring.backends.null.Keyring
+secret_service_backend: Callable[[], KeyringBackend] = keyring.backends.SecretService.Keyring
+
+
+class Dictionary(KeyringBackend):
+    """A keyring as it should be, in memory, that counts what it is asked."""
+
+    def __init__(self) -> None:
+        self.entries: dict[tuple[str, str], str] = {}
+        self.asked: list[str] = []
+
+    def get_password(self, service: str, username: str) -> str | None:
+        self.asked.append("get")
+        return self.entries.get((service, username))
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        self.asked.append("set")
+        self.entries[service, username] = password
+
+    def delete_password(self, service: str, username: str) -> None:
+        self.asked.append("delete")
+        if self.entries.pop((service, username), None) is None:
+            raise keyring.errors.PasswordDeleteError(service)
+
+
+class WinVaultKeyring(KeyringBackend):
+    """Windows' vault as keyring uses it, in a file, so that processes can share it.
+
+    An entry takes 1280 UTF-16 units. Before an entry is written, what it held is saved again as
+    ``user@service``; an entry belongs to the user who wrote it last.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def entries(self) -> dict[str, list[str]]:
+        entries: dict[str, list[str]] = (
+            json.loads(self.path.read_text()) if self.path.exists() else {}
+        )
+        return entries
+
+    def get_password(self, service: str, username: str) -> str | None:
+        for target in (service, f"{username}@{service}"):
+            owner, value = self.entries().get(target, ["", ""])
+            if owner == username:
+                return value
+        return None
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        entries = self.entries()
+        if service in entries:
+            owner, value = entries[service]
+            self._write(f"{owner}@{service}", owner, value)
+        self._write(service, username, password)
+
+    def delete_password(self, service: str, username: str) -> None:
+        entries = self.entries()
+        targets = [
+            target
+            for target in (service, f"{username}@{service}")
+            if entries.get(target, [""])[0] == username
+        ]
+        if not targets:
+            raise keyring.errors.PasswordDeleteError(service)
+        self._replace({key: value for key, value in entries.items() if key not in targets})
+
+    def _write(self, target: str, username: str, value: str) -> None:
+        if len(value.encode("utf-16-le")) > 2560:
+            raise pywintypes_error(1783, "CredWrite", "The stub received bad data")
+        self._replace({**self.entries(), target: [username, value]})
+
+    def _replace(self, entries: dict[str, list[str]]) -> None:
+        new = self.path.with_suffix(".new")
+        new.write_text(json.dumps(entries))
+        new.replace(self.path)
+
+
+class pywintypes_error(Exception):  # noqa: N801 - pywintypes.error is not ours to name
+    """What the vault raises: no KeyringError, no OSError."""
+
+
+class Failing(Dictionary):
+    """Raises `error` instead of doing what the calls whose numbers are in `failing` ask for."""
+
+    def __init__(self, error: Exception, failing: range = range(1_000_000)) -> None:
+        super().__init__()
+        self.error, self.failing = error, failing
+
+    def get_password(self, service: str, username: str) -> str | None:
+        self.fail_if_due("get")
+        return super().get_password(service, username)
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        self.fail_if_due("set")
+        super().set_password(service, username, password)
+
+    def delete_password(self, service: str, username: str) -> None:
+        self.fail_if_due("delete")
+        super().delete_password(service, username)
+
+    def fail_if_due(self, verb: str) -> None:
+        if len(self.asked) in self.failing:
+            self.asked.append(verb)
+            raise self.error
+
+
+class DyingVault(WinVaultKeyring):
+    """The vault, when its caller is killed instead of making call number `dies_at`."""
+
+    dies_at = -1
+    calls = 0
+
+    def get_password(self, service: str, username: str) -> str | None:
+        self.count()
+        return super().get_password(service, username)
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        self.count()
+        super().set_password(service, username, password)
+
+    def delete_password(self, service: str, username: str) -> None:
+        self.count()
+        super().delete_password(service, username)
+
+    def count(self) -> None:
+        self.calls += 1
+        if self.calls > self.dies_at >= 0:
+            raise ConnectionError
+
+
+class ItemNotFoundException(Exception):
+    """The daemon's passing error. The real one is no KeyringError either."""
+
+
+class PlaintextKeyring(Dictionary):
+    """Writes a readable file, says its name."""
+
+
+class Chain(ChainerBackend):
+    """keyring's chainer with backends of ours."""
+
+    backends: Any = ()
+
+    def __init__(self, *backends: KeyringBackend) -> None:
+        self.backends = backends
+
+
+class Hanging(Dictionary):
+    """Waits at a prompt until it is answered."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answered = threading.Event()
+
+    def get_password(self, service: str, username: str) -> str | None:
+        self.answered.wait(WAIT)
+        return super().get_password(service, username)
+
+
+def failure(call: Callable[[], object]) -> StoreError:
+    """Return the StoreError that `call` raises, having looked for secrets in it."""
+    with pytest.raises(StoreError) as caught:
+        call()
+    error = caught.value
+    assert error.__cause__ is None, "a foreign text may hold a token"
+    assert error.__context__ is None
+    shown = "".join(traceback.format_exception_only(error))
+    assert "-secret" not in shown
+    assert error.cause
+    assert any(each in error.remedy for each in ("FileStore", "delete it by hand", "log in again"))
+    return error
+
+
+def failures(store: KeyringStore) -> list[StoreError]:
+    """Return the errors of all three verbs."""
+    return [failure(call) for call in (store.load, lambda: store.save(TOKEN), store.clear)]
+
+
+def count_keyring_threads() -> int:
+    return sum(t.name == "requests-jwt-refresh-keyring" for t in threading.enumerate())

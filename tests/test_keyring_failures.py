@@ -1,0 +1,341 @@
+"""KeyringStore when the keyring fails, hangs, is none or cannot be trusted."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import threading
+from typing import TYPE_CHECKING, NoReturn
+
+import keyring.core
+import keyring.errors
+import pytest
+
+from requests_jwt_refresh.stores.keyring import KeyringStore, KeyringUnavailable
+from tests.support.keyrings import (
+    LONG,
+    NEWER,
+    SERVICE,
+    TOKEN,
+    Chain,
+    Dictionary,
+    Failing,
+    Hanging,
+    ItemNotFoundException,
+    PlaintextKeyring,
+    count_keyring_threads,
+    fail_backend,
+    failure,
+    failures,
+    null_backend,
+    pywintypes_error,
+    secret_service_backend,
+)
+from tests.support.waits import WAIT, join, start, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from keyring.backend import KeyringBackend
+
+HERE = Failing.__module__
+
+# What goes wrong
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        (keyring.errors.KeyringLocked("refresh-secret"), "unlock it and try again"),
+        (type("LockedException", (Exception,), {})("refresh-secret"), "unlock it and try again"),
+        (type("PromptDismissedException", (Exception,), {})(), "unlock it and try again"),
+        (keyring.errors.NoKeyringError("refresh-secret"), "no keyring on this machine"),
+        (keyring.errors.InitError("refresh-secret"), "log in to the desktop"),
+        (keyring.errors.PasswordSetError("refresh-secret"), "allow this program to write"),
+        (FileNotFoundError(2, "refresh-secret"), "service and its D-Bus session are running"),
+        (RuntimeError("refresh-secret"), "service and its D-Bus session are running"),
+        (pywintypes_error("refresh-secret"), "service and its D-Bus session are running"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_every_exception_is_a_store_error(error: Exception, advice: str) -> None:
+    """KeyringError or not: the type is named, the advice fits, no foreign text is shown."""
+    backend = Failing(error)
+    for caught in failures(KeyringStore(SERVICE, backend=backend)):
+        assert f"{HERE}.Failing: {type(error).__name__})" in caught.cause
+        assert advice in f"{caught.cause}; {caught.remedy}"
+        assert caught.remedy.endswith(", or use FileStore or MemoryStore instead")
+
+
+def test_the_text_reads_well() -> None:
+    """What happened, what is kept, what to do."""
+    store = KeyringStore(SERVICE, "alice", backend=Failing(keyring.errors.KeyringLocked()))
+    assert str(failure(store.load)) == (
+        "the keyring entry 'api.example.com (alice)' could not be read"
+        f": the keyring is locked ({HERE}.Failing: KeyringLocked). What it holds is safe; "
+        "unlock it and try again, or use FileStore or MemoryStore instead"
+    )
+
+
+def test_a_caller_with_words_of_its_own_needs_no_prose() -> None:
+    """What other stores to name is the command line's to say: `advice` is the rest."""
+    for backend, can_allow in ((null_backend(), False), (PlaintextKeyring(), True)):
+        error = failure(KeyringStore(SERVICE, backend=backend).load)
+        assert isinstance(error, KeyringUnavailable)
+        assert error.remedy.startswith(f"{error.advice}, ")
+        assert "Store" not in error.advice
+        assert "allow_plaintext" not in error.advice
+        assert error.can_allow_plaintext == ("allow_plaintext=True" in error.remedy) == can_allow
+        again = pickle.loads(pickle.dumps(error.about()))
+        assert (again.advice, again.remedy) == (error.advice, error.remedy)
+
+
+def test_passing_errors_are_asked_again() -> None:
+    """The daemon's race is over in a moment: two more tries, at each call."""
+    backend = Failing(ItemNotFoundException(), range(2))
+    store = KeyringStore(SERVICE, backend=backend)
+    store.save(TOKEN)
+    assert backend.asked == ["get", "get", "get", "set", "get"]
+    backend.failing = range(6, 8)
+    store.save(NEWER)
+    assert backend.asked[5:] == ["get", "set", "set", "set", "get"]
+    assert store.load() == NEWER
+
+
+def test_passing_errors_that_stay_are_reported() -> None:
+    """After three tries it is a StoreError."""
+    backend = Failing(ItemNotFoundException())
+    assert "ItemNotFoundException" in str(failure(KeyringStore(SERVICE, backend=backend).load))
+    assert backend.asked == ["get"] * 3
+
+
+def test_other_errors_are_not_asked_again() -> None:
+    """A prompt that was refused is not shown three times."""
+    backend = Failing(keyring.errors.KeyringLocked())
+    failure(KeyringStore(SERVICE, backend=backend).load)
+    assert backend.asked == ["get"]
+
+
+def test_what_is_written_is_read_back() -> None:
+    """A backend that stores nothing and says nothing is found out."""
+
+    class Silent(Dictionary):
+        def set_password(self, service: str, username: str, password: str) -> None:
+            pass
+
+    error = failure(lambda: KeyringStore(SERVICE, backend=Silent()).save(TOKEN))
+    assert "does not give back what was written" in str(error)
+
+
+def test_what_cannot_be_deleted_is_an_error() -> None:
+    """A logout that leaves the token there is no logout."""
+
+    class Sticky(Dictionary):
+        def delete_password(self, service: str, username: str) -> None:
+            pass
+
+    store = KeyringStore(SERVICE, backend=Sticky())
+    store.save(TOKEN)
+    error = failure(store.clear)
+    assert "still holds the entry 'api.example.com (default)' after it was deleted" in str(error)
+
+
+# Which backend
+
+
+def use(monkeypatch: pytest.MonkeyPatch, backend: KeyringBackend | None) -> None:
+    """Make `backend` keyring's own; None makes keyring look for one."""
+    monkeypatch.setattr(keyring.core, "_keyring_backend", backend)
+
+
+@pytest.mark.parametrize("given", [False, True], ids=["found", "given"])
+def test_no_keyring_is_refused(monkeypatch: pytest.MonkeyPatch, given: bool) -> None:
+    """The fail backend is not taken for an empty store."""
+    backend = fail_backend()
+    use(monkeypatch, backend)
+    for error in failures(KeyringStore(SERVICE, backend=backend if given else None)):
+        assert str(error).startswith("there is no keyring on this machine")
+
+
+def test_a_keyring_switched_off_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The null backend stores nothing and says nothing."""
+    use(monkeypatch, null_backend())
+    for error in failures(KeyringStore(SERVICE)):
+        assert str(error).startswith("keyring is switched off (null backend)")
+        assert "keyringrc.cfg" in str(error)
+
+
+def test_plaintext_is_refused() -> None:
+    """A readable file is not what a keyring is chosen for; nothing is written."""
+    backend = PlaintextKeyring()
+    for error in failures(KeyringStore(SERVICE, backend=backend)):
+        assert f"({HERE}.PlaintextKeyring) writes a file that can be read" in str(error)
+        assert "allow_plaintext=True" in str(error)
+    assert backend.asked == []
+
+
+def test_plaintext_can_be_accepted() -> None:
+    """Said aloud, it is used."""
+    store = KeyringStore(SERVICE, backend=PlaintextKeyring(), allow_plaintext=True)
+    store.save(TOKEN)
+    assert store.load() == TOKEN
+
+
+def test_the_plaintext_keyring_of_keyrings_alt(tmp_path: Path) -> None:
+    """The real one: refused, and accepted on request."""
+    alt = pytest.importorskip("keyrings.alt.file")
+    backend = alt.PlaintextKeyring()
+    backend.file_path = str(tmp_path / "keyring_pass.cfg")
+    assert "keyrings.alt.file.PlaintextKeyring" in str(failures(KeyringStore("x", backend=backend)))
+    store = KeyringStore("x", backend=backend, allow_plaintext=True)
+    store.save(LONG)
+    assert store.load() == LONG
+    store.clear()
+    assert store.load() is None
+
+
+def test_of_a_chain_the_first_fit_backend_is_used() -> None:
+    """Merely installing keyrings.alt must not put the token into a readable file."""
+    plain, real, other = PlaintextKeyring(), Dictionary(), Dictionary()
+    store = KeyringStore(SERVICE, backend=Chain(null_backend(), plain, real, other))
+    store.save(TOKEN)
+    assert store.load() == TOKEN
+    assert real.entries
+    assert plain.asked == other.asked == []
+
+
+def test_a_chain_of_nothing_fit_is_refused() -> None:
+    """An empty chain is as good as null; one with plaintext alone says so."""
+    assert "no keyring on this machine" in str(failures(KeyringStore(SERVICE, backend=Chain())))
+    plain = KeyringStore(SERVICE, backend=Chain(null_backend(), PlaintextKeyring()))
+    assert all("allow_plaintext=True" in each.remedy for each in failures(plain))
+
+
+def test_a_cleared_chain_does_not_bring_the_token_back() -> None:
+    """keyring's own delete hits the first backend only (jaraco/keyring #697)."""
+    backends = PlaintextKeyring(), Dictionary(), Dictionary()
+    for backend in backends:
+        KeyringStore(SERVICE, backend=backend, allow_plaintext=True).save(TOKEN)
+    KeyringStore(SERVICE, backend=Chain(*backends)).clear()
+    assert [backend.entries for backend in backends] == [{}, {}, {}]
+
+
+@pytest.mark.parametrize("name", ["no.such.Backend", "nonsense", "", "keyring.backends.null.No"])
+def test_an_unknown_backend_is_a_store_error(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """A wrong PYTHON_KEYRING_BACKEND says where to look."""
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", name)
+    use(monkeypatch, None)
+    for error in failures(KeyringStore(SERVICE)):
+        assert "the keyring backend could not be loaded" in str(error)
+        assert "PYTHON_KEYRING_BACKEND" in str(error)
+
+
+@pytest.mark.parametrize("asked_for", [False, True], ids=["later", "at once"])
+def test_a_dead_bus_is_a_store_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, asked_for: bool
+) -> None:
+    """No D-Bus where there should be one: is it running?"""
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", f"unix:path={tmp_path}/none")
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.SecretService.Keyring")
+    use(monkeypatch, None if asked_for else secret_service_backend())
+    for error in failures(KeyringStore(SERVICE)):
+        assert "service" in str(error)
+        assert "running" in error.remedy or "start the keyring's service" in error.remedy
+
+
+# Time
+
+
+@pytest.fixture
+def hanging() -> Iterator[Hanging]:
+    backend = Hanging()
+    yield backend
+    backend.answered.set()
+    wait_until(lambda: count_keyring_threads() == 0)
+
+
+def test_an_unanswered_prompt_is_a_store_error(hanging: Hanging) -> None:
+    """A call that hangs is given up, those behind it too; one thread is left, not more."""
+    store = KeyringStore(SERVICE, backend=hanging, timeout=0.05)
+    for error in failures(store) + failures(store):
+        assert "did not answer within 0.05 s: a prompt may be waiting" in str(error)
+    wait_until(lambda: count_keyring_threads() == 1)
+
+
+def test_a_late_answer_writes_nothing(hanging: Hanging) -> None:
+    """A save that was given up must not overwrite what came after it."""
+    failure(lambda: KeyringStore(SERVICE, backend=hanging, timeout=0.05).save(TOKEN))
+    hanging.answered.set()
+    KeyringStore(SERVICE, backend=hanging).save(NEWER)  # has to wait for its turn
+    assert hanging.asked == ["get", "get", "set", "get"]
+    assert KeyringStore(SERVICE, backend=hanging).load() == NEWER
+
+
+def test_an_interrupted_save_is_finished() -> None:
+    """Ctrl-C during a save passes on, and does not cost the rotated token."""
+    is_left = threading.Event()
+
+    class Interrupted(Dictionary):
+        def set_password(self, service: str, username: str, password: str) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+            is_left.wait(0.2)  # at once, if a Ctrl-C could end the save before this
+            super().set_password(service, username, password)
+
+    backend = Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        KeyringStore(SERVICE, backend=backend).save(TOKEN)
+    entries = dict(backend.entries)
+    is_left.set()
+    assert len(entries) == 1
+
+
+def test_it_works_when_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interpreter on its way out still saves the token it has just got."""
+
+    def refuse(_: threading.Thread) -> NoReturn:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    store = KeyringStore(SERVICE, backend=Dictionary())
+    store.save(TOKEN)
+    assert store.load() == TOKEN
+
+
+def test_threads_take_turns() -> None:
+    """One keyring call at a time in this process: daemons lose track otherwise."""
+
+    class Counting(Dictionary):
+        inside = most = 0
+
+        def get_password(self, service: str, username: str) -> str | None:
+            self.inside += 1
+            self.most = max(self.most, self.inside)
+            if not self.asked:  # until all are there, to come in if they could
+                wait_until(lambda: count_keyring_threads() == len(stores))
+            self.inside -= 1
+            return super().get_password(service, username)
+
+    backend = Counting()
+    stores = [KeyringStore(SERVICE, str(n), backend=backend) for n in range(8)]
+    join(*start(*(store.load for store in stores)))
+    assert backend.most == 1
+    assert len(backend.asked) == 8 * 3
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this platform")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_fork_during_a_call_does_not_block_the_child(hanging: Hanging) -> None:
+    """The turn is the parent's thread's: the child starts anew."""
+    failure(KeyringStore(SERVICE, backend=hanging, timeout=0.05).load)
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            store = KeyringStore(SERVICE, backend=Dictionary(), timeout=WAIT)
+            store.save(TOKEN)
+            status = int(store.load() != TOKEN)
+        finally:
+            os._exit(status)
+    assert os.waitpid(pid, 0)[1] == 0
