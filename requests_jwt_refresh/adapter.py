@@ -14,7 +14,7 @@ from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.cookies import extract_cookies_to_jar, get_cookie_header
 
 from requests_jwt_refresh import clock
-from requests_jwt_refresh.authorization import has_own_auth
+from requests_jwt_refresh.authorization import AUTHORIZATION, has_own_auth
 from requests_jwt_refresh.bodies import rewind, says_expired
 from requests_jwt_refresh.errors import JWTRefreshError
 from requests_jwt_refresh.matching import any_401, bearer_challenge, json_field, may_match, status
@@ -304,7 +304,7 @@ def _with_token(request: PreparedRequest, attempt: Attempt) -> PreparedRequest:
     copy = shallow_copy(request)
     copy.headers = request.headers.copy()
     if attempt.token is not None and attempt.token.access is not None:
-        copy.headers["Authorization"] = f"Bearer {attempt.token.access}"
+        AUTHORIZATION.write(copy.headers, attempt.token.access)
     return copy
 
 

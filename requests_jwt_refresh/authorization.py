@@ -6,7 +6,7 @@ The only module that knows the scheme: how it is written, recognised and strippe
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import requests
 from requests.auth import AuthBase, HTTPBasicAuth
@@ -29,7 +29,7 @@ class Header:
     name: str = "Authorization"
     scheme: str = BEARER
 
-    def write(self, headers: MutableMapping[str, str], secret: str) -> None:
+    def write(self, headers: MutableMapping[str, Any], secret: str) -> None:
         """Set the header in `headers`, in place of one that is there."""
         headers[self.name] = f"{self.scheme} {secret}"
 

@@ -146,7 +146,7 @@ class BearerEndpoint(_CallRepr):
 class OAuth2Endpoint(_CallRepr):
     """Ask as OAuth 2.0 does, with a form that has ``grant_type=refresh_token`` (RFC 6749 §6).
 
-    `client_auth` says how the client proves who it is (§2.3.1): ``"basic"``, the default with a
+    `client_auth` says how the client authenticates (§2.3.1): ``"basic"``, the default with a
     secret; ``"post"``, id and secret in the form; or ``"none"``, the default without a secret, for
     a public client, whose id goes into the form. `extra` goes into the form too (``scope``,
     ``resource``, ``audience``; a list is sent as several fields of one name) and may hold secrets.

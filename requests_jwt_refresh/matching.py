@@ -25,13 +25,16 @@ MISSING: Final = object()
 """Says that a document has no such field, or that a body is no JSON document."""
 
 _LOWEST_STATUS, _HIGHEST_STATUS = 100, 599
-# What a matcher without `statuses` is asked about. Three digits are all that a status
-# line can hold (RFC 9112 §4); some servers go beyond 599.
+# What a matcher without `statuses` is asked about. Three digits are all that a status line can hold
+# (RFC 9112 §4); some servers go beyond 599.
 _ERRORS: Final = frozenset(range(400, 1000))
 
 
 def status(*codes: int) -> Status:
-    """Match a response by its status alone: ``status(401, 422)``."""
+    """Match a response by its status alone: ``status(401, 422)``.
+
+    Raises TypeError or ValueError for what is no HTTP status code.
+    """
     return Status(status_codes(codes))
 
 
@@ -42,6 +45,8 @@ def bearer_challenge(
 
     ``error=None`` is any Bearer challenge. `status` takes one code or several. The header is read
     as RFC 9110 §11.6.1 has it, the error codes are those of RFC 6750 §3.1.
+
+    Raises TypeError or ValueError for what is no HTTP status code, ValueError for an empty `error`.
     """
     return BearerChallenge(error, status_codes(status))
 
@@ -54,12 +59,17 @@ def json_field(
     `path` is a field's name, or several with dots between them; a number picks from a list:
     ``json_field("errors.0.code", "TOKEN_EXPIRED")``. `value` is a string, a number, a bool or None;
     ``True`` is not ``1``. `status` takes one code or several.
+
+    Raises TypeError or ValueError for a path, value or status that can never match.
     """
     return JSONField(path, value, status_codes(status))
 
 
 def any_of(*matchers: Matcher) -> AnyOf:
-    """Match what at least one of `matchers` does."""
+    """Match what at least one of `matchers` does.
+
+    Raises ValueError for none at all, TypeError for what is no matcher.
+    """
     return AnyOf(matchers)
 
 
@@ -68,6 +78,8 @@ def all_of(*matchers: Matcher) -> AllOf:
 
     A function of your own is asked about every status from 400 up. For a server that says
     "expired" with a 200, put the status before it: ``all_of(status(200), mine)``.
+
+    Raises ValueError for none at all or if they share no status, TypeError for what is no matcher.
     """
     return AllOf(matchers)
 

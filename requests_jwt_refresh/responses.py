@@ -173,8 +173,8 @@ def _parse_expiry(seconds: object) -> float | None:
 # --- Errors: no text of the server's in them, unless it cannot be a secret ---------------------
 
 
-def _rejected(answer: str) -> RefreshRejected:
-    return RefreshRejected(f"the server refused the refresh token ({answer})", "log in again")
+def _rejected(reason: str) -> RefreshRejected:
+    return RefreshRejected(f"the server refused the refresh token ({reason})", "log in again")
 
 
 def _unavailable(cause: str, remedy: str, *, retry_after: float = 0.0) -> RefreshUnavailable:

@@ -1,4 +1,4 @@
-"""Whose Authorization header it is: ours to replace, or the caller's own."""
+"""How a request carries a token, and whose Authorization header it is."""
 
 from __future__ import annotations
 
@@ -11,10 +11,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 from requests.auth import AuthBase, HTTPBasicAuth, HTTPDigestAuth
+from requests.structures import CaseInsensitiveDict
 from requests.utils import parse_dict_header
 
 from requests_jwt_refresh import JSONEndpoint, JWTRefreshAdapter, MemoryStore, Token, anonymous
 from requests_jwt_refresh import mount as mount_adapter
+from requests_jwt_refresh.authorization import (
+    AUTHORIZATION,
+    Header,
+    is_bearer,
+    starts_with_bearer,
+    strip_bearer,
+)
 from requests_jwt_refresh.testing import AuthServer, Redirect
 from tests.support.waits import WAIT
 
@@ -49,7 +57,7 @@ def get(session: requests.Session, path: str = "/api/x", **options: Any) -> requ
 
 
 def redirect(server: AuthServer, url: str) -> None:
-    """Let /go redirect to `url`, whoever asks."""
+    """Let /go redirect to `url`, with a token or without."""
     server.fail(Redirect(url), on=lambda path: path == "/go", times=None)
 
 
@@ -81,6 +89,42 @@ def show(options: dict[str, Any]) -> str:
     if isinstance(auth, _SetsHeader):
         return f"auth=_SetsHeader({auth.value!r})"
     return "auth=leave_alone" if auth is leave_alone else str(options)
+
+
+# --- The scheme ----------------------------------------------------------------------------------
+
+
+def test_a_header_is_written_in_place_of_another() -> None:
+    """In the case that servers expect, whatever case the header was in before."""
+    headers: CaseInsensitiveDict[str] = CaseInsensitiveDict({"authorization": "Basic abc"})
+    AUTHORIZATION.write(headers, "secret")
+    assert dict(headers) == {"Authorization": "Bearer secret"}
+    Header("X-Token", "JWT").write(headers, "secret")
+    assert headers["X-Token"] == "JWT secret"
+
+
+@pytest.mark.parametrize(
+    ("value", "token"),
+    [
+        ("Bearer abc", "abc"),
+        ("bearer  abc", "abc"),
+        ("BEARER abc ", "abc"),
+        ("Bearer", "Bearer"),
+        ("Bearerabc", "Bearerabc"),
+        ("Basic abc", "Basic abc"),
+        (" Bearer abc", " Bearer abc"),
+        ("", ""),
+    ],
+)
+def test_the_scheme_is_recognised_and_stripped_in_any_case(value: str, token: str) -> None:
+    """RFC 9110 §11.1; only with a space behind it is it a scheme at all."""
+    assert strip_bearer(value) == token
+    assert starts_with_bearer(value) is (value != token)
+
+
+@pytest.mark.parametrize(("word", "is_it"), [("bEARER", True), ("Bearers", False), ("", False)])
+def test_a_scheme_is_compared_whole(word: str, is_it: bool) -> None:
+    assert is_bearer(word) is is_it
 
 
 # --- Replaced ------------------------------------------------------------------------------------
@@ -135,7 +179,7 @@ def test_a_replaced_bearer_is_refreshed(server: AuthServer, session: requests.Se
 def test_a_header_from_netrc_is_replaced(
     server: AuthServer, netrc_session: requests.Session
 ) -> None:
-    """Nobody chose it for this request: requests adds it by itself (psf/requests #3929)."""
+    """The caller did not choose it: requests adds it by itself (psf/requests #3929)."""
     get(netrc_session, f"{server.url}/public/x")
     assert authorizations(server) == [NETRC_BASIC]
     token = server.login()
@@ -171,8 +215,8 @@ def test_netrc_is_replaced_on_every_hop(
     """requests reads netrc again at each redirect, and so it is replaced again."""
     token = server.login()
     mount(netrc_session, server, token)
-    answer = get(netrc_session, "/redirect", params={"to": "/api/x"})
-    assert answer.status_code == 200
+    response = get(netrc_session, "/redirect", params={"to": "/api/x"})
+    assert response.status_code == 200
     assert authorizations(server) == [f"Bearer {token.access}"] * 2
 
 
@@ -215,14 +259,14 @@ def test_any_other_scheme_is_the_callers_own(
     """It arrives as plain requests sends it, and its 401 comes back without a refresh."""
     plain = requests.get(f"{server.url}/api/x", timeout=WAIT, **options)
     mount(session, server, server.login())
-    answer = get(session, **options)
+    response = get(session, **options)
     sent = authorizations(server)
     assert len(sent) == 2
     assert sent[0] == sent[1]
     assert sent[0] is not None
     assert not sent[0].startswith("Bearer ")
-    assert (answer.status_code, answer.content) == (401, plain.content)
-    assert answer.history == []
+    assert (response.status_code, response.content) == (401, plain.content)
+    assert response.history == []
     assert server.counters.refreshes == 0
 
 
@@ -270,7 +314,7 @@ def test_it_stays_the_callers_own_on_a_redirect(
 def test_nothing_is_refreshed_for_it_before_sending_either(
     server: AuthServer, session: requests.Session, options: dict[str, Any]
 ) -> None:
-    """A token known to be over is no reason to refresh for a request that does not take it."""
+    """An expired token is no reason to refresh for a request that does not carry it."""
     good = server.login()
     mount(session, server, Token(good.access, good.refresh, expires_at=1.0))
     assert get(session, **options).status_code == 401
@@ -285,12 +329,12 @@ def test_nothing_is_refreshed_for_it_before_sending_either(
 def test_logging_in_through_the_mounted_session(
     server: AuthServer, session: requests.Session
 ) -> None:
-    """The login call may go over the same session, with Basic, while an old token is known."""
+    """The login call may use the same session, with Basic, while an old token is known."""
     adapter = mount(session, server, server.login())
     server.expire()
     server.revoke()
-    answer = session.post("/auth/login", auth=("alice", "pw"), timeout=WAIT).json()
-    adapter.set_token(Token(answer["access_token"], answer["refresh_token"]))
+    response = session.post("/auth/login", auth=("alice", "pw"), timeout=WAIT).json()
+    adapter.set_token(Token(response["access_token"], response["refresh_token"]))
     assert get(session).json()["user"] == "alice"
     assert server.counters.logins == 1
     assert server.counters.refreshes == 0
@@ -302,8 +346,8 @@ def test_a_failed_login_is_not_taken_for_an_expired_token(
     """The 401 of a wrong password reaches the caller, and the token that is known is kept."""
     token = server.login()
     adapter = mount(session, server, token)
-    answer = session.post("/auth/login", auth=("alice", "wrong"), timeout=WAIT)
-    assert (answer.status_code, answer.json()) == (401, {"message": "Bad credentials"})
+    response = session.post("/auth/login", auth=("alice", "wrong"), timeout=WAIT)
+    assert (response.status_code, response.json()) == (401, {"message": "Bad credentials"})
     assert server.counters.refreshes == 0
     assert adapter.token == token
 
@@ -383,8 +427,8 @@ def test_digest_works_as_ever(
     mount_on_digest(session, digest_server, server)
     session.auth = HTTPDigestAuth("alice", "pw")
     for _ in range(2):
-        answer = session.request(method, "/x", data=b"abc" * 9, timeout=WAIT)
-        assert answer.status_code == 200
+        response = session.request(method, "/x", data=b"abc" * 9, timeout=WAIT)
+        assert response.status_code == 200
     first, *rest = digest_server.authorizations
     assert first is None
     assert [value is not None and value[:7] for value in rest] == ["Digest ", "Digest "]
@@ -396,8 +440,8 @@ def test_a_wrong_digest_is_not_taken_for_an_expired_token(
 ) -> None:
     """The final 401 of a wrong password reaches the caller without a token or a refresh."""
     mount_on_digest(session, digest_server, server)
-    answer = get(session, "/x", auth=HTTPDigestAuth("alice", "wrong"))
-    assert answer.status_code == 401
+    response = get(session, "/x", auth=HTTPDigestAuth("alice", "wrong"))
+    assert response.status_code == 401
     assert len(digest_server.authorizations) == 2
     assert not any(value and "Bearer" in value for value in digest_server.authorizations)
     assert server.requests == []
@@ -407,12 +451,12 @@ def test_a_wrong_digest_is_not_taken_for_an_expired_token(
 
 
 def test_anonymous_goes_without_a_token(server: AuthServer, session: requests.Session) -> None:
-    """This one request carries none, its 401 is the answer, and the next one carries one again."""
+    """This one request carries none, its 401 reaches the caller, and the next carries one again."""
     token = server.login()
     mount(session, server, token)
-    answer = get(session, auth=anonymous)
-    assert (answer.status_code, answer.json()) == (401, {"message": "No token"})
-    assert answer.history == []
+    response = get(session, auth=anonymous)
+    assert (response.status_code, response.json()) == (401, {"message": "No token"})
+    assert response.history == []
     assert get(session).status_code == 200
     assert authorizations(server) == [None, f"Bearer {token.access}"]
     assert server.counters.refreshes == 0
@@ -475,15 +519,15 @@ def test_a_session_may_be_anonymous(
 
 
 def test_anonymous_changes_nothing_else(server: AuthServer, session: requests.Session) -> None:
-    """The caller's hooks run once, and the answer is the one that came."""
+    """The caller's hooks run once, and the response is the one that came."""
     mount(session, server, server.login())
     hooked: list[requests.Response] = []
 
     def hook(response: requests.Response, **_options: object) -> None:
         hooked.append(response)
 
-    answer = get(session, "/public/x", auth=anonymous, hooks={"response": hook})
-    assert hooked == [answer]
+    response = get(session, "/public/x", auth=anonymous, hooks={"response": hook})
+    assert hooked == [response]
     assert repr(anonymous) == "anonymous"
 
 
@@ -491,10 +535,10 @@ def test_anonymous_changes_nothing_else(server: AuthServer, session: requests.Se
 
 
 def test_without_a_token_nothing_is_added(server: AuthServer, session: requests.Session) -> None:
-    """The API's own 401 tells the caller to log in."""
+    """The caller gets the API's own 401."""
     mount(session, server, None)
-    answer = get(session)
-    assert (answer.status_code, answer.json()) == (401, {"message": "No token"})
+    response = get(session)
+    assert (response.status_code, response.json()) == (401, {"message": "No token"})
     assert authorizations(server) == [None]
     assert server.counters.refreshes == 0
 

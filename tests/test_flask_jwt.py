@@ -14,13 +14,12 @@ from requests_jwt_refresh.presets import FlaskJWTExtended
 from tests.support.servers import running
 from tests.support.servers.clients import (
     THREADS,
-    WAIT,
     Client,
-    OldTokens,
+    ExpiredTokens,
     in_threads,
-    until,
-    until_over,
+    wait_for_expiry,
 )
+from tests.support.waits import WAIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,14 +34,16 @@ def flask() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def old_tokens(flask: Server) -> OldTokens:
-    return OldTokens(lambda: login(flask), lambda token: plain(flask, token).status_code)
+def expired_tokens(flask: Server) -> ExpiredTokens:
+    return ExpiredTokens(
+        lambda: login(flask, "?access_seconds=1"), lambda token: plain(flask, token).status_code
+    )
 
 
 @pytest.fixture(params=["expiry unknown", "expiry known"])
-def old(request: pytest.FixtureRequest, old_tokens: OldTokens, flask: Server) -> Token:
+def old(request: pytest.FixtureRequest, expired_tokens: ExpiredTokens, flask: Server) -> Token:
     """A token that has expired: the client finds out by a 401, or knows before it sends."""
-    token = old_tokens.take()
+    token = expired_tokens.take()
     flask.forget()
     if request.param == "expiry known":
         return replace(token, expires_at=time.time() - 1)
@@ -51,8 +52,8 @@ def old(request: pytest.FixtureRequest, old_tokens: OldTokens, flask: Server) ->
 
 def login(server: Server, query: str = "") -> Token:
     account = {"username": "alice", "password": "secret"}
-    answer = requests.post(f"{server.url}/login{query}", json=account, timeout=WAIT).json()
-    return Token(answer["access_token"], answer["refresh_token"])
+    response = requests.post(f"{server.url}/login{query}", json=account, timeout=WAIT).json()
+    return Token(response["access_token"], response["refresh_token"])
 
 
 def bearer(secret: str | None) -> dict[str, str]:
@@ -66,8 +67,8 @@ def plain(server: Server, token: Token, path: str = "/protected") -> requests.Re
 
 def revoke(server: Server, secret: str | None) -> None:
     """Put a token, of either kind, on the server's blocklist."""
-    answer = requests.delete(server.url + "/revoke", headers=bearer(secret), timeout=WAIT)
-    assert answer.status_code == 200
+    response = requests.delete(server.url + "/revoke", headers=bearer(secret), timeout=WAIT)
+    assert response.status_code == 200
 
 
 def client_of(server: Server, token: Token, url: str = "/refresh", **options: Any) -> Client:
@@ -75,12 +76,12 @@ def client_of(server: Server, token: Token, url: str = "/refresh", **options: An
 
 
 def assert_logged_out(client: Client, server: Server) -> None:
-    """The store is empty, on_logout was told once, and nobody asks the server again."""
+    """The store is empty, on_logout was called once, and the server is not asked again."""
     assert client.store.load() is None
     assert [type(error) for error in client.logouts] == [RefreshRejected]
-    answer = client.get("/protected", timeout=WAIT)
-    assert answer.status_code == 401
-    assert answer.json() == {"msg": "Missing Authorization Header"}
+    response = client.get("/protected", timeout=WAIT)
+    assert response.status_code == 401
+    assert response.json() == {"msg": "Missing Authorization Header"}
     assert len(client.logouts) == 1
     assert server.count("POST", "/refresh") == 1
 
@@ -88,8 +89,8 @@ def assert_logged_out(client: Client, server: Server) -> None:
 def test_an_expired_token_is_refreshed(flask: Server, old: Token) -> None:
     """The caller sees one 200; the refresh token, which this server does not rotate, is kept."""
     with client_of(flask, old) as client:
-        answer = client.get("/protected", timeout=WAIT)
-        assert (answer.status_code, answer.json()) == (200, {"user": "alice"})
+        response = client.get("/protected", timeout=WAIT)
+        assert (response.status_code, response.json()) == (200, {"user": "alice"})
         stored = client.store.load()
         assert client.refreshed == [stored]
         assert stored is not None
@@ -99,9 +100,9 @@ def test_an_expired_token_is_refreshed(flask: Server, old: Token) -> None:
     assert flask.count("POST", "/refresh") == 1
 
 
-def test_the_401_is_in_the_history(flask: Server, old_tokens: OldTokens) -> None:
+def test_the_401_is_in_the_history(flask: Server, expired_tokens: ExpiredTokens) -> None:
     """What was asked, refused and asked again is there to be seen, as after a redirect."""
-    old = old_tokens.take()
+    old = expired_tokens.take()
     flask.forget()
     with client_of(flask, old) as client:
         (refused,) = client.get("/protected", timeout=WAIT).history
@@ -124,11 +125,11 @@ def test_a_rotated_refresh_token_is_stored(flask: Server, old: Token) -> None:
     assert (used_up.status_code, used_up.json()) == (401, {"msg": "Token has been revoked"})
 
 
-def test_one_expiry_after_the_other(flask: Server, old_tokens: OldTokens) -> None:
+def test_one_expiry_after_the_other(flask: Server, expired_tokens: ExpiredTokens) -> None:
     """The rotated refresh token is good for the next expiry, whose own is stored in turn."""
-    with client_of(flask, old_tokens.take(), "/rotate") as client:
+    with client_of(flask, expired_tokens.take(), "/rotate?access_seconds=3") as client:
         assert client.get("/protected", timeout=WAIT).status_code == 200
-        until(lambda: plain(flask, client.refreshed[-1]).status_code == 401)
+        wait_for_expiry(client.refreshed[-1].access)
         assert client.get("/protected", timeout=WAIT).status_code == 200
         first, second = client.refreshed
         assert first.refresh != second.refresh
@@ -136,23 +137,23 @@ def test_one_expiry_after_the_other(flask: Server, old_tokens: OldTokens) -> Non
 
 
 def test_a_revoked_refresh_token_logs_out(flask: Server, old: Token) -> None:
-    """The caller gets the API's own 401, the store is emptied, on_logout is told once."""
+    """The caller gets the API's own 401, the store is emptied, on_logout is called once."""
     revoke(flask, old.refresh)
     with client_of(flask, old) as client:
-        answer = client.get("/protected", timeout=WAIT)
-        assert (answer.status_code, answer.json()) == (401, {"msg": "Token has expired"})
+        response = client.get("/protected", timeout=WAIT)
+        assert (response.status_code, response.json()) == (401, {"msg": "Token has expired"})
         assert_logged_out(client, flask)
     refused = requests.post(flask.url + "/refresh", headers=bearer(old.refresh), timeout=WAIT)
     assert (refused.status_code, refused.json()) == (401, {"msg": "Token has been revoked"})
 
 
 def test_an_expired_refresh_token_logs_out(flask: Server, old: Token) -> None:
-    """A refresh token whose own time is over is refused like a revoked one."""
+    """A refresh token that has expired is refused like a revoked one."""
     brief = replace(old, refresh=login(flask, "?refresh_seconds=1").refresh)
-    until_over(brief.refresh)
+    wait_for_expiry(brief.refresh)
     with client_of(flask, brief) as client:
-        answer = client.get("/protected", timeout=WAIT)
-        assert (answer.status_code, answer.json()) == (401, {"msg": "Token has expired"})
+        response = client.get("/protected", timeout=WAIT)
+        assert (response.status_code, response.json()) == (401, {"msg": "Token has expired"})
         assert_logged_out(client, flask)
     refused = requests.post(flask.url + "/refresh", headers=bearer(brief.refresh), timeout=WAIT)
     assert (refused.status_code, refused.json()) == (401, {"msg": "Token has expired"})
@@ -165,8 +166,8 @@ def test_a_garbage_refresh_token_logs_out(flask: Server, old: Token) -> None:
     assert refused.status_code == 422
     flask.forget()
     with client_of(flask, garbage) as client:
-        answer = client.get("/protected", timeout=WAIT)
-        assert (answer.status_code, answer.json()) == (401, {"msg": "Token has expired"})
+        response = client.get("/protected", timeout=WAIT)
+        assert (response.status_code, response.json()) == (401, {"msg": "Token has expired"})
         assert_logged_out(client, flask)
 
 
@@ -176,44 +177,46 @@ def test_a_garbage_refresh_token_logs_out(flask: Server, old: Token) -> None:
 )
 def test_a_401_for_another_reason_is_the_callers(flask: Server, path: str, message: str) -> None:
     """A 401 that no refresh cures passes through whole, without a refresh."""
-    token = refreshed(flask, login(flask))
+    token = refresh_plainly(flask, login(flask))
     flask.forget()
     with client_of(flask, token) as client:
-        answer = client.get(path, timeout=WAIT)
-        assert (answer.status_code, answer.json()) == (401, {"msg": message})
+        response = client.get(path, timeout=WAIT)
+        assert (response.status_code, response.json()) == (401, {"msg": message})
         assert client.store.load() == token
         assert client.logouts == []
     assert flask.count("POST", "/refresh") == 0
 
 
-def refreshed(server: Server, token: Token) -> Token:
+def refresh_plainly(server: Server, token: Token) -> Token:
     """Return what a plain refresh gives: a token that is good, but not fresh."""
     url = server.url + "/refresh"
-    answer = requests.post(url, headers=bearer(token.refresh), timeout=WAIT).json()
-    return replace(token, access=answer["access_token"])
+    response = requests.post(url, headers=bearer(token.refresh), timeout=WAIT).json()
+    return replace(token, access=response["access_token"])
 
 
-def test_a_refreshed_token_that_is_not_fresh_enough(flask: Server, old_tokens: OldTokens) -> None:
-    """An expired token is refreshed once; that the new one is not fresh is the caller's news."""
-    old = old_tokens.take()
+def test_a_refreshed_token_that_is_not_fresh_enough(
+    flask: Server, expired_tokens: ExpiredTokens
+) -> None:
+    """An expired token is refreshed once; that the new one is not fresh is for the caller."""
+    old = expired_tokens.take()
     flask.forget()
     with client_of(flask, old) as client:
-        answer = client.get("/fresh", timeout=WAIT)
-        assert (answer.status_code, answer.json()) == (401, {"msg": "Fresh token required"})
-        assert [each.json() for each in answer.history] == [{"msg": "Token has expired"}]
+        response = client.get("/fresh", timeout=WAIT)
+        assert (response.status_code, response.json()) == (401, {"msg": "Fresh token required"})
+        assert [each.json() for each in response.history] == [{"msg": "Token has expired"}]
         assert client.store.load() == client.refreshed[0]
         assert client.logouts == []
     assert flask.count("POST", "/refresh") == 1
 
 
 def test_a_revoked_access_token_is_not_refreshed(flask: Server) -> None:
-    """Somebody has revoked this very token: the caller is told so, without a refresh."""
+    """A token revoked by itself: the caller gets the 401 that says so, without a refresh."""
     token = login(flask)
     revoke(flask, token.access)
     flask.forget()
     with client_of(flask, token) as client:
-        answer = client.get("/protected", timeout=WAIT)
-        assert (answer.status_code, answer.json()) == (401, {"msg": "Token has been revoked"})
+        response = client.get("/protected", timeout=WAIT)
+        assert (response.status_code, response.json()) == (401, {"msg": "Token has been revoked"})
         assert client.store.load() == token
     assert flask.count("POST", "/refresh") == 0
 
@@ -230,7 +233,7 @@ def test_32_threads_make_one_refresh(flask: Server, old: Token) -> None:
 
 
 def test_32_threads_are_logged_out_once(flask: Server, old: Token) -> None:
-    """A refusal is shared as well: 32 x 401, the server asked once, on_logout told once."""
+    """A refusal is shared as well: 32 x 401, the server asked once, on_logout called once."""
     revoke(flask, old.refresh)
     with client_of(flask, old, pool_maxsize=THREADS) as client:
         answers = in_threads(lambda: client.get("/protected", timeout=WAIT).status_code)

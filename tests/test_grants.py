@@ -48,7 +48,7 @@ def test_a_password_goes_into_a_json_body() -> None:
     assert request.headers["Accept"] == "application/json"
     assert "Authorization" not in request.headers
     assert json_of(request) == {"username": "alice", "password": "pass"}
-    extra = {"mode": "json", "pass": "of nobody"}
+    extra = {"mode": "json", "pass": "of another"}
     named = PasswordLogin(URL, ENDPOINT, username_field="email", password_field="pass", extra=extra)
     sent = json_of(named.ask("alice", "pass").prepare())
     assert sent == {"mode": "json", "email": "alice", "pass": "pass"}

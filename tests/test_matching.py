@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.matching import Matcher
 
 
-def answer(code: int = 401, body: bytes = b"", challenge: str | None = None) -> requests.Response:
+def response(code: int = 401, body: bytes = b"", challenge: str | None = None) -> requests.Response:
     response = requests.Response()
     response.status_code = code
     response._content = body  # noqa: SLF001 - as requests' own tests make a response
@@ -34,7 +34,7 @@ def answer(code: int = 401, body: bytes = b"", challenge: str | None = None) -> 
 
 
 def mine(response: requests.Response) -> bool:
-    """A user's own matcher: one that tells no statuses."""
+    """A user's own matcher, without `statuses`."""
     return response.content == b"expired"
 
 
@@ -67,10 +67,10 @@ def test_a_matcher_survives_pickling(matcher: Matcher) -> None:
 
 
 def test_a_status_matches_itself_alone() -> None:
-    assert any_401(answer(401))
-    assert not any_401(answer(403))
-    assert status(419, 422)(answer(422))
-    assert not status(419, 422)(answer(401))
+    assert any_401(response(401))
+    assert not any_401(response(403))
+    assert status(419, 422)(response(422))
+    assert not status(419, 422)(response(401))
 
 
 # --- json_field ------------------------------------------------------------------------------
@@ -94,7 +94,7 @@ def test_a_status_matches_itself_alone() -> None:
 def test_a_json_field_matches_its_value_at_its_path(
     path: str, value: str | float | None, body: bytes
 ) -> None:
-    assert json_field(path, value)(answer(401, body))
+    assert json_field(path, value)(response(401, body))
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_a_json_field_matches_its_value_at_its_path(
 def test_any_other_body_is_no_match_and_no_error(
     path: str, value: str | float | None, body: bytes
 ) -> None:
-    assert json_field(path, value)(answer(401, body)) is False
+    assert json_field(path, value)(response(401, body)) is False
 
 
 def test_a_response_without_content_is_no_match() -> None:
@@ -136,8 +136,8 @@ def test_a_response_without_content_is_no_match() -> None:
 
 def test_a_json_field_looks_at_its_own_statuses_alone() -> None:
     body = b'{"code": "expired"}'
-    assert not json_field("code", "expired")(answer(403, body))
-    assert json_field("code", "expired", status=(401, 403))(answer(403, body))
+    assert not json_field("code", "expired")(response(403, body))
+    assert json_field("code", "expired", status=(401, 403))(response(403, body))
 
 
 # --- bearer_challenge ------------------------------------------------------------------------
@@ -166,7 +166,7 @@ def test_a_json_field_looks_at_its_own_statuses_alone() -> None:
 )
 def test_a_bearer_challenge_with_the_error_matches(header: str) -> None:
     """However the header is written, and a little beyond (a missing comma, a stray quote)."""
-    assert bearer_challenge()(answer(401, challenge=header))
+    assert bearer_challenge()(response(401, challenge=header))
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_a_bearer_challenge_with_the_error_matches(header: str) -> None:
     ],
 )
 def test_any_other_challenge_is_no_match_and_no_error(header: str | None) -> None:
-    assert bearer_challenge()(answer(401, challenge=header)) is False
+    assert bearer_challenge()(response(401, challenge=header)) is False
 
 
 @pytest.mark.parametrize(
@@ -215,18 +215,20 @@ def test_any_other_challenge_is_no_match_and_no_error(header: str | None) -> Non
     ],
 )
 def test_no_error_means_any_bearer_challenge(header: str, matches: bool) -> None:
-    assert bearer_challenge(None)(answer(401, challenge=header)) is matches
+    assert bearer_challenge(None)(response(401, challenge=header)) is matches
 
 
 def test_several_header_lines_are_read_as_one() -> None:
     """As requests joins them."""
-    assert bearer_challenge()(answer(401, challenge='Basic realm="x", Bearer error=invalid_token'))
+    assert bearer_challenge()(
+        response(401, challenge='Basic realm="x", Bearer error=invalid_token')
+    )
 
 
 def test_a_bearer_challenge_looks_at_its_own_statuses_alone() -> None:
     header = 'Bearer error="invalid_token"'
-    assert not bearer_challenge()(answer(403, challenge=header))
-    assert bearer_challenge(status=[401, 403])(answer(403, challenge=header))
+    assert not bearer_challenge()(response(403, challenge=header))
+    assert bearer_challenge(status=[401, 403])(response(403, challenge=header))
 
 
 # --- any_of, all_of, may_match ---------------------------------------------------------------
@@ -234,10 +236,10 @@ def test_a_bearer_challenge_looks_at_its_own_statuses_alone() -> None:
 
 def test_any_of_needs_one_and_all_of_needs_all() -> None:
     expired, header = json_field("code", 7), bearer_challenge()
-    both = answer(401, b'{"code": 7}', "Bearer error=invalid_token")
-    one = answer(401, b'{"code": 7}')
+    both = response(401, b'{"code": 7}', "Bearer error=invalid_token")
+    one = response(401, b'{"code": 7}')
     assert any_of(header, expired)(one)
-    assert not any_of(header, expired)(answer(401))
+    assert not any_of(header, expired)(response(401))
     assert all_of(header, expired)(both)
     assert not all_of(header, expired)(one)
 
@@ -249,9 +251,9 @@ def test_all_of_asks_in_order_and_stops_at_the_first_no() -> None:
         asked.append(response.status_code)
         return True
 
-    assert not all_of(any_401, bearer_challenge(), noted)(answer(401))
+    assert not all_of(any_401, bearer_challenge(), noted)(response(401))
     assert asked == []
-    assert all_of(any_401, noted)(answer(401))
+    assert all_of(any_401, noted)(response(401))
     assert asked == [401]
 
 
@@ -273,7 +275,7 @@ def test_all_of_asks_in_order_and_stops_at_the_first_no() -> None:
 def test_only_answers_that_could_match_are_looked_at(
     matcher: Matcher, asked: list[int], spared: list[int]
 ) -> None:
-    """What a matcher of one's own tells no statuses for is every error."""
+    """A matcher without `statuses` is asked about every error."""
     assert [code for code in asked + spared if may_match(matcher, code)] == asked
 
 
@@ -290,20 +292,20 @@ def test_a_matcher_of_ones_own_may_tell_its_statuses() -> None:
 
 def test_in_any_of_each_member_keeps_to_its_own_statuses() -> None:
     """`mine` alone is never asked about a 200, so it is not asked beside ``status(204)``."""
-    assert not any_of(status(204), mine)(answer(200, b"expired"))
-    assert any_of(status(204), mine)(answer(403, b"expired"))
+    assert not any_of(status(204), mine)(response(200, b"expired"))
+    assert any_of(status(204), mine)(response(403, b"expired"))
 
 
 def test_all_of_keeps_to_the_statuses_it_tells() -> None:
     """What `may_match` spares is no match when it is asked all the same."""
-    assert not all_of(mine, mine)(answer(200, b"expired"))
-    assert all_of(mine, mine)(answer(403, b"expired"))
+    assert not all_of(mine, mine)(response(200, b"expired"))
+    assert all_of(mine, mine)(response(403, b"expired"))
 
 
 def test_a_200_that_says_expired_can_be_matched() -> None:
     matcher = all_of(status(200), mine)
-    assert matcher(answer(200, b"expired"))
-    assert not matcher(answer(401, b"expired"))
+    assert matcher(response(200, b"expired"))
+    assert not matcher(response(401, b"expired"))
 
 
 # --- faulty calls ----------------------------------------------------------------------------

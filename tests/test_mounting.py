@@ -27,7 +27,7 @@ ENDPOINT = JSONEndpoint("/auth/refresh")
 
 
 def test_an_adapter_on_a_longer_prefix_is_told(session: requests.Session) -> None:
-    """It would win over ours, and its requests would go without a token."""
+    """It would take precedence over ours, and its requests would go without a token."""
     session.mount(f"{API}/v1/slow/", HTTPAdapter(max_retries=3))
     with pytest.raises(InvalidURL, match="without a token"):
         mount(session, API, ENDPOINT, MemoryStore())
@@ -60,27 +60,27 @@ def test_two_bases_on_one_origin(session: requests.Session) -> None:
 
 @pytest.mark.parametrize("junk", [None, requests, requests.Session, API])
 def test_it_takes_a_session(junk: Any) -> None:
-    """What is no session is told as such."""
+    """Anything else is a TypeError that names requests.Session."""
     with pytest.raises(TypeError, match=r"requests\.Session"):
         mount(junk, API, ENDPOINT, MemoryStore())
 
 
 @pytest.mark.parametrize("when", ["401", json_field, status, bearer_challenge])
 def test_a_matcher_that_was_not_called(session: requests.Session, when: Any) -> None:
-    """The slip is told at once, and not at the first 401."""
+    """The mistake is an error at once, and not at the first 401."""
     with pytest.raises(TypeError, match="matcher"):
         mount(session, API, ENDPOINT, MemoryStore(), when=when)
 
 
 @pytest.mark.parametrize("option", ["login", "on_refresh", "on_logout", "refresh_session"])
 def test_what_is_no_function_or_session(session: requests.Session, option: str) -> None:
-    """An option of the wrong kind is told at once."""
+    """An option of the wrong kind is an error at once."""
     with pytest.raises(TypeError, match=option):
         mount(session, API, ENDPOINT, MemoryStore(), **{option: "alice"})
 
 
 @pytest.mark.parametrize("seconds", [None, 0, -1, float("nan"), float("inf"), "30"])
-def test_nothing_waits_for_ever(session: requests.Session, seconds: Any) -> None:
+def test_the_refresh_timeout_has_an_end(session: requests.Session, seconds: Any) -> None:
     """refresh_timeout is a positive number of seconds."""
     with pytest.raises(ValueError, match="positive number of seconds"):
         mount(session, API, ENDPOINT, MemoryStore(), refresh_timeout=seconds)

@@ -1,4 +1,4 @@
-"""Where the token goes, seen by those who receive it; the table of origins is in test_urls.py.
+"""Where the token goes, as the servers see it; the table of origins is in test_urls.py.
 
 Where the refresh token goes is in test_refresh_origins.py.
 """
@@ -82,7 +82,7 @@ def session(internet: Internet) -> Iterator[requests.Session]:
 def test_the_origin_of_the_base_url_gets_the_token(
     internet: Internet, session: requests.Session, url: str
 ) -> None:
-    """However it is spelled: the same scheme, host and port get the token, and nobody else."""
+    """However it is spelled: the same scheme, host and port get the token, and no others."""
     mount_on(session, *EVERYWHERE)
     assert session.get(url, timeout=WAIT).status_code == 200
     assert internet.authorizations() == [(API, BEARER)]
@@ -200,12 +200,12 @@ def test_two_apis_each_get_their_own_token(internet: Internet, session: requests
 def test_a_stranger_that_says_expired_starts_no_refresh(
     internet: Internet, session: requests.Session
 ) -> None:
-    """For URLs that are not ours the adapter is plain: their 401 is nobody's business."""
+    """For URLs that are not ours the adapter is plain: their 401 is the caller's."""
     mount_on(session, *EVERYWHERE)
     refusal = Answer(401, b"no", {"WWW-Authenticate": 'Bearer error="invalid_token"'})
     internet.answers["https://evil.com/x"] = refusal
-    answer = session.get("https://evil.com/x", timeout=WAIT)
-    assert (answer.status_code, answer.content) == (401, b"no")
+    response = session.get("https://evil.com/x", timeout=WAIT)
+    assert (response.status_code, response.content) == (401, b"no")
     assert internet.authorizations() == [("https://evil.com", None)]
 
 
@@ -232,8 +232,8 @@ def test_a_redirect_within_the_origin_keeps_the_token(
     """Each hop to our origin is sent with the token."""
     mount_on(session, *EVERYWHERE)
     internet.answers[f"{BASE}/go"] = to(location, status)
-    answer = session.get(f"{BASE}/go", timeout=WAIT)
-    assert [past.status_code for past in answer.history] == [status]
+    response = session.get(f"{BASE}/go", timeout=WAIT)
+    assert [past.status_code for past in response.history] == [status]
     assert internet.authorizations() == [(API, BEARER), (API, BEARER)]
 
 
@@ -303,8 +303,8 @@ def test_a_refreshed_token_does_not_follow_a_redirect_either(
     mount_on(session, *EVERYWHERE, on_refresh=redirect_from_now_on)
     internet.answers[f"{BASE}/go"] = Answer(401)
     internet.answers[f"{BASE}/auth/refresh"] = json_answer(access_token="renewed-secret")
-    answer = session.get(f"{BASE}/go", timeout=WAIT)
-    assert answer.url == "https://evil.com/x"
+    response = session.get(f"{BASE}/go", timeout=WAIT)
+    assert response.url == "https://evil.com/x"
     assert internet.origins_with(ACCESS) == internet.origins_with("renewed-secret") == {API}
     assert internet.origins_with(REFRESH) == {API}
 
@@ -316,9 +316,9 @@ def test_real_servers_other_port_and_other_name(server: AuthServer) -> None:
         mount_on(session, "http://", "http://127.0.0.1:", base=server.url, store=MemoryStore(token))
         renamed = stranger.url.replace("127.0.0.1", "localhost")
         for target in (f"{stranger.url}/public/port", f"{renamed}/public/name"):
-            answer = session.get(f"{server.url}/redirect", params={"to": target}, timeout=WAIT)
-            assert answer.url == target
-            assert answer.status_code == 200
+            response = session.get(f"{server.url}/redirect", params={"to": target}, timeout=WAIT)
+            assert response.url == target
+            assert response.status_code == 200
         assert [seen.bearer for seen in server.requests] == [token.access, token.access]
         assert [seen.path for seen in stranger.requests] == ["/public/port", "/public/name"]
         assert all("Authorization" not in seen.headers for seen in stranger.requests)
@@ -343,7 +343,7 @@ def test_a_trusted_origin_gets_the_token(
     "url",
     ["http://cdn.example.com/", f"{CDN}:8443/", f"{CDN}.evil.com/", f"{CDN}@evil.com/"],
 )
-def test_who_looks_like_a_trusted_origin_is_not_trusted(
+def test_what_only_looks_like_a_trusted_origin_is_not_trusted(
     internet: Internet, session: requests.Session, url: str
 ) -> None:
     """The rule is the same as for the base URL."""
@@ -368,7 +368,7 @@ def test_mount_covers_trusted_origins(internet: Internet, session: requests.Sess
 def test_a_redirect_to_a_trusted_origin_takes_the_token_along(
     internet: Internet, session: requests.Session
 ) -> None:
-    """From the API to its CDN and back, everyone who is trusted gets the token."""
+    """From the API to its CDN and back, each trusted origin gets the token."""
     mount_on(session, *EVERYWHERE, trusted_origins=[CDN])
     internet.answers[f"{BASE}/go"] = to(f"{CDN}/x")
     session.get(f"{BASE}/go", timeout=WAIT)
@@ -393,7 +393,7 @@ def test_the_401_of_a_trusted_origin_is_cured(
 
 
 def test_one_string_is_no_list_of_origins() -> None:
-    """A string is iterable too, letter by letter: that slip is told."""
+    """A string is iterable too, letter by letter: that mistake is an error."""
     with pytest.raises(TypeError, match="not one string"):
         mount_on(plain_session(), trusted_origins=CDN)
 
@@ -465,7 +465,7 @@ PUBLIC = "http://api.example.com"
 def test_http_to_another_machine_is_refused_at_once(
     base: str, refresh: str, trusted: tuple[str, ...], named: str
 ) -> None:
-    """Where tokens would travel in the clear, nothing is made, unless the user insists."""
+    """Where tokens would travel unencrypted, no adapter is made, unless the user insists."""
     endpoint, store = JSONEndpoint(refresh), MemoryStore()
     with pytest.raises(InsecureURL, match=named):
         JWTRefreshAdapter(base, endpoint, store, trusted_origins=trusted)
@@ -483,7 +483,7 @@ def test_mount_refuses_it_too_and_mounts_nothing() -> None:
 
 
 def test_allow_http_lets_the_token_travel(internet: Internet, session: requests.Session) -> None:
-    """It is the user's own word, and holds for http on that origin alone."""
+    """The user allowed it, for http on that origin alone."""
     mount_on(session, *EVERYWHERE, base=f"{PUBLIC}/v1", allow_http=True)
     session.get(f"{PUBLIC}/v1/x", timeout=WAIT)
     session.get(f"{API}/v1/x", timeout=WAIT)
@@ -491,7 +491,7 @@ def test_allow_http_lets_the_token_travel(internet: Internet, session: requests.
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8000", "127.3.2.1", "localhost", "[::1]:8000"])
-def test_loopback_is_safe_without_a_word(host: str) -> None:
+def test_loopback_may_be_http(host: str) -> None:
     """Base, refresh and trusted URLs on this machine may be http."""
     url = f"http://{host}"
     adapter = JWTRefreshAdapter(url, JSONEndpoint(f"{url}/r"), MemoryStore(), trusted_origins=[url])

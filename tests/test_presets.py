@@ -248,8 +248,8 @@ def test_directus_tells_by_code() -> None:
 def test_aspnet_speaks_camel_case(clock: Clock) -> None:
     sent = json_sent_by(ASPNETCoreIdentity())
     assert sent == {"refreshToken": "old-refresh"}
-    answer = {"tokenType": "Bearer", "accessToken": "a", "expiresIn": 3600, "refreshToken": "r2"}
-    token = read(ASPNETCoreIdentity(), 200, answer)
+    response = {"tokenType": "Bearer", "accessToken": "a", "expiresIn": 3600, "refreshToken": "r2"}
+    token = read(ASPNETCoreIdentity(), 200, response)
     assert (token.access, token.refresh) == ("a", "r2")
     assert token.expires_at == pytest.approx(clock.time() + 3600, abs=0.01)
 
@@ -267,6 +267,6 @@ def test_aspnet_says_expired_and_refused_with_a_bare_challenge() -> None:
 def test_express_speaks_camel_case_and_gives_no_reason() -> None:
     endpoint = Express("/auth/refresh")
     assert json_sent_by(endpoint) == {"refreshToken": "old-refresh"}
-    answer = {"accessToken": "new", "refreshToken": "r2"}
-    assert read(endpoint, 200, answer) == Token("new", "r2")
+    response = {"accessToken": "new", "refreshToken": "r2"}
+    assert read(endpoint, 200, response) == Token("new", "r2")
     assert says_expired(endpoint, 401, {"message": "jwt expired"})

@@ -24,7 +24,7 @@ TABLE = '[prod]\nbase_url = "https://h"\n\n[prod.refresh]\npreset = "directus"\n
 REST = "# about z\n[z] # here\nn = nan # not a number\n\n[[z.list]]\na.b = 1\n# the end"
 
 
-def replaced(file: Path, text: str) -> str:
+def replace_prod(file: Path, text: str) -> str:
     """Return what becomes of a file with this text."""
     file.write_bytes(text.encode())
     write_profile(file, "prod", CONTENT, replace=True)
@@ -68,7 +68,7 @@ def test_all_else_stays_byte_for_byte(
     file: Path, before: str, after: str, mark: str, line_end: str
 ) -> None:
     """However the profile was written, with a byte order mark or not, in either line ends."""
-    text = replaced(file, mark + before.replace("\n", line_end))
+    text = replace_prod(file, mark + before.replace("\n", line_end))
     assert text == mark + after.replace("\n", line_end)
 
 

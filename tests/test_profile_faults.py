@@ -33,7 +33,7 @@ __all__ = ["file", "no_profiles_in_the_environment"]  # fixtures
 
 
 FAULTS: list[tuple[str, tuple[str, ...]]] = [
-    # Keys nobody knows.
+    # Unknown keys.
     (
         f"{PROD}colour = 1\n{JSON}",
         ("colour is not known. Leave it out. Known here: allow_http, base_url, ",),

@@ -32,7 +32,7 @@ __all__ = ["file", "no_profiles_in_the_environment"]  # fixtures
 # --- where the profiles are ----------------------------------------------------------------------
 
 
-def written(file: Path, host: str) -> Path:
+def write_prod(file: Path, host: str) -> Path:
     """Write a profile `prod` whose base URL tells which file it is from."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(f'[prod]\nbase_url = "https://{host}"\n{JSON}')
@@ -54,7 +54,7 @@ def test_the_file_is_in_the_users_own_folder_of_settings(
     with pytest.raises(ProfileError) as caught:
         Profiles.read()
     assert str(caught.value).startswith(f"{path}: there is no such file.")
-    written(path, "own")
+    write_prod(path, "own")
     assert host_of_prod() == "own"
 
 
@@ -63,17 +63,17 @@ def test_what_is_nearest_to_the_call_says_where_the_profiles_are(
 ) -> None:
     """The argument, then the text in the environment, then the path in it, then the user's own."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    written(tmp_path / "requests-jwt-refresh" / "profiles.toml", "own")
+    write_prod(tmp_path / "requests-jwt-refresh" / "profiles.toml", "own")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    written(tmp_path / "variable.toml", "variable")
+    write_prod(tmp_path / "variable.toml", "variable")
     monkeypatch.setenv("REQUESTS_JWT_PROFILES", "~/variable.toml")
     assert default_path() == tmp_path / "variable.toml"
     assert host_of_prod() == "variable"
-    text = written(tmp_path / "text.toml", "text").read_text()
+    text = write_prod(tmp_path / "text.toml", "text").read_text()
     monkeypatch.setenv("REQUESTS_JWT_PROFILES_TOML", text)
     assert host_of_prod() == "text"
-    argument = written(tmp_path / "argument.toml", "argument")
+    argument = write_prod(tmp_path / "argument.toml", "argument")
     assert host_of_prod(argument) == host_of_prod("~/argument.toml") == "argument"
     monkeypatch.setenv("REQUESTS_JWT_PROFILES_TOML", "")
     assert host_of_prod() == "variable", "an empty variable is none"
@@ -83,7 +83,7 @@ def test_what_is_nearest_to_the_call_says_where_the_profiles_are(
 def test_profiles_are_set_up_by_a_variable_or_by_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A variable counts even if there is no such file: somebody meant there to be."""
+    """A variable counts even if there is no such file: it was meant to be there."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     assert is_set_up() is False
     for name in ("REQUESTS_JWT_PROFILES", "REQUESTS_JWT_PROFILES_TOML"):
@@ -92,7 +92,7 @@ def test_profiles_are_set_up_by_a_variable_or_by_a_file(
             assert is_set_up() is False
             context.setenv(name, "/no/such/file")
             assert is_set_up() is True
-    written(tmp_path / "requests-jwt-refresh" / "profiles.toml", "own")
+    write_prod(tmp_path / "requests-jwt-refresh" / "profiles.toml", "own")
     assert is_set_up() is True
 
 
@@ -103,7 +103,7 @@ def test_an_empty_path_in_the_environment_is_none(
     """It would be the current folder."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setenv("REQUESTS_JWT_PROFILES", "")
-    written(tmp_path / "requests-jwt-refresh" / "profiles.toml", "own")
+    write_prod(tmp_path / "requests-jwt-refresh" / "profiles.toml", "own")
     assert host_of_prod() == "own"
 
 

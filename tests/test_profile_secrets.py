@@ -31,7 +31,7 @@ from tests.support.profiles import (
     form_of,
     no_profiles_in_the_environment,
     profile,
-    shown_of,
+    show_all,
 )
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def test_a_key_with_a_secrets_name_is_refused_wherever_it_stands(file: Path, pla
     file.write_text(PLACES[place].replace("KEY", f'client_secret = "{SECRET}"') + GOOD)
     caught = fault(file)
     assert is_refused(caught.value, file, f"{place}client_secret")
-    assert SECRET not in shown_of(caught)
+    assert SECRET not in show_all(caught)
     assert Profiles.read(file).profile("good").name == "good"
 
 
@@ -98,7 +98,7 @@ def test_a_jwt_is_refused_wherever_it_stands(file: Path, place: str) -> None:
         file.write_text(PLACES[place].replace("KEY", f"anything = {value}"))
         caught = fault(file)
         assert is_refused(caught.value, file, f"{place}anything")
-    assert CLAIMS not in shown_of(caught)
+    assert CLAIMS not in show_all(caught)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_a_secret_beside_the_profile_is_the_others_business(file: Path) -> None:
     text = f'{PROD}{JSON}\n[bad]\npassword = "{SECRET}"\n'
     assert profile(file, text).name == "prod"
     assert SECRET not in repr(Profiles.read(file))
-    assert SECRET not in shown_of(fault(file, "prd"))
+    assert SECRET not in show_all(fault(file, "prd"))
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_no_report_of_pytest_shows_a_secret(
     del text
     with pytest.raises(ProfileError) as caught:
         Profiles.read().profile("prod")
-    assert SECRET not in shown_of(caught)
+    assert SECRET not in show_all(caught)
 
 
 def test_a_secrets_path_means_the_same_after_a_change_of_folder(
@@ -247,7 +247,7 @@ def test_a_secrets_file_without_a_secret_is_named(tmp_path: Path) -> None:
         assert caught.value.__context__ is None, "it would hold what was read"
 
 
-def client_in(file: Path, extra: str = "") -> WithSecret:
+def read_client(file: Path, extra: str = "") -> WithSecret:
     read = profile(file, f'{PROD}{CLIENT}client_secret_file = "secret"\n{extra}')
     assert isinstance(read.refresh, WithSecret)
     return read.refresh
@@ -255,7 +255,7 @@ def client_in(file: Path, extra: str = "") -> WithSecret:
 
 def test_a_client_asks_with_the_secret_of_its_file(file: Path) -> None:
     """As Basic, and not in the form; each time with what the file holds then."""
-    client = client_in(file)
+    client = read_client(file)
     for secret in (SECRET, "another"):
         (file.parent / "secret").write_text(f"{secret}\n")
         request = client.ask("https://h/t", Token("a", "r")).prepare()
@@ -268,7 +268,7 @@ def test_a_client_asks_with_the_secret_of_its_file(file: Path) -> None:
 
 def test_a_client_may_send_the_secret_of_its_file_in_the_form(file: Path) -> None:
     """With client_auth = "post"."""
-    client = client_in(file, 'client_auth = "post"\n')
+    client = read_client(file, 'client_auth = "post"\n')
     (file.parent / "secret").write_text(SECRET)
     request = client.ask("https://h/t", Token("a", "r")).prepare()
     assert "Authorization" not in request.headers
@@ -278,7 +278,7 @@ def test_a_client_may_send_the_secret_of_its_file_in_the_form(file: Path) -> Non
 
 def test_a_client_without_its_secret_asks_nothing(file: Path) -> None:
     """Above all not with the stand-in. The profile itself can be read without the secret."""
-    client = client_in(file)
+    client = read_client(file)
     with pytest.raises(StoreError, match="could not be read"):
         client.ask("https://h/t", Token("a", "r"))
     with pytest.raises(StoreError, match="could not be read"):
@@ -287,7 +287,7 @@ def test_a_client_without_its_secret_asks_nothing(file: Path) -> None:
 
 def test_a_client_with_a_secret_reads_and_shows_itself_as_one_without(file: Path) -> None:
     """No repr holds the secret, also after it was read."""
-    client = client_in(file)
+    client = read_client(file)
     (file.parent / "secret").write_text(SECRET)
     client.ask("https://h/t", Token("a", "r"))
     held = SecretFile(str(file.parent / "secret"))

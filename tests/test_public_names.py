@@ -85,7 +85,8 @@ CALLS = {
 VERBS = {
     "set_token": "(self, token)",
     "clear_token": "(self)",
-    "refresh": "(self)",
+    "refresh": "(self, refresh_token=None)",
+    "reload": "(self)",
     "valid_token": "(self, seconds=0.0)",
     "close": "(self)",
     "prefixes": "(self)",
@@ -149,7 +150,7 @@ def test_how_it_is_called(name: str) -> None:
 
 
 def test_everything_that_can_be_called_is_pinned() -> None:
-    """A new function or class does not slip in without its signature."""
+    """A new function or class comes with its signature."""
     protocols_and_aliases = {"Endpoint", "Matcher", "Reply", "TokenStore"}
     values = {"anonymous", "presets"}
     assert set(NAMES) == {*CALLS, *ERRORS, *protocols_and_aliases, *values}
@@ -174,7 +175,7 @@ def test_how_a_profile_is_used() -> None:
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_need_no_argument_that_the_server_has_documented(name: str) -> None:
-    """Every argument has a default; only Express wants to be told its path."""
+    """Every argument has a default; only Express needs a path."""
     preset = getattr(presets, name)
     assert (preset("/mine") if name == "Express" else preset()).url.startswith("/")
 
@@ -192,7 +193,7 @@ def test_presets_take_the_path_first_and_the_rest_by_name(name: str) -> None:
 
 @pytest.mark.parametrize("name", ERRORS)
 def test_the_error_tree(name: str) -> None:
-    """Who catches a branch catches what is on it."""
+    """Code that catches a branch catches everything below it."""
     assert {base.__name__ for base in public(name).__bases__} == ERRORS[name]
     assert issubclass(public(name), requests.RequestException)
 
@@ -225,7 +226,7 @@ def documented() -> Iterator[tuple[str, Any]]:
                 yield from (
                     (f"{name}.{verb}", member)
                     for verb, member in vars(each).items()
-                    # What a fault does is Fault's to say, once for all of them.
+                    # Fault says once for all faults what they do.
                     if not verb.startswith("_")
                     and verb not in ("play", "answer")
                     and (inspect.isfunction(member) or is_read(member))
@@ -284,7 +285,7 @@ def loaded_by(module: str) -> set[str]:
 
 
 def test_importing_it_does_not_even_load_requests() -> None:
-    """A plugin of pytest or HTTPie costs nothing where it is not used."""
+    """A plugin of pytest or HTTPie costs nothing until it is used."""
     code = "import sys, requests_jwt_refresh.pytest_plugin; sys.exit('requests' in sys.modules)"
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=60)
 

@@ -92,7 +92,7 @@ def test_each_token_goes_to_those_it_is_for(
     "endpoint", [JSONEndpoint("/auth/refresh"), BearerEndpoint("/auth/refresh")]
 )
 def test_a_refresh_follows_no_redirect(server: AuthServer, endpoint: Endpoint, status: int) -> None:
-    """A refresh token is for its endpoint: whoever it points to does not hear of it."""
+    """A refresh token is for its endpoint: the server it redirects to receives nothing."""
     with AuthServer() as stranger, plain_session() as session:
         token = server.login()
         store = MemoryStore(token)
@@ -135,8 +135,8 @@ def asked_by_callable(url: str) -> dict[str, Any]:
     """Return options with a callable in the endpoint's place that posts to `url`."""
 
     def ask(session: requests.Session, token: Token) -> Token:
-        answer = session.post(url, json={"refresh_token": token.refresh}, timeout=WAIT)
-        return Token(answer.json()["access_token"])
+        response = session.post(url, json={"refresh_token": token.refresh}, timeout=WAIT)
+        return Token(response.json()["access_token"])
 
     return {"refresh": ask}
 
@@ -145,8 +145,8 @@ def asked_by_login(url: str) -> dict[str, Any]:
     """Return options with a login that posts to `url`."""
 
     def login(session: requests.Session) -> Token:
-        answer = session.post(url, auth=("alice", "pw"), timeout=WAIT)
-        return Token(answer.json()["access_token"])
+        response = session.post(url, auth=("alice", "pw"), timeout=WAIT)
+        return Token(response.json()["access_token"])
 
     return {"login": login, "store": MemoryStore()}
 
@@ -227,8 +227,8 @@ def test_a_refresh_carries_nothing_of_the_callers_session(server: AuthServer) ->
         session.cookies.set("sessionid", "cookie-secret")
         session.headers["X-Key"] = "header-secret"
         session.params = {"key": "param-secret"}
-        answer = session.get(f"{server.url}/api/x", cookies={"a": "b"}, timeout=WAIT)
-        assert answer.status_code == 200
+        response = session.get(f"{server.url}/api/x", cookies={"a": "b"}, timeout=WAIT)
+        assert response.status_code == 200
         first, refresh, again = server.requests
         assert first.headers["Cookie"] == again.headers["Cookie"] != ""
         assert first.path == again.path == "/api/x?key=param-secret"
@@ -240,7 +240,7 @@ def test_a_refresh_carries_nothing_of_the_callers_session(server: AuthServer) ->
 def test_a_refresh_goes_the_callers_way(
     internet: Internet, session: requests.Session, own: bool
 ) -> None:
-    """The caller's proxies and certificates are used, without which nobody here is reached."""
+    """The caller's proxies and certificates are used, without which no host is reached."""
     with plain_session() as refresh_session:
         mount_on(session, *EVERYWHERE, refresh_session=refresh_session if own else None)
         internet.answers[f"{BASE}/auth/refresh"] = json_answer(access_token="renewed-secret")
@@ -258,7 +258,7 @@ def test_a_refresh_goes_the_callers_way(
     ],
     ids=["the refresh host", "neither"],
 )
-def test_whom_the_environment_spares_its_proxy(
+def test_no_proxy_counts_for_the_refresh_host(
     server: AuthServer,
     api: str,
     auth: str,

@@ -104,8 +104,8 @@ def test_a_relative_url_goes_below_the_base_url(
     server: AuthServer, session: requests.Session, url: str, path: str
 ) -> None:
     """Every one of them arrives below the base's own path, with the token."""
-    answer = session.get(url, timeout=WAIT)
-    assert answer.status_code == 200
+    response = session.get(url, timeout=WAIT)
+    assert response.status_code == 200
     assert paths(server) == [path]
 
 
@@ -195,15 +195,15 @@ def test_an_absolute_url_is_left_alone(server: AuthServer, session: requests.Ses
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 def test_every_method_takes_one(server: AuthServer, session: requests.Session, method: str) -> None:
     """With a body or without."""
-    answer = session.request(method, "/users", json={"a": 1}, timeout=WAIT)
-    assert (answer.json()["method"], answer.json()["path"]) == (method, "/v1/users")
+    response = session.request(method, "/users", json={"a": 1}, timeout=WAIT)
+    assert (response.json()["method"], response.json()["path"]) == (method, "/v1/users")
     assert server.requests[0].body == b'{"a": 1}'
 
 
 def test_the_answer_knows_the_whole_url(server: AuthServer, session: requests.Session) -> None:
     """response.url and response.request.url are absolute."""
-    answer = session.get("/users", params={"q": 1}, timeout=WAIT)
-    assert answer.url == answer.request.url == f"{server.url}/v1/users?q=1"
+    response = session.get("/users", params={"q": 1}, timeout=WAIT)
+    assert response.url == response.request.url == f"{server.url}/v1/users?q=1"
 
 
 def test_an_expired_token_is_refreshed(server: AuthServer, session: requests.Session) -> None:
@@ -258,8 +258,8 @@ def test_a_session_that_was_copied(
     """Pickled, copied and deep-copied sessions take relative URLs, and so do theirs in turn."""
     with made(session) as other, made(other) as third:
         for each in (session, other, third):
-            answer = each.get("/users", params={"q": "a:b"}, timeout=WAIT)
-            assert answer.status_code == 200
+            response = each.get("/users", params={"q": "a:b"}, timeout=WAIT)
+            assert response.status_code == 200
     assert paths(server) == ["/v1/users?q=a%3Ab"] * 3
 
 
@@ -338,6 +338,21 @@ def test_it_ends_when_the_adapter_is_gone(session: requests.Session) -> None:
         session.get("/users", timeout=WAIT)
 
 
+def test_a_subclass_may_leave_sessions_as_they_are(server: AuthServer) -> None:
+    """With ``accepts_relative_urls = False`` a relative URL is the error that it always was."""
+
+    class ForAbsoluteURLs(JWTRefreshAdapter):
+        accepts_relative_urls = False
+
+    refresh = JSONEndpoint(f"{server.url}/auth/refresh")
+    with plain_session() as session:
+        session.mount(server.url, ForAbsoluteURLs(server.url, refresh, MemoryStore()))
+        accept_relative_urls()
+        with pytest.raises(requests.exceptions.MissingSchema):
+            session.get("/public/x", timeout=WAIT)
+        assert session.get(f"{server.url}/public/x", timeout=WAIT).status_code == 200
+
+
 # --- What is no relative URL ---------------------------------------------------------------------
 
 
@@ -345,7 +360,7 @@ def test_it_ends_when_the_adapter_is_gone(session: requests.Session) -> None:
     "url", ["//evil.com/x", "//evil.com", "///x", b"//evil.com/x", " //evil.com"]
 )
 def test_two_slashes_are_an_error(server: AuthServer, session: requests.Session, url: Any) -> None:
-    """They would name another host (RFC 3986 §4.2): nothing is sent anywhere."""
+    """They would name another host (RFC 3986 §4.2): nothing is sent."""
     with pytest.raises(InvalidURL, match="two slashes"):
         session.get(url, timeout=WAIT)
     assert server.requests == []
@@ -355,7 +370,7 @@ def test_two_slashes_are_an_error(server: AuthServer, session: requests.Session,
 def test_climbing_out_of_the_base_is_an_error(
     server: AuthServer, session: requests.Session, url: str
 ) -> None:
-    """The base URL is a floor."""
+    """A relative URL cannot go above the base URL."""
     with pytest.raises(InvalidURL, match="climbs out"):
         session.get(url, timeout=WAIT)
     assert server.requests == []
@@ -365,7 +380,7 @@ def test_climbing_out_of_the_base_is_an_error(
 def test_the_error_is_caught_as_requests_own(
     session: requests.Session, kind: type[Exception]
 ) -> None:
-    """Whoever catches requests' errors catches these."""
+    """Code that catches requests' errors catches these."""
     with pytest.raises(kind):
         session.get("//evil.com/x", timeout=WAIT)
 
@@ -396,7 +411,7 @@ def test_a_broken_url_is_left_to_requests(session: requests.Session, url: str) -
 def test_what_another_adapter_is_mounted_for_is_its_own(
     server: AuthServer, session: requests.Session, prefix: str, url: str
 ) -> None:
-    """A scheme that somebody has mounted is a scheme, with two slashes or without."""
+    """A scheme with an adapter of its own is a scheme, with two slashes or without."""
     other = Other()
     session.mount(prefix, other)
     assert session.get(url, timeout=WAIT).status_code == 204
@@ -419,7 +434,7 @@ def test_an_adapter_mounted_on_a_path_changes_nothing(
 
 
 def test_two_base_urls_make_it_ambiguous(server: AuthServer) -> None:
-    """Nobody can say which is meant: the error names both, and whole URLs still work."""
+    """Either could be meant: the error names both, and whole URLs still work."""
     with plain_session() as session:
         session.mount(f"{server.url}/v1/", make_adapter(server, "/v1"))
         session.mount(f"{server.url}/v2/", make_adapter(server, "/v2"))
@@ -499,7 +514,7 @@ def test_missing_schema_is_still_raised_elsewhere() -> None:
 
 
 def test_a_custom_scheme_of_a_stranger_is_as_it_was() -> None:
-    """A session without our adapter hands over what others mounted, to the letter."""
+    """A session without our adapter passes such a URL on as it is."""
     accept_relative_urls()
     with plain_session() as session:
         other = Other()
@@ -523,7 +538,7 @@ def run(script: str, argument: str = "", given: bytes = b"") -> str:
     return done.stdout.decode()
 
 
-def test_plain_requests_cannot_tell_the_difference() -> None:
+def test_plain_requests_behave_the_same() -> None:
     """Errors, their texts and what they derive from, with the library in use and without."""
     script = """
         import sys, requests
@@ -556,7 +571,7 @@ def test_it_is_installed_once(server: AuthServer) -> None:
 
 
 def test_it_is_installed_by_the_first_adapter_and_not_by_importing() -> None:
-    """Whoever only imports the library has changed nothing; sessions made before are served."""
+    """An import alone changes nothing; sessions made before the first adapter are served."""
     script = """
         import requests
         session, theirs = requests.Session(), requests.Session.prepare_request
@@ -570,7 +585,7 @@ def test_it_is_installed_by_the_first_adapter_and_not_by_importing() -> None:
     assert run(script) == "https://h/v1/users\n"
 
 
-def test_it_keeps_the_looks_of_what_it_wraps(session: requests.Session) -> None:
+def test_it_keeps_the_name_and_signature_of_what_it_wraps(session: requests.Session) -> None:
     """Name, docstring and signature are requests' own."""
     seam = requests.Session.prepare_request
     assert seam.__qualname__ == "Session.prepare_request"
@@ -599,7 +614,7 @@ def test_an_unpickled_adapter_in_a_fresh_process(
     assert paths(server) == ["/v1/users?q=1"]
 
 
-def test_somebody_elses_wrap_around_it_does_no_harm(
+def test_another_wrap_around_it_does_no_harm(
     server: AuthServer, session: requests.Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another library may wrap the method as well, before the next adapter is made."""

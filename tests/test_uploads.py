@@ -21,12 +21,15 @@ from requests import Request
 from requests_jwt_refresh import JSONEndpoint, Token, json_field
 from requests_jwt_refresh.testing import AuthServer
 from tests.support.servers import running
-from tests.support.servers.clients import WAIT, Client, in_threads
+from tests.support.servers.clients import Client, in_threads
+from tests.support.waits import WAIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
+
+    from requests import Response
 
     from tests.support.servers import Server
 
@@ -73,30 +76,30 @@ def digest(data: bytes) -> dict[str, Any]:
     return {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
-def with_expiry(answer: Any) -> dict[str, Any]:
-    """Return what the server says it got."""
-    told = answer.json()
-    return {"size": told["size"], "sha256": told["sha256"]}
+def digest_in(response: Response) -> dict[str, Any]:
+    """Return the digest of what the server says it received."""
+    said = response.json()
+    return {"size": said["size"], "sha256": said["sha256"]}
 
 
-def statuses(answer: Any) -> list[int]:
-    return [each.status_code for each in (*answer.history, answer)]
+def statuses(response: Response) -> list[int]:
+    return [each.status_code for each in (*response.history, response)]
 
 
-def test_a_file_survives_100_times(gunicorn: Server, content: bytes, tmp_path: Path) -> None:
+def test_a_file_survives_25_times(gunicorn: Server, content: bytes, tmp_path: Path) -> None:
     """A file goes out again from the caller's offset, and the next request finds a good session."""
     path = tmp_path / "upload"
     path.write_bytes(content)
     gunicorn.forget()
     with client_of(gunicorn, STALE) as client, path.open("rb") as file:
-        for _ in range(100):
+        for _ in range(25):
             client.adapter.set_token(STALE)
             file.seek(OFFSET)
-            answer = client.put("/upload", data=file, timeout=WAIT)
-            assert statuses(answer) == [401, 200]
-            assert with_expiry(answer) == digest(content[OFFSET:])
+            response = client.put("/upload", data=file, timeout=WAIT)
+            assert statuses(response) == [401, 200]
+            assert digest_in(response) == digest(content[OFFSET:])
             assert statuses(client.get("/next", timeout=WAIT)) == [200]
-    assert gunicorn.count("POST", "/auth/refresh") == 100
+    assert gunicorn.count("POST", "/auth/refresh") == 25
 
 
 def test_a_streamed_answer(gunicorn: Server, content: bytes) -> None:
@@ -104,11 +107,11 @@ def test_a_streamed_answer(gunicorn: Server, content: bytes) -> None:
     with client_of(gunicorn, STALE) as client:
         for _ in range(10):
             client.adapter.set_token(STALE)
-            with client.put("/upload", data=content, stream=True, timeout=WAIT) as answer:
-                assert statuses(answer) == [401, 200]
-                assert with_expiry(answer) == digest(content)
-            with client.get("/next", stream=True, timeout=WAIT) as answer:
-                assert statuses(answer) == [200]
+            with client.put("/upload", data=content, stream=True, timeout=WAIT) as response:
+                assert statuses(response) == [401, 200]
+                assert digest_in(response) == digest(content)
+            with client.get("/next", stream=True, timeout=WAIT) as response:
+                assert statuses(response) == [200]
 
 
 def test_uploads_of_many_threads(gunicorn: Server, content: bytes) -> None:
@@ -118,8 +121,8 @@ def test_uploads_of_many_threads(gunicorn: Server, content: bytes) -> None:
 
         def upload() -> tuple[int, bool]:
             own = threading.get_ident().to_bytes(8, "big") + content
-            answer = client.put("/upload", data=io.BytesIO(own), timeout=WAIT)
-            return answer.status_code, with_expiry(answer) == digest(own)
+            response = client.put("/upload", data=io.BytesIO(own), timeout=WAIT)
+            return response.status_code, digest_in(response) == digest(own)
 
         assert in_threads(upload) == [(200, True)] * 32
     assert gunicorn.count("POST", "/auth/refresh") == 1
@@ -134,9 +137,9 @@ def test_a_generator_is_not_resent_to_gunicorn(
         for _ in range(10):
             client.adapter.set_token(STALE)
             assert statuses(client.put("/upload", data=pieces(content), timeout=WAIT)) == [401]
-            answer = client.put("/upload", data=pieces(content), timeout=WAIT)
-            assert statuses(answer) == [200]
-            assert with_expiry(answer) == digest(content)
+            response = client.put("/upload", data=pieces(content), timeout=WAIT)
+            assert statuses(response) == [200]
+            assert digest_in(response) == digest(content)
     assert gunicorn.count("POST", "/auth/refresh") == 10
     assert gunicorn.count("PUT", "/upload") == 20
     assert len(warnings_in(caplog)) == 10
@@ -179,9 +182,9 @@ def test_every_kind_of_body_is_resent(
     with expired_client(expired) as client:
         prepared = client.prepare_request(Request("POST", "/upload", **body()))
         expected = digest(whole(prepared.body))
-        with client.send(prepared, stream=stream, timeout=WAIT) as answer:
-            assert statuses(answer) == [401, 200]
-            assert with_expiry(answer) == expected
+        with client.send(prepared, stream=stream, timeout=WAIT) as response:
+            assert statuses(response) == [401, 200]
+            assert digest_in(response) == expected
         first, second = (seen for seen in expired.requests if seen.path == "/upload")
         assert first.size in (None, expected["size"])
         assert first.sha256 in (None, expected["sha256"])
@@ -192,7 +195,7 @@ def test_every_kind_of_body_is_resent(
 
 
 def test_the_refused_uploads_connection_is_dropped(expired: AuthServer) -> None:
-    """Whoever got it next would run into the server's hanging up, so nobody does."""
+    """The server hangs up on it, so that the next request there would fail."""
     with expired_client(expired) as client:
         assert statuses(client.post("/upload", data=b"hello", timeout=WAIT)) == [401, 200]
         assert statuses(client.post("/upload", data=b"hello", timeout=WAIT)) == [200]
@@ -243,16 +246,16 @@ def test_a_one_shot_body_is_never_resent(
     """The 401 stands, a warning says why, and with the refreshed token the next call succeeds."""
     with expired_client(expired) as client:
         with body() as data:
-            answer = client.put("/upload", data=data, timeout=WAIT)
-        assert statuses(answer) == [401]
-        assert answer.json() == {"message": "Invalid JWT"}
+            response = client.put("/upload", data=data, timeout=WAIT)
+        assert statuses(response) == [401]
+        assert response.json() == {"message": "Invalid JWT"}
         (warning,) = warnings_in(caplog)
         assert "can be sent only once" in warning
         assert client.store.load() == client.refreshed[0]
         with body() as data:
             again = client.put("/upload", data=data, timeout=WAIT)
         assert statuses(again) == [200]
-        assert with_expiry(again) == digest(CONTENT)
+        assert digest_in(again) == digest(CONTENT)
     first, second = (seen for seen in expired.requests if seen.kind == "api")
     assert first.headers["Transfer-Encoding"] == second.headers["Transfer-Encoding"] == "chunked"
     assert expired.counters.rotated == 1
@@ -263,9 +266,9 @@ def test_a_generator_gets_through_where_the_expiry_is_known(expired: AuthServer)
     token = replace(expired.login(), expires_at=time.time() - 1)
     expired.expire()
     with client_of(expired, token) as client:
-        answer = client.put("/upload", data=pieces(CONTENT), timeout=WAIT)
-        assert statuses(answer) == [200]
-        assert with_expiry(answer) == digest(CONTENT)
+        response = client.put("/upload", data=pieces(CONTENT), timeout=WAIT)
+        assert statuses(response) == [200]
+        assert digest_in(response) == digest(CONTENT)
 
 
 def test_a_file_that_has_been_closed_meanwhile(
@@ -285,7 +288,7 @@ def test_a_file_that_has_been_closed_meanwhile(
         assert [seen.path for seen in expired.requests] == ["/upload", "/auth/refresh"]
         again = client.put("/upload", data=CONTENT, timeout=WAIT)
         assert statuses(again) == [200]
-        assert with_expiry(again) == digest(CONTENT)
+        assert digest_in(again) == digest(CONTENT)
 
 
 def test_one_file_object_is_uploaded_twice(expired: AuthServer, content: bytes) -> None:
@@ -295,19 +298,19 @@ def test_one_file_object_is_uploaded_twice(expired: AuthServer, content: bytes) 
         for _ in range(2):
             expired.expire()
             file.seek(OFFSET)
-            answer = client.put("/upload", data=file, timeout=WAIT)
-            assert statuses(answer) == [401, 200]
-            assert with_expiry(answer) == digest(content[OFFSET:])
+            response = client.put("/upload", data=file, timeout=WAIT)
+            assert statuses(response) == [401, 200]
+            assert digest_in(response) == digest(content[OFFSET:])
             assert statuses(client.get("/next", timeout=WAIT)) == [200]
     assert expired.counters.rotated == 2
 
 
 def test_a_refused_refresh_hands_the_uploads_401_over(expired: AuthServer, content: bytes) -> None:
-    """The caller gets the API's answer to the upload, whole, and nothing is sent again."""
+    """The caller gets the API's response to the upload, whole, and nothing is sent again."""
     with expired_client(expired) as client:
         expired.revoke()
-        answer = client.put("/upload", data=io.BytesIO(content), timeout=WAIT)
-        assert statuses(answer) == [401]
-        assert answer.json() == {"message": "Invalid JWT"}
+        response = client.put("/upload", data=io.BytesIO(content), timeout=WAIT)
+        assert statuses(response) == [401]
+        assert response.json() == {"message": "Invalid JWT"}
         assert client.store.load() is None
     assert [seen.path for seen in expired.requests] == ["/upload", "/auth/refresh"]

@@ -185,7 +185,7 @@ class TestValidate:
         ["127.0.0.1", "127.0.0.1:8000", "127.1.2.3", "localhost", "LocalHost:5000", "[::1]:80"],
     )
     def test_loopback_needs_no_encryption(self, host: str) -> None:
-        """What never leaves the machine may go over http."""
+        """A request that stays on the machine may go over http."""
         assert validate_base(f"http://{host}/v1").endswith("/v1")
 
     @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ class TestValidate:
 
     @pytest.mark.parametrize("url", ["", "/v1", "//h/v1", "api.example.com", "localhost:8000/v1"])
     def test_a_url_without_a_scheme_is_refused_with_advice(self, url: str) -> None:
-        """The commonest slip is told how to mend."""
+        """The commonest mistake: the error says how to correct it."""
         with pytest.raises(
             InvalidURL, match=r"the base URL .* has no scheme\. Write the whole URL, with https://"
         ):
@@ -334,7 +334,7 @@ class TestHasScheme:
         ["https://h/", "http://h", "HTTP://h", "mock://h", "https+jwt://h", "a://", "http:/x"],
     )
     def test_a_scheme_is_what_stands_before_two_slashes(self, url: str) -> None:
-        """And http that lost its slashes, which is a slip and no path."""
+        """And so does http without its slashes, which is a mistake and no path."""
         assert has_scheme(url)
 
     @pytest.mark.parametrize(

@@ -89,11 +89,11 @@ def test_responses_activated_before_mounting(
     mocked: responses.RequestsMock,
     mount_it: Callable[[Session], JWTRefreshAdapter],
 ) -> None:
-    """The mocked API and the mocked refresh endpoint are asked, and nobody else."""
+    """The mocked API and the mocked refresh endpoint are asked, and nothing else."""
     mount_it(session)
-    answer = session.get("/users")
-    assert answer.json() == ["alice"]
-    assert [refused.json() for refused in answer.history] == [INVALID_JWT]
+    response = session.get("/users")
+    assert response.json() == ["alice"]
+    assert [refused.json() for refused in response.history] == [INVALID_JWT]
     assert authorizations(mocked) == ["Bearer first", "Bearer second"]
     assert [call.request.url for call in mocked.calls] == [USERS, REFRESH_URL, USERS]
     assert mocked.calls[1].request.body == b'{"refresh_token": "r1"}'
@@ -119,14 +119,14 @@ def test_responses_whose_refresh_is_refused(session: Session) -> None:
     with responses.RequestsMock() as mocked:
         mocked.get(USERS, json=INVALID_JWT, status=401, headers={"X-Trace": "7"})
         mocked.post(REFRESH_URL, json={"error": "gone"}, status=401)
-        answer = session.get("/users", stream=True)
-    assert (answer.status_code, answer.headers["X-Trace"]) == (401, "7")
-    assert answer.json() == INVALID_JWT
+        response = session.get("/users", stream=True)
+    assert (response.status_code, response.headers["X-Trace"]) == (401, "7")
+    assert response.json() == INVALID_JWT
     assert adapter.token is None
 
 
 def test_responses_whose_401_does_not_match(session: Session) -> None:
-    """It is handed over whole, and the refresh endpoint, which is not mocked, is not asked."""
+    """It reaches the caller whole, and the refresh endpoint, which is not mocked, is not asked."""
     mount_on(session)
     with responses.RequestsMock() as mocked:
         mocked.get(USERS, body=b"x" * 50_000, status=401)
@@ -187,8 +187,8 @@ def test_requests_mock_takes_the_place_of_every_adapter(session: Session) -> Non
     mount_on(session)
     with requests_mock.Mocker() as mocker:
         mocker.get(USERS, json=INVALID_JWT, status_code=401)
-        answer = session.get("/users", params={"page": 2})
-        assert answer.status_code == 401
+        response = session.get("/users", params={"page": 2})
+        assert response.status_code == 401
         assert [seen.url for seen in mocker.request_history] == [f"{USERS}?page=2"]
         assert "Authorization" not in mocker.request_history[0].headers
 
@@ -229,8 +229,8 @@ def test_requests_mocks_adapter_is_kept_as_the_transport(session: Session) -> No
     with requests.Session() as refresh_session:
         refresh_session.mount(API, below)
         assert mount_on(session, refresh_session=refresh_session).transport is below
-        answer = session.get("/users")
-    assert (answer.json(), answer.history[0].json()) == (["alice"], INVALID_JWT)
+        response = session.get("/users")
+    assert (response.json(), response.history[0].json()) == (["alice"], INVALID_JWT)
     assert [seen.headers.get("Authorization") for seen in below.request_history] == [
         "Bearer first",
         None,
@@ -251,7 +251,7 @@ def test_requests_mocks_own_scheme_is_left_alone(session: Session) -> None:
 
 
 class Scripted(BaseAdapter):
-    """A transport as people write it: an answer for each request, made up by `make`."""
+    """A transport as people write it: a response for each request, made up by `make`."""
 
     def __init__(self, make: Callable[[bytes], Any], *answers: tuple[int, bytes]) -> None:
         super().__init__()
@@ -286,8 +286,8 @@ def test_a_hand_written_transport_sends(session: Session, make: Callable[[bytes]
     transport = Scripted(make, REFUSED, (200, b"fine"))
     store = MemoryStore(Token("first", "r1"))
     mount(session, API, lambda *_: FRESH_TOKEN, store, when=EXPIRED, transport=transport)
-    answer = session.post("/users", data=b"body")
-    assert answer.content == b"fine"
+    response = session.post("/users", data=b"body")
+    assert response.content == b"fine"
     assert transport.sent == [("Bearer first", b"body"), ("Bearer second", b"body")]
 
 
@@ -295,14 +295,14 @@ def test_a_hand_written_transport_sends(session: Session, make: Callable[[bytes]
 def test_a_hand_written_transports_401_is_whole(
     session: Session, make: Callable[[bytes], Any]
 ) -> None:
-    """One that does not match is handed over as the transport made it."""
+    """One that does not match reaches the caller as the transport made it."""
     transport = Scripted(make, (401, b"not for you"))
     mount_on(session, transport=transport)
     assert session.get("/users").content == b"not for you"
 
 
 def test_closing_the_session_closes_the_transport(session: Session) -> None:
-    """Whoever closes a session means all of it."""
+    """Closing a session closes all of it."""
     transport = Scripted(io.BytesIO)
     mount_on(session, transport=transport)
     session.close()
@@ -345,11 +345,11 @@ def cached(session: Session, server: AuthServer, request: pytest.FixtureRequest)
 
 
 def test_a_cache_goes_on_caching(server: AuthServer, cached: Session) -> None:
-    """The second answer comes out of the cache and not over the wire."""
+    """The second response comes out of the cache and not over the network."""
     server.fail(Status(200, body=b'"cached"', headers=CACHEABLE), on="api")
     assert cached.get("/api/x").json() == "cached"
-    answer: Any = cached.get("/api/x")
-    assert (answer.json(), answer.from_cache) == ("cached", True)
+    response: Any = cached.get("/api/x")
+    assert (response.json(), response.from_cache) == ("cached", True)
     assert api_requests(server) == [(None, "token")]
 
 
@@ -367,14 +367,14 @@ def test_a_cache_keeps_the_answer_after_the_refresh(server: AuthServer, cached: 
 
 
 def test_a_cache_asks_whether_its_answer_still_holds(server: AuthServer, cached: Session) -> None:
-    """An ETag is sent with the request and with the resend; the 304 gives the cached answer."""
+    """An ETag is sent with the request and with the resend; the 304 gives the cached response."""
     stale = {"ETag": '"v1"', "Cache-Control": "max-age=0"}
     server.fail(Status(200, body=b'"cached"', headers=stale), on="api")
     assert cached.get("/api/x").json() == "cached"
     server.fail(REFUSAL, on="api")
     server.fail(Status(304, headers=stale), on="api")
-    answer: Any = cached.get("/api/x")
-    assert (answer.status_code, answer.json(), answer.from_cache) == (200, "cached", True)
+    response: Any = cached.get("/api/x")
+    assert (response.status_code, response.json(), response.from_cache) == (200, "cached", True)
     assert api_requests(server) == [(None, "token"), ('"v1"', "token"), ('"v1"', "token")]
 
 
@@ -456,8 +456,8 @@ def test_mounting_twice_makes_no_tower(session: Session, server: AuthServer) -> 
     assert not isinstance(second.transport, JWTRefreshAdapter)
     assert session.get_adapter(f"{server.url}/x") is second
     server.expire()
-    answer = session.get("/api/x")
-    assert (answer.status_code, len(answer.history)) == (200, 1)
+    response = session.get("/api/x")
+    assert (response.status_code, len(response.history)) == (200, 1)
     assert server.counters.refreshes == 1
 
 
@@ -469,7 +469,7 @@ def test_no_transport_can_be_asked_for(session: Session, server: AuthServer) -> 
 
 
 def test_a_transport_and_a_pool_are_one_too_many(session: Session) -> None:
-    """Options for a pool that nobody would use are refused, not dropped."""
+    """Options for a pool that would never be used are refused, not dropped."""
     with pytest.raises(TypeError, match="pool_maxsize"):
         mount_on(session, transport=HTTPAdapter(), pool_maxsize=3)
 
@@ -478,21 +478,21 @@ def test_a_transport_and_a_pool_are_one_too_many(session: Session) -> None:
 
 
 def test_a_patched_session_send_gets_the_whole_url(session: Session) -> None:
-    """Who patches Session.send sees the prepared request, its URL absolute, its params kept."""
+    """A patched Session.send sees the prepared request, its URL absolute, its params kept."""
     mount_on(session)
-    with mock.patch.object(requests.Session, "send", return_value=mock.sentinel.answer) as send:
-        assert session.get("/users", params={"page": 2}) is mock.sentinel.answer
+    with mock.patch.object(requests.Session, "send", return_value=mock.sentinel.response) as send:
+        assert session.get("/users", params={"page": 2}) is mock.sentinel.response
     (prepared,), _ = send.call_args
     assert prepared.url == f"{USERS}?page=2"
     assert "Authorization" not in prepared.headers
 
 
 def test_a_patched_adapter_send_gets_the_token(session: Session) -> None:
-    """Who patches HTTPAdapter.send is below our adapter and sees what goes out."""
+    """A patched HTTPAdapter.send is below our adapter and sees what is sent."""
     mount_on(session)
-    answer = requests.Response()
-    answer.status_code, answer.raw = 200, io.BytesIO(b"fine")
-    with mock.patch.object(HTTPAdapter, "send", autospec=True, return_value=answer) as send:
+    response = requests.Response()
+    response.status_code, response.raw = 200, io.BytesIO(b"fine")
+    with mock.patch.object(HTTPAdapter, "send", autospec=True, return_value=response) as send:
         assert session.get("/users").content == b"fine"
     (_adapter, prepared), _ = send.call_args
     assert prepared.headers["Authorization"] == "Bearer first"

@@ -184,10 +184,14 @@ def ask(question: str) -> str:
 
     Raises EOFError if there is no answer.
     """
-    if sys.stdin.isatty():
-        sys.stderr.write(question)
-        sys.stderr.flush()
-    return _read_line(sys.stdin.readline).strip()
+
+    def read_shown() -> str:
+        if sys.stdin.isatty():
+            sys.stderr.write(question)
+            sys.stderr.flush()
+        return sys.stdin.readline()
+
+    return _read_line(read_shown).strip()  # it also minds a Ctrl-C right after the question
 
 
 def ask_secret(question: str) -> str:

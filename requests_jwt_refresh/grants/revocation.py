@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 from requests.cookies import RequestsCookieJar
 
+from requests_jwt_refresh.authorization import AUTHORIZATION
 from requests_jwt_refresh.errors import RefreshUnavailable
 from requests_jwt_refresh.refresh.client import ClientSession, send_request
 
@@ -43,7 +44,7 @@ class Logout:
         in_header = refresh if self.send == "bearer" else token.access
         headers = {"Accept": "application/json"}
         if in_header:
-            headers["Authorization"] = f"Bearer {in_header}"
+            AUTHORIZATION.write(headers, in_header)
         body = dict(self.extra) | ({} if self.send == "bearer" else {self.refresh_field: refresh})
         return requests.Request(self.method, self.url, headers=headers, json=body or None)
 

@@ -1,6 +1,6 @@
 """ASP.NET Core Identity, as ``MapIdentityApi`` maps it, with tokens instead of cookies.
 
-Refresh: ``POST /refresh`` with JSON ``refreshToken``. The answer has ``accessToken``,
+Refresh: ``POST /refresh`` with JSON ``refreshToken``. The response has ``accessToken``,
 ``refreshToken`` and ``expiresIn`` in seconds.
 
 Refused: 401.

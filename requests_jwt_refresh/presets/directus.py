@@ -1,6 +1,6 @@
 """Directus, with the tokens in JSON (mode ``json``).
 
-Refresh: ``POST /auth/refresh`` with JSON ``refresh_token`` and ``"mode": "json"``. The answer has
+Refresh: ``POST /auth/refresh`` with JSON ``refresh_token`` and ``"mode": "json"``. The response has
 the tokens below ``data``; its ``expires`` is in milliseconds and is not read, since the access
 token is a JWT that says the same.
 

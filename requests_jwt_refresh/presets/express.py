@@ -2,7 +2,7 @@
 
 There is no such package and so no documented path: the URL is the author's own.
 
-Refresh: POST with JSON ``refreshToken``. The answer has ``accessToken`` and ``refreshToken``.
+Refresh: POST with JSON ``refreshToken``. The response has ``accessToken`` and ``refreshToken``.
 
 Refused: 400, 401 or 403. Expired: any 401, since there is no common rule.
 

@@ -1,7 +1,7 @@
 """Flask-JWT-Extended, with the tokens in headers.
 
 Refresh: ``POST /refresh`` with the refresh token in the Authorization header and no body; the path
-is that of its "Refreshing Tokens". The answer has ``access_token`` alone.
+is that of its "Refreshing Tokens". The response has ``access_token`` alone.
 
 Refused: 401 for an expired or revoked refresh token, 422 for garbage.
 

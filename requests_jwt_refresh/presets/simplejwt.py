@@ -1,7 +1,7 @@
 """djangorestframework-simplejwt: JSON Web Tokens for the Django REST framework.
 
 Refresh: ``POST /api/token/refresh/`` with JSON ``refresh``; the trailing slash belongs to the path,
-which is that of its "Getting started". The answer has ``access``, and a new ``refresh`` with the
+which is that of its "Getting started". The response has ``access``, and a new ``refresh`` with the
 setting ROTATE_REFRESH_TOKENS.
 
 Refused: 401. A 400 means a request without the field, and is no refusal.

@@ -112,17 +112,14 @@ class SingleFlight(Generic[T]):
         """
         mine = Call(work, self._slot)
         try:
-            try:
-                call = self._slot.setdefault(_SLOT, mine)
-                if call is mine:
-                    mine.start()
-                    mine.lead(seconds)
-                else:
-                    call.follow(seconds)
-            finally:
-                mine.to_thread.put(_LEFT)
+            call = self._slot.setdefault(_SLOT, mine)
+            if call is mine:
+                mine.start()
+                mine.lead(seconds)
+            else:
+                call.follow(seconds)
         finally:
-            mine.to_thread.put(_LEFT)  # once more, should an exception have hit the line above
+            mine.to_thread.put(_LEFT)  # one step of the interpreter, which no signal comes before
         return call
 
     def abandon(self) -> None:

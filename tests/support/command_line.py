@@ -114,9 +114,10 @@ class User:
         self.store.save(token)
         return token
 
-    def run(self, *arguments: str, typed: str = "") -> Said:
+    def run(self, *arguments: str, typed: str | IO[str] = "") -> Said:
         """Run a command in this process, with `typed` on a standard input that is no terminal."""
-        self._monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+        stdin = io.StringIO(typed) if isinstance(typed, str) else typed
+        self._monkeypatch.setattr(sys, "stdin", stdin)
         return self.call(lambda: main(list(arguments)))
 
     def call(self, command: Callable[[], int]) -> Said:

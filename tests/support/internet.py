@@ -148,13 +148,13 @@ class _Proxied(BaseHTTPRequestHandler):
         url = self.origin + self.path
         received = Received(self.command, url, Headers(self.headers.items()), body)
         self.server.received.append(received)
-        answer = self.server.answers.get(url, Answer())
-        self.send_response(answer.status)
-        for name, value in answer.headers.items():
+        response = self.server.answers.get(url, Answer())
+        self.send_response(response.status)
+        for name, value in response.headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(answer.body)))
+        self.send_header("Content-Length", str(len(response.body)))
         self.end_headers()
-        self.wfile.write(answer.body)
+        self.wfile.write(response.body)
 
     do_GET = do_POST = _serve  # noqa: N815 - the names http.server looks for
 

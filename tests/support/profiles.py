@@ -108,7 +108,7 @@ def fault(file: Path, name: str = "prod") -> pytest.ExceptionInfo[ProfileError]:
     return caught
 
 
-def shown_of(caught: pytest.ExceptionInfo[ProfileError]) -> str:
+def show_all(caught: pytest.ExceptionInfo[ProfileError]) -> str:
     """Return all that people may see of an error: its text, its parts, pytest's report."""
     error = caught.value
     assert error.__cause__ is None

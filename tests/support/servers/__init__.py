@@ -25,7 +25,7 @@ _START_SECONDS = 60  # a busy machine imports Django slowly
 
 
 class Seen(NamedTuple):
-    """A request as it reached the app, and what the app said."""
+    """A request as it reached the app, and the status of its response."""
 
     method: str
     path: str
@@ -85,7 +85,7 @@ def running(app: str, *options: str, **environment: str) -> Iterator[Server]:
             pass_fds=[fd],
             start_new_session=True,
         )
-        listening.close()  # the child's alone: if it dies, whoever waits for it is told at once
+        listening.close()  # the child's alone: when it dies, clients are refused
         try:
             server = Server(port)
             server.forget()  # waits in the listening socket's queue until the app is there
@@ -95,5 +95,5 @@ def running(app: str, *options: str, **environment: str) -> Iterator[Server]:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    os.killpg(process.pid, signal.SIGKILL)  # nothing that it has is worth a farewell
+    os.killpg(process.pid, signal.SIGKILL)  # it holds nothing that would be lost
     process.communicate()

@@ -1,4 +1,4 @@
-"""What the tests against real servers share: a client, many threads, and tokens that are over."""
+"""What the tests against real servers share: a client, many threads, and expired tokens."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import requests
 
 from requests_jwt_refresh import MemoryStore, mount
 from requests_jwt_refresh.tokens import jwt_claims
+from tests.support.waits import WAIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,13 +20,12 @@ if TYPE_CHECKING:
 
     from requests_jwt_refresh import Endpoint, RefreshRejected, Token
 
-WAIT = 60.0  # seconds; only ever passed by a failing test
-LOGINS = 30  # so many tokens grow old together
+LOGINS = 30  # so many tokens expire together
 THREADS = 32
 
 
 class Client(requests.Session):
-    """A session with the adapter on it, a store to look into, and what its callbacks were told."""
+    """A session with the adapter on it, its store, and what its callbacks were called with."""
 
     def __init__(self, url: str, endpoint: Endpoint, token: Token, **options: Any) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class Client(requests.Session):
         return self
 
 
-class OldTokens:
+class ExpiredTokens:
     """Tokens that have really expired: many log in, and one wait is for all of them."""
 
     def __init__(self, login: Callable[[], Token], status_of: Callable[[Token], int]) -> None:
@@ -56,26 +56,19 @@ class OldTokens:
         self._tokens: list[Token] = []
 
     def take(self) -> Token:
-        """Return one that nobody else has; the server itself has said 401 to the youngest."""
+        """Return one that no other test has; the server itself has refused the youngest."""
         if not self._tokens:
             self._tokens = [self._login() for _ in range(LOGINS)]
-            until(lambda: self._status_of(self._tokens[-1]) != 200)
+            wait_for_expiry(self._tokens[-1].access)
+            assert self._status_of(self._tokens[-1]) != 200
         return self._tokens.pop()
 
 
-def until(is_so: Callable[[], bool]) -> None:
-    """Return once `is_so`. Raises TimeoutError after WAIT seconds."""
-    deadline = time.monotonic() + WAIT
-    while not is_so():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"it was not so in {WAIT:g} s")
-        time.sleep(0.05)
-
-
-def until_over(jwt: str | None) -> None:
+def wait_for_expiry(jwt: str | None) -> None:
     """Return once a JWT's own ``exp`` has passed, by the clock that the server shares with us."""
-    ends = jwt_claims(jwt or "")["exp"]
-    until(lambda: time.time() >= ends)
+    expires: float = jwt_claims(jwt or "")["exp"]
+    while (left := expires - time.time()) > 0:
+        time.sleep(min(left, WAIT))
 
 
 def in_threads(work: Callable[[], Any]) -> list[Any]:

@@ -38,16 +38,20 @@ def is_revoked(_header: Any, claims: Any) -> bool:
     return claims["jti"] in blocklist
 
 
+def lifetime(name: str) -> timedelta | None:
+    """Return the seconds that the query asks for; None is the server's own setting."""
+    seconds = request.args.get(name, type=float)
+    return None if seconds is None else timedelta(seconds=seconds)
+
+
 @flask_app.post("/login")
 def login() -> Any:
-    """Give fresh tokens; with ?refresh_seconds=1 a refresh token that is over as soon."""
+    """Give fresh tokens; ?access_seconds= and ?refresh_seconds= say when they expire."""
     if request.json != {"username": "alice", "password": "secret"}:
         return jsonify(msg="Bad username or password"), 401
-    seconds = request.args.get("refresh_seconds", type=float)
-    lifetime = None if seconds is None else timedelta(seconds=seconds)
     return jsonify(
-        access_token=create_access_token("alice", fresh=True),
-        refresh_token=create_refresh_token("alice", expires_delta=lifetime),
+        access_token=create_access_token("alice", True, lifetime("access_seconds")),
+        refresh_token=create_refresh_token("alice", expires_delta=lifetime("refresh_seconds")),
     )
 
 
@@ -63,7 +67,7 @@ def rotate() -> Any:
     """Refresh, and replace the refresh token too: the old one is revoked."""
     blocklist.add(get_jwt()["jti"])
     return jsonify(
-        access_token=create_access_token(get_jwt_identity(), fresh=False),
+        access_token=create_access_token(get_jwt_identity(), False, lifetime("access_seconds")),
         refresh_token=create_refresh_token(get_jwt_identity()),
     )
 
@@ -91,7 +95,7 @@ def fresh() -> Any:
 @flask_app.get("/vault")
 @jwt_required()
 def vault() -> Any:
-    """Want a second factor, whoever comes: a 401 that is the application's own."""
+    """Want a second factor, always: a 401 that is the application's own."""
     return jsonify(msg="One-time code needed"), 401
 
 

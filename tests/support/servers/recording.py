@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Recorded:
-    """Passes everything on but /_seen: GET tells the requests so far, DELETE forgets them."""
+    """Passes everything on but /_seen: GET returns the requests so far, DELETE forgets them."""
 
     def __init__(self, app: WSGIApplication) -> None:
         self._app = app
@@ -21,24 +21,24 @@ class Recorded:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if environ["PATH_INFO"] == "/_seen":
-            return self._tell(environ, start_response)
+            return self._report(environ, start_response)
 
-        def noted(status: str, *arguments: Any) -> Any:
+        def note_and_start(status: str, *arguments: Any) -> Any:
             self._note(environ, int(status[:3]))
             return start_response(status, *arguments)
 
-        return self._app(environ, noted)
+        return self._app(environ, note_and_start)
 
     def _note(self, environ: WSGIEnvironment, status: int) -> None:
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
         with self._lock:
             self._seen.append((method, path, status, environ.get("REMOTE_PORT", "")))
 
-    def _tell(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    def _report(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         with self._lock:
-            told = json.dumps(self._seen).encode()
+            body = json.dumps(self._seen).encode()
             if environ["REQUEST_METHOD"] == "DELETE":
                 self._seen.clear()
-        length = ("Content-Length", str(len(told)))
+        length = ("Content-Length", str(len(body)))
         start_response("200 OK", [("Content-Type", "application/json"), length])
-        return [told]
+        return [body]

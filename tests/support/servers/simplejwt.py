@@ -71,8 +71,11 @@ from rest_framework.permissions import AllowAny
 from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework_simplejwt.authentication import JWTAuthentication
-from rest_framework_simplejwt.serializers import TokenObtainPairSerializer
-from rest_framework_simplejwt.tokens import RefreshToken
+from rest_framework_simplejwt.serializers import (
+    TokenObtainPairSerializer,
+    TokenRefreshSerializer,
+)
+from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 from rest_framework_simplejwt.views import (
     TokenBlacklistView,
     TokenObtainPairView,
@@ -82,18 +85,54 @@ from rest_framework_simplejwt.views import (
 from tests.support.servers.recording import Recorded
 
 
-class BriefRefreshToken(RefreshToken):
+class OneSecondRefreshToken(RefreshToken):
     lifetime = timedelta(seconds=1)
 
 
-class BriefSerializer(TokenObtainPairSerializer):
-    token_class = BriefRefreshToken
+class OneSecondRefreshSerializer(TokenObtainPairSerializer):
+    token_class = OneSecondRefreshToken
 
 
-class BriefLogin(TokenObtainPairView):
-    """A login whose refresh token is soon over."""
+class OneSecondRefreshLogin(TokenObtainPairView):
+    """A login whose refresh token expires in a second."""
 
-    serializer_class = BriefSerializer
+    serializer_class = OneSecondRefreshSerializer
+
+
+class OneSecondAccessToken(AccessToken):
+    lifetime = timedelta(seconds=1)
+
+
+class OneSecondAccessPair(RefreshToken):
+    access_token_class = OneSecondAccessToken
+
+
+class OneSecondAccessSerializer(TokenObtainPairSerializer):
+    token_class = OneSecondAccessPair
+
+
+class OneSecondAccessLogin(TokenObtainPairView):
+    """A login whose access token expires in a second."""
+
+    serializer_class = OneSecondAccessSerializer
+
+
+class ThreeSecondsAccessToken(AccessToken):
+    lifetime = timedelta(seconds=3)
+
+
+class ThreeSecondsAccessPair(RefreshToken):
+    access_token_class = ThreeSecondsAccessToken
+
+
+class ThreeSecondsSerializer(TokenRefreshSerializer):
+    token_class = ThreeSecondsAccessPair
+
+
+class ThreeSecondsRefresh(TokenRefreshView):
+    """A refresh whose access token expires in three seconds."""
+
+    serializer_class = ThreeSecondsSerializer
 
 
 class WhoAmI(APIView):
@@ -108,7 +147,7 @@ class WhoAmISessionFirst(WhoAmI):
 
 
 class Vault(APIView):
-    """Wants a second factor, whoever comes: a 401 that is the application's own."""
+    """Wants a second factor, always: a 401 that is the application's own."""
 
     def get(self, _request: Any) -> Response:
         return Response({"detail": "One-time code needed.", "code": "otp_needed"}, status=401)
@@ -133,8 +172,10 @@ class Leave(APIView):
 
 urlpatterns = [
     path("api/token/", TokenObtainPairView.as_view()),
-    path("api/token/brief/", BriefLogin.as_view()),
+    path("api/token/one-second-refresh/", OneSecondRefreshLogin.as_view()),
+    path("api/token/one-second-access/", OneSecondAccessLogin.as_view()),
     path("api/token/refresh/", TokenRefreshView.as_view()),
+    path("api/token/refresh/three-seconds/", ThreeSecondsRefresh.as_view()),
     path("api/token/blacklist/", TokenBlacklistView.as_view()),
     path("api/whoami/", WhoAmI.as_view()),
     path("api/whoami/session-first/", WhoAmISessionFirst.as_view()),
