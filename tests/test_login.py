@@ -738,7 +738,7 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> Patience:
     patience = Patience()
     clock = SimpleNamespace(monotonic=patience.monotonic, sleep=patience.sleep)
     monkeypatch.setattr("requests_jwt_refresh.grants.sign_in.time", clock)
-    monkeypatch.setattr("requests_jwt_refresh.testing.devices.time", clock)
+    monkeypatch.setattr("requests_jwt_refresh.clock.monotonic", patience.monotonic)  # AuthServer's
     return patience
 
 

@@ -1,4 +1,4 @@
-"""What this library's own tests lean on, for yours: a real server, a test class for stores."""
+"""What this library's own tests use, for yours: a real server, a test class for stores."""
 
 from requests_jwt_refresh.testing.contract import StoreContract
 from requests_jwt_refresh.testing.faults import (
@@ -16,9 +16,19 @@ from requests_jwt_refresh.testing.faults import (
     Trickle,
     Truncated,
 )
-from requests_jwt_refresh.testing.seen import Answer, Counters, Headers, Kind, SeenRequest
+from requests_jwt_refresh.testing.gates import Gate
+from requests_jwt_refresh.testing.options import ServerOptions
 from requests_jwt_refresh.testing.server import AuthServer
-from requests_jwt_refresh.testing.traffic import Gate
+from requests_jwt_refresh.testing.values import (
+    Answer,
+    Counters,
+    Headers,
+    Kind,
+    RecordedRequest,
+    SeenRequest,
+    ServerResponse,
+    Target,
+)
 
 __all__ = [
     "HTML",
@@ -36,10 +46,14 @@ __all__ = [
     "Huge",
     "JSONBody",
     "Kind",
+    "RecordedRequest",
     "Redirect",
     "SeenRequest",
+    "ServerOptions",
+    "ServerResponse",
     "Status",
     "StoreContract",
+    "Target",
     "Trickle",
     "Truncated",
 ]

@@ -1,4 +1,4 @@
-"""The connection: reading a request to its end, writing its answer in one go."""
+"""The connection: reading a request to its end, writing its response in one go."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ import socketserver
 import sys
 import threading
 from dataclasses import replace
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 from requests_jwt_refresh.testing.faults import Exchange
 from requests_jwt_refresh.testing.routes import Routes
-from requests_jwt_refresh.testing.seen import Headers, SeenRequest
+from requests_jwt_refresh.testing.values import Headers, RecordedRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from requests_jwt_refresh.testing.fault_plan import FaultPlan
     from requests_jwt_refresh.testing.ledger import Ledger
-    from requests_jwt_refresh.testing.server import AuthServer
-    from requests_jwt_refresh.testing.traffic import Traffic
+    from requests_jwt_refresh.testing.options import ServerOptions
 
 
-_KEPT_BYTES = 65_536  # of each request's body
+_RECORDED_BYTES = 65_536  # of each request's body
 _PIECE_BYTES = 65_536
 _JOIN_SECONDS = 5.0
 
@@ -41,52 +42,54 @@ class Connection(BaseHTTPRequestHandler):
         self.number = self.server.ledger.count("connections")
 
     def log_message(self, *_args: object) -> None:
-        """Say nothing."""
+        """Write no log."""
 
     def _serve(self) -> None:
-        seen = self._head()
-        unread = self._is_refused_unread(seen)
+        request = self._read_head()
+        is_unread = self._is_answered_unread(request)
         try:
-            seen = seen if unread else self._with_body(seen)
+            request = request if is_unread else self._read_body(request)
         except ValueError:
             self.send_error(400)
             return
-        self._answer(seen)
-        if unread:
-            self._hang_up_late(seen)
+        self._respond(request)
+        if is_unread:
+            self._hang_up_late(request)
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve  # noqa: N815 - the names http.server looks for
+    # http.server looks for these names.
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve  # noqa: N815
 
-    def _head(self) -> SeenRequest:
-        kind = self.server.routes.kind(self.path)
+    def _read_head(self) -> RecordedRequest:
+        kind = self.server.routes.kind_of_path(self.path)
         headers = Headers(self.headers.items())
-        return SeenRequest(self.command, self.path, kind, self.number, headers)
+        return RecordedRequest(self.command, self.path, kind, self.number, headers)
 
-    def _is_refused_unread(self, seen: SeenRequest) -> bool:
-        if self.server.rules.read_body_first or seen.kind != "api" or not _has_body(seen):
+    def _is_answered_unread(self, request: RecordedRequest) -> bool:
+        if self.server.options.read_body_first or request.kind != "api" or not _has_body(request):
             return False
-        return self.server.routes.user(seen) is None
+        return self.server.routes.find_user(request) is None
 
-    def _with_body(self, seen: SeenRequest) -> SeenRequest:
+    def _read_body(self, request: RecordedRequest) -> RecordedRequest:
+        """Return the request with its body. Raises ValueError if it is malformed."""
         start, size, digest = bytearray(), 0, hashlib.sha256()
-        for piece in self._pieces(seen):
-            start += piece[: _KEPT_BYTES - len(start)]
+        for piece in self._read_pieces(request):
+            start += piece[: _RECORDED_BYTES - len(start)]
             size += len(piece)
             digest.update(piece)
-        whole = replace(seen, size=size, sha256=digest.hexdigest(), body=bytes(start))
+        whole = replace(request, size=size, sha256=digest.hexdigest(), body=bytes(start))
         return replace(whole, kind=self.server.routes.kind_by_grant(whole))
 
-    def _pieces(self, seen: SeenRequest) -> Iterator[bytes]:
-        if "Transfer-Encoding" not in seen.headers:
-            yield from self._exactly(int(seen.headers.get("Content-Length", "0")))
+    def _read_pieces(self, request: RecordedRequest) -> Iterator[bytes]:
+        if "Transfer-Encoding" not in request.headers:
+            yield from self._read_exactly(int(request.headers.get("Content-Length", "0")))
             return
         while size := int(self.rfile.readline().partition(b";")[0], 16):  # RFC 9112 §7.1
-            yield from self._exactly(size)
+            yield from self._read_exactly(size)
             self.rfile.readline()
         while self.rfile.readline().strip():
-            pass  # trailer fields
+            pass  # trailer fields (RFC 9112 §7.1.2)
 
-    def _exactly(self, size: int) -> Iterator[bytes]:
+    def _read_exactly(self, size: int) -> Iterator[bytes]:
         while size > 0:
             piece = self.rfile.read(min(size, _PIECE_BYTES))
             if not piece:
@@ -94,27 +97,30 @@ class Connection(BaseHTTPRequestHandler):
             size -= len(piece)
             yield piece
 
-    def _answer(self, seen: SeenRequest) -> None:
-        self.server.ledger.note(seen)
-        fault, healed = self.server.traffic.admit(seen)
-        exchange = Exchange(self, seen, healed)
+    def _respond(self, request: RecordedRequest) -> None:
+        plan = self.server.fault_plan
+        self.server.ledger.record(request)
+        fault, cleared = plan.admit(request)
+        exchange = Exchange(self, request, self.server.routes.respond, partial(plan.pause, cleared))
         if fault is None:
             exchange.send(exchange.work())
             return
         self.server.ledger.count("faults")
         fault.play(exchange)
 
-    def _hang_up_late(self, seen: SeenRequest) -> None:
+    def _hang_up_late(self, request: RecordedRequest) -> None:
         """Close at the worst moment: when the next request arrives on this connection."""
         self.close_connection = True
-        with contextlib.suppress(ValueError):  # malformed: it has had its answer all the same
-            for _ in self._pieces(seen):
+        with contextlib.suppress(ValueError):  # malformed: it has had its response all the same
+            for _ in self._read_pieces(request):
                 pass  # or a client that sends it all before it reads would see a reset
             self.rfile.read(1)
 
 
-def _has_body(seen: SeenRequest) -> bool:
-    return "Transfer-Encoding" in seen.headers or seen.headers.get("Content-Length", "0") != "0"
+def _has_body(request: RecordedRequest) -> bool:
+    """Whether the request's header section announces a body (RFC 9112 §6)."""
+    headers = request.headers
+    return "Transfer-Encoding" in headers or headers.get("Content-Length", "0") != "0"
 
 
 class Listener(ThreadingHTTPServer):
@@ -123,16 +129,21 @@ class Listener(ThreadingHTTPServer):
     request_queue_size = 256
 
     def __init__(
-        self, address: tuple[str, int], rules: AuthServer, ledger: Ledger, traffic: Traffic
+        self,
+        address: tuple[str, int],
+        options: ServerOptions,
+        ledger: Ledger,
+        fault_plan: FaultPlan,
     ) -> None:
-        self.rules = rules
+        self.options = options
         self.ledger = ledger
-        self.traffic = traffic
-        self.routes = Routes(rules, ledger)
-        self._lock = threading.Lock()  # guards the two below; nobody closes a socket without it
+        self.fault_plan = fault_plan
+        self._lock = threading.Lock()  # guards the two below; sockets are closed under it alone
         self._open: set[socket.socket] = set()
         self._running: list[threading.Thread] = []
         super().__init__(address, Connection)
+        self.address: tuple[str, int] = (address[0], self.server_address[1])
+        self.routes = Routes(options, ledger, base_url(self.address))
 
     def server_bind(self) -> None:
         socketserver.TCPServer.server_bind(self)  # HTTPServer's would ask the DNS for our name
@@ -142,7 +153,8 @@ class Listener(ThreadingHTTPServer):
         with self._lock:
             self._open.add(request)
             self._running = [thread for thread in self._running if thread.is_alive()]
-            self._running.append(started(self.process_request_thread, request, client_address))
+            thread = start_thread(self.process_request_thread, request, client_address)
+            self._running.append(thread)
 
     def shutdown_request(self, request: Any) -> None:
         with self._lock:
@@ -150,24 +162,31 @@ class Listener(ThreadingHTTPServer):
             super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: object) -> None:
-        """Say nothing of clients that leave, but show what is wrong here or in a predicate."""
+        """Report what is wrong here or in a user's predicate, but no client that has left."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
     def stop(self) -> None:
-        """Close everything and wait for the threads. The traffic has been stopped before."""
+        """Close everything and wait for the threads. The fault plan has been stopped before."""
         self.shutdown()
         self.server_close()
         with self._lock:
             for sock in self._open:
                 with contextlib.suppress(OSError):  # the client was faster
                     sock.shutdown(socket.SHUT_RDWR)  # wakes the thread, which closes it
-            running = list(self._running)
-        for thread in running:
+            threads = list(self._running)
+        for thread in threads:
             thread.join(_JOIN_SECONDS)
 
 
-def started(target: Callable[..., None], *arguments: object) -> threading.Thread:
+def base_url(address: tuple[str, int]) -> str:
+    """Return the URL of a server at `address`, without a slash at the end."""
+    host, port = address
+    return f"http://{host}:{port}"
+
+
+def start_thread(target: Callable[..., None], *arguments: object) -> threading.Thread:
+    """Run `target` in a daemon thread."""
     thread = threading.Thread(target=target, args=arguments, name="AuthServer", daemon=True)
     thread.start()
     return thread

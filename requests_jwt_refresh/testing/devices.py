@@ -1,28 +1,29 @@
-"""Devices that ask to be let in, and the person who says yes or no (RFC 8628)."""
+"""Devices that ask to be let in, and the person who approves or denies (RFC 8628)."""
 
 from __future__ import annotations
 
 import math
 import secrets
 import threading
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from requests_jwt_refresh import clock
+
 if TYPE_CHECKING:
-    from requests_jwt_refresh.testing.server import AuthServer
+    from requests_jwt_refresh.testing.options import ServerOptions
 
 
 _LETTERS = "BCDFGHJKLMNPQRSTVWXZ"  # RFC 8628 §6.1: without vowels, so that no word comes out
-_SLOWER_SECONDS = 5.0  # RFC 8628 §3.5
+_SLOW_DOWN_SECONDS = 5.0  # RFC 8628 §3.5
 _TOLERANCE_SECONDS = 0.1  # for a client that waits exactly the interval, by its own clock
 
 
-class Refused(Exception):
-    """A grant that is told no. The text is the error code (RFC 6749 §5.2, RFC 8628 §3.5)."""
+class GrantRefused(Exception):
+    """A grant that is refused. The text is the error code (RFC 6749 §5.2, RFC 8628 §3.5)."""
 
 
-def _user_code() -> str:
+def _make_user_code() -> str:
     letters = [secrets.choice(_LETTERS) for _ in range(8)]
     return f"{''.join(letters[:4])}-{''.join(letters[4:])}"
 
@@ -32,40 +33,41 @@ class Device:
     """One device authorization, from its start to the tokens."""
 
     seconds: float
-    ends: float  # by the monotonic clock, as all times here
+    expires_at: float  # by clock.monotonic(), as all times here
     interval: float
     code: str = field(default_factory=lambda: secrets.token_urlsafe(32))
-    user_code: str = field(default_factory=_user_code)
-    polled: float = -math.inf  # the last time
-    user: str | None = None  # who said yes
+    user_code: str = field(default_factory=_make_user_code)
+    polled_at: float = -math.inf  # the last time
+    user: str | None = None  # who approved it
     is_denied: bool = False
     is_used: bool = False
 
-    def put_off(self, now: float) -> str:
-        """Return the error code for a device nobody has decided about yet."""
-        is_early = now - self.polled < self.interval - _TOLERANCE_SECONDS
-        self.polled = now
+    def defer(self, now: float) -> str:
+        """Return the error code for a device not decided about yet (RFC 8628 §3.5)."""
+        is_early = now - self.polled_at < self.interval - _TOLERANCE_SECONDS
+        self.polled_at = now
         if not is_early:
             return "authorization_pending"
-        self.interval += _SLOWER_SECONDS
+        self.interval += _SLOW_DOWN_SECONDS
         return "slow_down"
 
 
 class Devices:
     """Which device codes were given, and what became of them."""
 
-    def __init__(self, rules: AuthServer) -> None:
-        self._rules = rules
+    def __init__(self, options: ServerOptions) -> None:
+        self._options = options
         self._lock = threading.Lock()  # guards all below, and what is in the devices
         self._by_code: dict[str, Device] = {}
         self._by_letters: dict[str, Device] = {}
 
     def start(self) -> Device:
-        seconds = self._rules.device_lifetime
-        device = Device(seconds, time.monotonic() + seconds, self._rules.device_interval)
+        """Return a new device, not decided about yet (RFC 8628 §3.2)."""
+        seconds = self._options.device_lifetime
+        device = Device(seconds, clock.monotonic() + seconds, self._options.device_interval)
         with self._lock:
             self._by_code[device.code] = device
-            self._by_letters[_letters(device.user_code)] = device
+            self._by_letters[_letters_of(device.user_code)] = device
         return device
 
     def approve(self, user_code: str, user: str) -> None:
@@ -78,28 +80,31 @@ class Devices:
             self._find(user_code).is_denied = True
 
     def _find(self, user_code: str) -> Device:
-        device = self._by_letters.get(_letters(user_code))
+        device = self._by_letters.get(_letters_of(user_code))
         if device is None:
             raise ValueError("this server never gave that user code")
         return device
 
     def poll(self, code: str) -> str:
-        """Return who said yes, which uses the code up. Raises Refused for every other outcome."""
-        now = time.monotonic()
+        """Return the user who approved, which uses the code up (RFC 8628 §3.4).
+
+        Raises GrantRefused for every other outcome.
+        """
+        now = clock.monotonic()
         with self._lock:
             device = self._by_code.get(code)
             if device is None or device.is_used:
-                raise Refused("invalid_grant")
-            if now >= device.ends:
-                raise Refused("expired_token")
+                raise GrantRefused("invalid_grant")
+            if now >= device.expires_at:
+                raise GrantRefused("expired_token")
             if device.is_denied:
-                raise Refused("access_denied")
+                raise GrantRefused("access_denied")
             if device.user is None:
-                raise Refused(device.put_off(now))
+                raise GrantRefused(device.defer(now))
             device.is_used = True
             return device.user
 
 
-def _letters(user_code: str) -> str:
+def _letters_of(user_code: str) -> str:
     """Return what counts of a user code as a person types it (RFC 8628 §6.1)."""
     return "".join(letter for letter in user_code.upper() if letter.isalnum())

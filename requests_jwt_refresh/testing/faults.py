@@ -1,4 +1,4 @@
-"""Faults on demand: what a request may meet instead of its answer."""
+"""Faults on demand: what a request may meet instead of its response."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ import socket
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from requests_jwt_refresh.testing.seen import Answer, SeenRequest, json_answer
+from requests_jwt_refresh import clock
+from requests_jwt_refresh.testing.values import RecordedRequest, ServerResponse, json_response
 
 if TYPE_CHECKING:
-    import threading
-    from collections.abc import Mapping
-
-    from requests_jwt_refresh.testing.connection import Connection
+    from collections.abc import Callable, Mapping
+    from http.server import BaseHTTPRequestHandler
 
 
 class Fault(Protocol):
@@ -26,53 +25,64 @@ class Fault(Protocol):
 class Exchange:
     """One request, and the means to answer it."""
 
-    def __init__(self, connection: Connection, seen: SeenRequest, healed: threading.Event) -> None:
-        self.seen = seen
-        self._connection = connection
-        self._healed = healed
+    def __init__(
+        self,
+        handler: BaseHTTPRequestHandler,
+        request: RecordedRequest,
+        respond: Callable[[RecordedRequest], ServerResponse],
+        pause: Callable[[float | None], None],
+    ) -> None:
+        self.request = request
+        self._handler = handler
+        self._respond = respond
+        self._pause = pause
 
-    def work(self) -> Answer:
-        """Do what the request asks for (rotate, say) and return the answer, unsent."""
-        return self._connection.server.routes.answer(self.seen)
+    @property
+    def seen(self) -> RecordedRequest:
+        """The same as `request`: the name of 0.1."""
+        return self.request
 
-    def send(self, answer: Answer) -> None:
-        """Send an answer in one write."""
-        head, body = self.encode(answer)
+    def work(self) -> ServerResponse:
+        """Do what the request asks for (rotate, say) and return the response, unsent."""
+        return self._respond(self.request)
+
+    def send(self, response: ServerResponse) -> None:
+        """Send a response in one write."""
+        head, body = self.encode(response)
         self.send_bytes(head + body)
 
-    def encode(self, answer: Answer) -> tuple[bytes, bytes]:
-        """Return the answer's header section and its body as they go over the wire."""
-        fields = {"Date": self._connection.date_time_string(), **answer.headers}
-        is_bodyless = answer.status in (204, 304)  # RFC 9110 §6.4.1, §8.6
+    def encode(self, response: ServerResponse) -> tuple[bytes, bytes]:
+        """Return the response's header section and its body as they go over the wire."""
+        fields = {"Date": self._handler.date_time_string(clock.time()), **response.headers}
+        is_bodyless = response.status in (204, 304)  # RFC 9110 §6.4.1, §8.6
         if not is_bodyless:
-            fields.setdefault("Content-Length", str(len(answer.body)))
-        if self._connection.close_connection:
+            fields.setdefault("Content-Length", str(len(response.body)))
+        if self._handler.close_connection:
             fields.setdefault("Connection", "close")
-        reason = http.client.responses.get(answer.status, "")
-        lines = [f"HTTP/1.1 {answer.status} {reason}"]
+        reason = http.client.responses.get(response.status, "")
+        lines = [f"HTTP/1.1 {response.status} {reason}"]
         lines += [f"{name}: {value}" for name, value in fields.items()]
         head = "\r\n".join([*lines, "", ""]).encode("latin-1")
-        return head, b"" if is_bodyless or self.seen.method == "HEAD" else answer.body
+        return head, b"" if is_bodyless or self.request.method == "HEAD" else response.body
 
     def send_bytes(self, data: bytes) -> None:
         """Send bytes as they are."""
-        self._connection.connection.sendall(data)
+        self._handler.connection.sendall(data)
 
     def pause(self, seconds: float | None) -> None:
-        """Wait `seconds`, None for ever; heal() ends the wait.
+        """Wait `seconds` of the machine's own time, None without end; clear_faults() ends the wait.
 
         Raises ConnectionAbortedError if it was the server's stop that ended it.
         """
-        self._healed.wait(seconds)
-        self._connection.server.traffic.check_open()
+        self._pause(seconds)
 
     def drop(self) -> None:
         """Close the connection once the fault has been played."""
-        self._connection.close_connection = True
+        self._handler.close_connection = True
 
     def client_has_gone(self) -> bool:
         """Whether the client has closed its side."""
-        sock = self._connection.connection
+        sock = self._handler.connection
         sock.setblocking(False)
         try:
             return not sock.recv(1, socket.MSG_PEEK)
@@ -82,18 +92,21 @@ class Exchange:
             sock.setblocking(True)
 
 
-class _Reply:
-    """A fault that is an answer. What the request asked for is not done."""
+class _FixedResponse:
+    """A fault that is a response. What the request asked for is not done."""
 
-    def answer(self) -> Answer:
+    def to_response(self) -> ServerResponse:
         raise NotImplementedError
 
+    def answer(self) -> ServerResponse:
+        return self.to_response()  # the name of 0.1
+
     def play(self, exchange: Exchange) -> None:
-        exchange.send(self.answer())
+        exchange.send(self.to_response())
 
 
 @dataclass(frozen=True)
-class Status(_Reply):
+class Status(_FixedResponse):
     """Any status, with any body. `retry_after` is seconds, or a date as a string."""
 
     status: int
@@ -101,71 +114,77 @@ class Status(_Reply):
     body: bytes = field(default=b"", repr=False)
     headers: Mapping[str, str] = field(default_factory=dict)
 
-    def answer(self) -> Answer:
-        """Return the answer; a body is called JSON unless `headers` says otherwise."""
+    def to_response(self) -> ServerResponse:
+        """Return the response; a body is called JSON unless `headers` says otherwise."""
         fields = {"Content-Type": "application/json"} if self.body else {}
         if self.retry_after is not None:
-            fields["Retry-After"] = str(self.retry_after)
-        return Answer(self.status, self.body, {**fields, **self.headers})
+            fields["Retry-After"] = str(self.retry_after)  # RFC 9110 §10.2.3
+        return ServerResponse(self.status, self.body, {**fields, **self.headers})
 
 
 @dataclass(frozen=True)
-class JSONBody(_Reply):
+class JSONBody(_FixedResponse):
     """Any JSON: a list, a number, the wrong fields."""
 
     content: Any = field(repr=False)
     status: int = 200
 
-    def answer(self) -> Answer:
-        return json_answer(self.status, self.content)
+    def to_response(self) -> ServerResponse:
+        """Return the response."""
+        return json_response(self.status, self.content)
 
 
 @dataclass(frozen=True)
-class HTML(_Reply):
+class HTML(_FixedResponse):
     """A web page, as a captive portal or a proxy sends it."""
 
     status: int = 200
 
-    def answer(self) -> Answer:
+    def to_response(self) -> ServerResponse:
+        """Return the response."""
         page = b"<!doctype html><title>Sign in to the network</title><p>Welcome.\n"
-        return Answer(self.status, page, {"Content-Type": "text/html; charset=utf-8"})
+        return ServerResponse(self.status, page, {"Content-Type": "text/html; charset=utf-8"})
 
 
 @dataclass(frozen=True)
-class Redirect(_Reply):
-    """A redirect to `url`."""
+class Redirect(_FixedResponse):
+    """A redirect to `url` (RFC 9110 §15.4)."""
 
     url: str
     status: int = 307
 
-    def answer(self) -> Answer:
-        return Answer(self.status, headers={"Location": self.url})
+    def to_response(self) -> ServerResponse:
+        """Return the response."""
+        return ServerResponse(self.status, headers={"Location": self.url})
 
 
 @dataclass(frozen=True)
-class Huge(_Reply):
+class Huge(_FixedResponse):
     """Well-formed JSON of `bytes` bytes."""
 
     bytes: int = 10_000_000
 
-    def answer(self) -> Answer:
+    def to_response(self) -> ServerResponse:
+        """Return the response."""
         start, end = '{"access_token": "', '"}'
         filling = "a" * (self.bytes - len(start) - len(end))
-        return Answer(200, f"{start}{filling}{end}".encode(), {"Content-Type": "application/json"})
+        body = f"{start}{filling}{end}".encode()
+        return ServerResponse(200, body, {"Content-Type": "application/json"})
 
 
 @dataclass(frozen=True)
-class Truncated(_Reply):
+class Truncated(_FixedResponse):
     """JSON cut short. `short`: Content-Length promises more, and the connection closes."""
 
     short: bool = False
 
-    def answer(self) -> Answer:
+    def to_response(self) -> ServerResponse:
+        """Return the response."""
         body = b'{"access_token": "eyJhbGciOi'
         fields = {"Content-Type": "application/json"}
         if self.short:
             fields["Content-Length"] = str(2 * len(body))
-        return Answer(200, body, fields)
+        return ServerResponse(200, body, fields)
 
     def play(self, exchange: Exchange) -> None:
         super().play(exchange)
@@ -175,7 +194,7 @@ class Truncated(_Reply):
 
 @dataclass(frozen=True)
 class Delay:
-    """The right answer, `seconds` late. Nothing is done for a client that has left by then."""
+    """The right response, `seconds` late. Nothing is done for a client that has left by then."""
 
     seconds: float
 
@@ -189,7 +208,7 @@ class Delay:
 
 @dataclass(frozen=True)
 class Hang:
-    """No answer at all. The connection is dropped when the server heals or stops."""
+    """No response at all. The connection is dropped at clear_faults() or stop()."""
 
     def play(self, exchange: Exchange) -> None:
         exchange.pause(None)
@@ -198,7 +217,7 @@ class Hang:
 
 @dataclass(frozen=True)
 class Drop:
-    """The connection is closed without an answer, and nothing is done."""
+    """The connection is closed without a response, and nothing is done."""
 
     def play(self, exchange: Exchange) -> None:
         exchange.drop()
@@ -206,7 +225,7 @@ class Drop:
 
 @dataclass(frozen=True)
 class DropAfter:
-    """A lost answer: the work is done (the tokens are rotated), but the answer never arrives."""
+    """A lost response: the work is done (the tokens are rotated), but it never arrives."""
 
     def play(self, exchange: Exchange) -> None:
         exchange.work()
@@ -215,9 +234,9 @@ class DropAfter:
 
 @dataclass(frozen=True)
 class Trickle:
-    """The right answer, byte by byte, from its first byte or from that of its body.
+    """The right response, byte by byte, from its first byte or from that of its body.
 
-    The work is done before the first byte goes out. After heal() the rest comes at once.
+    The work is done before the first byte is sent. After clear_faults() the rest comes at once.
     """
 
     seconds_per_byte: float = 0.05

@@ -1,4 +1,4 @@
-"""Who holds which token: families, rotation, reuse detection (RFC 6749 §10.4)."""
+"""The tokens: families, rotation, reuse detection (RFC 6749 §10.4); and what was counted."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import json
 import math
 import secrets
 import threading
-import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from requests_jwt_refresh import clock
 from requests_jwt_refresh.testing.devices import Devices
-from requests_jwt_refresh.testing.seen import Counters, SeenRequest
+from requests_jwt_refresh.testing.values import Counters, RecordedRequest, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from requests_jwt_refresh.testing.server import AuthServer
+    from requests_jwt_refresh.testing.options import ServerOptions
 
 
 @dataclass(eq=False)
@@ -37,25 +37,27 @@ class _Family:
 @dataclass(eq=False)
 class _Access:
     family: _Family
-    ends: float  # by the monotonic clock
+    expires_at: float  # by clock.monotonic()
 
 
 @dataclass(frozen=True, repr=False)
 class Grant:
+    """The tokens of one response."""
+
     access: str
-    refresh: str | None  # None: the one already known stays good
+    refresh: str | None  # None: the one that was sent stays good
     seconds: float
 
 
 class Ledger:
     """Which tokens were given, which are good, and what was counted."""
 
-    def __init__(self, rules: AuthServer) -> None:
-        self.devices = Devices(rules)
-        self._rules = rules
+    def __init__(self, options: ServerOptions) -> None:
+        self.devices = Devices(options)
+        self._options = options
         self._lock = threading.Lock()  # guards all below; held for look-ups, never for I/O
         self._counts: Counter[str] = Counter()
-        self._seen: list[SeenRequest] = []
+        self._requests: list[RecordedRequest] = []
         self._families: list[_Family] = []
         self._accesses: dict[str, _Access] = {}
         self._refreshes: dict[str, _Family] = {}
@@ -66,43 +68,44 @@ class Ledger:
             self._counts[name] += 1
             return self._counts[name]
 
-    def note(self, seen: SeenRequest) -> None:
+    def record(self, request: RecordedRequest) -> None:
         with self._lock:
-            self._seen.append(seen)
+            self._requests.append(request)
             self._counts["requests"] += 1
-            if seen.kind == "refresh" and seen.method == "POST":
+            if request.kind == "refresh" and request.method == "POST":
                 self._counts["refreshes"] += 1
 
     def counters(self) -> Counters:
         with self._lock:
             return Counters(**self._counts)
 
-    def seen(self) -> list[SeenRequest]:
+    def requests(self) -> list[RecordedRequest]:
         with self._lock:
-            return list(self._seen)
+            return list(self._requests)
 
     def login(self, user: str) -> Grant:
+        """Return the tokens of a new family."""
         family = _Family(user)
         with self._lock:
             self._families.append(family)
-            self._give_refresh(family)
-            return self._grant(family, with_refresh=True)
+            self._replace_refresh(family)
+            return self._issue(family, with_refresh=True)
 
-    def exchange(self, refresh: str | None) -> Grant | None:
-        """Return tokens for a refresh token, or None for a no."""
+    def refresh(self, refresh: str | None) -> Grant | None:
+        """Return new tokens for a refresh token (RFC 6749 §6), or None if it is refused."""
         with self._lock:
-            grant = self._exchange(refresh)
+            grant = self._refresh(refresh)
             if grant is None:
                 self._counts["refused"] += 1
             return grant
 
-    def _exchange(self, refresh: str | None) -> Grant | None:
+    def _refresh(self, refresh: str | None) -> Grant | None:
         family = self._refreshes.get(refresh or "")
         if refresh is None or family is None:
             return None
         if self._is_reuse(refresh):
             self._counts["reuse"] += 1
-            if self._rules.detect_reuse:
+            if self._options.detect_reuse:
                 self._revoke(family)
             return None
         if not family.is_refreshable:
@@ -111,55 +114,61 @@ class Ledger:
 
     def _is_reuse(self, refresh: str) -> bool:
         rotated = self._rotated.get(refresh)
-        return rotated is not None and time.monotonic() - rotated >= self._rules.grace
+        return rotated is not None and clock.monotonic() - rotated >= self._options.grace
 
     def _rotate(self, family: _Family) -> Grant:
         self._counts["rotated"] += 1
-        if self._rules.rotate:
-            self._rotated[family.refresh] = time.monotonic()
-            self._give_refresh(family)
-        return self._grant(family, with_refresh=self._rules.rotate)
+        if self._options.rotate:
+            self._rotated[family.refresh] = clock.monotonic()
+            self._replace_refresh(family)
+        return self._issue(family, with_refresh=self._options.rotate)
 
     def _repeat(self, family: _Family) -> Grant:
         self._counts["repeated"] += 1
-        left = self._accesses[family.access].ends - time.monotonic()
+        left = self._accesses[family.access].expires_at - clock.monotonic()
         if left <= 0:
-            return self._grant(family, with_refresh=True)
+            return self._issue(family, with_refresh=True)
         return Grant(family.access, family.refresh, round(left, 3))
 
-    def _give_refresh(self, family: _Family) -> None:
+    def _replace_refresh(self, family: _Family) -> None:
         family.refresh = secrets.token_urlsafe(32)
         self._refreshes[family.refresh] = family
 
-    def _grant(self, family: _Family, *, with_refresh: bool) -> Grant:
-        seconds = self._rules.lifetime
-        family.access = secrets.token_urlsafe(32) if self._rules.opaque else self._jwt(family)
-        self._accesses[family.access] = _Access(family, time.monotonic() + seconds)
+    def _issue(self, family: _Family, *, with_refresh: bool) -> Grant:
+        seconds = self._options.lifetime
+        family.access = (
+            secrets.token_urlsafe(32) if self._options.opaque else self._make_jwt(family)
+        )
+        self._accesses[family.access] = _Access(family, clock.monotonic() + seconds)
         return Grant(family.access, family.refresh if with_refresh else None, seconds)
 
-    def _jwt(self, family: _Family) -> str:
-        now = time.time() + self._rules.clock_skew
-        issued = round(now, 3) if self._rules.lifetime % 1 else math.floor(now)
+    def _make_jwt(self, family: _Family) -> str:
+        """Return an access token with iat and exp (RFC 7519 §4.1)."""
+        now = clock.time() + self._options.clock_skew
+        issued = round(now, 3) if self._options.lifetime % 1 else math.floor(now)
         claims = {
             "iat": issued,
-            "exp": short(round(issued + self._rules.lifetime, 3)),
+            "exp": shorten(round(issued + self._options.lifetime, 3)),
             "sub": family.user,
             "jti": secrets.token_hex(8),
             "family": family.name,
         }
-        return _sign(claims, self._rules.signing_key)
+        return _sign(claims, self._options.signing_key)
 
     def user_of(self, access: str) -> str | None:
-        """Return whose good access token it is, or None."""
+        """Return the user of a good access token, or None if it is not good."""
         with self._lock:
             known = self._accesses.get(access)
-            if known is None or not known.family.is_usable or known.ends <= time.monotonic():
+            if known is None or not known.family.is_usable:
                 return None
-            if self._rules.revoke_old_access and known.family.access != access:
+            if known.expires_at <= clock.monotonic():
+                return None
+            if self._options.revoke_old_access and known.family.access != access:
                 return None
             return known.family.user
 
     def is_family_alive(self, refresh: str | None) -> bool:
+        """Whether the family may still refresh. Raises ValueError for a token never given."""
         with self._lock:
             family = self._refreshes.get(refresh or "")
         if family is None:
@@ -167,6 +176,7 @@ class Ledger:
         return family.is_refreshable
 
     def logout(self, refresh: str | None) -> None:
+        """Revoke the family of a refresh token, if it has one (RFC 7009 §2.2)."""
         with self._lock:
             self._counts["logouts"] += 1
             family = self._refreshes.get(refresh or "")
@@ -176,7 +186,7 @@ class Ledger:
     def expire(self) -> None:
         with self._lock:
             for access in self._accesses.values():
-                access.ends = -math.inf
+                access.expires_at = -math.inf
 
     def revoke_refresh_tokens(self) -> None:
         with self._lock:
@@ -205,8 +215,3 @@ def _base64url_json(content: Mapping[str, object]) -> str:
 
 def _base64url(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def short(number: float) -> float:
-    """Return a whole number as an int, as most servers write it."""
-    return int(number) if number % 1 == 0 else number

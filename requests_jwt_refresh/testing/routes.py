@@ -1,263 +1,294 @@
-"""What each path answers."""
+"""What each path answers, and what it asks of the ledger for that."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import contextlib
-import http.client
 import json
+import re
+from http import HTTPStatus
+from http.client import responses as reasons
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
-from requests_jwt_refresh.testing.devices import Refused
+from requests_jwt_refresh.testing.devices import GrantRefused
 from requests_jwt_refresh.testing.faults import Redirect
-from requests_jwt_refresh.testing.ledger import Grant, Ledger, short
-from requests_jwt_refresh.testing.seen import Answer, Kind, SeenRequest, json_answer
+from requests_jwt_refresh.testing.values import Kind, ServerResponse, json_response, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from requests_jwt_refresh.testing.server import AuthServer
+    from requests_jwt_refresh.testing.ledger import Grant, Ledger
+    from requests_jwt_refresh.testing.options import ServerOptions
+    from requests_jwt_refresh.testing.values import RecordedRequest
 
 
-_TOKEN = "/auth/token"  # noqa: S105 - a path
+_TOKEN_PATH = "/auth/token"  # noqa: S105 - a path
+_REVOKE_PATH = "/auth/revoke"
 _KINDS: dict[str, Kind] = {
     "/auth/login": "login",
-    _TOKEN: "login",
+    _TOKEN_PATH: "login",
     "/auth/logout": "logout",
-    "/auth/revoke": "logout",
+    _REVOKE_PATH: "logout",
     "/auth/device": "device",
 }
-_DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
+_POST_ONLY = ("refresh", "login", "logout", "device")
+_BAD_PASSWORDS = ("", "wrong")
+_DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"  # RFC 8628 §3.4
 _NO_STORE = {"Cache-Control": "no-store"}  # RFC 6749 §5.1, RFC 8628 §3.2
 
 
 class Routes:
     """What each kind of request gets."""
 
-    def __init__(self, rules: AuthServer, ledger: Ledger) -> None:
-        self._rules = rules
+    def __init__(self, options: ServerOptions, ledger: Ledger, base_url: str) -> None:
+        self._options = options
         self._ledger = ledger
+        self._base_url = base_url
 
-    def kind(self, target: str) -> Kind:
-        path = urlsplit(target).path
-        if path == self._rules.refresh_path:
+    def kind_of_path(self, path_and_query: str) -> Kind:
+        path = urlsplit(path_and_query).path
+        if path == self._options.refresh_path:
             return "refresh"
         if path.startswith("/public/"):
             return "public"
         return _KINDS.get(path, "api")
 
-    def kind_by_grant(self, seen: SeenRequest) -> Kind:
+    def kind_by_grant(self, request: RecordedRequest) -> Kind:
         """Return the kind of a request whose body is known: one path may serve all grants."""
-        is_other = _path(seen) == _TOKEN and _form(seen).get("grant_type") in self._grants()
-        return "login" if is_other else seen.kind
+        is_at_token_path = _path_of(request) == _TOKEN_PATH
+        is_other = is_at_token_path and _read_form(request).get("grant_type") in self._grants()
+        return "login" if is_other else request.kind
 
-    def answer(self, seen: SeenRequest) -> Answer:
-        if seen.kind in ("refresh", "login", "logout", "device") and seen.method != "POST":
-            return json_answer(405, {"message": "Use POST"}, {"Allow": "POST"})
-        by_kind: dict[Kind, Callable[[SeenRequest], Answer]] = {
+    def respond(self, request: RecordedRequest) -> ServerResponse:
+        """Do what the request asks for, and return the response to it."""
+        if request.kind in _POST_ONLY and request.method != "POST":
+            return json_response(405, {"message": "Use POST"}, {"Allow": "POST"})
+        path = _path_of(request)
+        by_kind: dict[Kind, Callable[[RecordedRequest], ServerResponse]] = {
             "refresh": self._refresh,
-            "login": self._token if _path(seen) == _TOKEN else self._login,
-            "logout": self._revoke if _path(seen) == "/auth/revoke" else self._logout,
-            "device": self._device,
+            "login": self._grant if path == _TOKEN_PATH else self._log_in,
+            "logout": self._revoke if path == _REVOKE_PATH else self._log_out,
+            "device": self._start_device,
             "public": _echo,
-            "api": self._api,
+            "api": self._respond_as_api,
         }
-        return by_kind[seen.kind](seen)
+        return by_kind[request.kind](request)
 
-    def _refresh(self, seen: SeenRequest) -> Answer:
-        grant = self._ledger.exchange(self._refresh_token(seen))
+    def find_user(self, request: RecordedRequest) -> str | None:
+        """Return the user of the request's access token, or None if it has no good one."""
+        return None if request.bearer is None else self._ledger.user_of(request.bearer)
+
+    # --- Tokens ---------------------------------------------------------------------------------
+
+    def _refresh(self, request: RecordedRequest) -> ServerResponse:
+        grant = self._ledger.refresh(self._read_refresh_token(request))
         if grant is None:
-            return json_answer(400, {"error": self._error(seen)})
-        if self._rules.bare:
-            return json_answer(self._rules.status, grant.access)
-        return self._tokens(grant)
+            return _error(self._refusal_code(request))
+        if self._options.bare:
+            return json_response(self._options.status, grant.access)
+        return self._token_response(grant)
 
-    def _refresh_token(self, seen: SeenRequest) -> str | None:
-        token = _fields(seen).get(self._rules.request_field, seen.bearer)
-        return token if isinstance(token, str) and _is_refresh_grant(seen) else None
+    def _read_refresh_token(self, request: RecordedRequest) -> str | None:
+        token = _read_fields(request).get(self._options.request_field, request.bearer)
+        return token if isinstance(token, str) and _is_refresh_grant(request) else None
 
-    def _error(self, seen: SeenRequest) -> str:
-        """Return the code of a refusal (RFC 6749 §5.2)."""
-        if not _is_refresh_grant(seen):
+    def _refusal_code(self, request: RecordedRequest) -> str:
+        """Return the error code of a refresh that was refused (RFC 6749 §5.2)."""
+        if not _is_refresh_grant(request):
             return "unsupported_grant_type"
-        return "invalid_request" if self._refresh_token(seen) is None else "invalid_grant"
+        has_token = self._read_refresh_token(request) is not None
+        return "invalid_grant" if has_token else "invalid_request"
 
-    def _tokens(self, grant: Grant) -> Answer:
-        rules = self._rules
-        content: dict[str, object] = {rules.access_field: grant.access, "token_type": "Bearer"}
-        if rules.expires_field is not None:
-            content[rules.expires_field] = short(grant.seconds)
+    def _token_response(self, grant: Grant) -> ServerResponse:
+        """Return a response that gives tokens, in the server's dialect (RFC 6749 §5.1)."""
+        options = self._options
+        content: dict[str, object] = {options.access_field: grant.access, "token_type": "Bearer"}
+        if options.expires_field is not None:
+            content[options.expires_field] = shorten(grant.seconds)
         if grant.refresh is not None:
-            content[rules.refresh_field] = grant.refresh
-        return json_answer(rules.status, content, _NO_STORE)
+            content[options.refresh_field] = grant.refresh
+        return json_response(options.status, content, _NO_STORE)
 
-    def _login(self, seen: SeenRequest) -> Answer:
-        user, password = _credentials(seen)
-        if not user or not password or password == "wrong":  # noqa: S105 - the one that is
-            challenge = {"WWW-Authenticate": 'Basic realm="login"'}
-            return json_answer(401, {"message": "Bad credentials"}, challenge)
+    def _log_in(self, request: RecordedRequest) -> ServerResponse:
+        user, password = _read_credentials(request)
+        if not user or password in _BAD_PASSWORDS:
+            challenge = {"WWW-Authenticate": 'Basic realm="login"'}  # RFC 7617 §2
+            return json_response(401, {"message": "Bad credentials"}, challenge)
+        return self._give_first_tokens(user)
+
+    def _give_first_tokens(self, user: str) -> ServerResponse:
         self._ledger.count("logins")
-        return self._tokens(self._ledger.login(user))
+        return self._token_response(self._ledger.login(user))
 
-    def _token(self, seen: SeenRequest) -> Answer:
-        form = _form(seen)
+    def _grant(self, request: RecordedRequest) -> ServerResponse:
+        """Answer at the token endpoint (RFC 6749 §3.2)."""
+        form = _read_form(request)
         try:
-            grant = self._grants().get(_required(form, "grant_type"), _unsupported)
-            user = grant(form)
-        except Refused as refused:
-            return json_answer(400, {"error": str(refused)}, _NO_STORE)
-        self._ledger.count("logins")
-        return self._tokens(self._ledger.login(user))
+            authorize = self._grants().get(_read_required(form, "grant_type"), _refuse_grant_type)
+            user = authorize(form)
+        except GrantRefused as refused:
+            return _error(str(refused), _NO_STORE)
+        return self._give_first_tokens(user)
 
     def _grants(self) -> dict[str, Callable[[dict[str, str]], str]]:
-        """Return what says whose tokens a form gets, by its grant type."""
-        return {"password": _by_password, _DEVICE_CODE: self._by_device_code}
+        """Return the functions that find the user of a form, by grant type."""
+        return {"password": _authorize_by_password, _DEVICE_CODE: self._authorize_by_device_code}
 
-    def _by_device_code(self, form: dict[str, str]) -> str:
-        return self._ledger.devices.poll(_required(form, "device_code"))
+    def _authorize_by_device_code(self, form: dict[str, str]) -> str:
+        """Return the user who approved the device (RFC 8628 §3.4)."""
+        return self._ledger.devices.poll(_read_required(form, "device_code"))
 
-    def _device(self, seen: SeenRequest) -> Answer:
-        if not _form(seen).get("client_id"):
-            return json_answer(400, {"error": "invalid_request"})
+    def _start_device(self, request: RecordedRequest) -> ServerResponse:
+        """Answer a device authorization request (RFC 8628 §3.1, §3.2)."""
+        if not _read_form(request).get("client_id"):
+            return _error("invalid_request")
         device = self._ledger.devices.start()
-        page = f"{self._rules.url}/public/device"
+        page = f"{self._base_url}/public/device"
         content = {
             "device_code": device.code,
             "user_code": device.user_code,
             "verification_uri": page,
             "verification_uri_complete": f"{page}?user_code={device.user_code}",
-            "expires_in": short(device.seconds),
-            "interval": short(device.interval),
+            "expires_in": shorten(device.seconds),
+            "interval": shorten(device.interval),
         }
-        return json_answer(200, content, _NO_STORE)
+        return json_response(200, content, _NO_STORE)
 
-    def _logout(self, seen: SeenRequest) -> Answer:
-        self._ledger.logout(self._refresh_token(seen))
-        return Answer(204)
+    def _log_out(self, request: RecordedRequest) -> ServerResponse:
+        self._ledger.logout(self._read_refresh_token(request))
+        return ServerResponse(204)
 
-    def _revoke(self, seen: SeenRequest) -> Answer:
-        token = _form(seen).get("token")
+    def _revoke(self, request: RecordedRequest) -> ServerResponse:
+        """Answer a revocation request: 200 for an unknown token, too (RFC 7009 §2.2)."""
+        token = _read_form(request).get("token")
         if not token:
-            return json_answer(400, {"error": "invalid_request"})
+            return _error("invalid_request")
         self._ledger.logout(token)
-        return Answer(200)
+        return ServerResponse(200)
 
-    def _api(self, seen: SeenRequest) -> Answer:
-        user = self.user(seen)
+    # --- The API --------------------------------------------------------------------------------
+
+    def _respond_as_api(self, request: RecordedRequest) -> ServerResponse:
+        user = self.find_user(request)
         if user is None:
             self._ledger.count("unauthorized")
-            return self._refusal(seen)
-        answer = _api_answer(seen, user)
-        if answer.status == 200:  # noqa: PLR2004 - the number is the name
+            return self._refuse(request)
+        response = _serve(request, user)
+        if response.status == HTTPStatus.OK:
             self._ledger.count("answered")
-        return answer
+        return response
 
-    def user(self, seen: SeenRequest) -> str | None:
-        return None if seen.bearer is None else self._ledger.user_of(seen.bearer)
-
-    def _refusal(self, seen: SeenRequest) -> Answer:
-        if seen.bearer is not None:
-            return self._rules.expired.answer()
+    def _refuse(self, request: RecordedRequest) -> ServerResponse:
+        if request.bearer is not None:
+            return self._options.expired.to_response()
         # No error code where no bearer token was shown (RFC 6750 §3.1).
-        return json_answer(401, {"message": "No token"}, {"WWW-Authenticate": "Bearer"})
+        return json_response(401, {"message": "No token"}, {"WWW-Authenticate": "Bearer"})
 
 
-def _api_answer(seen: SeenRequest, user: str) -> Answer:
-    url = urlsplit(seen.path)
+def _serve(request: RecordedRequest, user: str) -> ServerResponse:
+    url = urlsplit(request.path)
     if url.path == "/redirect":
         return _redirect(url.query)
     if url.path.startswith("/status/"):
-        return _status(url.path.removeprefix("/status/"))
-    return _echo(seen, user)
+        return _respond_with_status(url.path.removeprefix("/status/"))
+    return _echo(request, user)
 
 
-def _echo(seen: SeenRequest, user: str | None = None) -> Answer:
-    url = urlsplit(seen.path)
+def _echo(request: RecordedRequest, user: str | None = None) -> ServerResponse:
+    url = urlsplit(request.path)
     content = {
-        "method": seen.method,
+        "method": request.method,
         "path": url.path,
         "query": url.query,
-        "size": seen.size,
-        "sha256": seen.sha256,
+        "size": request.size,
+        "sha256": request.sha256,
         "user": user,
     }
-    return json_answer(200, content)
+    return json_response(200, content)
 
 
-def _redirect(query: str) -> Answer:
-    asked = parse_qs(query)
+def _redirect(query: str) -> ServerResponse:
+    fields = parse_qs(query)
     try:
-        return Redirect(asked["to"][0], int(asked.get("status", ["302"])[0])).answer()
+        return Redirect(fields["to"][0], int(fields.get("status", ["302"])[0])).to_response()
     except (KeyError, ValueError):
-        return json_answer(400, {"message": "Use /redirect?to=URL&status=302"})
+        return json_response(400, {"message": "Use /redirect?to=URL&status=302"})
 
 
-def _status(digits: str) -> Answer:
-    if len(digits) != 3 or digits[0] not in "2345" or not digits.isdecimal():  # noqa: PLR2004 - RFC 9110 §15
-        return json_answer(400, {"message": "Use /status/200 to /status/599"})
-    status = int(digits)
-    return json_answer(status, {"message": http.client.responses.get(status, "Unnamed")})
+def _respond_with_status(digits: str) -> ServerResponse:
+    if not re.fullmatch("[2-5][0-9][0-9]", digits):  # the final ones (RFC 9110 §15)
+        return json_response(400, {"message": "Use /status/200 to /status/599"})
+    return json_response(int(digits), {"message": reasons.get(int(digits), "Unnamed")})
 
 
-def _path(seen: SeenRequest) -> str:
-    return urlsplit(seen.path).path
+def _error(code: str, headers: dict[str, str] | None = None) -> ServerResponse:
+    """Return a refusal with its error code (RFC 6749 §5.2)."""
+    return json_response(400, {"error": code}, headers)
 
 
-def _is_form(seen: SeenRequest) -> bool:
-    return seen.headers.get("Content-Type", "").startswith("application/x-www-form-urlencoded")
+# --- Reading a request ---------------------------------------------------------------------------
 
 
-def _form(seen: SeenRequest) -> dict[str, str]:
+def _path_of(request: RecordedRequest) -> str:
+    return urlsplit(request.path).path
+
+
+def _is_form(request: RecordedRequest) -> bool:
+    return request.headers.get("Content-Type", "").startswith("application/x-www-form-urlencoded")
+
+
+def _read_form(request: RecordedRequest) -> dict[str, str]:
     """Return the fields of a form, the empty ones too, {} for anything else."""
-    if not _is_form(seen):
+    if not _is_form(request):
         return {}
     try:
-        return dict(parse_qsl(seen.body.decode(), keep_blank_values=True))
+        return dict(parse_qsl(request.body.decode(), keep_blank_values=True))
     except ValueError:
         return {}
 
 
-def _required(form: dict[str, str], name: str) -> str:
+def _read_required(form: dict[str, str], name: str) -> str:
     if not form.get(name):  # an empty one counts as omitted (RFC 6749 §3.2)
-        raise Refused("invalid_request")
+        raise GrantRefused("invalid_request")
     return form[name]
 
 
-def _by_password(form: dict[str, str]) -> str:
+def _authorize_by_password(form: dict[str, str]) -> str:
+    """Return the user of a password grant (RFC 6749 §4.3.2)."""
     if "username" not in form or "password" not in form:
-        raise Refused("invalid_request")
-    user, password = form["username"], form["password"]
-    if not user or password in ("", "wrong"):
-        raise Refused("invalid_grant")
-    return user
+        raise GrantRefused("invalid_request")
+    if not form["username"] or form["password"] in _BAD_PASSWORDS:
+        raise GrantRefused("invalid_grant")
+    return form["username"]
 
 
-def _unsupported(_form: dict[str, str]) -> str:
-    raise Refused("unsupported_grant_type")
+def _refuse_grant_type(_form: dict[str, str]) -> str:
+    raise GrantRefused("unsupported_grant_type")
 
 
-def _fields(seen: SeenRequest) -> dict[str, Any]:
+def _read_fields(request: RecordedRequest) -> dict[str, Any]:
     """Return the fields of a form or of a JSON object, {} for anything else."""
     try:
-        if _is_form(seen):
-            return dict(parse_qsl(seen.body.decode()))
-        content = json.loads(seen.body)
+        if _is_form(request):
+            return dict(parse_qsl(request.body.decode()))
+        content = json.loads(request.body)
     except (ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
 
 
-def _is_refresh_grant(seen: SeenRequest) -> bool:
-    return bool(_fields(seen).get("grant_type", "refresh_token") == "refresh_token")
+def _is_refresh_grant(request: RecordedRequest) -> bool:
+    return bool(_read_fields(request).get("grant_type", "refresh_token") == "refresh_token")
 
 
-def _credentials(seen: SeenRequest) -> tuple[str, str]:
-    scheme, _, encoded = seen.headers.get("Authorization", "").partition(" ")
+def _read_credentials(request: RecordedRequest) -> tuple[str, str]:
+    """Return user and password of a login: Basic (RFC 7617 §2), or two fields."""
+    scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "basic":
         with contextlib.suppress(binascii.Error, UnicodeDecodeError):
             user, _, password = base64.b64decode(encoded).decode().partition(":")
             return user, password
-    fields = _fields(seen)
+    fields = _read_fields(request)
     return str(fields.get("username") or ""), str(fields.get("password") or "")

@@ -8,25 +8,26 @@
             gate.wait_for(32)
         assert server.counters.rotated == 1
 
-It speaks HTTP/1.1 with keep-alive and needs the standard library only. What it plays is RFC 6749
+It speaks HTTP/1.1 with keep-alive and needs the standard library only. It implements RFC 6749
 §4.3 (passwords), §6 (refreshing), §10.4 (rotation and reuse detection), RFC 6750 (bearer tokens),
 RFC 7009 (revocation) and RFC 8628 (devices); access tokens are JWTs (RFC 7519) signed with HS256,
-whose expiry the server judges by its own clock.
+whose expiry the server judges by requests_jwt_refresh.clock, as the library does. Faults that wait
+(Delay, Trickle) and gates keep the machine's own time.
 
-The parts: seen.py (values), faults.py, traffic.py (gates), ledger.py (tokens), devices.py (device
-codes), routes.py and connection.py.
+The parts, each importing only those before it: values.py, faults.py, gates.py, fault_plan.py,
+options.py, devices.py (device codes), ledger.py (tokens), routes.py, connection.py.
 """
 
 from __future__ import annotations
 
-import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from requests_jwt_refresh.testing.connection import Listener, started
-from requests_jwt_refresh.testing.faults import Fault, Status
+from requests_jwt_refresh.testing.connection import Listener, base_url, start_thread
+from requests_jwt_refresh.testing.fault_plan import FaultPlan, PlannedFault
+from requests_jwt_refresh.testing.gates import Gate, validate_target
 from requests_jwt_refresh.testing.ledger import Ledger
-from requests_jwt_refresh.testing.traffic import Gate, PlannedFault, Traffic, checked_place
+from requests_jwt_refresh.testing.options import ServerOptions
 from requests_jwt_refresh.tokens import Token
 
 if TYPE_CHECKING:
@@ -34,21 +35,15 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from requests_jwt_refresh.testing.seen import Counters, Place, SeenRequest
+    from requests_jwt_refresh.testing.faults import Fault
+    from requests_jwt_refresh.testing.values import Counters, RecordedRequest, Target
 
 
 _POLL_SECONDS = 0.02  # how often the listener looks whether it is to stop
 
 
-_INVALID_JWT = Status(
-    401,
-    body=b'{"message": "Invalid JWT"}',
-    headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},  # RFC 6750 §3
-)
-
-
 @dataclass(kw_only=True, eq=False, repr=False)
-class AuthServer:
+class AuthServer(ServerOptions):
     """A token server and the API it guards, on a free port of 127.0.0.1, until the block ends.
 
     POST /auth/login    JSON {"username", "password"} or Basic; "wrong" is the wrong password
@@ -62,53 +57,16 @@ class AuthServer:
     /redirect?to=URL    redirects, with ``&status=302`` or another
     /api/..., the rest  echoes the request: method, path, query, the body's size and sha256, user
 
-    Options are attributes, and may be changed between requests.
+    Options (see ServerOptions) are attributes, and may be changed between requests.
 
     With ``refresh_path="/auth/token"`` that path takes refresh tokens as well. To faults, gates and
     counters each request there is what its grant says: "login" for a password or a device code,
     "refresh" for all else.
     """
 
-    lifetime: float = 300.0
-    """Seconds an access token lives. 0 gives tokens that have expired already."""
-    rotate: bool = True
-    """Whether a refresh replaces the refresh token too."""
-    detect_reuse: bool = True
-    """Whether the second use of a rotated refresh token revokes its whole family."""
-    grace: float = 0.0
-    """Seconds in which a second use is answered with the family's newest tokens instead."""
-    revoke_old_access: bool = False
-    """Whether an access token dies the moment its family is given a newer one."""
-    opaque: bool = False
-    """Whether access tokens are random strings instead of JWTs."""
-    clock_skew: float = 0.0
-    """Seconds by which the clock that writes iat and exp is ahead of ours."""
-    read_body_first: bool = True
-    """If False, an upload without a good token is answered unread. Keep-alive is promised, and the
-    connection closed at the worst moment: when the next request arrives on it."""
-    expired: Status = _INVALID_JWT
-    """What the API says to an access token that is not, or no longer, good."""
-    refresh_path: str = "/auth/refresh"
-    request_field: str = "refresh_token"
-    """The field of the refresh request that holds the refresh token."""
-    access_field: str = "access_token"
-    refresh_field: str = "refresh_token"
-    expires_field: str | None = "expires_in"
-    """None: the answer does not say how long the token lives."""
-    status: int = 200
-    """Of an answer that gives tokens."""
-    bare: bool = False
-    """Whether a refresh is answered with the access token alone, as a JSON string."""
-    device_lifetime: float = 600.0
-    """Seconds a device code lives, from when it is given."""
-    device_interval: float = 5.0
-    """Seconds between two polls with a device code, as told when it is given."""
-    signing_key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
-    """The key of the JWTs' HS256."""
-
     def __post_init__(self) -> None:
         self._ledger = Ledger(self)
-        self._traffic = Traffic()
+        self._fault_plan = FaultPlan()
         self._address = ("127.0.0.1", 0)
         self._listener: Listener | None = None
         self._thread: threading.Thread | None = None
@@ -128,10 +86,10 @@ class AuthServer:
         """Listen; after a stop, on the same port and with the same tokens as before."""
         if self._listener is not None:
             return
-        self._traffic.start()
-        self._listener = Listener(self._address, self, self._ledger, self._traffic)
-        self._address = ("127.0.0.1", self._listener.server_address[1])
-        self._thread = started(self._listener.serve_forever, _POLL_SECONDS)
+        self._fault_plan.start()
+        self._listener = Listener(self._address, self, self._ledger, self._fault_plan)
+        self._address = self._listener.address
+        self._thread = start_thread(self._listener.serve_forever, _POLL_SECONDS)
 
     def stop(self) -> None:
         """Close every socket and join every thread, whatever hangs or waits at a gate.
@@ -140,7 +98,7 @@ class AuthServer:
         """
         if self._listener is None or self._thread is None:
             return
-        self._traffic.stop()
+        self._fault_plan.stop()
         self._listener.stop()
         self._thread.join()
         self._listener = self._thread = None
@@ -149,11 +107,10 @@ class AuthServer:
 
     @property
     def url(self) -> str:
-        """Return where the server listens, without a slash at the end."""
-        host, port = self._address
-        if port == 0:
+        """The server's URL, without a slash at the end. RuntimeError before the first start."""
+        if self._address[1] == 0:
             raise RuntimeError("the server was never started: use `with AuthServer() as server:`")
-        return f"http://{host}:{port}"
+        return base_url(self._address)
 
     def login(self, user: str = "alice") -> Token:
         """Return the tokens of a new family, without HTTP, and as strings alone: no expires_at."""
@@ -169,14 +126,14 @@ class AuthServer:
         self._ledger.revoke_refresh_tokens()
 
     def approve(self, user_code: str, user: str = "alice") -> None:
-        """Let the device in, as `user` does at the verification page. The last word holds.
+        """Let the device in, as `user` does at the verification page (RFC 8628 §3.3).
 
-        Raises ValueError for a user code never given.
+        The latest of approve() and deny() holds. Raises ValueError for a user code never given.
         """
         self._ledger.devices.approve(user_code, user)
 
     def deny(self, user_code: str) -> None:
-        """Turn the device away, as the person at the verification page may.
+        """Turn the device away, as the person at the verification page may (RFC 8628 §3.3).
 
         Raises ValueError for a user code never given.
         """
@@ -191,27 +148,33 @@ class AuthServer:
 
     @property
     def counters(self) -> Counters:
-        """Return what was counted until now."""
+        """What was counted until now."""
         return self._ledger.counters()
 
     @property
-    def requests(self) -> list[SeenRequest]:
-        """Return what was received until now, oldest first."""
-        return self._ledger.seen()
+    def requests(self) -> list[RecordedRequest]:
+        """What was received until now, oldest first."""
+        return self._ledger.requests()
 
-    def fail(self, fault: Fault, on: Place = "refresh", times: int | None = 1) -> None:
-        """Give the next `times` requests `fault`; None: all of them, until heal().
+    def fail(self, fault: Fault, on: Target = "refresh", times: int | None = 1) -> None:
+        """Give the next `times` requests `fault`; None: all of them, until clear_faults().
 
-        Faults planned for the same requests are played one after the other.
+        Faults planned for the same requests are played one after the other. Raises ValueError for
+        a target or a number that makes no sense.
         """
         if times is not None and times < 1:
             raise ValueError(f"times={times}: give a positive number, or None for no end")
-        self._traffic.plan(PlannedFault(fault, checked_place(on), times))
+        self._fault_plan.add_fault(PlannedFault(fault, validate_target(on), times))
 
-    def heal(self) -> None:
+    def clear_faults(self) -> None:
         """Forget all faults, and end those that are being played."""
-        self._traffic.heal()
+        self._fault_plan.clear_faults()
 
-    def gate(self, on: Place = "refresh") -> Gate:
-        """Return a gate at which requests wait from now until the ``with`` block ends."""
-        return self._traffic.add_gate(checked_place(on))
+    heal = clear_faults  # the name of 0.1
+
+    def gate(self, on: Target = "refresh") -> Gate:
+        """Return a gate at which requests wait from now until the ``with`` block ends.
+
+        Raises ValueError for a target that makes no sense.
+        """
+        return self._fault_plan.add_gate(validate_target(on))

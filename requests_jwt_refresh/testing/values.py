@@ -1,4 +1,4 @@
-"""What the server says, and what it saw: values."""
+"""What the server receives, sends and counts: values, and nothing else of this package."""
 
 from __future__ import annotations
 
@@ -10,29 +10,43 @@ from typing import Literal
 Kind = Literal["refresh", "login", "logout", "device", "public", "api"]
 """What a request is for. "api" is everything that needs an access token."""
 
-Place = Kind | Callable[[str], bool]
-"""Which requests a fault or gate is for: a kind, or a predicate on the path (without query).
+Target = Kind | Callable[[str], bool]
+"""Which requests a fault or a gate is for: a kind, or a predicate on the path (without query).
 
 A predicate is called under a lock: let it look at the path and do nothing else.
 """
 
 
 @dataclass(frozen=True)
-class Answer:
-    """A whole answer. Content-Length is filled in unless `headers` has one."""
+class ServerResponse:
+    """A whole response. Content-Length is filled in unless `headers` has one."""
 
     status: int
     body: bytes = field(default=b"", repr=False)
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def json_answer(status: int, content: object, headers: Mapping[str, str] | None = None) -> Answer:
-    body = json.dumps(content).encode()
-    return Answer(status, body, {"Content-Type": "application/json", **(headers or {})})
+Answer = ServerResponse  # the name of 0.1
+
+
+def json_response(
+    status: int, content: object, headers: Mapping[str, str] | None = None
+) -> ServerResponse:
+    """Return a response whose body is `content` as JSON (RFC 8259)."""
+    fields = {"Content-Type": "application/json", **(headers or {})}
+    return ServerResponse(status, json.dumps(content).encode(), fields)
+
+
+def shorten(number: float) -> float:
+    """Return a whole number as an int, the way most servers write seconds."""
+    return int(number) if number % 1 == 0 else number
 
 
 class Headers(Mapping[str, str]):
-    """Header fields by their name in any case. The repr shows the names only."""
+    """Header fields by their name in any case. The repr shows the names only.
+
+    Fields with the same name are joined by a comma (RFC 9110 §5.2).
+    """
 
     def __init__(self, fields: Iterable[tuple[str, str]]) -> None:
         self._fields: dict[str, str] = {}
@@ -54,7 +68,7 @@ class Headers(Mapping[str, str]):
 
 
 @dataclass(frozen=True)
-class SeenRequest:
+class RecordedRequest:
     """A request as it arrived."""
 
     method: str
@@ -67,19 +81,26 @@ class SeenRequest:
     size: int | None = None
     """Bytes of the body; None if it was left unread (see AuthServer.read_body_first)."""
     sha256: str | None = None
+    """Of the whole body, in hexadecimal; None if it was left unread."""
     body: bytes = field(default=b"", repr=False)
     """The body's first 64 KiB."""
 
     @property
     def bearer(self) -> str | None:
-        """The token in ``Authorization: Bearer``. The scheme is case-sensitive here."""
+        """The token in ``Authorization: Bearer`` (RFC 6750 §2.1), or None.
+
+        The scheme is case-sensitive here.
+        """
         scheme, _, token = self.headers.get("Authorization", "").partition(" ")
         return token if scheme == "Bearer" else None
 
 
+SeenRequest = RecordedRequest  # the name of 0.1
+
+
 @dataclass(frozen=True)
 class Counters:
-    """How often what has happened, at one moment."""
+    """How often each thing has happened, at one moment."""
 
     connections: int = 0
     requests: int = 0
@@ -91,7 +112,7 @@ class Counters:
     repeated: int = 0
     """Refreshes within the grace time, which gave the family's newest tokens once more."""
     refused: int = 0
-    """Refreshes that were told no."""
+    """Refreshes that were refused."""
     reuse: int = 0
     """Uses of an already rotated refresh token outside the grace time; refused as well."""
     logins: int = 0

@@ -1,0 +1,100 @@
+"""Which request waits at which gate and meets which fault."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from requests_jwt_refresh.testing.gates import Gate, is_target
+
+if TYPE_CHECKING:
+    from requests_jwt_refresh.testing.faults import Fault
+    from requests_jwt_refresh.testing.values import RecordedRequest, Target
+
+
+@dataclass
+class PlannedFault:
+    """A fault for the next `left` requests to `on`; None is without end."""
+
+    fault: Fault
+    on: Target
+    left: int | None
+
+    def is_for(self, request: RecordedRequest) -> bool:
+        return self.left != 0 and is_target(self.on, request)
+
+
+class FaultPlan:
+    """The gates there are, and the faults still to be played."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # guards all below; never held during a wait
+        self._is_running = True
+        self._gates: list[Gate] = []
+        self._faults: list[PlannedFault] = []
+        self._cleared = threading.Event()  # a new one after each clear_faults()
+
+    def admit(self, request: RecordedRequest) -> tuple[Fault | None, threading.Event]:
+        """Wait at the gates; return the request's fault, and the event that ends its pauses."""
+        with self._lock:
+            gates = [gate for gate in self._gates if is_target(gate.on, request)]
+        for gate in gates:
+            gate.pass_through()
+        self._check_running()
+        with self._lock:
+            return self._take_fault(request), self._cleared
+
+    def _take_fault(self, request: RecordedRequest) -> Fault | None:
+        planned = next((each for each in self._faults if each.is_for(request)), None)
+        if planned is None:
+            return None
+        if planned.left is not None:
+            planned.left -= 1
+        return planned.fault
+
+    def pause(self, cleared: threading.Event, seconds: float | None) -> None:
+        """Wait `seconds`, None without end, or until `cleared`.
+
+        Raises ConnectionAbortedError if the server has been stopped.
+        """
+        cleared.wait(seconds)
+        self._check_running()
+
+    def _check_running(self) -> None:
+        with self._lock:
+            if not self._is_running:
+                raise ConnectionAbortedError("the server has been stopped")
+
+    def add_fault(self, planned: PlannedFault) -> None:
+        with self._lock:
+            self._faults.append(planned)
+
+    def add_gate(self, on: Target) -> Gate:
+        gate = Gate(on, self._remove_gate)
+        with self._lock:
+            self._gates.append(gate)
+        return gate
+
+    def _remove_gate(self, gate: Gate) -> None:
+        with self._lock, contextlib.suppress(ValueError):  # a stop has removed it already
+            self._gates.remove(gate)
+
+    def clear_faults(self) -> None:
+        with self._lock:
+            self._faults.clear()
+            self._cleared.set()
+            self._cleared = threading.Event()
+
+    def start(self) -> None:
+        with self._lock:
+            self._is_running = True
+
+    def stop(self) -> None:
+        with self._lock:
+            self._is_running = False
+            gates, self._gates = self._gates, []
+        for gate in gates:
+            gate.open()
+        self.clear_faults()

@@ -1,0 +1,68 @@
+"""Gates: where a test holds requests until it lets them go on."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, get_args
+from urllib.parse import urlsplit
+
+from requests_jwt_refresh.testing.values import Kind, RecordedRequest, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from typing_extensions import Self
+
+
+class Gate:
+    """Where requests wait, after they were read and counted, before anything is done for them."""
+
+    def __init__(self, on: Target, remove: Callable[[Gate], None]) -> None:
+        self.on = on
+        self._remove = remove
+        self._changed = threading.Condition()  # guards the two below
+        self._arrived = 0
+        self._is_open = False
+
+    def wait_for(self, count: int, timeout: float = 10.0) -> None:
+        """Return as soon as at least `count` requests have arrived here.
+
+        Raises TimeoutError after `timeout` seconds.
+        """
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._arrived >= count, timeout):
+                raise TimeoutError(
+                    f"{self._arrived} of {count} requests were at the gate after {timeout} s"
+                )
+
+    def open(self) -> None:
+        """Let all requests through, those that wait and those that come later."""
+        with self._changed:
+            self._is_open = True
+            self._changed.notify_all()
+
+    def pass_through(self) -> None:
+        """Wait here until the gate is open."""
+        with self._changed:
+            self._arrived += 1
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._is_open)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._remove(self)
+        self.open()
+
+
+def is_target(on: Target, request: RecordedRequest) -> bool:
+    """Whether a fault or a gate `on` this target is for `request`."""
+    return request.kind == on if isinstance(on, str) else on(urlsplit(request.path).path)
+
+
+def validate_target(on: Target) -> Target:
+    """Return `on`. Raises ValueError if it is neither a kind nor a predicate."""
+    if not callable(on) and on not in get_args(Kind):
+        raise ValueError(f"on={on!r}: give one of {', '.join(get_args(Kind))}, or a predicate")
+    return on
