@@ -16,8 +16,12 @@ from requests_jwt_refresh import FileStore, KeyringStore, StoreError, Token
 from requests_jwt_refresh.testing import Status
 from requests_jwt_refresh.tokens import with_expiry
 from tests.stress.kills import kill
-from tests.stress.soak import STORES, Place, soak
-from tests.stress.workers import make_store, mounted, start, step, told
+from tests.stress.locations import STORES
+from tests.stress.locations import StoreLocation as Place
+from tests.stress.soak import soak
+from tests.stress.workers import make_store, mounted, step
+from tests.stress.workers import read_line as told
+from tests.stress.workers import start_worker as start
 from tests.support.redis_server import running_redis
 from tests.support.secret_service import running_secret_service, secret_service
 

@@ -1,1 +1,1 @@
-"""Long explorations, as commands: soak, kills. The suite runs short forms of them."""
+"""Long explorations, as commands: soak and kills. The suite runs short forms of them."""

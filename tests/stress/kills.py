@@ -3,31 +3,57 @@
     python -m tests.stress.kills --store file|keyring|redis|all [--kills 200 --grace 0]
 
 A child refreshes without a pause and is killed at a random moment. Afterwards the store must be
-readable, its lock free, and the login good, unless the kill fell between the server's answer and
-the save: then the server has rotated a token that nobody has.
+readable, its lock free, and the login good, unless the kill fell between the server's rotation and
+the save: then the server has rotated a token whose successor no store holds.
+
+Which of the two it was, the last two refreshes tell: if a refresh with the stored token is refused,
+and the one before it used that same token, then the child had sent it and did not live to save the
+response. If the one before it used another token, the store was left behind: a save is missing.
+That is decided after the refusal, when the server must have recorded both, however late its threads
+are; and each kill has a server of its own, so that a late request meets nothing of the next kill.
 """
 
 from __future__ import annotations
 
 import argparse
+import enum
+import json
 import random
 import sys
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from requests_jwt_refresh import RefreshRejected, StoreError
+from requests_jwt_refresh import LockTimeout, RefreshRejected, StoreError
 from requests_jwt_refresh.testing import AuthServer
-from tests.stress.soak import STORES, Place, place_for
-from tests.stress.workers import LEASE, make_store, mounted, start, step, told
+from requests_jwt_refresh.tokens import with_expiry
+from tests.stress.locations import add_store_option, chosen_stores, new_location
+from tests.stress.workers import LEASE, make_store, mounted, read_line, start_worker, step
+from tests.support.waits import wait_until
 
 if TYPE_CHECKING:
-    from requests_jwt_refresh import JWTRefreshAdapter
+    import subprocess
+    from collections.abc import Callable, Iterable
+
+    from requests_jwt_refresh import Token
+    from requests_jwt_refresh.testing import RecordedRequest
+    from tests.stress.locations import StoreLocation
 
 LONGEST = 0.25  # seconds of refreshing before a kill
 
 
-class Killed(NamedTuple):
-    """What came of the kills."""
+class Outcome(enum.Enum):
+    """What a kill has left."""
+
+    ALIVE = "the login is good"
+    LOST = "the login was lost between rotation and save"
+    TORN = "the store cannot be read"
+    STUCK = "the lock is not free"
+    UNEXPLAINED = "the login was lost, although no refresh was in flight"
+
+
+class KillResult(NamedTuple):
+    """What the kills have counted."""
 
     kills: int
     refreshes: int
@@ -39,61 +65,93 @@ class Killed(NamedTuple):
     def is_good(self) -> bool:
         return self.torn == self.stuck == self.unexplained == 0
 
+    def __str__(self) -> str:
+        return (
+            f"{self.kills} kills in {self.refreshes} refreshes, torn {self.torn}, "
+            f"locks stuck {self.stuck}, logins lost between rotation and save {self.lost}, "
+            f"otherwise {self.unexplained}: {'good' if self.is_good() else 'NOT GOOD'}"
+        )
 
-def kill(place: Place, *, kills: int, grace: float, chance: random.Random) -> Killed:
+
+def kill(location: StoreLocation, *, kills: int, grace: float, chance: random.Random) -> KillResult:
     """Kill so many children of one store in the middle of their refreshes."""
-    torn = stuck = lost = unexplained = 0
-    with (
-        AuthServer(rotate=True, detect_reuse=True, grace=grace) as server,
-        mounted(place.kind, place.name, server.url) as (_session, adapter),
-    ):
-        adapter.set_token(server.login())
-        for _ in range(kills):
-            _let_one_be_killed(place, server, chance)
-            reuse = server.counters.reuse
-            try:
-                with make_store(place.kind, place.name).lock(5 * LEASE):
-                    make_store(place.kind, place.name).load()
-            except StoreError as error:
-                stuck += "lock" in str(error)
-                torn += "lock" not in str(error)
-                continue
-            was_in_flight = _is_in_flight(place, server)
-            if not _is_logged_in(adapter):
-                # The stored refresh token is the very one that the child used last, for an answer
-                # that it did not live to save.
-                explained = was_in_flight and server.counters.reuse == reuse + 1
-                lost += explained
-                unexplained += not explained
-                adapter.set_token(server.login())
-        return Killed(kills, server.counters.refreshes, torn, stuck, lost, unexplained)
+    outcomes: Counter[Outcome] = Counter()
+    refreshes = 0
+    for _ in range(kills):
+        with AuthServer(rotate=True, detect_reuse=True, grace=grace) as server:
+            outcomes[kill_one(location, server, lambda _: _pause(chance))] += 1
+            refreshes += server.counters.refreshes
+    return KillResult(
+        kills,
+        refreshes,
+        torn=outcomes[Outcome.TORN],
+        stuck=outcomes[Outcome.STUCK],
+        lost=outcomes[Outcome.LOST],
+        unexplained=outcomes[Outcome.UNEXPLAINED],
+    )
 
 
-def _let_one_be_killed(place: Place, server: AuthServer, chance: random.Random) -> None:
-    worker = start("refresh", place.kind, place.name, server.url, environment=place.environment)
-    assert told(worker) == "ready"
-    before = server.counters.refreshes
-    step(worker)
-    while server.counters.refreshes == before:  # it has begun
-        time.sleep(0.001)
+def _pause(chance: random.Random) -> None:
     time.sleep(chance.uniform(0, LONGEST))
-    worker.kill()
-    worker.communicate()
 
 
-def _is_in_flight(place: Place, server: AuthServer) -> bool:
-    """Whether the stored refresh token is the one that the last refresh was asked with."""
-    stored = make_store(place.kind, place.name).load()
-    last = [seen for seen in server.requests if seen.kind == "refresh"][-1]
-    return stored is not None and str(stored.refresh).encode() in last.body
-
-
-def _is_logged_in(adapter: JWTRefreshAdapter) -> bool:
+def kill_one(
+    location: StoreLocation,
+    server: AuthServer,
+    wait: Callable[[subprocess.Popen[str]], object],
+    job: str = "refresh",
+) -> Outcome:
+    """Kill one child after its first refresh has begun and `wait` has returned."""
+    store = make_store(location.kind, location.name)
+    store.save(with_expiry(server.login()))
+    _run_until_killed(location, server, wait, job)
     try:
-        adapter.refresh()
-    except RefreshRejected:
-        return False
+        with store.lock(5 * LEASE):
+            stored = store.load()
+    except LockTimeout:
+        return Outcome.STUCK
+    except StoreError:
+        return Outcome.TORN
+    if _can_refresh(location, server):
+        return Outcome.ALIVE
+    return Outcome.LOST if was_in_flight(server.requests, stored) else Outcome.UNEXPLAINED
+
+
+def _run_until_killed(
+    location: StoreLocation,
+    server: AuthServer,
+    wait: Callable[[subprocess.Popen[str]], object],
+    job: str,
+) -> None:
+    kind, name, environment = location
+    worker = start_worker(job, kind, name, server.url, environment=environment)
+    try:
+        assert read_line(worker) == "ready"
+        step(worker)
+        wait_until(lambda: server.counters.refreshes, "the first refresh")
+        wait(worker)
+    finally:
+        worker.kill()
+        worker.communicate()
+
+
+def _can_refresh(location: StoreLocation, server: AuthServer) -> bool:
+    """Refresh once, in a program that has just been started."""
+    with mounted(location.kind, location.name, server.url) as (_session, adapter):
+        try:
+            adapter.refresh()
+        except RefreshRejected:
+            return False
     return True
+
+
+def was_in_flight(requests: Iterable[RecordedRequest], stored: Token | None) -> bool:
+    """Whether a refresh of the dead child was in flight, once one with `stored` was refused.
+
+    It was if the last two refreshes, its own and the refused one, used the stored token.
+    """
+    used = [json.loads(each.body)["refresh_token"] for each in requests if each.kind == "refresh"]
+    return stored is not None and used[-2:] == [stored.refresh] * 2
 
 
 def main() -> int:
@@ -101,28 +159,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--store", choices=[*STORES, "all"], default="all")
+    add_store_option(parser)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--grace", type=float, default=0.0, help="the server's, in seconds")
     parser.add_argument("--seed", type=int, default=None)
-    asked = parser.parse_args()
-    good = True
-    for kind in STORES if asked.store == "all" else [asked.store]:
-        with place_for(kind) as place:
-            result = kill(
-                place,
-                kills=asked.kills,
-                grace=asked.grace,
-                chance=random.Random(asked.seed),
-            )
-        good = good and result.is_good()
-        print(
-            f"{kind}: {result.kills} kills in {result.refreshes} refreshes, torn {result.torn}, "
-            f"locks stuck {result.stuck}, logins lost between answer and save {result.lost}, "
-            f"otherwise {result.unexplained}: {'good' if result.is_good() else 'NOT GOOD'}",
-            flush=True,
-        )
-    return 0 if good else 1
+    options = parser.parse_args()
+    is_good = True
+    for kind in chosen_stores(options.store):
+        chance = random.Random(options.seed)
+        with new_location(kind) as location:
+            result = kill(location, kills=options.kills, grace=options.grace, chance=chance)
+        is_good = is_good and result.is_good()
+        print(f"{kind}: {result}", flush=True)
+    return 0 if is_good else 1
 
 
 if __name__ == "__main__":

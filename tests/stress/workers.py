@@ -1,6 +1,6 @@
 """Child processes for tests: each shares one store with its parent and talks to its AuthServer.
 
-``python -m tests.stress.workers JOB KIND PLACE URL`` with a line on standard input for each step.
+``python -m tests.stress.workers JOB KIND NAME URL`` with a line on standard input for each step.
 """
 
 from __future__ import annotations
@@ -29,40 +29,51 @@ from requests_jwt_refresh import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from requests_jwt_refresh import TokenStore
+    from requests_jwt_refresh import Token, TokenStore
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 LEASE = 2.0  # seconds; how long a killed worker's lock in Redis stays
 PATIENCE = 60.0  # seconds
 
 
-def make_store(kind: str, place: str) -> TokenStore:
-    """Return the store that `kind` ("file", "keyring" or "redis") keeps at `place`."""
+# --- For the parent ------------------------------------------------------------------------------
+
+
+def make_store(kind: str, name: str) -> TokenStore:
+    """Return the store of this kind ("file", "keyring" or "redis") with this name."""
     if kind == "file":
-        return FileStore(place)
+        return FileStore(name)
     if kind == "keyring":
-        return KeyringStore(place, "workers")
-    return RedisStore(place, "workers:token", lease=LEASE)
+        return KeyringStore(name, "workers")
+    return RedisStore(name, "workers:token", lease=LEASE)
 
 
 @contextmanager
 def mounted(
-    kind: str, place: str, url: str, timeout: float = 30.0
+    kind: str, name: str, url: str, timeout: float = 30.0
 ) -> Iterator[tuple[requests.Session, JWTRefreshAdapter]]:
     """Yield a session with the adapter on it, as every program that shares the store has one."""
+    with mounted_on(make_store(kind, name), url, timeout) as both:
+        yield both
+
+
+@contextmanager
+def mounted_on(
+    store: TokenStore, url: str, timeout: float = 30.0
+) -> Iterator[tuple[requests.Session, JWTRefreshAdapter]]:
+    """Yield a session with the adapter on it, over this very store object."""
     with requests.Session() as session:
         session.trust_env = False
-        store = make_store(kind, place)
         endpoint = JSONEndpoint("/auth/refresh")
         yield session, mount(session, url, endpoint, store, refresh_timeout=timeout)
 
 
-def start(
-    job: str, kind: str, place: str, url: str, *more: str, environment: Mapping[str, str]
+def start_worker(
+    job: str, kind: str, name: str, url: str, *more: str, environment: Mapping[str, str]
 ) -> subprocess.Popen[str]:
     """Start a worker; it prints "ready" when it is."""
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.stress.workers", job, kind, place, url, *more],
+        [sys.executable, "-m", "tests.stress.workers", job, kind, name, url, *more],
         cwd=ROOT,
         env=dict(environment),
         stdin=subprocess.PIPE,
@@ -78,15 +89,18 @@ def step(worker: subprocess.Popen[str]) -> None:
     worker.stdin.flush()
 
 
-def told(worker: subprocess.Popen[str]) -> str:
-    """Return a worker's next line."""
+def read_line(worker: subprocess.Popen[str]) -> str:
+    """Return a worker's next line, "" once it has ended."""
     assert worker.stdout is not None
     return worker.stdout.readline().strip()
 
 
-def call(kind: str, place: str, url: str, timeout: str = "30") -> None:
-    """Make one request for each line that comes in; print its status or the error's name."""
-    with mounted(kind, place, url, float(timeout)) as (session, _adapter):
+# --- Jobs ----------------------------------------------------------------------------------------
+
+
+def call(kind: str, name: str, url: str, timeout: str = "30") -> None:
+    """Make one request for each line that is read; print its status or the error's name."""
+    with mounted(kind, name, url, float(timeout)) as (session, _adapter):
         print("ready", flush=True)
         for _ in sys.stdin:
             try:
@@ -95,48 +109,68 @@ def call(kind: str, place: str, url: str, timeout: str = "30") -> None:
                 print(type(error).__name__, flush=True)
 
 
-def refresh(kind: str, place: str, url: str) -> None:
+def refresh(kind: str, name: str, url: str) -> None:
     """Refresh over and over, to be killed at it."""
-    with mounted(kind, place, url) as (_session, adapter):
-        print("ready", flush=True)
-        sys.stdin.readline()
-        while True:
+    with mounted(kind, name, url) as (_session, adapter):
+        _refresh_without_end(adapter)
+
+
+def refresh_and_lose_a_save(kind: str, name: str, url: str) -> None:
+    """Refresh over and over with a store whose first save writes nothing."""
+    store = make_store(kind, name)
+    save = store.save
+
+    def save_nothing(_token: Token) -> None:
+        setattr(store, "save", save)  # noqa: B010 - mypy forbids the assignment
+
+    setattr(store, "save", save_nothing)  # noqa: B010
+    with mounted_on(store, url) as (_session, adapter):
+        _refresh_without_end(adapter)
+
+
+def _refresh_without_end(adapter: JWTRefreshAdapter) -> None:
+    print("ready", flush=True)
+    sys.stdin.readline()
+    while True:
+        try:
             adapter.refresh()
+        except JWTRefreshError as error:
+            print(type(error).__name__, flush=True)
+            sys.stdin.read()  # until it is killed
 
 
-def hammer(kind: str, place: str, url: str, threads: str, seconds: str) -> None:
+def hammer(kind: str, name: str, url: str, threads: str, seconds: str) -> None:
     """Call with several threads for some time; print how many calls were made and which failed."""
-    failed: list[str] = []
-    calls = [0] * int(threads)
-
-    def loop(number: int, until: float) -> None:
-        while time.monotonic() < until:
-            try:
-                status = session.get("/api/x", timeout=PATIENCE).status_code
-                if status != requests.codes.ok:
-                    failed.append(str(status))
-            except requests.RequestException as error:
-                failed.append(f"{type(error).__name__}: {error}")
-            calls[number] += 1
-
-    with mounted(kind, place, url) as (session, _adapter):
+    with mounted(kind, name, url) as (session, _adapter):
         print("ready", flush=True)
         sys.stdin.readline()
-        until = time.monotonic() + float(seconds)
-        team = [threading.Thread(target=loop, args=(n, until)) for n in range(int(threads))]
+        end = time.monotonic() + float(seconds)
+        lists: list[list[str]] = [[] for _ in range(int(threads))]
+        team = [threading.Thread(target=_call_until, args=(end, session, each)) for each in lists]
         for thread in team:
             thread.start()
         for thread in team:
             thread.join()
-    print(json.dumps({"calls": sum(calls), "failed": failed}), flush=True)
+    outcomes = [outcome for each in lists for outcome in each]
+    failed = [outcome for outcome in outcomes if outcome != "200"]
+    print(json.dumps({"calls": len(outcomes), "failed": failed}), flush=True)
 
 
-def lock(kind: str, place: str, _url: str, timeout: str) -> None:
-    """Try for the store's lock, and say whether it was to be had."""
+def _call_until(end: float, session: requests.Session, outcomes: list[str]) -> None:
+    """Call until `end`; append each status or error to `outcomes`."""
+    while time.monotonic() < end:
+        try:
+            outcomes.append(str(session.get("/api/x", timeout=PATIENCE).status_code))
+        except requests.RequestException as error:
+            outcomes.append(f"{type(error).__name__}: {error}")
+
+
+def lock(kind: str, name: str, _url: str, timeout: str) -> None:
+    """Try to take the store's lock; print "locked" or the error's name."""
     print("ready", flush=True)
     sys.stdin.readline()
     try:
-        with make_store(kind, place).lock(float(timeout)):
+        with make_store(kind, name).lock(float(timeout)):
             print("locked", flush=True)
             sys.stdin.readline()
     except JWTRefreshError as error:
@@ -144,10 +178,7 @@ def lock(kind: str, place: str, _url: str, timeout: str) -> None:
 
 
 JOBS: dict[str, Callable[..., None]] = {
-    "call": call,
-    "refresh": refresh,
-    "hammer": hammer,
-    "lock": lock,
+    job.__name__: job for job in (call, refresh, refresh_and_lose_a_save, hammer, lock)
 }
 
 if __name__ == "__main__":
