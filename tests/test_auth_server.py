@@ -71,7 +71,7 @@ class TestAPI:
         assert get(server, "nonsense", path).status_code == 401
         assert get(server, server.login().access, path).json()["path"] == path
 
-    def test_a_bad_token_is_told_so(self, server: AuthServer) -> None:
+    def test_a_bad_token_is_an_invalid_token(self, server: AuthServer) -> None:
         """RFC 6750 §3.1: invalid_token."""
         response = get(server, "nonsense")
         assert response.status_code == 401
@@ -120,7 +120,7 @@ class TestAPI:
             assert response.json()["method"] == method
 
     def test_chunked_bodies_are_read(self, server: AuthServer, session: requests.Session) -> None:
-        """And the connection is good for the next request."""
+        """RFC 9112 §7.1; the connection is good for the next request."""
         headers = bearer(server.login().access)
         pieces = [b"a" * 70_000, b"b", b"c" * 70_000]
         response = session.post(
@@ -154,7 +154,7 @@ class TestAPI:
         assert get(server, "nonsense", "/redirect?to=/api").status_code == 401
 
     @pytest.mark.parametrize(("asked", "status"), [("", 302), ("&status=308", 308)])
-    def test_redirect_goes_where_it_is_told(
+    def test_redirect_goes_to_the_given_url(
         self, server: AuthServer, asked: str, status: int
     ) -> None:
         """/redirect?to=URL, with 302 or the status asked for."""
@@ -186,8 +186,8 @@ class TestAPI:
             response.read()  # to the end, which comes
 
     @pytest.mark.parametrize("status", [204, 304])
-    def test_no_body_goes_where_none_may(self, server: AuthServer, status: int) -> None:
-        """RFC 9110 §6.4.1."""
+    def test_no_body_is_sent_where_none_may_be(self, server: AuthServer, status: int) -> None:
+        """RFC 9110 §6.4.1: 204 and 304 have none."""
         server.fail(Status(status, body=b"surplus"), on="api")
         request = b"GET /api HTTP/1.0\r\n\r\n"
         with open_socket(server, request) as sock, sock.makefile("rb") as response:
@@ -195,7 +195,7 @@ class TestAPI:
 
 
 class TestUnreadUploads:
-    """A server that responses before it reads, and hangs up although it promised not to."""
+    """A server that answers before it reads, and closes a connection that it promised to keep."""
 
     def upload(self, connection: http.client.HTTPConnection, access: str | None) -> int:
         connection.request("POST", "/api", body=b"x" * 3_000_000, headers=bearer(access))
@@ -232,7 +232,7 @@ class TestUnreadUploads:
     def test_a_malformed_body_is_the_end(
         self, head: bytes, capfd: pytest.CaptureFixture[str]
     ) -> None:
-        """After the response, and without a word on stderr."""
+        """The connection ends after the response, and nothing is written to stderr."""
         request = b"POST /api HTTP/1.1\r\nHost: h\r\n" + head + b"\r\n\r\n"
         with (
             AuthServer(read_body_first=False) as server,
@@ -388,10 +388,10 @@ class TestStartAndStop:
         server.stop()
         server.close()
 
-    def test_clients_that_leave_are_no_news(
+    def test_clients_that_leave_are_not_reported(
         self, server: AuthServer, capfd: pytest.CaptureFixture[str]
     ) -> None:
-        """Nor is anything else: not a word on stdout or stderr."""
+        """Nothing is written to stdout or stderr, for them or for anything else."""
         for sent in (b"", b"GET", b"POST /api HTTP/1.1\r\nContent-Length: 9\r\n\r\nshort"):
             with open_socket(server, sent):
                 pass
@@ -403,7 +403,7 @@ class TestStartAndStop:
         assert capfd.readouterr() == ("", "")
 
     def test_it_needs_the_standard_library_only(self) -> None:
-        """And this package's Token: users need no pytest, the demo no requests."""
+        """Beside this package's clock and Token: users need no pytest, the demo no requests."""
         folder = pathlib.Path(testing.__file__).parent
         files = set(folder.glob("*.py")) - {folder / "contract.py"}
         nodes = [node for file in files for node in ast.walk(ast.parse(file.read_text("utf-8")))]

@@ -58,7 +58,7 @@ class TestFaults:
             (Truncated(), 200, b'{"access_token": "eyJhbGciOi'),
         ],
     )
-    def test_a_bad_answer_does_no_work(
+    def test_a_fixed_response_does_no_work(
         self, server: AuthServer, fault: Fault, status: int, body: bytes
     ) -> None:
         """The token is still good afterwards, and so is the connection."""
@@ -86,7 +86,7 @@ class TestFaults:
         assert set(response.json()) == {"access_token"}
 
     def test_redirect(self, server: AuthServer) -> None:
-        """It points where it is told, by 307 unless told otherwise."""
+        """It points to the given URL, with 307 by default."""
         server.fail(Redirect(server.url + "/public/there"))
         response = refresh(server, server.login())
         assert [each.status_code for each in response.history] == [307]
@@ -243,7 +243,7 @@ def read_until(sock: socket.socket, end: bytes) -> bytes:
 
 
 def assert_silent(sock: socket.socket) -> None:
-    """Nothing comes, for as long as one has patience."""
+    """Nothing arrives within 0.1 s."""
     sock.settimeout(0.1)
     with pytest.raises(TimeoutError):
         sock.recv(1)
@@ -264,7 +264,7 @@ class TestGates:
         assert server.counters.rotated == 1
 
     def test_a_whole_crowd_is_held_and_let_go(self, server: AuthServer) -> None:
-        """What was good when they came is expired when they are judged."""
+        """A token that was good when they arrived has expired when they are judged."""
         access = server.login().access
         with ThreadPoolExecutor(THREADS) as pool:
             with server.gate(on="api") as gate:
@@ -275,7 +275,7 @@ class TestGates:
         assert server.counters.unauthorized == THREADS
 
     def test_an_open_gate_holds_nothing(self, server: AuthServer) -> None:
-        """Opened, it still counts who passes."""
+        """Opened, it still counts the requests that pass."""
         with server.gate(on="api") as gate:
             gate.open()
             assert get(server, server.login().access).status_code == 200
@@ -289,7 +289,7 @@ class TestGates:
         with pytest.raises(TimeoutError):
             gate.wait_for(1, timeout=0)
 
-    def test_waiting_in_vain_says_who_came(self, server: AuthServer) -> None:
+    def test_waiting_in_vain_says_how_many_came(self, server: AuthServer) -> None:
         """TimeoutError with the number that has arrived."""
         with server.gate() as gate, pytest.raises(TimeoutError, match="0 of 3 requests"):
             gate.wait_for(3, timeout=0)

@@ -47,7 +47,7 @@ def log_in_by_password(server: AuthServer, **form: str) -> requests.Response:
 
 
 def outcome_of(response: requests.Response) -> str:
-    """Return the error code of a refusal, "tokens" for an answer that gives some."""
+    """Return the error code of a refusal, "tokens" for a response that gives some."""
     if response.status_code == 200:
         assert {"access_token", "refresh_token"} < set(response.json())
         return "tokens"
@@ -58,14 +58,14 @@ def outcome_of(response: requests.Response) -> str:
 
 
 def user_of(server: AuthServer, response: requests.Response) -> Any:
-    """Return whom the API takes the holder of the given tokens for."""
+    """Return the user that the API sees in the access token of `response`."""
     headers = {"Authorization": f"Bearer {response.json()['access_token']}"}
     return requests.get(server.url + "/api/x", headers=headers, timeout=WAIT).json()["user"]
 
 
 class TestDeviceAuthorization:
     def test_it_gives_codes_and_where_to_type_them(self, server: AuthServer) -> None:
-        """RFC 8628 §3.2: all six fields, and nobody may cache them."""
+        """RFC 8628 §3.2: all six fields, and no cache may keep them."""
         response = post_form(server, "/auth/device", client_id="tv", scope="any")
         assert (response.status_code, response.headers["Cache-Control"]) == (200, "no-store")
         fields = response.json()
@@ -112,17 +112,17 @@ class TestDeviceAuthorization:
         assert outcome_of(response) == "invalid_request"
 
     def test_options_decide_how_long_and_how_often(self, server: AuthServer) -> None:
-        """The answer says what device_lifetime and device_interval are at that moment."""
+        """The response says what device_lifetime and device_interval are at that moment."""
         server.device_lifetime, server.device_interval = 90, 0.5
         fields = start_device(server)
         assert (fields["expires_in"], fields["interval"]) == (90, 0.5)
 
     def test_it_counts_as_a_request_alone(self, server: AuthServer) -> None:
-        """Nobody has logged in yet."""
+        """It is no login yet."""
         start_device(server)
         assert server.counters == Counters(connections=1, requests=1)
 
-    def test_it_is_a_place_for_faults_and_gates(self, server: AuthServer) -> None:
+    def test_it_is_a_target_of_faults_and_gates(self, server: AuthServer) -> None:
         """on="device" is the device authorization endpoint, and no other."""
         server.fail(Status(503), on="device")
         assert outcome_of(log_in_by_password(server, username="bob", password="p")) == "tokens"
@@ -135,7 +135,7 @@ class TestDeviceAuthorization:
 
 
 class TestPolling:
-    def test_nobody_has_decided_yet(self) -> None:
+    def test_before_a_decision_it_is_pending(self) -> None:
         """RFC 8628 §3.5: authorization_pending, however often, if the interval allows it."""
         with AuthServer(device_interval=0) as server:
             code = start_device(server)["device_code"]
@@ -144,8 +144,8 @@ class TestPolling:
             ] * 3
             assert server.counters.logins == 0
 
-    def test_after_a_yes_it_gives_tokens(self, server: AuthServer) -> None:
-        """Those of the user who said yes, as after a login."""
+    def test_after_an_approval_it_gives_tokens(self, server: AuthServer) -> None:
+        """Those of the user who approved, as after a login."""
         fields = start_device(server)
         server.approve(fields["user_code"], "bob")
         response = poll(server, fields["device_code"])
@@ -159,22 +159,22 @@ class TestPolling:
         assert refreshed.status_code == 200
         assert (server.counters.logins, server.counters.refreshes) == (1, 1)
 
-    def test_the_user_is_alice_unless_told(self, server: AuthServer) -> None:
-        """As with login()."""
+    def test_the_user_is_alice_by_default(self, server: AuthServer) -> None:
+        """approve() and login() have the same default."""
         fields = start_device(server)
         server.approve(fields["user_code"])
         assert user_of(server, poll(server, fields["device_code"])) == "alice"
 
-    def test_a_yes_is_for_one_device(self) -> None:
-        """The others go on waiting."""
+    def test_an_approval_is_for_one_device(self) -> None:
+        """The others are still pending."""
         with AuthServer(device_interval=0) as server:
             one, other = start_device(server), start_device(server)
             server.approve(one["user_code"])
             assert outcome_of(poll(server, other["device_code"])) == "authorization_pending"
             assert outcome_of(poll(server, one["device_code"])) == "tokens"
 
-    def test_after_a_yes_nobody_is_too_early(self, clock: Clock) -> None:
-        """RFC 8628 §3.5: slow_down is a variant of authorization_pending, and that is over."""
+    def test_after_an_approval_no_poll_is_too_early(self, clock: Clock) -> None:
+        """RFC 8628 §3.5: slow_down is a variant of authorization_pending, which has ended."""
         with AuthServer(device_interval=60) as server:
             fields = start_device(server)
             poll(server, fields["device_code"])
@@ -182,15 +182,15 @@ class TestPolling:
             clock.advance(1)
             assert outcome_of(poll(server, fields["device_code"])) == "tokens"
 
-    def test_after_a_no_it_says_so(self, server: AuthServer) -> None:
-        """RFC 8628 §3.5: access_denied, and it stays at that."""
+    def test_after_a_denial_it_is_access_denied(self, server: AuthServer) -> None:
+        """RFC 8628 §3.5, at every later poll, too."""
         fields = start_device(server)
         server.deny(fields["user_code"])
         for _ in range(2):
             assert outcome_of(poll(server, fields["device_code"])) == "access_denied"
         assert server.counters.logins == 0
 
-    def test_the_last_word_holds(self, server: AuthServer) -> None:
+    def test_the_latest_decision_holds(self, server: AuthServer) -> None:
         """Until the tokens are fetched a person may change their mind."""
         one, other = start_device(server), start_device(server)
         server.approve(one["user_code"])
@@ -201,7 +201,7 @@ class TestPolling:
         assert outcome_of(poll(server, other["device_code"])) == "tokens"
 
     def test_a_code_is_good_once(self, server: AuthServer) -> None:
-        """Used up it is as good as one never given, whatever the person says after that."""
+        """A used code is refused as one never given, even if it is approved again."""
         fields = start_device(server)
         server.approve(fields["user_code"])
         assert outcome_of(poll(server, fields["device_code"])) == "tokens"
@@ -217,7 +217,7 @@ class TestPolling:
         assert sorted(outcomes) == ["invalid_grant"] * (THREADS - 1) + ["tokens"]
         assert server.counters.logins == 1
 
-    def test_a_lost_answer_uses_the_code_up(self, server: AuthServer) -> None:
+    def test_a_lost_response_uses_the_code_up(self, server: AuthServer) -> None:
         """Polls are of kind "login", and DropAfter does the work."""
         fields = start_device(server)
         server.approve(fields["user_code"])
@@ -234,7 +234,7 @@ class TestPolling:
             assert outcome_of(poll(server, unknown)) == "invalid_grant"
 
     def test_codes_outlive_a_stop(self, server: AuthServer) -> None:
-        """As tokens do."""
+        """They are kept like tokens."""
         fields = start_device(server)
         server.stop()
         server.start()
@@ -248,7 +248,7 @@ class TestPolling:
         assert outcome_of(poll(server, fields["device_code"])) == "tokens"
 
     def test_a_user_code_never_given_is_an_error(self, server: AuthServer) -> None:
-        """A test that mistypes one should hear of it; the message does not repeat it."""
+        """ValueError, so that a mistyped one is noticed; the text does not repeat it."""
         for unknown in ("NONS-ENSE", "", start_device(server)["device_code"]):
             with pytest.raises(ValueError, match="never gave that user code") as raised:
                 server.approve(unknown)
@@ -258,8 +258,8 @@ class TestPolling:
 
 
 class TestInterval:
-    def test_too_early_is_told_to_slow_down(self) -> None:
-        """RFC 8628 §3.5, and by the real clock; the first poll is never too early."""
+    def test_too_early_gets_slow_down(self) -> None:
+        """RFC 8628 §3.5, by the machine's own clock; the first poll is never too early."""
         with AuthServer(device_interval=60) as server:
             code = start_device(server)["device_code"]
             outcomes = [outcome_of(poll(server, code)) for _ in range(3)]
@@ -281,7 +281,7 @@ class TestInterval:
         assert after(19) == "slow_down"
 
     def test_exactly_the_interval_is_not_too_early(self, server: AuthServer, clock: Clock) -> None:
-        """Nor is a hair less: the client's clock is not ours."""
+        """Nor is slightly less: the client's clock is not ours."""
         code = start_device(server)["device_code"]
         outcomes = []
         for seconds in (0, 5, 4.95, 5):
@@ -301,7 +301,7 @@ class TestInterval:
         assert outcome_of(poll(server, patient)) == "authorization_pending"
         assert start_device(server)["interval"] == 5
 
-    def test_it_is_what_was_told(self, server: AuthServer) -> None:
+    def test_it_is_what_the_response_said(self, server: AuthServer) -> None:
         """A changed option is for the codes given from then on."""
         server.device_interval = 0
         code = start_device(server)["device_code"]
@@ -311,15 +311,15 @@ class TestInterval:
 
 class TestLifetime:
     def test_a_code_ends(self, server: AuthServer, clock: Clock) -> None:
-        """RFC 8628 §3.5: expired_token once expires_in seconds are over, and not before."""
+        """RFC 8628 §3.5: expired_token after expires_in seconds, and not before."""
         code = start_device(server)["device_code"]
         clock.advance(599)
         assert outcome_of(poll(server, code)) == "authorization_pending"
         clock.advance(1)
         assert outcome_of(poll(server, code)) == "expired_token"
 
-    def test_a_lifetime_of_zero_is_over_at_once(self) -> None:
-        """Even for a code somebody said yes to; a second poll hears the same, never slow_down."""
+    def test_a_lifetime_of_zero_has_ended_at_once(self) -> None:
+        """Even for an approved code; a second poll gets the same, never slow_down."""
         with AuthServer(device_lifetime=0) as server:
             fields = start_device(server)
             assert fields["expires_in"] == 0
@@ -331,7 +331,7 @@ class TestLifetime:
 
 class TestPasswords:
     def test_they_give_tokens(self, server: AuthServer) -> None:
-        """RFC 6749 §4.3."""
+        """RFC 6749 §4.3: tokens of that user, counted as a login."""
         response = log_in_by_password(server, username="bob", password="p&q")
         assert (outcome_of(response), user_of(server, response)) == ("tokens", "bob")
         assert (server.counters.logins, server.counters.refreshes) == (1, 0)
@@ -341,7 +341,7 @@ class TestPasswords:
         ("user", "password"), [("bob", "wrong"), ("bob", ""), ("", "p"), ("", "")]
     )
     def test_bad_ones_are_refused(self, server: AuthServer, user: str, password: str) -> None:
-        """RFC 6749 §5.2: invalid_grant."""
+        """RFC 6749 §5.2: invalid_grant, and no login is counted."""
         assert (
             outcome_of(log_in_by_password(server, username=user, password=password))
             == "invalid_grant"
@@ -385,13 +385,13 @@ class TestTokenEndpoint:
         assert outcome_of(response) == "invalid_request"
 
     @pytest.mark.parametrize("path", ["/auth/token", "/auth/device", "/auth/revoke"])
-    def test_only_a_post_will_do(self, server: AuthServer, path: str) -> None:
-        """405 for all else, as at the other endpoints."""
+    def test_only_a_post_is_accepted(self, server: AuthServer, path: str) -> None:
+        """405 for other methods, as at the other endpoints."""
         response = requests.get(server.url + path, timeout=WAIT)
         assert (response.status_code, response.headers["Allow"]) == (405, "POST")
 
-    def test_the_refresh_path_knows_no_other_grants(self, server: AuthServer) -> None:
-        """A refresh endpoint of its own stays one."""
+    def test_the_refresh_path_takes_no_other_grants(self, server: AuthServer) -> None:
+        """Unless it is the token endpoint as well."""
         form = {"grant_type": "password", "username": "bob", "password": "p"}
         assert outcome_of(post_form(server, "/auth/refresh", **form)) == "unsupported_grant_type"
         assert (server.counters.refreshes, server.counters.logins) == (1, 0)
@@ -427,7 +427,7 @@ class TestOnePathForAllGrants:
         )
 
     def test_faults_and_gates_tell_them_apart(self, one_path: AuthServer) -> None:
-        """A fault for refreshes passes polls by."""
+        """One for refreshes does not meet a login."""
         one_path.fail(Status(503))
         with one_path.gate(on="refresh") as gate:
             assert (
@@ -439,8 +439,8 @@ class TestOnePathForAllGrants:
         assert post_form(one_path, "/auth/token", refresh_token=token).status_code == 503
         assert post_form(one_path, "/auth/token", refresh_token=token).status_code == 200
 
-    def test_a_refresh_may_still_come_in_other_ways(self, one_path: AuthServer) -> None:
-        """As JSON, say: only a form has a grant that is not a refresh."""
+    def test_a_refresh_may_still_be_sent_in_other_ways(self, one_path: AuthServer) -> None:
+        """As JSON, for example: only a form can hold another grant."""
         body = {"refresh_token": one_path.login().refresh, "grant_type": "refresh_token"}
         response = requests.post(one_path.url + "/auth/token", json=body, timeout=WAIT)
         assert (response.status_code, one_path.counters.rotated) == (200, 1)
@@ -461,7 +461,7 @@ class TestRevocation:
         assert (server.counters.logouts, server.counters.families_revoked) == (1, 1)
 
     def test_an_older_refresh_token_will_do(self, server: AuthServer) -> None:
-        """It is of the same family; and it is no reuse."""
+        """It is of the same family, and its use here is no reuse."""
         old = server.login()
         new = post_form(server, "/auth/refresh", refresh_token=old.refresh or "").json()
         post_form(server, "/auth/revoke", token=old.refresh or "")
@@ -469,7 +469,7 @@ class TestRevocation:
         assert server.counters.reuse == 0
 
     def test_an_unknown_token_is_fine(self, server: AuthServer) -> None:
-        """RFC 7009 §2.2: the client wanted it gone, and gone it is."""
+        """RFC 7009 §2.2: 200, as for a known one."""
         for _ in range(2):
             response = post_form(server, "/auth/revoke", token="nonsense")
             assert (response.status_code, response.content) == (200, b"")
@@ -492,7 +492,7 @@ class TestRevocation:
 
 
 def test_reprs_hold_no_code(server: AuthServer) -> None:
-    """Nor does what the server saw show one."""
+    """Neither the server's nor that of what it has recorded."""
     fields = start_device(server)
     poll(server, fields["device_code"])
     shown = repr([server, server.requests, server.counters])

@@ -74,7 +74,7 @@ class TestAccessTokens:
         assert get(server, renew(server, token).access).status_code == 200
 
     def test_they_end_with_their_lifetime(self, server: AuthServer) -> None:
-        """Options may change between requests; a lifetime of 0 is over at once."""
+        """Options may change between requests; a lifetime of 0 has ended at once."""
         server.lifetime = 0
         assert get(server, server.login().access).status_code == 401
         server.lifetime = 300
@@ -150,7 +150,7 @@ class TestRefresh:
     def test_it_refuses_as_oauth_does(
         self, server: AuthServer, sent: dict[str, Any], error: str
     ) -> None:
-        """RFC 6749 §5.2."""
+        """RFC 6749 §5.2: 400 with the error code that fits."""
         response = requests.post(server.url + "/auth/refresh", **sent, timeout=WAIT)
         assert (response.status_code, response.json()) == (400, {"error": error})
         assert (server.counters.refreshes, server.counters.refused) == (1, 1)
@@ -180,7 +180,7 @@ class TestRefresh:
         assert (server.counters.refused, server.counters.families_revoked) == (1, 1)
 
     def test_another_servers_dialect_can_be_played(self) -> None:
-        """POST {"refreshToken"}, 201 {"accessToken"}, and nothing else said."""
+        """POST {"refreshToken"}, 201 {"accessToken"}, and no lifetime."""
         dialect: dict[str, Any] = {
             "refresh_path": "/token",
             "request_field": "refreshToken",
@@ -195,7 +195,7 @@ class TestRefresh:
             assert response.status_code == 201
             assert set(response.json()) == {"accessToken", "refreshToken", "token_type"}
 
-    def test_the_answer_can_be_the_token_alone(self) -> None:
+    def test_the_response_can_be_the_token_alone(self) -> None:
         """With bare=True, a JSON string."""
         with AuthServer(bare=True, rotate=False) as server:
             access = refresh(server, server.login()).json()
@@ -257,7 +257,7 @@ class TestReuse:
             assert not server.family_alive(old)
 
     def test_two_never_win(self) -> None:
-        """Even if there is all the time in the world between the check and the exchange."""
+        """However much time there is between the check and the exchange."""
 
         class SlowYes:
             def __bool__(self) -> bool:
@@ -272,7 +272,7 @@ class TestReuse:
         assert (server.counters.rotated, server.counters.reuse) == (1, 7)
 
     def test_of_many_at_once_one_wins_and_all_are_revoked(self, server: AuthServer) -> None:
-        """Which is what a client without single flight meets."""
+        """What a client without single flight meets."""
         token = server.login()
         statuses = run_behind_gate(server, "refresh", lambda: refresh(server, token).status_code)
         assert sorted(statuses) == [200] + [400] * (THREADS - 1)
@@ -302,7 +302,7 @@ class TestLogin:
         "sent", [{"json": {"username": "bob", "password": "p:q"}}, {"auth": ("bob", "p:q")}]
     )
     def test_it_gives_tokens(self, server: AuthServer, sent: dict[str, Any]) -> None:
-        """JSON or Basic (RFC 7617), with any colon in the password."""
+        """JSON or Basic (RFC 7617), with a colon in the password."""
         fields = self.login(server, **sent).json()
         assert get(server, fields["access_token"]).json()["user"] == "bob"
         assert refresh(server, Token(None, fields["refresh_token"])).status_code == 200

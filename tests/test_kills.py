@@ -310,7 +310,7 @@ class AnswerOnce:
 def test_a_save_that_is_lost_once_is_found(
     file_place: StoreLocation, server: AuthServer, job: str, outcome: Outcome
 ) -> None:
-    """Killed in the second refresh: good if the first was saved, and no excuse if it was not."""
+    """Killed in the second refresh: alive if the first was saved, unexplained if not."""
     server.fail(AnswerOnce(), times=2)
 
     def wait(_worker: object) -> None:

@@ -30,8 +30,8 @@ from requests_jwt_refresh.testing import (
     Status,
 )
 from requests_jwt_refresh.tokens import Token, with_expiry
+from tests.support.plain_requests import wait_for_faults
 from tests.support.secret_service import running_secret_service, secret_service
-from tests.test_auth_server import wait_for_faults
 from tests.test_commands import (
     JSON_REFRESH,
     OAUTH2_REFRESH,
