@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 from typing import Any
 
@@ -51,8 +52,12 @@ def test_a_first_refresh_token_that_is_refused(user: User, server: AuthServer) -
     assert not user.token_file.exists()
 
 
-def test_a_refresh_token_that_cannot_be_tried(user: User, server: AuthServer) -> None:
+def test_a_refresh_token_that_cannot_be_tried(
+    user: User, server: AuthServer, caplog: pytest.LogCaptureFixture
+) -> None:
     """The server is down: exit status 4; the token is stored, and good when it is up again."""
+    # pytest keeps the records of urllib3's warnings: errors, whose frames hold what a command knew.
+    caplog.set_level(logging.ERROR, "urllib3")
     user.describe(server)
     given = str(server.login("bob").refresh)
     server.stop()
@@ -199,7 +204,10 @@ def test_a_token_of_no_rotation_that_cannot_be_saved(
         monkeypatch.setattr(FileStore, "save", save_on_a_full_disk)
         said = user.run("login", "prod", "--refresh-token", "-", typed=given)
     assert said.status == 5
-    assert said.cause_and_remedy() == ("the disk is full", "nothing was changed; make room")
+    cause, remedy = said.cause_and_remedy()
+    assert cause.endswith("the new token could not be saved: the disk is full")
+    assert "another" not in cause + remedy
+    assert remedy == "mend the store and try again"
 
 
 def test_a_new_token_that_cannot_be_saved(
@@ -213,7 +221,8 @@ def test_a_new_token_that_cannot_be_saved(
     said = user.run("login", "prod", "--refresh-token", "-", typed=given)
     cause, remedy = said.cause_and_remedy()
     assert (said.status, said.out, server.counters.rotated) == (5, "", 1)
-    assert cause.endswith("gave another, which could not be saved: the disk is full")
+    assert cause.startswith("the server gave another refresh token")
+    assert cause.endswith("could not be saved: the disk is full")
     assert "another refresh token" in remedy
     assert "othing was changed" not in said.err
 

@@ -175,7 +175,7 @@ FAULTS: list[tuple[str, tuple[str, ...]]] = [
     # URLs that cannot be used.
     (
         f'[prod]\nbase_url = "http://api.example.com"\n{JSON}',
-        ("base_url cannot be used: ", "'http://api.example.com'", "use https", "allow_http"),
+        ("base_url cannot be used: ", "'http://api.example.com'", "Use https", "allow_http"),
     ),
     (
         f'[prod]\nbase_url = "https://h/?a=1"\n{JSON}',
@@ -188,14 +188,14 @@ FAULTS: list[tuple[str, tuple[str, ...]]] = [
         f'{PROD}trusted_origins = ["https://a.example", "https://b.example/x"]\n{JSON}',
         ("trusted_origins cannot be used", "'https://b.example/x' has a path"),
     ),
-    (f'{PROD}trusted_origins = ["http://b.example"]\n{JSON}', ("trusted_origins", "use https")),
+    (f'{PROD}trusted_origins = ["http://b.example"]\n{JSON}', ("trusted_origins", "Use https")),
     (
         f'{PROD}[prod.refresh]\nkind = "json"\nurl = "http://h/r"',
-        ("refresh.url cannot be used: the refresh URL 'http://h/r'", "use https"),
+        ("refresh.url cannot be used: the refresh URL 'http://h/r'", "Use https"),
     ),
     (f'{PROD}[prod.refresh]\npreset = "directus"\nurl = "//h"', ("refresh.url cannot be used",)),
     (f'{LOGIN}url = "../l"', ("login.url cannot be used", "climbs out")),
-    (f'{LOGIN}url = "http://h/l"', ("login.url cannot be used: the login URL", "use https")),
+    (f'{LOGIN}url = "http://h/l"', ("login.url cannot be used: the login URL", "Use https")),
     (f'{PROD}{JSON}[prod.logout]\nurl = "http://h"', ("logout.url cannot be used: the logout",)),
     (f'{PROD}{CLIENT}[prod.device]\nurl = "http://h"', ("device.url cannot be used: the device",)),
     (
