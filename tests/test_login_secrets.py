@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from requests_jwt_refresh.cli.console import ask
 from requests_jwt_refresh.testing import AuthServer, Counters
 from requests_jwt_refresh.tokens import with_expiry
 from tests.support.command_line import (
@@ -312,3 +315,27 @@ def test_no_answer_at_a_question(
     assert "Traceback" not in told
     assert "in a terminal" not in told  # which is where they are
     assert (user.held, server.counters) == (before, Counters())
+
+
+class InterruptedScreen(io.StringIO):
+    """A terminal whose user presses Ctrl-C as soon as a question is there."""
+
+    has_interrupted = False
+
+    def isatty(self) -> bool:
+        return True
+
+    def flush(self) -> None:
+        if not self.has_interrupted:
+            self.has_interrupted = True
+            raise KeyboardInterrupt
+
+
+def test_ctrl_c_right_after_a_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is said next begins on a line of its own then, too."""
+    screen = InterruptedScreen()
+    monkeypatch.setattr(sys, "stdin", screen)
+    monkeypatch.setattr(sys, "stderr", screen)
+    with pytest.raises(KeyboardInterrupt):
+        ask("User name: ")
+    assert screen.getvalue() == "User name: \n"
