@@ -9,7 +9,6 @@ import json
 import subprocess
 import sys
 import threading
-import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -148,16 +147,18 @@ def _refresh_without_end(adapter: JWTRefreshAdapter) -> None:
             sys.stdin.read()  # until it is killed
 
 
-def hammer(kind: str, name: str, url: str, threads: str, seconds: str) -> None:
-    """Call with several threads for some time; print how many calls were made and which failed."""
+def hammer(kind: str, name: str, url: str, threads: str) -> None:
+    """Call with several threads from one line to the next; print how many calls, and failures."""
     with mounted(kind, name, url) as (session, _adapter):
         print("ready", flush=True)
         sys.stdin.readline()
-        end = time.monotonic() + float(seconds)
+        end = threading.Event()
         lists: list[list[str]] = [[] for _ in range(int(threads))]
         team = [threading.Thread(target=_call_until, args=(end, session, each)) for each in lists]
         for thread in team:
             thread.start()
+        sys.stdin.readline()
+        end.set()
         for thread in team:
             thread.join()
     outcomes = [outcome for each in lists for outcome in each]
@@ -165,9 +166,9 @@ def hammer(kind: str, name: str, url: str, threads: str, seconds: str) -> None:
     print(json.dumps({"calls": len(outcomes), "failed": failed}), flush=True)
 
 
-def _call_until(end: float, session: requests.Session, outcomes: list[str]) -> None:
+def _call_until(end: threading.Event, session: requests.Session, outcomes: list[str]) -> None:
     """Call until `end`; append each status or error to `outcomes`."""
-    while time.monotonic() < end:
+    while not end.is_set():
         try:
             outcomes.append(str(session.get("/api/x", timeout=PATIENCE).status_code))
         except requests.RequestException as error:
