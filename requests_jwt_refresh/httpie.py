@@ -1,9 +1,9 @@
 """The HTTPie plugin: ``http https://api.example.com/users`` is authenticated by a profile.
 
 HTTPie mounts a plugin's adapter in place of its own, which would cost --ssl and --ciphers. So its
-sessions are asked for theirs, as those of any other program are (see inject/dressing.py), and what
-is mounted stands for two schemes, https+jwt:// and http+jwt://, which are an error where no profile
-is for the URL. A profile named with ``--auth-type=jwt --auth=PROFILE`` goes before the one that the
+sessions are patched as those of any other program are (see inject/proxy.py), and what is mounted
+stands for two schemes, https+jwt:// and http+jwt://, which are an error where no profile is for the
+URL. A profile named with ``--auth-type=requests-jwt --auth=PROFILE`` goes before the one that the
 URL's origin picks.
 
 Nothing in here may raise while HTTPie starts, and nothing is read before a request is sent.
@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import requests
 from httpie.plugins import AuthPlugin, TransportPlugin
+from httpie.plugins.base import BasePlugin
+from httpie.plugins.registry import plugin_manager
 from requests.adapters import BaseAdapter
 from requests.auth import AuthBase
 from requests.cookies import get_cookie_header
@@ -24,8 +26,14 @@ from requests_toolbelt import MultipartEncoder
 
 from requests_jwt_refresh.authorization import is_from_netrc
 from requests_jwt_refresh.errors import InvalidURL
-from requests_jwt_refresh.inject import dressing
-from requests_jwt_refresh.inject.dressing import Dressed, DressedAdapter
+from requests_jwt_refresh.inject.adapter import ProfileAdapter
+from requests_jwt_refresh.inject.proxy import (
+    AdapterProxy,
+    install,
+    load_registry,
+    unwrap,
+    wrap_adapter,
+)
 from requests_jwt_refresh.profiles.load import Profiles
 from requests_jwt_refresh.urls import origin_of, redact
 
@@ -35,11 +43,11 @@ if TYPE_CHECKING:
     from requests import PreparedRequest, Response
 
 _MARK = "+jwt://"
-_UNSET = "authorization:"  # how a header is left out, of which the request itself shows no trace
+_UNSET = "authorization:"  # how a header is left out; the request itself shows no trace of it
 
 
-class HTTPieAdapter(DressedAdapter):
-    """As for other programs, but who types an Authorization on the command line means it."""
+class HTTPieAdapter(ProfileAdapter):
+    """As for other programs, but an Authorization typed on the command line is always kept."""
 
     needs_profiles = False  # the plugin may only have come along with the library
 
@@ -56,7 +64,7 @@ class HTTPieAdapter(DressedAdapter):
         options = (stream, timeout, verify, cert, proxies)
         named = _named_in(request)
         if named is not None and self.transport is not None and named.profile is not self.profile:
-            return named.through(self.transport, self.errand).send(request, *options)
+            return named.with_transport(self.transport, self.context).send(request, *options)
         return super().send(_with_resendable_body(request), *options)
 
     def leaves_alone(self, request: PreparedRequest) -> bool:
@@ -80,7 +88,7 @@ class ExplicitAdapter(BaseAdapter):
         super().__init__()
         self._transport = transport
 
-    def through(self, transport: BaseAdapter) -> ExplicitAdapter:
+    def with_transport(self, transport: BaseAdapter) -> ExplicitAdapter:
         """Return such an adapter that sends through `transport`."""
         return ExplicitAdapter(transport)
 
@@ -98,25 +106,27 @@ class ExplicitAdapter(BaseAdapter):
         Raises InvalidURL if there is no such profile.
         """
         transport = self._transport or requests.adapters.HTTPAdapter()
-        plain = _plain(request)
-        found = _named_in(request) or dressing.wardrobe().adapter_for(plain.url or "")
-        if found is None and dressing.wardrobe().is_about_tokens(plain.url or ""):
-            return transport.send(plain, stream, timeout, verify, cert, proxies)
-        if found is None:
-            raise InvalidURL(
-                f"no profile is for {redact(plain.url)}",
-                "make one with `requests-jwt init NAME`, or leave out '+jwt'",
-            )
-        return found.through(transport).send(plain, stream, timeout, verify, cert, proxies)
+        options = (stream, timeout, verify, cert, proxies)
+        plain = _with_plain_url(request)
+        registry = load_registry()
+        found = _named_in(request) or registry.adapter_for(plain.url or "")
+        if found is not None:
+            return found.with_transport(transport).send(plain, *options)
+        if registry.is_about_tokens(plain.url or ""):
+            return transport.send(plain, *options)
+        raise InvalidURL(
+            f"no profile is for {redact(plain.url)}",
+            "make one with `requests-jwt init NAME`, or leave out '+jwt'",
+        )
 
     def close(self) -> None:
         """Close nothing: the session's own adapter is closed by the session."""
 
 
 class _ProfileAuth(AuthBase):
-    """Says which profile a request is to be sent with.
+    """Marks a request with the profile that it is to be sent with.
 
-    The profile is read when it is called: HTTPie shows an error then, and a traceback before.
+    The profile is read when this is called: HTTPie shows an error then, and a traceback before.
     """
 
     def __init__(self, name: str) -> None:
@@ -127,19 +137,20 @@ class _ProfileAuth(AuthBase):
         if origin_of(url) not in profile.origins():
             raise InvalidURL(
                 f"profile {profile.name!r} is for {profile.base_url}: its token does not go to "
-                f"{redact(url)}"
+                f"{redact(url)}",
+                "name a profile of that URL; to see all profiles: requests-jwt profiles",
             )
         adapter = NamedAdapter(profile)
-        _named.append(adapter)
-        request.register_hook("response", _Choice(adapter))
+        _named_adapters.append(adapter)
+        request.register_hook("response", _NamedAdapterHook(adapter))
         return request
 
 
-_named: list[NamedAdapter] = []  # for URLs that no other profile is for; see dress
+_named_adapters: list[NamedAdapter] = []  # for URLs that no other profile is for; see _wrap
 
 
-class _Choice:
-    """What sends a request, as a hook: that survives the copies that requests makes."""
+class _NamedAdapterHook:
+    """Which adapter sends a request, as a hook: hooks survive the copies that requests makes."""
 
     def __init__(self, adapter: NamedAdapter) -> None:
         self.adapter = adapter
@@ -167,11 +178,11 @@ class HTTPPlugin(HTTPSPlugin):
 
 
 class JWTAuthPlugin(AuthPlugin):  # type: ignore[misc]
-    """Stands for --auth-type=jwt --auth=PROFILE."""
+    """Stands for --auth-type=requests-jwt --auth=PROFILE."""
 
     name = "JWT of a requests-jwt profile"
-    description = "--auth is the name of a profile of requests-jwt; the token is its own affair"
-    auth_type = "jwt"
+    description = "--auth is the name of a profile of requests-jwt, which has the token"
+    auth_type = "requests-jwt"
     auth_require = True
     auth_parse = False
     netrc_parse = False
@@ -182,13 +193,37 @@ class JWTAuthPlugin(AuthPlugin):  # type: ignore[misc]
         return _ProfileAuth(str(self.raw_auth))
 
 
+class _OldNamePlugin(JWTAuthPlugin):
+    """Stands for --auth-type=jwt, which other plugins are called, too."""
+
+    description = "the old name of requests-jwt, unless another plugin is called jwt"
+    auth_type = "jwt"
+
+
+class _NoPlugin(BasePlugin):  # type: ignore[misc]
+    """Takes the place of a plugin in HTTPie's list, and is none."""
+
+
+def __getattr__(name: str) -> type[BasePlugin]:
+    """Return the plugin of the old name as `OldNameAuthPlugin`, if that name is free.
+
+    Of two plugins with one auth type HTTPie takes the one that it has loaded last. So this one must
+    make way for those before it; those after it take the name by themselves.
+    """
+    if name != "OldNameAuthPlugin":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    others = (each for each in plugin_manager.get_auth_plugins() if each is not _OldNamePlugin)
+    is_free = all(each.auth_type != _OldNamePlugin.auth_type for each in others)
+    return _OldNamePlugin if is_free else _NoPlugin
+
+
 def plain_url(url: str) -> str:
     """Return `url` with the scheme that requests knows."""
     scheme, mark, rest = url.partition(_MARK)
     return f"{scheme}://{rest}" if mark and scheme.lower() in ("http", "https") else url
 
 
-def _plain(request: PreparedRequest) -> PreparedRequest:
+def _with_plain_url(request: PreparedRequest) -> PreparedRequest:
     """Return the request with the scheme that requests knows, and the cookies that go with it."""
     plain = copy(request)
     plain.url = plain_url(request.url or "")
@@ -203,7 +238,7 @@ def _plain(request: PreparedRequest) -> PreparedRequest:
 
 def _named_in(request: PreparedRequest) -> NamedAdapter | None:
     hooks = request.hooks.get("response", ())
-    return next((each.adapter for each in hooks if isinstance(each, _Choice)), None)
+    return next((each.adapter for each in hooks if isinstance(each, _NamedAdapterHook)), None)
 
 
 class _FileBody:
@@ -245,16 +280,16 @@ def _with_resendable_body(request: PreparedRequest) -> PreparedRequest:
     return changed
 
 
-def dress(session: requests.Session, own: BaseAdapter, url: str) -> BaseAdapter:
+def _wrap(session: requests.Session, own: BaseAdapter, url: str) -> BaseAdapter:
     """Return what a session of HTTPie's sends with."""
     if type(own) is ExplicitAdapter:
-        beneath = session.get_adapter(plain_url(url))
-        return own.through(beneath.undressed if type(beneath) is Dressed else beneath)
-    dressed = dressing.dress(session, own, url)
-    if dressed is own:
-        found = next((each for each in _named if origin_of(url) in each.profile.origins()), None)
-        return own if found is None else Dressed(own, found.through(own), session)
-    return dressed
+        return own.with_transport(unwrap(session.get_adapter(plain_url(url))))
+    wrapped = wrap_adapter(session, own, url)
+    if wrapped is not own:
+        return wrapped
+    named = (each for each in _named_adapters if origin_of(url) in each.profile.origins())
+    found = next(named, None)
+    return own if found is None else AdapterProxy(own, found.with_transport(own), session)
 
 
-dressing.install(HTTPieAdapter, dress)
+install(HTTPieAdapter, _wrap)

@@ -1,4 +1,4 @@
-"""Starting a program that then sends tokens, unmodified."""
+"""`requests-jwt run`: start an unmodified program that then sends tokens."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from requests_jwt_refresh.cli.exits import cause_and_remedy, complain, lowered
+from requests_jwt_refresh.cli.exits import complain
 from requests_jwt_refresh.errors import JWTRefreshError
-from requests_jwt_refresh.inject.dressing import NAMES_VARIABLE, TOLD_VARIABLE
+from requests_jwt_refresh.inject.proxy import NAMES_VARIABLE
+from requests_jwt_refresh.inject.report import REPORTED_VARIABLE, WITHOUT
 from requests_jwt_refresh.profiles.load import PATH_VARIABLE, Profiles, default_path
 
 if TYPE_CHECKING:
@@ -25,29 +26,28 @@ SITE: Final = Path(__file__).parent.parent / "inject" / "site"
 _LIBRARY: Final = "REQUESTS_JWT_LIBRARY"
 _NEEDED: Final = ("requests_jwt_refresh", "keyring", "filelock", "platformdirs")
 _CANNOT_RUN, _NOT_FOUND = 126, 127  # as a shell has them (POSIX, XCU §2.8.2)
-_WITHOUT: Final = "the program runs without tokens"
 _ISOLATING: Final = frozenset("EIS")  # options of Python that make it ignore PYTHONPATH or site
 
 
 def run(names: Sequence[str], command: Sequence[str]) -> int:
     """Become `command`, with the tokens of the profiles `names`; return only if that fails.
 
-    A faulty set-up is said on stderr, and the program runs as it would have without us.
+    A faulty set-up is reported on stderr, and the program runs as it would have without us.
     """
-    arguments = _as_command(command)
+    arguments = _resolve_command(command)
     found = shutil.which(arguments[0])
     if found is None:
-        return _failed(arguments[0])
-    environment = {**os.environ, **_additions(names, os.environ)}
-    environment.pop(TOLD_VARIABLE, None)
-    faulty = _faulty(names)
+        return _report_not_runnable(arguments[0])
+    environment = {**os.environ, **_extra_variables(names, os.environ)}
+    environment.pop(REPORTED_VARIABLE, None)
+    faulty = _report_faulty(names)
     if faulty:
-        environment[TOLD_VARIABLE] = ",".join(faulty)
+        environment[REPORTED_VARIABLE] = ",".join(faulty)
     _warn_of_isolation(arguments)
     if sys.platform == "win32":  # exec returns to the shell at once there
         return subprocess.run(arguments, env=environment, check=False).returncode  # noqa: S603
     for stream in (sys.stdout, sys.stderr):
-        if stream is not None:  # closed by whoever has started us
+        if stream is not None:  # closed by our parent process
             stream.flush()
     _restore_signals()
     return _become(found, arguments, environment)
@@ -60,12 +60,12 @@ def _become(found: str, arguments: list[str], environment: Mapping[str, str]) ->
         except OSError as error:
             if error.errno != errno.ENOEXEC:
                 raise
-            # A script without a first line that says whose: sh's, as for every shell and env.
+            # A script without a first line that names an interpreter is sh's, as for every shell.
             os.execve("/bin/sh", ["sh", found, *arguments[1:]], environment)  # noqa: S606
     except OSError as error:
         complain(
             f"{found} cannot be run ({error.strerror})",
-            "if it is a script: is the interpreter there that its first line names?",
+            "if it is a script, check that the interpreter in its first line exists",
         )
     return _CANNOT_RUN
 
@@ -78,13 +78,13 @@ def _restore_signals() -> None:
             signal.signal(number, signal.SIG_DFL)
 
 
-def _as_command(command: Sequence[str]) -> list[str]:
+def _resolve_command(command: Sequence[str]) -> list[str]:
     """Return the whole command; options, scripts and folders alone are for Python."""
     first = command[0]
     if first.startswith("-"):
-        return [_python(), *command]
+        return [_find_python(), *command]
     if shutil.which(first) is None and (Path(first).is_dir() or _is_script(first)):
-        return [_python(), *command]
+        return [_find_python(), *command]
     return list(command)
 
 
@@ -92,7 +92,7 @@ def _is_script(path: str) -> bool:
     return path.endswith((".py", ".pyz"))
 
 
-def _python() -> str:
+def _find_python() -> str:
     """Return the active environment's Python, or our own."""
     active = os.environ.get("VIRTUAL_ENV")
     if active:
@@ -103,16 +103,16 @@ def _python() -> str:
     return sys.executable
 
 
-def _additions(names: Sequence[str], environment: Mapping[str, str]) -> dict[str, str]:
+def _extra_variables(names: Sequence[str], environment: Mapping[str, str]) -> dict[str, str]:
     """Return what the program's environment has beyond ours: names and paths, and no secret."""
     before = environment.get("PYTHONPATH")
     path = f"{SITE}{os.pathsep}{before}" if before else str(SITE)
     added = {
         "PYTHONPATH": path,
         NAMES_VARIABLE: ",".join(names),
-        _LIBRARY: os.pathsep.join(_folders()),
+        _LIBRARY: os.pathsep.join(_find_libraries()),
     }
-    with contextlib.suppress(JWTRefreshError):  # _faulty() says so
+    with contextlib.suppress(JWTRefreshError):  # _report_faulty() says so
         profiles = default_path()
         # The program may go to another folder, or call another one its home.
         if environment.get(PATH_VARIABLE) or profiles.exists():
@@ -120,21 +120,21 @@ def _additions(names: Sequence[str], environment: Mapping[str, str]) -> dict[str
     return added
 
 
-def _folders() -> list[str]:
+def _find_libraries() -> list[str]:
     """Return where this library and what it needs are, for a Python that does not have them."""
     origins = [getattr(importlib.util.find_spec(name), "origin", None) for name in _NEEDED]
     return list(dict.fromkeys(str(Path(each).parent.parent) for each in origins if each))
 
 
-def _faulty(names: Sequence[str]) -> list[str]:
-    """Return the profiles that give no token, having said why.
+def _report_faulty(names: Sequence[str]) -> list[str]:
+    """Say which profiles give no token and why, and return their names.
 
     Here, before the program starts, it is said once, however many processes that will have.
     """
     try:
         profiles = Profiles.read()
     except JWTRefreshError as error:
-        complain(str(error), _WITHOUT)
+        _complain_of(error)
         return list(names)
     return [name for name in names if not _is_ready(profiles, name)]
 
@@ -145,11 +145,14 @@ def _is_ready(profiles: Profiles, name: str) -> bool:
             return True
         complain(f"profile {name!r} is not logged in", f"log in with: requests-jwt login {name}")
     except JWTRefreshError as error:
-        cause, remedy = cause_and_remedy(str(error), name)
-        complain(cause, f"{_WITHOUT}; {lowered(remedy)}" if remedy else _WITHOUT)
+        _complain_of(error)
     except Exception as error:  # noqa: BLE001 - the program must not suffer
-        complain(f"profile {name!r} cannot be used ({type(error).__name__})", _WITHOUT)
+        complain(f"profile {name!r} cannot be used ({type(error).__name__})", WITHOUT)
     return False
+
+
+def _complain_of(error: JWTRefreshError) -> None:
+    complain(error.cause, f"{WITHOUT}; {error.remedy}" if error.remedy else WITHOUT)
 
 
 def _warn_of_isolation(arguments: Sequence[str]) -> None:
@@ -157,7 +160,7 @@ def _warn_of_isolation(arguments: Sequence[str]) -> None:
         return
     isolating = next((each for each in _flags(arguments[1:]) if each in _ISOLATING), None)
     if isolating is not None:
-        complain(f"Python's -{isolating} shuts out what `run` relies on", _WITHOUT)
+        complain(f"Python's -{isolating} shuts out what `run` relies on", WITHOUT)
 
 
 def _flags(arguments: Sequence[str]) -> Iterator[str]:
@@ -178,13 +181,13 @@ def _flags(arguments: Sequence[str]) -> Iterator[str]:
             yield letter
 
 
-def _failed(name: str) -> int:
-    is_there = Path(name).exists()
-    problem = "cannot be executed" if is_there else "was not found"
+def _report_not_runnable(name: str) -> int:
+    exists = Path(name).exists()
+    problem = "cannot be executed" if exists else "was not found"
     remedy = (
         f"make it executable, or name its interpreter: python {name}"
-        if is_there
+        if exists
         else "give the command as you would without us: requests-jwt run NAME -- python script.py"
     )
     complain(f"the command {name!r} {problem}", remedy)
-    return _CANNOT_RUN if is_there else _NOT_FOUND
+    return _CANNOT_RUN if exists else _NOT_FOUND

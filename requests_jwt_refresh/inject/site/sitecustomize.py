@@ -1,8 +1,8 @@
 """What Python runs at its start, because `requests-jwt run` put this folder before its PYTHONPATH.
 
 It waits for requests to be imported, and imports nothing of this library before a request is made.
-Then it makes way for the sitecustomize that it hides. Whatever goes wrong in here, the program goes
-on as it would have without it.
+Then it runs the sitecustomize that it hides. Whatever goes wrong in here, the program goes on as it
+would have without it.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _FORK_WAIT = 10.0  # seconds
 _LIBRARY = "REQUESTS_JWT_LIBRARY"  # the folders to look in where another Python has no such library
 
 
-class _Watch:
-    """Finds requests.sessions as it would be found, and is told when it has been loaded."""
+class _PostImportHook:
+    """Finds requests.sessions as it would be found, and patches it once it is loaded."""
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
         if name != "requests.sessions":
@@ -31,12 +31,12 @@ class _Watch:
         finders = (each.find_spec for each in others if hasattr(each, "find_spec"))
         found: Any = next(filter(None, (find(name, path, target) for find in finders)), None)
         if found is not None and hasattr(found.loader, "exec_module"):
-            found.loader = _Loader(found.loader)
+            found.loader = _PatchingLoader(found.loader)
         return found
 
 
-class _Loader:
-    """Loads a module as its own loader does, then lets the sessions in it ask for tokens."""
+class _PatchingLoader:
+    """Loads a module as its own loader does, then lets the sessions in it send tokens."""
 
     def __init__(self, loader: Any) -> None:
         self._loader = loader
@@ -50,29 +50,23 @@ class _Loader:
     def exec_module(self, module: Any) -> None:
         module.__spec__.loader = module.__loader__ = self._loader
         self._loader.exec_module(module)
-        _wrap(module)
+        _patch_sessions(module)
 
 
-class _Lent:
+class _FallbackFinder:
     """Finds this library and what it needs, and nothing else, where another Python has them."""
 
     names = (
-        *(
-            "requests_jwt_refresh",
-            "filelock",
-            "platformdirs",
-            "tomli",
-            "typing_extensions",
-            "redis",
-        ),
-        *("keyring", "jaraco", "more_itertools", "backports", "importlib_metadata", "zipp"),
-        *("secretstorage", "jeepney", "cryptography", "cffi", "_cffi_backend", "pycparser"),
+        *("requests_jwt_refresh", "filelock", "platformdirs", "tomli", "typing_extensions"),
+        *("redis", "keyring", "jaraco", "more_itertools", "backports", "importlib_metadata"),
+        *("zipp", "secretstorage", "jeepney", "cryptography", "cffi", "_cffi_backend"),
+        "pycparser",
     )
 
     def __init__(self, folders: list[str]) -> None:
         self._folders = folders
 
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:  # noqa: ARG002 - a ModuleSpec
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:  # noqa: ARG002 - the finders' protocol
         from importlib.machinery import PathFinder
 
         is_ours = path is None and name in self.names
@@ -88,64 +82,65 @@ class _Lent:
         return metadata.MetadataPathFinder.find_distributions(where)
 
 
-def _wrap(module: Any) -> None:
+def _patch_sessions(module: Any) -> None:
     session_class: Any = getattr(module, "Session", None)
     original = getattr(session_class, "get_adapter", None)
     if original is None:  # a package of the program's own that is called requests, too
         return
 
     def get_adapter(self: object, url: str) -> Any:
-        return _dressing()(self, original(self, url), url)
+        return _load_wrapper()(self, original(self, url), url)
 
     for name in ("__module__", "__doc__", "__qualname__", "__annotations__"):
         setattr(get_adapter, name, getattr(original, name))
     session_class.get_adapter = get_adapter
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(before=_before_fork, after_in_child=_after_fork_in_child)
+        os.register_at_fork(before=_wait_for_imports, after_in_child=_renew_lock)
 
 
-def _dressing() -> Any:
-    """Return the function that puts our adapter over a session's own."""
-    global _dress  # noqa: PLW0603 - found once
-    if _dress is None:
-        with _loading:
-            if _dress is None:
+def _load_wrapper() -> Any:
+    """Return the function that wraps a session's adapter in ours, imported when first needed."""
+    global _wrap_adapter  # noqa: PLW0603 - imported once
+    if _wrap_adapter is None:
+        with _importing:
+            if _wrap_adapter is None:
                 try:
-                    _dress = _found()
+                    _wrap_adapter = _import_wrapper()
                 except (Exception, SystemExit) as error:  # noqa: BLE001 - the program must not suffer
-                    _dress = _as_it_is
-                    _say(f"{sys.executable} cannot load requests-jwt-refresh ({error})")
-    return _dress
+                    _wrap_adapter = _leave_unwrapped
+                    _warn(f"{sys.executable} cannot load requests-jwt-refresh ({error})")
+    return _wrap_adapter
 
 
-def _before_fork() -> None:
+def _wait_for_imports() -> None:
     """Wait for what is being imported: in a child, another thread's import never ends."""
-    if _loading.acquire(timeout=_FORK_WAIT):
-        _loading.release()  # others have hooks and locks, too
+    if _importing.acquire(timeout=_FORK_WAIT):
+        _importing.release()  # the hooks that run after this one may wait for locks of their own
 
 
-def _after_fork_in_child() -> None:
-    global _loading  # noqa: PLW0603 - whoever held it is not in this process
-    _loading = RLock()
+def _renew_lock() -> None:
+    global _importing  # noqa: PLW0603 - the thread that held it is not in this process
+    _importing = RLock()
 
 
-def _found() -> Any:
+def _import_wrapper() -> Any:
     try:
-        import requests_jwt_refresh  # noqa: F401 - see above
+        import requests_jwt_refresh  # noqa: F401 - whether it is there
     except ImportError:  # the Python of another environment
         folders = os.environ.get(_LIBRARY, "").split(os.pathsep)
-        sys.meta_path.append(_Lent([each for each in folders if each]))
+        sys.meta_path.append(_FallbackFinder([each for each in folders if each]))
     _import_filelock()
-    from requests_jwt_refresh.inject import dressing
+    from requests_jwt_refresh.inject import proxy
 
-    dressing.wardrobe()  # with all that it imports
-    return dressing.dress
+    proxy.load_registry()  # with all that it imports
+    return proxy.wrap_adapter
 
 
 def _import_filelock() -> None:
-    """Import what has fork hooks of its own, though a fork may be waiting for us to have done so.
+    """Import filelock, which has fork hooks of its own, in such a way that a fork may be waiting.
 
-    Of that fork they would see the end and not the beginning, and complain on the program's stderr.
+    That fork would run those of the hooks that come after it and not the one before, and filelock
+    would complain of it on the program's stderr.
     """
     register: Any = getattr(os, "register_at_fork", None)
 
@@ -177,20 +172,20 @@ def _import_filelock() -> None:
             os.register_at_fork = register
 
 
-def _as_it_is(_session: object, adapter: Any, _url: str) -> Any:
+def _leave_unwrapped(_session: object, adapter: Any, _url: str) -> Any:
     return adapter
 
 
-def _say(problem: str) -> None:
+def _warn(problem: str) -> None:
     try:  # noqa: SIM105 - contextlib takes time, too
         sys.stderr.write(
             f"requests-jwt: {problem}\nrequests-jwt: the program runs without tokens\n"
         )
-    except Exception:  # noqa: BLE001, S110 - there may be no stderr
+    except Exception:  # noqa: BLE001, S110 - stderr may be missing, closed or full
         pass
 
 
-def _make_way() -> None:
+def _run_hidden_sitecustomize() -> None:
     """Run the sitecustomize that this one hides, if there is one, as Python would have."""
     ours: ModuleType = sys.modules.pop(__name__)
     sys.path[:] = [each for each in sys.path if os.path.abspath(each or ".") != _HERE]  # noqa: PTH100
@@ -203,11 +198,11 @@ def _make_way() -> None:
         sys.modules.setdefault(__name__, ours)
 
 
-_dress: Any = None
-_loading = RLock()  # guards _dress
+_wrap_adapter: Any = None
+_importing = RLock()  # guards _wrap_adapter
 if __name__ == "sitecustomize":
-    if "requests.sessions" in sys.modules:  # by somebody's .pth file
-        _wrap(sys.modules["requests.sessions"])
+    if "requests.sessions" in sys.modules:  # imported by a .pth file
+        _patch_sessions(sys.modules["requests.sessions"])
     else:
-        sys.meta_path.insert(0, _Watch())
-    _make_way()
+        sys.meta_path.insert(0, _PostImportHook())
+    _run_hidden_sitecustomize()

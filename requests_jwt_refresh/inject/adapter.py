@@ -1,0 +1,144 @@
+"""An adapter that sends a profile's token through the adapter that a session has itself."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from dataclasses import dataclass, field
+from functools import partial
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from requests_jwt_refresh.adapter import JWTRefreshAdapter
+from requests_jwt_refresh.errors import JWTRefreshError
+from requests_jwt_refresh.inject.forks import ForkLock
+from requests_jwt_refresh.inject.report import warn_no_token, warn_not_logged_in, warn_refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import requests
+    from requests import PreparedRequest, Response
+    from requests.adapters import BaseAdapter
+    from typing_extensions import Self
+
+    from requests_jwt_refresh.profiles.load import Profile
+
+_REPEATED_SLASHES: Final = re.compile("(?<!:)/{2,}")
+# Held during the first look into a store, for the sake of forks alone: no thread waits for it.
+_first_look: Final = ForkLock()
+_stores_looked_into: set[str] = set()  # names of profiles
+
+
+@dataclass(eq=False)
+class RequestContext:
+    """One request of the program while it is being sent, with what the session gave along."""
+
+    wrapped: BaseAdapter | None = None
+    """The session's own adapter."""
+    wrapped_send: Callable[..., Response] | None = None
+    """What the session would have called; the transport's own `send` if None."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """The options that the session gave, and no others."""
+    last_sent: PreparedRequest | None = None
+    """What was sent last, with a token."""
+    send_count: int = 0
+    raised: BaseException | None = None
+    """The last of our own errors that `wrapped_send` has raised."""
+
+    def has_sent(self, wrapped: BaseAdapter, request: PreparedRequest | requests.Request) -> bool:
+        """Whether `request` is what was sent last, or a copy of it with the same token."""
+        if wrapped is not self.wrapped or self.last_sent is None:
+            return False
+        header = self.last_sent.headers.get("Authorization")
+        has_same_token = header is not None and request.headers.get("Authorization") == header
+        return request is self.last_sent or has_same_token
+
+
+class ProfileAdapter(JWTRefreshAdapter):
+    """The adapter of one profile, for programs that know nothing of it."""
+
+    needs_profiles: ClassVar[bool] = True  # the user asked for tokens: say so if there are none
+    accepts_relative_urls = False  # they stay the error that they are without us
+    context: RequestContext
+
+    def __init__(self, profile: Profile) -> None:
+        self.profile = profile
+        super().__init__(on_logout=partial(warn_refused, profile.name), **profile.options())
+        self._token_urls = profile.own_urls()
+
+    def with_transport(self, transport: BaseAdapter, context: RequestContext | None = None) -> Self:
+        """Return this adapter for one request; both share the token and all about it."""
+        bound = object.__new__(type(self))
+        bound.__dict__.update(self.__dict__)
+        bound.transport = transport
+        bound.context = context or RequestContext()
+        return bound
+
+    def send(
+        self,
+        request: PreparedRequest,
+        stream: bool = False,
+        timeout: Any = None,
+        verify: Any = True,
+        cert: Any = None,
+        proxies: Any = None,
+    ) -> Response:
+        """Send `request` with the profile's token, or without one if none is available."""
+        options = (stream, timeout, verify, cert, proxies)
+        if self.leaves_alone(request):
+            return self._transport_send(request, *options)
+        try:
+            self._look_for_token()
+            response = super().send(request, *options)
+        except JWTRefreshError as error:
+            if error is self.context.raised:  # by the program's own adapter
+                raise
+            warn_no_token(self.profile.name, error)
+            # With a response it was the refresh that failed, without one nothing has been sent.
+            if error.response is None:
+                return self._transport_send(request, *options)
+            return error.response
+        if response.status_code == HTTPStatus.UNAUTHORIZED:
+            self._warn_if_logged_out()
+        return response
+
+    def leaves_alone(self, request: PreparedRequest) -> bool:
+        """Whether the request itself is about tokens: a program may log in or refresh by hand."""
+        return self.is_about_tokens(request.url or "")
+
+    def is_about_tokens(self, url: str) -> bool:
+        """Whether `url` is where tokens are given, renewed or taken back."""
+        bare = url.partition("?")[0].partition("#")[0]
+        return _REPEATED_SLASHES.sub("/", bare) in self._token_urls
+
+    def _look_for_token(self) -> None:
+        """Look into the store if there is no token: the user may have logged in meanwhile."""
+        if self.profile.name in _stores_looked_into:
+            if self.token is None:
+                self._refresher.look_again()
+            return
+        _stores_looked_into.add(self.profile.name)
+        with _first_look.hold(wait=False):  # much is imported the first time
+            import filelock  # noqa: F401 - as the first refresh will
+
+            _ = self.token
+
+    def _transport_send(self, request: PreparedRequest, *options: Any) -> Response:
+        context = self.context
+        context.send_count += 1
+        try:
+            if context.wrapped_send is None:
+                return super()._carry(request, *options)
+            context.last_sent = request
+            return context.wrapped_send(request, **context.options)
+        except JWTRefreshError as error:
+            context.raised = error
+            raise
+
+    _carry, _takes_relative_urls = _transport_send, False  # until the core has the new names
+
+    def _warn_if_logged_out(self) -> None:
+        with contextlib.suppress(Exception):  # a store that fails has been reported already
+            if self.token is None:
+                warn_not_logged_in(self.profile.name)

@@ -1,0 +1,41 @@
+"""Locks that a fork waits for: in a child, what another thread was importing never ends."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_FORK_WAIT: Final = 10.0  # seconds
+
+
+class ForkLock:
+    """A re-entrant lock. A fork waits until it is free, and in the child it is always free."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(before=self._wait, after_in_child=self._renew)
+
+    @contextlib.contextmanager
+    def hold(self, *, wait: bool = True) -> Iterator[None]:
+        """Hold the lock; with ``wait=False`` go on without it while another thread has it."""
+        lock = self._lock  # a child that is forked in here has another one
+        is_held = lock.acquire(blocking=wait)
+        try:
+            yield
+        finally:
+            if is_held:
+                lock.release()
+
+    def _wait(self) -> None:
+        # Released at once: the hooks that run after this one may wait for locks of their own.
+        if self._lock.acquire(timeout=_FORK_WAIT):  # at once if this very thread has it
+            self._lock.release()
+
+    def _renew(self) -> None:
+        self._lock = threading.RLock()

@@ -1,0 +1,119 @@
+"""What is said on stderr inside a program that is not ours, and what is kept out of its log."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+import threading
+from typing import TYPE_CHECKING, Final
+
+from requests_jwt_refresh.errors import StoreError
+from requests_jwt_refresh.refresh.refresher import THREAD as THREAD_NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from requests_jwt_refresh.errors import JWTRefreshError
+
+REPORTED_VARIABLE: Final = "REQUESTS_JWT_REPORTED"  # profiles that `run` has warned of, with commas
+WITHOUT: Final = "the program runs without tokens"
+
+_LOGGERS_OF_REFRESHES: Final = (
+    "filelock",
+    "urllib3.connection",
+    "urllib3.connectionpool",
+    "urllib3.util.retry",
+)
+_warned: set[str] = set()
+
+
+def warn_once(problem: str, remedy: str = "", key: str | None = None) -> None:
+    """Write what is wrong and what to do on stderr, once in this process for each `key`.
+
+    `key` is `problem` itself if it is omitted.
+    """
+    if (key or problem) in _warned:
+        return
+    _warned.add(key or problem)
+    lines = [f"requests-jwt: {each}\n" for each in (problem, remedy) if each]
+    with contextlib.suppress(Exception):  # stderr may be missing, closed or full
+        sys.stderr.write("".join(lines))
+        sys.stderr.flush()
+
+
+def warn_faulty(error: JWTRefreshError, names: Iterable[str]) -> None:
+    """Say that profiles cannot be used, unless `run` has said so of all of them."""
+    if all(map(is_reported, names)):
+        return
+    remedy = f"{error.remedy}; until then {WITHOUT}" if error.remedy else WITHOUT
+    warn_once(error.cause, f"{remedy}; to see all profiles: requests-jwt profiles")
+
+
+def warn_unusable(error: BaseException) -> None:
+    """Say that no profile can be used because of an unexpected error."""
+    warn_once(
+        f"the profiles cannot be used ({type(error).__name__})",
+        f"{WITHOUT}; to see what is wrong: requests-jwt profiles",
+    )
+
+
+def warn_no_token(name: str, error: JWTRefreshError) -> None:
+    """Say why a request of the profile `name` goes out without a token, or why its 401 stands."""
+    if isinstance(error, StoreError) and is_reported(name):
+        return
+    remedy = f"{error.remedy}; until then" if error.remedy else "until that is mended"
+    warn_once(
+        f"profile {name!r}: {error.cause}",
+        f"{remedy} the API's own answer stands; to look closer: requests-jwt doctor {name}",
+        f"{type(error).__name__} of {name}",
+    )
+
+
+def warn_not_logged_in(name: str) -> None:
+    """Say that the profile `name` has no token, unless `run` has said so."""
+    if not is_reported(name):
+        warn_once(
+            f"profile {name!r} is not logged in",
+            f"log in with: requests-jwt login {name}",
+            f"login of {name}",
+        )
+
+
+def warn_refused(name: str, error: JWTRefreshError) -> None:
+    """Say that the server has refused to refresh the token of the profile `name`."""
+    warn_once(
+        f"profile {name!r}: {error.cause}",
+        f"log in again with: requests-jwt login {name}",
+        f"login of {name}",
+    )
+
+
+def is_reported(name: str) -> bool:
+    """Whether `run` has said, before the program started, what is wrong with a profile."""
+    return name in split_names(os.environ.get(REPORTED_VARIABLE, ""))
+
+
+def split_names(text: str) -> list[str]:
+    """Return the names in a list with commas, as environment variables have them."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def set_up_logging() -> None:
+    """Show our warnings where the program has no logging, and hide our refreshes where it has."""
+    logging.getLogger("requests_jwt_refresh").addHandler(_StderrHandler(logging.WARNING))
+    for name in _LOGGERS_OF_REFRESHES:
+        logging.getLogger(name).addFilter(_is_programs_own)
+
+
+class _StderrHandler(logging.Handler):
+    """Writes a warning on stderr, once, if the program itself has no logging set up."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not logging.getLogger().handlers:
+            warn_once(record.getMessage())
+
+
+def _is_programs_own(_record: logging.LogRecord) -> bool:
+    return threading.current_thread().name != THREAD_NAME
