@@ -8,21 +8,77 @@ import subprocess
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING
 
 import pytest
 
 from requests_jwt_refresh.testing import Status
-from tests.test_run import COMMAND, WAIT, Ended, Place, place
+from tests.support.programs import (
+    ADAPTER,
+    COMMAND,
+    START,
+    WAIT,
+    Ended,
+    Workspace,
+    plain_results,
+    warm_command,
+    workspace,
+)
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-__all__ = ["place"]  # a fixture
+__all__ = ["plain_results", "warm_command", "workspace"]  # fixtures
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX processes")
 
-START = "import functools, os, requests, sys\nurl = os.environ['API'] + '/api/x'\n"
+
+def adapter_code(*lines: str) -> str:
+    return ADAPTER + "\n".join(lines)
+
+
+def test_the_adapter_is_the_sessions_own(workspace: Workspace) -> None:
+    """isinstance, repr and attributes, read, set and deleted, are those of the session's own."""
+    code = adapter_code(
+        "found = session.get_adapter(url)",
+        "print(isinstance(found, Own), issubclass(found.__class__, HTTPAdapter))",
+        "print(repr(found) == repr(own), found.max_retries is own.max_retries)",
+        "found.label = 1",
+        "print(own.label, session.get_adapter(url).label)",
+        "own.send = lambda *a, **k: (print('sent'), Own.send(own, *a, **k))[1]",
+        "print(session.get(url).status_code)",
+        "try: found.no_such_attribute",
+        "except AttributeError as error: print(error)",
+    )
+    expected = "True True\nTrue True\n1 1\nsent\n200\n'Own' object has no attribute"
+    assert workspace.run("-c", code).output.startswith(expected)
+
+
+def test_deleting_an_adapters_attribute(workspace: Workspace) -> None:
+    """`del session.get_adapter(url).x` deletes what it would without us."""
+    code = adapter_code(
+        "session.get_adapter(url).label = 1",
+        "del session.get_adapter(url).label",
+        "print(hasattr(own, 'label'))",
+    )
+    assert workspace.run("-c", code) == workspace.plain("-c", code) == Ended(0, "False\n", "")
+
+
+def test_an_adapter_that_changes_sessions(workspace: Workspace) -> None:
+    """An adapter taken from one session and mounted on another does there what it did here."""
+    code = adapter_code(
+        "other = requests.Session()",
+        "other.mount(os.environ['API'], session.get_adapter(url))",
+        "print(other.get(url).status_code)",
+        "print(other.get_adapter(os.environ['API']).__class__.__name__)",
+    )
+    assert workspace.run("-c", code) == Ended(0, "200\nOwn\n", "")
+
+
+@pytest.mark.parametrize("way", ["copy.copy", "copy.deepcopy", "pickle.dumps"])
+def test_an_adapter_that_is_copied(way: str, workspace: Workspace) -> None:
+    """An adapter that a session gave can be copied and pickled, as without us."""
+    code = adapter_code(f"print(type({way}(session.get_adapter(url))).__name__)")
+    plain = workspace.plain("-c", code)
+    assert plain.status == 0
+    assert workspace.run("-c", code) == plain
+
 
 WRAPPED = """
 session = requests.Session()
@@ -30,6 +86,7 @@ adapter = session.get_adapter(url)
 adapter.send = functools.partial(adapter.send, timeout=5)
 print(session.get(url).status_code, session.get(url).status_code)
 """
+
 
 OPTIONS = """
 from requests.adapters import HTTPAdapter
@@ -45,6 +102,7 @@ prepared = session.prepare_request(requests.Request("GET", url))
 session.send(prepared)
 session.send(prepared, retries=3)
 """
+
 
 RAISES = """
 from requests.adapters import HTTPAdapter
@@ -63,12 +121,14 @@ except RefreshUnavailable as error:
     print(error)
 """
 
+
 SHOWN = """
 session = requests.Session()
 adapter = session.get_adapter(url)
 print(adapter == session.adapters["http://"], session.adapters["http://"] == adapter)
 print({adapter: 1}[session.adapters["http://"]], adapter != session.adapters["https://"])
 """
+
 
 OWN_TOKEN = """
 from requests_jwt_refresh import JSONEndpoint, JWTRefreshAdapter, MemoryStore, Token
@@ -81,6 +141,7 @@ mounted = JWTRefreshAdapter(
 session.mount(os.environ["API"], mounted)
 print(session.get(url).json()["user"])
 """
+
 
 TWO_WRAPPERS = """
 session, calls = requests.Session(), []
@@ -98,6 +159,7 @@ wrap("second")
 print(session.get(url).status_code, calls)
 """
 
+
 NESTED = """
 session = requests.Session()
 def pages():
@@ -107,6 +169,7 @@ def pages():
         yield page.content
 print(session.post(url, data=pages()).status_code)
 """
+
 
 WARMS_UP = """
 from requests.adapters import HTTPAdapter
@@ -122,6 +185,7 @@ session.mount("http://", Own())
 print(session.get(url).status_code)
 """
 
+
 KEYWORDS = """
 original = requests.adapters.HTTPAdapter.send
 def send(self, request, **options):
@@ -129,6 +193,7 @@ def send(self, request, **options):
 requests.adapters.HTTPAdapter.send = send
 print(requests.get(url).status_code)
 """
+
 
 REQUESTS = """
 prepared = requests.Request("GET", url, headers={"X": "1"}).prepare()
@@ -148,6 +213,7 @@ again = answer.connection.send(answer.request.copy())
 print(again.status_code)
 """
 
+
 HISTORY = """
 from requests.adapters import HTTPAdapter
 
@@ -162,10 +228,12 @@ session.mount("http://", Own())
 print(session.get(url).history)
 """
 
+
 NO_URL = """
 requests.get(url)
 requests.get("nonsense")
 """
+
 
 LOGS = """
 import logging
@@ -179,32 +247,34 @@ print(requests.get(url).status_code)
     [TWO_WRAPPERS, NESTED, WARMS_UP, KEYWORDS, REQUESTS, HISTORY, NO_URL, LOGS],
     ids=["wrappers", "nested", "warms up", "keywords", "requests", "history", "no URL", "logs"],
 )
-def test_as_if_no_token_were_needed(code: str, place: Place) -> None:
+def test_as_if_no_token_were_needed(code: str, workspace: Workspace) -> None:
     """However it gets at sessions and adapters, a program finds and is told the same."""
-    plain = place.plain("-c", START.replace("/api/", "/public/") + code)
-    assert place.run("-c", START + code) == plain
+    plain = workspace.plain("-c", START.replace("/api/", "/public/") + code)
+    assert workspace.run("-c", START + code) == plain
     assert plain.output or plain.errors
 
 
 @pytest.mark.parametrize("code", [KEYWORDS, REQUESTS], ids=["keywords", "requests"])
-def test_as_if_no_token_had_expired(code: str, place: Place) -> None:
+def test_as_if_no_token_had_expired(code: str, workspace: Workspace) -> None:
     """Neither the refresh nor the second sending shows."""
-    plain = place.plain("-c", START.replace("/api/", "/public/") + code)
-    place.server.expire()
-    assert place.run("-c", START + code) == plain
-    assert (place.server.counters.refreshes, place.server.counters.reuse) == (1, 0)
+    plain = workspace.plain("-c", START.replace("/api/", "/public/") + code)
+    workspace.server.expire()
+    assert workspace.run("-c", START + code) == plain
+    assert (workspace.server.counters.refreshes, workspace.server.counters.reuse) == (1, 0)
 
 
-def test_a_refresh_is_not_logged(place: Place) -> None:
+def test_a_refresh_is_not_logged(workspace: Workspace) -> None:
     """With everything logged, the program's log has its own requests and not our refresh."""
-    place.server.expire()
-    ended = place.run("-c", START + LOGS)
+    workspace.server.expire()
+    ended = workspace.run("-c", START + LOGS)
     assert (ended.status, ended.errors) == (0, "")
     assert set(ended.output.split()) == {"200", "urllib3.connectionpool"}
     assert ended.output.count("urllib3") == 3  # one connection, a 401, a 200
 
 
 QUIET = "-Wignore::DeprecationWarning"  # newer Pythons warn of forks in programs with threads
+
+
 FORKS = """
 import importlib, sys, threading, time
 
@@ -243,18 +313,18 @@ thread.join()
         ("auto", "requests_jwt_refresh.stores.file"),
     ],
 )
-def test_a_fork_while_another_thread_imports(way: str, module: str, place: Place) -> None:
+def test_a_fork_while_another_thread_imports(way: str, module: str, workspace: Workspace) -> None:
     """A fork waits for the first request's imports: in the child they would never end."""
     if way == "auto":
         code = START.replace("requests, sys", "requests, sys, requests_jwt_refresh.auto")
-        ended = place.plain(QUIET, "-c", code + FORKS, module)
+        ended = workspace.plain(QUIET, "-c", code + FORKS, module)
     else:
-        ended = place.run(QUIET, "-c", START + FORKS, module)
+        ended = workspace.run(QUIET, "-c", START + FORKS, module)
     assert (ended.status, ended.output) == (0, "200\n0\n")
     assert ended.errors == ""
 
 
-def test_a_handler_that_interrupts_a_refresh(place: Place) -> None:
+def test_a_handler_that_interrupts_a_refresh(workspace: Workspace) -> None:
     """A signal handler that makes a request in the middle of a refresh has it answered."""
     code = """
 import signal
@@ -263,8 +333,8 @@ print("waiting", flush=True)
 sys.stdin.readline()
 print(requests.get(url).status_code)
 """
-    place.server.expire()
-    with place.server.gate(on="refresh") as gate:
+    workspace.server.expire()
+    with workspace.server.gate(on="refresh") as gate:
 
         def interrupt(program: subprocess.Popen[str]) -> None:
             def later() -> None:
@@ -274,49 +344,9 @@ print(requests.get(url).status_code)
 
             threading.Thread(target=later).start()
 
-        ended = place.run("-c", START + code, at_wait=interrupt)
+        ended = workspace.run("-c", START + code, at_wait=interrupt)
     assert ended == Ended(0, "waiting\nhandler 200\n200\n", "")
-    assert place.server.counters.refreshes == 1
-
-
-@pytest.mark.parametrize("moves", [True, False])
-def test_a_program_that_calls_another_folder_home(moves: bool, place: Place) -> None:
-    """The profiles are those that `run` has found, wherever the program looks for its own."""
-    config = place.folder / "config" / "requests-jwt-refresh"
-    config.mkdir(parents=True)
-    at_home = place.profiles.read_text(encoding="utf-8").replace("prod.json", "../../prod.json")
-    (config / "profiles.toml").write_text(at_home, encoding="utf-8")
-    del place.environment["REQUESTS_JWT_PROFILES"]
-    move = "os.environ.update(HOME='/tmp', XDG_CONFIG_HOME='/nowhere')\n" if moves else ""
-    ended = place.run("-c", f"{START}{move}print(requests.get(url).status_code)")
-    assert ended == Ended(0, "200\n", "")
-
-
-def test_what_run_says_of_one_profile_hides_nothing_of_another(place: Place) -> None:
-    """A store that breaks later is told of, although another profile is not logged in at all."""
-    text = place.profiles.read_text(encoding="utf-8")
-    other = text.replace("prod", "billing").replace(place.server.url, "https://b.example.com")
-    place.profiles.write_text(text + other, encoding="utf-8")
-    code = f"{START}os.chmod(sys.argv[1], 0o644)\nprint(requests.get(url).status_code)"
-    ended = place.run("-c", code, str(place.folder / "prod.json"), name="prod,billing")
-    assert ended.output == "401\n"
-    billing, _, prod, _ = ended.ours()
-    assert "'billing' is not logged in" in billing
-    assert "profile 'prod': others can read the file" in prod
-
-
-def test_all_that_is_wrong_is_said_at_once(place: Place) -> None:
-    """Each profile that gives no token, before the program starts, and not again."""
-    place.store().clear()
-    faulty = '[billing]\nbase_url = "http://public.example.com"\n'
-    with place.profiles.open("a", encoding="utf-8") as file:
-        file.write(faulty)
-    ended = place.run("-c", f"{START}print(requests.get(url).status_code)", name="prod,billing")
-    assert ended.output == "401\n"
-    said = ended.ours()
-    assert len(said) == 4
-    assert "'prod' is not logged in" in said[0]
-    assert "profile 'billing': base_url" in said[2]
+    assert workspace.server.counters.refreshes == 1
 
 
 TIME_LIMIT = """
@@ -338,10 +368,10 @@ except SoftTimeLimit:
 """
 
 
-def test_an_exception_out_of_a_handler(place: Place) -> None:
+def test_an_exception_out_of_a_handler(workspace: Workspace) -> None:
     """What a signal handler raises in the middle of a refresh reaches the program."""
-    place.server.expire()
-    with place.server.gate(on="refresh") as gate:
+    workspace.server.expire()
+    with workspace.server.gate(on="refresh") as gate:
 
         def interrupt(program: subprocess.Popen[str]) -> None:
             def later() -> None:
@@ -352,7 +382,7 @@ def test_an_exception_out_of_a_handler(place: Place) -> None:
 
             threading.Thread(target=later).start()
 
-        ended = place.run("-c", START + TIME_LIMIT, at_wait=interrupt)
+        ended = workspace.run("-c", START + TIME_LIMIT, at_wait=interrupt)
     assert ended == Ended(0, "waiting\nstopped\n", "")
 
 
@@ -377,9 +407,9 @@ print(requests.Session().send(pickle.loads(pickle.dumps(kept[0]))).status_code)
 """
 
 
-def test_a_request_that_is_kept(place: Place) -> None:
+def test_a_request_that_is_kept(workspace: Workspace) -> None:
     """What an adapter has been given can be sent again later, and is refreshed then."""
-    ended = place.run("-c", START + KEPT, at_wait=lambda _: place.server.expire())
+    ended = workspace.run("-c", START + KEPT, at_wait=lambda _: workspace.server.expire())
     assert ended == Ended(0, "200\nwaiting\n200\n200\n", "")
 
 
@@ -393,11 +423,11 @@ print(answer.status_code, answer.request.headers.get("Authorization"))
 """
 
 
-def test_a_wrapper_that_copies(place: Place) -> None:
+def test_a_wrapper_that_copies(workspace: Workspace) -> None:
     """A copy of what we have given it is sent on as it is: one refresh, two sendings."""
-    place.server.fail(Status(401, body=b'{"message": "Invalid JWT"}'), on="api", times=None)
-    assert place.run("-c", START + COPIES).output == "401 None\n"
-    counters = place.server.counters
+    workspace.server.fail(Status(401, body=b'{"message": "Invalid JWT"}'), on="api", times=None)
+    assert workspace.run("-c", START + COPIES).output == "401 None\n"
+    counters = workspace.server.counters
     assert (counters.refreshes, counters.requests) == (1, 3)
 
 
@@ -423,7 +453,7 @@ def fork():
 
 
 @pytest.mark.parametrize("hooked", ["before", "after"])
-def test_a_fork_hook_of_the_programs_own(hooked: str, place: Place) -> None:
+def test_a_fork_hook_of_the_programs_own(hooked: str, workspace: Workspace) -> None:
     """Who waits for a thread that makes its first request is not waited for in turn."""
     code = START.replace("requests, ", "time, ") + LOCKS
     steps = ["hook()", "import requests"]
@@ -435,123 +465,40 @@ started.wait()
 print(fork())
 thread.join()
 """
-    ended = place.run(QUIET, "-c", code)
+    ended = workspace.run(QUIET, "-c", code)
     assert (ended.status, sorted(ended.output.split()), ended.errors) == (0, ["0", "200"], "")
 
 
 @pytest.mark.parametrize("code", [OPTIONS, SHOWN], ids=["options", "shown"])
-def test_as_without_us(code: str, place: Place) -> None:
+def test_as_without_us(code: str, workspace: Workspace) -> None:
     """The session's own adapter gets the options that it would have got, and compares as itself."""
-    plain, dressed = place.plain("-c", START + code), place.run("-c", START + code)
+    plain, with_us = workspace.plain("-c", START + code), workspace.run("-c", START + code)
     assert plain.status == 0
-    assert dressed == plain
+    assert with_us == plain
 
 
-def test_a_wrapper_around_send(place: Place) -> None:
+def test_a_wrapper_around_send(workspace: Workspace) -> None:
     """Who wraps the adapter's send is called, and calls what is below."""
-    assert place.run("-c", START + WRAPPED) == Ended(0, "200 200\n", "")
+    assert workspace.run("-c", START + WRAPPED) == Ended(0, "200 200\n", "")
 
 
-def test_an_adapter_that_raises(place: Place) -> None:
+def test_an_adapter_that_raises(workspace: Workspace) -> None:
     """What the session's own adapter raises after sending is not sent again."""
-    ended = place.run("-c", START + RAISES)
+    ended = workspace.run("-c", START + RAISES)
     assert ended == Ended(0, "of the program's own\n", "")
-    assert [each.method for each in place.server.requests] == ["POST"]
+    assert [each.method for each in workspace.server.requests] == ["POST"]
 
 
-def test_a_program_with_a_token_of_its_own(place: Place) -> None:
+def test_a_program_with_a_token_of_its_own(workspace: Workspace) -> None:
     """An adapter of ours that the program mounts itself sends the program's token."""
     code = START + OWN_TOKEN
     done = subprocess.run(
         [COMMAND, "run", "prod", "--", sys.executable, "-c", code],
-        input=str(place.server.login("carol").access),
-        env={**os.environ, **place.environment},
+        input=str(workspace.server.login("carol").access),
+        env={**os.environ, **workspace.environment},
         capture_output=True,
         text=True,
         timeout=WAIT,
         check=False,
     )
     assert (done.stdout, done.stderr) == ("carol\n", "")
-
-
-def test_a_package_that_is_called_requests_too(place: Place, tmp_path: Path) -> None:
-    """A program's own package of that name is left alone."""
-    package = tmp_path / "requests"
-    package.mkdir()
-    (package / "__init__.py").touch()
-    (package / "sessions.py").write_text("mine = 1\n")
-    (tmp_path / "main.py").write_text("import requests.sessions\nprint(requests.sessions.mine)\n")
-    assert place.run("main.py", folder=tmp_path) == Ended(0, "1\n", "")
-
-
-@pytest.mark.parametrize(
-    "path", ["/auth/login", "/auth/login#f", "//auth/login", "/auth/login?a=1"]
-)
-def test_a_login_by_hand_is_sent_once(path: str, place: Place) -> None:
-    """However it is written: a wrong password counts once, and no token goes along."""
-    code = f"print(requests.post(os.environ['API'] + {path!r}, json={{}}).status_code)"
-    ended = place.run("-c", START + code)
-    assert ended.output in ("401\n", "200\n")  # "//..." is no login to AuthServer
-    assert ended.errors == ""
-    (seen,) = place.server.requests
-    assert seen.bearer is None
-
-
-@pytest.mark.parametrize("name", ["", ",", " , "])
-def test_no_profile_named(name: str, place: Place) -> None:
-    """An empty variable in a shell script is a mistake, and does not mean all profiles."""
-    ended = place.run("-c", "print(1)", name=name)
-    assert (ended.status, ended.output) == (2, "")
-    assert len(ended.errors.splitlines()) == 2
-
-
-@pytest.mark.parametrize("command", ["status prod", "profiles"])
-def test_nowhere_to_write(command: str, place: Place) -> None:
-    """With its output closed a command does its work, and with a full disk it says so."""
-    assert place.start(["sh", "-c", f"{COMMAND} {command} >&-"]).errors == ""
-    ended = place.start(["sh", "-c", f"{COMMAND} {command} >/dev/full"])
-    assert ended.status == 1
-    assert "cannot be written" in ended.errors
-    assert "Traceback" not in ended.errors
-
-
-def test_init_leaves_what_is_no_file(place: Place) -> None:
-    """A named pipe or a device is not replaced."""
-    pipe = place.folder / "pipe"
-    os.mkfifo(pipe)
-    init = [COMMAND, "init", "n", "--base-url", "https://h", "--refresh-url", "/r"]
-    ended = place.start(init, REQUESTS_JWT_PROFILES=str(pipe))
-    assert ended.status == 2
-    assert pipe.is_fifo()
-
-
-def test_init_keeps_line_ends(place: Place) -> None:
-    """What else is in the file stays as it is."""
-    before = place.profiles.read_bytes().replace(b"\n", b"\r\n")
-    place.profiles.write_bytes(before)
-    init = [COMMAND, "init", "n", "--base-url", "https://h", "--refresh-url", "/r"]
-    assert place.start(init).status == 0
-    assert place.profiles.read_bytes().startswith(before)
-
-
-def test_ctrl_c_while_a_refresh_token_is_tried(place: Place) -> None:
-    """The login of before is still there."""
-    before = place.token()
-    with (
-        place.server.gate(on="refresh") as gate,
-        subprocess.Popen(
-            [COMMAND, "login", "prod", "--refresh-token", "-"],
-            env={**os.environ, **place.environment},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        ) as process,
-    ):
-        assert process.stdin is not None
-        process.stdin.write(b"bogus\n")
-        process.stdin.close()
-        gate.wait_for(1, timeout=WAIT)
-        process.send_signal(signal.SIGINT)
-        gate.open()
-        assert process.wait(WAIT) in (130, 3)
-    assert place.token() == before
