@@ -115,8 +115,7 @@ class ProfileAdapter(JWTRefreshAdapter):
     def _look_for_token(self) -> None:
         """Look into the store if there is no token: the user may have logged in meanwhile."""
         if self.profile.name in _stores_looked_into:
-            if self.token is None:
-                self._refresher.look_again()
+            self.reload()
             return
         _stores_looked_into.add(self.profile.name)
         with _first_look.hold(wait=False):  # much is imported the first time
@@ -129,14 +128,12 @@ class ProfileAdapter(JWTRefreshAdapter):
         context.send_count += 1
         try:
             if context.wrapped_send is None:
-                return super()._carry(request, *options)
+                return super()._transport_send(request, *options)
             context.last_sent = request
             return context.wrapped_send(request, **context.options)
         except JWTRefreshError as error:
             context.raised = error
             raise
-
-    _carry, _takes_relative_urls = _transport_send, False  # until the core has the new names
 
     def _warn_if_logged_out(self) -> None:
         with contextlib.suppress(Exception):  # a store that fails has been reported already

@@ -51,9 +51,7 @@ class AdapterProxy(BaseAdapter):
         with_token: ProfileAdapter,
         session: requests.Session | None = None,
     ) -> None:
-        self.__dict__.update(
-            __wrapped__=wrapped, undressed=wrapped, _with_token=with_token, _session=session
-        )
+        self.__dict__.update(__wrapped__=wrapped, _with_token=with_token, _session=session)
 
     @property
     def send(self) -> Callable[..., Response]:

@@ -10,7 +10,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from requests_jwt_refresh.errors import StoreError
-from requests_jwt_refresh.refresh.refresher import THREAD as THREAD_NAME
+from requests_jwt_refresh.refresh.single_flight import THREAD_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
