@@ -123,6 +123,61 @@ def test_no_name(home: Home, server: AuthServer) -> None:
     assert "Traceback" not in done.err
 
 
+def test_the_old_name_of_the_auth_type(home: Home, server: AuthServer) -> None:
+    """--auth-type=jwt, as it was called in 0.1, works as long as no other plugin has that name."""
+    for name in ("alice", "bob"):
+        home.profile(name, server.url)
+        home.log_in(name, server)
+    file, users = home.folder / "session.json", f"{server.url}/users"
+    done = home.http("--auth-type=jwt", "--auth=bob", f"--session={file}", users)
+    assert (done.answer["user"], done.err) == ("bob", "")
+    assert home.http(f"--session={file}", users).answer["user"] == "bob"
+
+
+OTHER_PLUGIN = """
+from httpie.plugins import AuthPlugin
+
+class Plugin(AuthPlugin):
+    name = "another one"
+    auth_type = "jwt"
+    auth_parse = False
+
+    def get_auth(self, username=None, password=None):
+        def write(request):
+            request.headers["Authorization"] = f"Other {self.raw_auth}"
+            return request
+        return write
+"""
+WITH_OTHER_PLUGIN = """
+import sys
+sys.path.insert({position}, {folder!r})
+from httpie.__main__ import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("position", [0, 1000], ids=["loaded before ours", "loaded after ours"])
+def test_another_plugin_of_the_old_name(position: int, alice: Home, server: AuthServer) -> None:
+    """Of two plugins called jwt it is the other one that has the name, and both work."""
+    folder = alice.folder / "plugins"
+    metadata = folder / "another_one-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (folder / "another_one.py").write_text(OTHER_PLUGIN)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: another-one\nVersion: 1.0\n")
+    entry = "[httpie.plugins.auth.v1]\nanother_one = another_one:Plugin\n"
+    (metadata / "entry_points.txt").write_text(entry)
+    script = alice.folder / "http.py"
+    script.write_text(WITH_OTHER_PLUGIN.format(position=position, folder=str(folder)))
+    theirs = alice.http_by(script, "--auth-type=jwt", "--auth=mine", f"{server.url}/users")
+    assert (json.loads(theirs.out), theirs.err) == ({"message": "No token"}, "")
+    assert server.requests[-1].headers["Authorization"] == "Other mine"
+    ours = alice.http_by(script, "--auth-type=requests-jwt", "--auth=alice", f"{server.url}/users")
+    assert (ours.answer["user"], ours.err) == ("alice", "")
+    shown = alice.http_by(script, "--help")
+    assert (shown.status, shown.err) == (0, "")
+    assert '"requests-jwt": ' in shown.out
+
+
 OWN: dict[str, tuple[tuple[str, ...], str]] = {
     "bearer": (("--auth-type=bearer", "--auth=mine"), "Bearer mine"),
     "header": (("Authorization:Bearer mine",), "Bearer mine"),

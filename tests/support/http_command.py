@@ -114,12 +114,17 @@ class Home:
 
     def http(self, *arguments: str, stdin: IO[bytes] | bytes | None = None) -> Done:
         """Run the real `http`, in a process that has done its imports already."""
-        command = [str(HTTP), *_sort(arguments, stdin)]
-        return self._run_warm(self.warm_http.server, command, stdin)
+        return self.http_by(HTTP, *arguments, stdin=stdin)
 
     def plain_http(self, *arguments: str, stdin: IO[bytes] | bytes | None = None) -> Done:
         """Run HTTPie as if this library were not installed."""
-        command = [str(self.warm_http.without_plugins), *_sort(arguments, stdin)]
+        return self.http_by(self.warm_http.without_plugins, *arguments, stdin=stdin)
+
+    def http_by(
+        self, script: Path, *arguments: str, stdin: IO[bytes] | bytes | None = None
+    ) -> Done:
+        """Run a script that does what `http` does, in a process that has done its imports."""
+        command = [str(script), *_sort(arguments, stdin)]
         return self._run_warm(self.warm_http.server, command, stdin)
 
     def run_http(self, profile: str, *arguments: str) -> Done:
