@@ -24,13 +24,14 @@ from tests.support.programs import (
     use_profiles_of_unknown_user,
     use_store_of_unknown_user,
     warm_command,
+    warm_programs,
     workspace,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["plain_results", "warm_command", "workspace"]  # fixtures
+__all__ = ["plain_results", "warm_command", "warm_programs", "workspace"]  # fixtures
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX processes")
 
@@ -66,7 +67,7 @@ def test_every_session(early: bool, workspace: Workspace) -> None:
 def test_sessions_made_before(workspace: Workspace) -> None:
     """A session that was made before the import sends the token, too."""
     text = "import requests\nsession = requests.Session()\n" + code("call(get=session.get)")
-    assert workspace.plain("-c", text) == Ended(0, "200 prod\n", "")
+    assert workspace.plain_code(text) == Ended(0, "200 prod\n", "")
 
 
 @pytest.mark.parametrize(
@@ -84,10 +85,10 @@ def test_sessions_made_before(workspace: Workspace) -> None:
 def test_a_script(script: str, expiries: int, workspace: Workspace) -> None:
     """The effect on a script is that of `run`: what it prints is the same, one refresh each."""
     line = "import runpy, sys; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], {}, '__main__')"
-    plain = workspace.plain("-c", line, script, "/public/x")
+    plain = workspace.plain_code(line, script, "/public/x")
     assert plain.status == 0
-    ended = workspace.plain(
-        "-c", AUTO + line, script, "/api/x", at_wait=lambda _: workspace.server.expire()
+    ended = workspace.plain_code(
+        AUTO + line, script, "/api/x", at_wait=lambda _: workspace.server.expire()
     )
     assert ended.masked() == plain
     assert (workspace.server.counters.refreshes, workspace.server.counters.reuse) == (expiries, 0)
@@ -107,8 +108,10 @@ def test_a_forked_pool(workspace: Workspace) -> None:
 
 FORK = """\
 import signal, threading
+from requests_jwt_refresh.inject import forks
 from requests_jwt_refresh.profiles.load import Profiles
 read = Profiles.read
+forks.FORK_WAIT = 0.1
 reading, go_on = threading.Event(), threading.Event()
 
 def slowly():
@@ -134,7 +137,7 @@ other.join()
 
 
 def test_a_fork_while_profiles_are_read(workspace: Workspace) -> None:
-    """A child that was forked while another thread read the profiles reads them itself."""
+    """A fork does not wait for another thread for ever: the child reads the profiles itself."""
     warns = ("-W", "ignore::DeprecationWarning")  # of fork with threads, since 3.12
     assert workspace.plain(*warns, "-c", code(FORK)) == Ended(0, "200 prod\n0\n200 prod\n", "")
 
@@ -151,7 +154,7 @@ def test_all_profiles_of_the_file(workspace: Workspace) -> None:
     """Without a variable all profiles count, each for its own origin."""
     with AuthServer() as billing:
         workspace.profiles.write_text(two_profiles(workspace, billing), encoding="utf-8")
-        ended = workspace.plain("-c", code("call()", f"call({billing.url!r})"))
+        ended = workspace.plain_code(code("call()", f"call({billing.url!r})"))
         assert ended == Ended(0, "200 prod\n200 billing\n", "")
 
 
@@ -161,7 +164,7 @@ def test_some_profiles_of_the_file(names: str, workspace: Workspace) -> None:
     with AuthServer() as billing:
         workspace.profiles.write_text(two_profiles(workspace, billing), encoding="utf-8")
         text = code("call()", f"call({billing.url!r})")
-        ended = workspace.plain("-c", text, REQUESTS_JWT_PROFILE=names)
+        ended = workspace.plain_code(text, REQUESTS_JWT_PROFILE=names)
         assert ended == Ended(0, "401 None\n200 billing\n", "")
         assert {each.bearer for each in workspace.server.requests} == {None}
 
@@ -170,7 +173,7 @@ def test_profiles_in_a_variable(workspace: Workspace) -> None:
     """REQUESTS_JWT_PROFILES_TOML goes before any file."""
     text = profile_text(workspace).replace('"prod.json"', f'"{workspace.folder}/prod.json"')
     workspace.profiles.write_text("no TOML", encoding="utf-8")
-    ended = workspace.plain("-c", code("call()"), REQUESTS_JWT_PROFILES_TOML=text)
+    ended = workspace.plain_code(code("call()"), REQUESTS_JWT_PROFILES_TOML=text)
     assert ended == Ended(0, "200 prod\n", "")
 
 
@@ -181,7 +184,7 @@ def test_the_users_own_file(workspace: Workspace) -> None:
     folder.mkdir(parents=True)
     text = profile_text(workspace).replace('"prod.json"', f'"{workspace.folder}/prod.json"')
     (folder / "profiles.toml").write_text(text, encoding="utf-8")
-    assert workspace.plain("-c", code("call()")) == Ended(0, "200 prod\n", "")
+    assert workspace.plain_code(code("call()")) == Ended(0, "200 prod\n", "")
 
 
 def test_another_folder(workspace: Workspace) -> None:
@@ -198,7 +201,7 @@ def test_no_token_for_others(workspace: Workspace) -> None:
     with AuthServer() as third:
         to = f"{third.url}/public/x"
         lines = (f"call({third.url!r})", f"call(os.environ['API'] + '/redirect?to={to}&a=')")
-        assert workspace.plain("-c", code(*lines)) == Ended(0, "401 None\n200 None\n", "")
+        assert workspace.plain_code(code(*lines)) == Ended(0, "401 None\n200 None\n", "")
         assert {each.headers.get("Authorization") for each in third.requests} == {None}
 
 
@@ -230,7 +233,7 @@ def test_a_broken_set_up(
     lines = ("call()", "call()", "call(get=requests.Session().get)")
     plain = workspace.plain_once("-c", code(*lines, auto=""))
     break_it(workspace)
-    ended = workspace.plain("-c", code(*lines))
+    ended = workspace.plain_code(code(*lines))
     assert ended.without_ours() == plain
     assert said in ended.warning()
 
@@ -244,7 +247,7 @@ def test_own_credentials_and_a_broken_store(
     """A request with credentials of its own has nothing to do with the store."""
     break_it(workspace)
     line = "print(requests.get(os.environ['API'] + '/api/x', auth=('a', 'b')).status_code)"
-    ended = workspace.plain("-c", code(line))
+    ended = workspace.plain_code(code(line))
     assert (ended.status, ended.output) == (0, "401\n")
 
 
@@ -252,14 +255,14 @@ def test_the_others_of_a_broken_file(workspace: Workspace) -> None:
     """A faulty profile spoils no other, whatever its fault."""
     faulty = profile_text(workspace, "faulty").replace('"faulty.json"', '"~nobody-of-that-name/x"')
     workspace.profiles.write_text(f"{faulty}\n{profile_text(workspace)}", encoding="utf-8")
-    ended = workspace.plain("-c", code("call()"))
+    ended = workspace.plain_code(code("call()"))
     assert (ended.status, ended.output) == (0, "200 prod\n")
     assert "faulty" in ended.warning()
 
 
 def refused(workspace: Workspace) -> Ended:
     text = code("call()", "wait()", "call()", "call()")
-    return workspace.plain("-c", text, at_wait=expired_and_revoked(workspace))
+    return workspace.plain_code(text, at_wait=expired_and_revoked(workspace))
 
 
 def test_a_refusal(workspace: Workspace) -> None:
@@ -292,7 +295,7 @@ def test_twice(workspace: Workspace) -> None:
         "print(requests.Session.get_adapter is before)",
         "call()",
     )
-    ended = workspace.plain("-c", code(*lines))
+    ended = workspace.plain_code(code(*lines))
     assert ended == Ended(0, "True\n200 prod\n", "")
     assert workspace.server.counters.requests == 1
 
@@ -321,7 +324,7 @@ def test_a_session_with_an_adapter_of_ours(mounting: str, workspace: Workspace) 
         "call(get=session.get)",
         "call()",
     )
-    ended = workspace.plain("-c", code(*lines), at_wait=lambda _: workspace.server.expire())
+    ended = workspace.plain_code(code(*lines), at_wait=lambda _: workspace.server.expire())
     assert ended == Ended(0, "True\n200 mine\nwaiting\n200 mine\n200 prod\n", "")
     assert workspace.server.counters.refreshes == 2
 
@@ -333,4 +336,4 @@ def test_the_adapter_is_the_sessions_own(workspace: Workspace) -> None:
         "found.label = 1",
         "print(isinstance(found, Own), own.label, session.get(url).status_code)",
     )
-    assert workspace.plain("-c", AUTO + ADAPTER + "\n".join(lines)) == Ended(0, "True 1 200\n", "")
+    assert workspace.plain_code(AUTO + ADAPTER + "\n".join(lines)) == Ended(0, "True 1 200\n", "")

@@ -21,10 +21,11 @@ from tests.support.programs import (
     plain_results,
     profile_text,
     warm_command,
+    warm_programs,
     workspace,
 )
 
-__all__ = ["plain_results", "warm_command", "workspace"]  # fixtures
+__all__ = ["plain_results", "warm_command", "warm_programs", "workspace"]  # fixtures
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX processes")
 

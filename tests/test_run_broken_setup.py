@@ -29,13 +29,14 @@ from tests.support.programs import (
     use_profiles_of_unknown_user,
     use_store_of_unknown_user,
     warm_command,
+    warm_programs,
     workspace,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["plain_results", "warm_command", "workspace"]  # fixtures
+__all__ = ["plain_results", "warm_command", "warm_programs", "workspace"]  # fixtures
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX processes")
 

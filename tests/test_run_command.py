@@ -21,13 +21,14 @@ from tests.support.programs import (
     Workspace,
     plain_results,
     warm_command,
+    warm_programs,
     workspace,
 )
 
 if TYPE_CHECKING:
     import subprocess
 
-__all__ = ["plain_results", "warm_command", "workspace"]  # fixtures
+__all__ = ["plain_results", "warm_command", "warm_programs", "workspace"]  # fixtures
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX processes")
 

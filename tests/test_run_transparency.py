@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 
@@ -21,10 +20,12 @@ from tests.support.programs import (
     Workspace,
     plain_results,
     warm_command,
+    warm_programs,
     workspace,
 )
+from tests.support.waits import join, start
 
-__all__ = ["plain_results", "warm_command", "workspace"]  # fixtures
+__all__ = ["plain_results", "warm_command", "warm_programs", "workspace"]  # fixtures
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX processes")
 
@@ -47,7 +48,7 @@ def test_the_adapter_is_the_sessions_own(workspace: Workspace) -> None:
         "except AttributeError as error: print(error)",
     )
     expected = "True True\nTrue True\n1 1\nsent\n200\n'Own' object has no attribute"
-    assert workspace.run("-c", code).output.startswith(expected)
+    assert workspace.run_code(code).output.startswith(expected)
 
 
 def test_deleting_an_adapters_attribute(workspace: Workspace) -> None:
@@ -57,7 +58,7 @@ def test_deleting_an_adapters_attribute(workspace: Workspace) -> None:
         "del session.get_adapter(url).label",
         "print(hasattr(own, 'label'))",
     )
-    assert workspace.run("-c", code) == workspace.plain("-c", code) == Ended(0, "False\n", "")
+    assert workspace.run_code(code) == workspace.plain_code(code) == Ended(0, "False\n", "")
 
 
 def test_an_adapter_that_changes_sessions(workspace: Workspace) -> None:
@@ -68,16 +69,16 @@ def test_an_adapter_that_changes_sessions(workspace: Workspace) -> None:
         "print(other.get(url).status_code)",
         "print(other.get_adapter(os.environ['API']).__class__.__name__)",
     )
-    assert workspace.run("-c", code) == Ended(0, "200\nOwn\n", "")
+    assert workspace.run_code(code) == Ended(0, "200\nOwn\n", "")
 
 
 @pytest.mark.parametrize("way", ["copy.copy", "copy.deepcopy", "pickle.dumps"])
 def test_an_adapter_that_is_copied(way: str, workspace: Workspace) -> None:
     """An adapter that a session gave can be copied and pickled, as without us."""
     code = adapter_code(f"print(type({way}(session.get_adapter(url))).__name__)")
-    plain = workspace.plain("-c", code)
+    plain = workspace.plain_code(code)
     assert plain.status == 0
-    assert workspace.run("-c", code) == plain
+    assert workspace.run_code(code) == plain
 
 
 WRAPPED = """
@@ -249,24 +250,24 @@ print(requests.get(url).status_code)
 )
 def test_as_if_no_token_were_needed(code: str, workspace: Workspace) -> None:
     """However it gets at sessions and adapters, a program finds and is told the same."""
-    plain = workspace.plain("-c", START.replace("/api/", "/public/") + code)
-    assert workspace.run("-c", START + code) == plain
+    plain = workspace.plain_code(START.replace("/api/", "/public/") + code)
+    assert workspace.run_code(START + code) == plain
     assert plain.output or plain.errors
 
 
 @pytest.mark.parametrize("code", [KEYWORDS, REQUESTS], ids=["keywords", "requests"])
 def test_as_if_no_token_had_expired(code: str, workspace: Workspace) -> None:
     """Neither the refresh nor the second sending shows."""
-    plain = workspace.plain("-c", START.replace("/api/", "/public/") + code)
+    plain = workspace.plain_code(START.replace("/api/", "/public/") + code)
     workspace.server.expire()
-    assert workspace.run("-c", START + code) == plain
+    assert workspace.run_code(START + code) == plain
     assert (workspace.server.counters.refreshes, workspace.server.counters.reuse) == (1, 0)
 
 
 def test_a_refresh_is_not_logged(workspace: Workspace) -> None:
     """With everything logged, the program's log has its own requests and not our refresh."""
     workspace.server.expire()
-    ended = workspace.run("-c", START + LOGS)
+    ended = workspace.run_code(START + LOGS)
     assert (ended.status, ended.errors) == (0, "")
     assert set(ended.output.split()) == {"200", "urllib3.connectionpool"}
     assert ended.output.count("urllib3") == 3  # one connection, a 401, a 200
@@ -344,7 +345,7 @@ print(requests.get(url).status_code)
 
             threading.Thread(target=later).start()
 
-        ended = workspace.run("-c", START + code, at_wait=interrupt)
+        ended = workspace.run_code(START + code, at_wait=interrupt)
     assert ended == Ended(0, "waiting\nhandler 200\n200\n", "")
     assert workspace.server.counters.refreshes == 1
 
@@ -364,26 +365,30 @@ sys.stdin.readline()
 try:
     print(requests.get(url).status_code)
 except SoftTimeLimit:
-    print("stopped")
+    print("stopped\\nwaiting", flush=True)
+    sys.stdin.readline()
 """
 
 
 def test_an_exception_out_of_a_handler(workspace: Workspace) -> None:
-    """What a signal handler raises in the middle of a refresh reaches the program."""
+    """What a signal handler raises in the middle of a refresh reaches the program at once."""
     workspace.server.expire()
     with workspace.server.gate(on="refresh") as gate:
 
-        def interrupt(program: subprocess.Popen[str]) -> None:
-            def later() -> None:
-                gate.wait_for(1, timeout=WAIT)
-                program.send_signal(signal.SIGUSR1)
-                time.sleep(0.5)  # the refresh goes on after the program has heard of it
+        def interrupt(program: Program) -> None:
+            gate.wait_for(1, timeout=WAIT)
+            program.send_signal(signal.SIGUSR1)
+
+        def at_wait(program: Program) -> None:
+            if threads:  # the program has stopped waiting, and the refresh has not ended
                 gate.open()
+            else:
+                threads.extend(start(lambda: interrupt(program)))
 
-            threading.Thread(target=later).start()
-
-        ended = workspace.run("-c", START + TIME_LIMIT, at_wait=interrupt)
-    assert ended == Ended(0, "waiting\nstopped\n", "")
+        threads: list[threading.Thread] = []
+        ended = workspace.run_code(START + TIME_LIMIT, at_wait=at_wait)
+        join(*threads)
+    assert ended == Ended(0, "waiting\nstopped\nwaiting\n", "")
 
 
 KEPT = """
@@ -409,7 +414,7 @@ print(requests.Session().send(pickle.loads(pickle.dumps(kept[0]))).status_code)
 
 def test_a_request_that_is_kept(workspace: Workspace) -> None:
     """What an adapter has been given can be sent again later, and is refreshed then."""
-    ended = workspace.run("-c", START + KEPT, at_wait=lambda _: workspace.server.expire())
+    ended = workspace.run_code(START + KEPT, at_wait=lambda _: workspace.server.expire())
     assert ended == Ended(0, "200\nwaiting\n200\n200\n", "")
 
 
@@ -426,22 +431,26 @@ print(answer.status_code, answer.request.headers.get("Authorization"))
 def test_a_wrapper_that_copies(workspace: Workspace) -> None:
     """A copy of what we have given it is sent on as it is: one refresh, two sendings."""
     workspace.server.fail(Status(401, body=b'{"message": "Invalid JWT"}'), on="api", times=None)
-    assert workspace.run("-c", START + COPIES).output == "401 None\n"
+    assert workspace.run_code(START + COPIES).output == "401 None\n"
     counters = workspace.server.counters
     assert (counters.refreshes, counters.requests) == (1, 3)
 
 
 LOCKS = """
 import logging, threading
-lock, started = threading.Lock(), threading.Event()
+lock, started, forking = threading.Lock(), threading.Event(), threading.Event()
+
+def before():
+    forking.set()
+    lock.acquire()
 
 def hook():
-    os.register_at_fork(before=lock.acquire, after_in_parent=lock.release)
+    os.register_at_fork(before=before, after_in_parent=lock.release)
 
 def work():
     with lock:
         started.set()
-        time.sleep(0.3)  # the fork is now, and waits for the lock
+        forking.wait(20)  # the fork is now, and waits for the lock
         print(requests.get(url).status_code, flush=True)
 
 def fork():
@@ -455,7 +464,7 @@ def fork():
 @pytest.mark.parametrize("hooked", ["before", "after"])
 def test_a_fork_hook_of_the_programs_own(hooked: str, workspace: Workspace) -> None:
     """Who waits for a thread that makes its first request is not waited for in turn."""
-    code = START.replace("requests, ", "time, ") + LOCKS
+    code = START.replace("requests, ", "") + LOCKS
     steps = ["hook()", "import requests"]
     code += "\n".join(steps if hooked == "before" else steps[::-1])
     code += """
@@ -472,19 +481,19 @@ thread.join()
 @pytest.mark.parametrize("code", [OPTIONS, SHOWN], ids=["options", "shown"])
 def test_as_without_us(code: str, workspace: Workspace) -> None:
     """The session's own adapter gets the options that it would have got, and compares as itself."""
-    plain, with_us = workspace.plain("-c", START + code), workspace.run("-c", START + code)
+    plain, with_us = workspace.plain_code(START + code), workspace.run_code(START + code)
     assert plain.status == 0
     assert with_us == plain
 
 
 def test_a_wrapper_around_send(workspace: Workspace) -> None:
     """Who wraps the adapter's send is called, and calls what is below."""
-    assert workspace.run("-c", START + WRAPPED) == Ended(0, "200 200\n", "")
+    assert workspace.run_code(START + WRAPPED) == Ended(0, "200 200\n", "")
 
 
 def test_an_adapter_that_raises(workspace: Workspace) -> None:
     """What the session's own adapter raises after sending is not sent again."""
-    ended = workspace.run("-c", START + RAISES)
+    ended = workspace.run_code(START + RAISES)
     assert ended == Ended(0, "of the program's own\n", "")
     assert [each.method for each in workspace.server.requests] == ["POST"]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_FORK_WAIT: Final = 10.0  # seconds
+FORK_WAIT = 10.0  # seconds; a fork goes on without the lock then, rather than never
 
 
 class ForkLock:
@@ -34,7 +34,7 @@ class ForkLock:
 
     def _wait(self) -> None:
         # Released at once: the hooks that run after this one may wait for locks of their own.
-        if self._lock.acquire(timeout=_FORK_WAIT):  # at once if this very thread has it
+        if self._lock.acquire(timeout=FORK_WAIT):  # at once if this very thread has it
             self._lock.release()
 
     def _renew(self) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import array
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -19,6 +20,7 @@ import signal
 import socket
 import subprocess
 import sys
+import types
 from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -61,14 +63,15 @@ class Forked:
 class ForkServer:
     """Starts commands of which `modules` have been imported already.
 
-    ``environment`` is what these see while they are imported.
+    `environment` is what these see while they are imported, beside our own. `prefix` are the words
+    of a command that runs Python: ``("nice", "-n", "5")``.
     """
 
-    def __init__(self, *modules: str, **environment: str) -> None:
+    def __init__(self, *modules: str, prefix: Sequence[str] = (), **environment: str) -> None:
         self._socket, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, __file__, str(theirs.fileno()), *modules],
+                [*prefix, sys.executable, __file__, str(theirs.fileno()), *modules],
                 env={**os.environ, **environment},
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
@@ -90,7 +93,7 @@ class ForkServer:
         folder: str | Path,
         streams: Sequence[int | IO[Any]],
     ) -> Forked:
-        """Run the Python script `command[0]` with the other arguments.
+        """Run the Python script `command[0]`, or after "-c" some code, with the other arguments.
 
         `streams` are its stdin, stdout and stderr.
         """
@@ -189,11 +192,18 @@ def _main() -> None:
     arguments = sys.argv[1:]
     sys.path.pop(0)  # this folder
     _import(arguments[1:])
+    gc.freeze()  # or each child would copy what the collector merely looks at
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
     command = _serve(socket.socket(fileno=int(arguments[0])))
-    sys.argv[:] = command  # the same list, which a command may have got hold of
-    sys.path.insert(0, os.path.dirname(command[0]))  # noqa: PTH120
-    runpy.run_path(command[0], run_name="__main__")
+    if command[0] == "-c":
+        sys.argv[:] = ["-c", *command[2:]]
+        sys.path.insert(0, "")
+        main = sys.modules["__main__"] = types.ModuleType("__main__")
+        exec(compile(command[1], "<string>", "exec"), main.__dict__)
+    else:
+        sys.argv[:] = command  # the same list, which a command may have got hold of
+        sys.path.insert(0, os.path.dirname(command[0]))  # noqa: PTH120
+        runpy.run_path(command[0], run_name="__main__")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Unmodified programs: a user with a profile, a server and a token, and what programs print.
 
-Import the fixtures `workspace`, `plain_results` and `warm_command` into a test module.
+Import the fixtures `workspace`, `plain_results`, `warm_command` and `warm_programs` into a test
+module.
 """
 
 from __future__ import annotations
@@ -15,18 +16,19 @@ import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import pytest
 
-from requests_jwt_refresh import FileStore
+from requests_jwt_refresh import FileStore, Token
+from requests_jwt_refresh.cli.run import SITE
+from requests_jwt_refresh.inject.proxy import NAMES_VARIABLE
 from requests_jwt_refresh.tokens import with_expiry
 from tests.support.fork_server import ForkServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from requests_jwt_refresh import Token
     from requests_jwt_refresh.testing import AuthServer
 
 SCRIPTS = Path(__file__).parent.with_name("legacy_scripts")
@@ -45,6 +47,15 @@ class Own(HTTPAdapter):
 url = os.environ["API"] + "/api/x"
 session, own = requests.Session(), Own(max_retries=2)
 session.mount(os.environ["API"], own)
+"""
+
+
+_PROFILE = """\
+[{name}]
+base_url = "{url}"
+refresh = {{kind = "json", url = "/auth/refresh"}}
+login = {{url = "/auth/login"}}
+store = {{kind = "file", path = "{name}.json"}}
 """
 
 
@@ -88,6 +99,17 @@ class Ended:
         return "\n".join(self.ours())
 
 
+class WarmPrograms(NamedTuple):
+    """What starts programs without the time that their imports take."""
+
+    command: ForkServer
+    """`requests-jwt`, imported already."""
+    plain: ForkServer
+    """Python, which has imported requests."""
+    with_run: ForkServer
+    """The same, started by `requests-jwt run`: it has made no request yet."""
+
+
 @dataclass(frozen=True)
 class Workspace:
     """A user's folder and environment: a profile "prod" in a file, and a token for it."""
@@ -95,8 +117,7 @@ class Workspace:
     folder: Path
     server: AuthServer
     environment: dict[str, str]
-    warm_command: ForkServer
-    """Starts `requests-jwt`, imported already."""
+    warm: WarmPrograms
     plain_results: dict[tuple[str, ...], Ended]
 
     @property
@@ -169,7 +190,31 @@ class Workspace:
 
         def start(*streams: int) -> Program:
             variables = {**self.environment, **environment}
-            return self.warm_command.start([COMMAND, *arguments], variables, folder, streams)
+            return self.warm.command.start([COMMAND, *arguments], variables, folder, streams)
+
+        return _run_to_end(start, at_wait)
+
+    def run_code(self, code: str, *arguments: str, **options: Any) -> Ended:
+        """Run code in a Python under `run` that has imported requests already."""
+        added = {"PYTHONPATH": str(SITE), NAMES_VARIABLE: "prod"}
+        return self._run_code(self.warm.with_run, code, arguments, **{**added, **options})
+
+    def plain_code(self, code: str, *arguments: str, **options: Any) -> Ended:
+        """Run code without us, in a Python that has imported requests already."""
+        return self._run_code(self.warm.plain, code, arguments, **options)
+
+    def _run_code(
+        self,
+        server: ForkServer,
+        code: str,
+        arguments: tuple[str, ...],
+        at_wait: Callable[[Program], object] | None = None,
+        folder: Path = SCRIPTS,
+        **environment: str,
+    ) -> Ended:
+        def start(*streams: int) -> Program:
+            variables = {**self.environment, **environment}
+            return server.start(["-c", code, *arguments], variables, folder, streams)
 
         return _run_to_end(start, at_wait)
 
@@ -229,14 +274,7 @@ def killed_when_late(program: Program) -> Iterator[None]:
 
 
 def profile_text(workspace: Workspace, name: str = "prod", server: AuthServer | None = None) -> str:
-    url = (server or workspace.server).url
-    return f"""\
-[{name}]
-base_url = "{url}"
-refresh = {{kind = "json", url = "/auth/refresh"}}
-login = {{url = "/auth/login"}}
-store = {{kind = "file", path = "{name}.json"}}
-"""
+    return _PROFILE.format(name=name, url=(server or workspace.server).url)
 
 
 @pytest.fixture(scope="session")
@@ -245,6 +283,21 @@ def warm_command() -> Iterator[ForkServer]:
     needed = ("cli.main", "cli.run", "inject.proxy", "stores.file")
     with ForkServer("filelock", *(f"requests_jwt_refresh.{name}" for name in needed)) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def warm_programs(
+    warm_command: ForkServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[WarmPrograms]:
+    profiles = tmp_path_factory.mktemp("run") / "profiles.toml"
+    profiles.write_text(_PROFILE.format(name="prod", url="https://api.example.com"))
+    FileStore(profiles.with_name("prod.json")).save(Token("unused"))
+    run = (COMMAND, "run", "prod", "--")
+    with (
+        ForkServer("requests") as plain,
+        ForkServer("requests", prefix=run, REQUESTS_JWT_PROFILES=str(profiles)) as with_run,
+    ):
+        yield WarmPrograms(warm_command, plain, with_run)
 
 
 @pytest.fixture(scope="session")
@@ -257,7 +310,7 @@ def plain_results() -> dict[tuple[str, ...], Ended]:
 def workspace(
     tmp_path: Path,
     server: AuthServer,
-    warm_command: ForkServer,
+    warm_programs: WarmPrograms,
     plain_results: dict[tuple[str, ...], Ended],
 ) -> Workspace:
     """A user who is logged in."""
@@ -276,7 +329,7 @@ def workspace(
         "NO_PROXY": "*",
         "API": server.url,
     }
-    workspace = Workspace(tmp_path, server, environment, warm_command, plain_results)
+    workspace = Workspace(tmp_path, server, environment, warm_programs, plain_results)
     workspace.profiles.write_text(profile_text(workspace), encoding="utf-8")
     workspace.log_in()
     return workspace
