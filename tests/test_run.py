@@ -18,14 +18,13 @@ from tests.support.programs import (
     START,
     Ended,
     Workspace,
-    plain_results,
     profile_text,
     warm_command,
     warm_programs,
     workspace,
 )
 
-__all__ = ["plain_results", "warm_command", "warm_programs", "workspace"]  # fixtures
+__all__ = ["warm_command", "warm_programs", "workspace"]  # fixtures
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX processes")
 

@@ -17,7 +17,6 @@ from tests.support.programs import (
     WAIT,
     Ended,
     Workspace,
-    plain_results,
     warm_command,
     warm_programs,
     workspace,
@@ -26,7 +25,7 @@ from tests.support.programs import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["plain_results", "warm_command", "warm_programs", "workspace"]  # fixtures
+__all__ = ["warm_command", "warm_programs", "workspace"]  # fixtures
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX processes")
 
@@ -192,17 +191,17 @@ def test_what_another_environment_sees(other_python: str, workspace: Workspace) 
 def test_a_python_that_cannot_load_us(workspace: Workspace) -> None:
     """Where this library does not load: the script runs as without us."""
     arguments = ["starts_subprocess.py", "/api/x"]
-    plain, with_us = workspace.plain(*arguments), unloadable(workspace, *arguments)
+    plain, with_us = workspace.plain(*arguments), run_unloadable(workspace, *arguments)
     assert with_us.without_ours() == plain
     assert "too old" in with_us.errors
 
 
 def test_a_python_that_cannot_load_us_says_so_once(workspace: Workspace) -> None:
     """Where this library does not load, each process says so once."""
-    assert "too old" in unloadable(workspace, "module_level.py", "/api/x").warning()
+    assert "too old" in run_unloadable(workspace, "module_level.py", "/api/x").warning()
 
 
-def unloadable(workspace: Workspace, *arguments: str) -> Ended:
+def run_unloadable(workspace: Workspace, *arguments: str) -> Ended:
     """Run Python under `run` with a library in its path that cannot be loaded."""
     broken = workspace.folder / "requests_jwt_refresh"
     broken.mkdir()
