@@ -73,7 +73,7 @@ def test_a_refresh_token_while_the_store_is_locked(user: User, server: AuthServe
     with user.store.lock(5):
         said = user.run("login", "prod", "--refresh-token", "-", typed=given)
     assert (said.status, said.out, server.counters) == (4, "", Counters())
-    assert said.cause_and_remedy()[1] == "nothing was stored; try again later"
+    assert said.cause_and_remedy()[1].startswith("nothing was stored; try again later")
     user.describe(server)
     assert user.run("login", "prod", "--refresh-token", "-", typed=given) == good(user, "bob")
 
@@ -199,7 +199,10 @@ def test_a_token_of_no_rotation_that_cannot_be_saved(
         monkeypatch.setattr(FileStore, "save", save_on_a_full_disk)
         said = user.run("login", "prod", "--refresh-token", "-", typed=given)
     assert said.status == 5
-    assert said.cause_and_remedy() == ("the disk is full", "nothing was changed; make room")
+    assert said.cause_and_remedy() == (
+        "the server took the refresh token, and the new token could not be saved: the disk is full",
+        "mend the store and try again",
+    )
 
 
 def test_a_new_token_that_cannot_be_saved(
@@ -213,7 +216,9 @@ def test_a_new_token_that_cannot_be_saved(
     said = user.run("login", "prod", "--refresh-token", "-", typed=given)
     cause, remedy = said.cause_and_remedy()
     assert (said.status, said.out, server.counters.rotated) == (5, "", 1)
-    assert cause.endswith("gave another, which could not be saved: the disk is full")
+    assert cause.endswith(
+        "gave another refresh token, and the new token could not be saved: the disk is full"
+    )
     assert "another refresh token" in remedy
     assert "othing was changed" not in said.err
 
