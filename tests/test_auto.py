@@ -13,11 +13,10 @@ from tests.support.programs import (
     Ended,
     Workspace,
     break_toml,
-    expired_and_revoked,
+    expire_and_revoke,
     log_out,
     misspell_key,
     open_store_to_others,
-    plain_results,
     profile_text,
     remove_profiles,
     use_impossible_store_path,
@@ -31,7 +30,7 @@ from tests.support.programs import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["plain_results", "warm_command", "warm_programs", "workspace"]  # fixtures
+__all__ = ["warm_command", "warm_programs", "workspace"]  # fixtures
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX processes")
 
@@ -253,28 +252,28 @@ def test_own_credentials_and_a_broken_store(
 
 def test_the_others_of_a_broken_file(workspace: Workspace) -> None:
     """A faulty profile spoils no other, whatever its fault."""
-    faulty = profile_text(workspace, "faulty").replace('"faulty.json"', '"~nobody-of-that-name/x"')
+    faulty = profile_text(workspace, "faulty").replace('"faulty.json"', '"~no-such-user/x"')
     workspace.profiles.write_text(f"{faulty}\n{profile_text(workspace)}", encoding="utf-8")
     ended = workspace.plain_code(code("call()"))
     assert (ended.status, ended.output) == (0, "200 prod\n")
     assert "faulty" in ended.warning()
 
 
-def refused(workspace: Workspace) -> Ended:
+def run_refused(workspace: Workspace) -> Ended:
     text = code("call()", "wait()", "call()", "call()")
-    return workspace.plain_code(text, at_wait=expired_and_revoked(workspace))
+    return workspace.plain_code(text, at_wait=expire_and_revoke(workspace))
 
 
 def test_a_refusal(workspace: Workspace) -> None:
     """A refused refresh: the API's 401, and how to log in again."""
-    ended = refused(workspace)
+    ended = run_refused(workspace)
     assert (ended.status, ended.output) == (0, "200 prod\nwaiting\n401 None\n401 None\n")
     assert "requests-jwt login prod" in ended.errors
 
 
 def test_a_refusal_is_said_once(workspace: Workspace) -> None:
     """A refused refresh is one warning."""
-    assert "requests-jwt login prod" in refused(workspace).warning()
+    assert "requests-jwt login prod" in run_refused(workspace).warning()
 
 
 # --- Together with others ------------------------------------------------------------------------

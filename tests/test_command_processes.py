@@ -13,13 +13,12 @@ from tests.support.programs import (
     COMMAND,
     WAIT,
     Workspace,
-    plain_results,
     warm_command,
     warm_programs,
     workspace,
 )
 
-__all__ = ["plain_results", "warm_command", "warm_programs", "workspace"]  # fixtures
+__all__ = ["warm_command", "warm_programs", "workspace"]  # fixtures
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX processes")
 

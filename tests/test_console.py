@@ -102,6 +102,23 @@ def test_a_name_that_is_none_is_not_put_into_a_remedy(capsys: pytest.CaptureFixt
     assert lines_on_stderr(capsys)[1].endswith(": requests-jwt doctor NAME")
 
 
+@pytest.mark.parametrize(
+    ("remedy", "shown"),
+    [
+        ("log in again", "log in again with: requests-jwt login prod"),
+        ("log in again, as another user", "log in again, as another user"),
+        ("try again later", "try again later, or look closer with: requests-jwt doctor prod"),
+        ("make a profile with: requests-jwt init NAME", None),
+    ],
+)
+def test_an_advice_names_its_command(
+    capsys: pytest.CaptureFixture[str], remedy: str, shown: str | None
+) -> None:
+    """The library says what to do; the command line says with which command."""
+    report(errors.JWTRefreshError("cause", remedy), "prod")
+    assert lines_on_stderr(capsys)[1] == (shown or remedy.replace("NAME", "prod"))
+
+
 def test_two_lines_stay_two_lines(capsys: pytest.CaptureFixture[str]) -> None:
     """Whatever is in a path, it cannot steer the terminal."""
     complain("/a\nb\x1b[31m", "é")

@@ -29,7 +29,7 @@ __all__ = ["alice", "home", "warm_command", "warm_http"]  # fixtures
 pytestmark = needs_httpie
 
 
-def as_without_us(home: Home, server: AuthServer) -> Done:
+def run_as_without_us(home: Home, server: AuthServer) -> Done:
     """Return what `http` has done, which is the same as without us but for what it says."""
     path = f"{server.url}/users"
     ours = home.http("--print=HBb", "--check-status", path, "a=1")
@@ -45,7 +45,7 @@ def as_without_us(home: Home, server: AuthServer) -> Done:
 def test_no_configuration(home: Home, server: AuthServer) -> None:
     """Nothing at all set up: nothing is said."""
     del home.environment["REQUESTS_JWT_PROFILES"]
-    assert as_without_us(home, server).err == ""
+    assert run_as_without_us(home, server).err == ""
 
 
 def test_a_folder_that_has_gone(home: Home, server: AuthServer) -> None:
@@ -68,12 +68,12 @@ def test_a_home_that_cannot_be(home: Home, server: AuthServer) -> None:
     """Where not even the user's own file can be looked for, `http` works."""
     del home.environment["REQUESTS_JWT_PROFILES"]
     home.environment["XDG_CONFIG_HOME"] = str(home.folder / ("x" * 300))
-    assert as_without_us(home, server).status == 4
+    assert run_as_without_us(home, server).status == 4
 
 
 def test_no_such_file(home: Home, server: AuthServer) -> None:
     """A file that is named but not there is worth a warning."""
-    cause, remedy = two_lines(as_without_us(home, server))
+    cause, remedy = two_lines(run_as_without_us(home, server))
     assert "there is no such file" in cause
     assert "without tokens" in remedy
 
@@ -92,7 +92,7 @@ BROKEN = {
 def test_a_broken_file(home: Home, server: AuthServer, text: str) -> None:
     """It is said once, with what helps, and `http` works as without us."""
     home.file.write_text(text, encoding="utf-8", errors="surrogateescape")
-    cause, remedy = two_lines(as_without_us(home, server))
+    cause, remedy = two_lines(run_as_without_us(home, server))
     assert str(home.file) in cause
     assert "requests-jwt profiles" in remedy
 
@@ -112,7 +112,7 @@ def test_a_keyring_that_cannot_be_used(home: Home, server: AuthServer) -> None:
     home.file.write_text(f'[alice]\nbase_url = "{server.url}"\n[alice.refresh]\nurl = "/r"\n')
     with home.file.open("a") as file:
         file.write('kind = "json"\n')
-    cause, remedy = two_lines(as_without_us(home, server))
+    cause, remedy = two_lines(run_as_without_us(home, server))
     assert "keyring" in cause
     assert "requests-jwt doctor alice" in remedy
 
@@ -123,7 +123,7 @@ def test_a_store_that_cannot_be_read(home: Home, server: AuthServer) -> None:
     Path(home.stores["alice"].path).write_text("no token")
     Path(home.stores["alice"].path).chmod(0o600)
     home.stores.clear()  # nothing in it is a secret
-    cause, remedy = two_lines(as_without_us(home, server))
+    cause, remedy = two_lines(run_as_without_us(home, server))
     assert str(home.folder / "alice.json") in cause
     assert "requests-jwt doctor alice" in remedy
 
@@ -133,7 +133,7 @@ def test_not_logged_in(home: Home, server: AuthServer, options: tuple[str, ...])
     """The API's 401 stands, and the command that helps is named."""
     home.profile("bob", server.url)
     if not options:
-        cause, remedy = two_lines(as_without_us(home, server))
+        cause, remedy = two_lines(run_as_without_us(home, server))
     else:
         done = home.http(*options, f"{server.url}/users")
         assert json.loads(done.out) == {"message": "No token"}

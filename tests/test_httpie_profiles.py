@@ -106,7 +106,7 @@ WRONG: dict[str, tuple[tuple[str, ...], str]] = {
 def test_a_wrong_name(
     home: Home, server: AuthServer, options: tuple[str, ...], problem: str, mark: str
 ) -> None:
-    """A profile that cannot be used is an error, in words: who names one wants its token."""
+    """A named profile that cannot be used is an error, in words, and nothing is sent."""
     home.profile("bob", server.url)
     home.profile("elsewhere", "https://api.example.com")
     home.profile("faulty", "ftp://api.example.com")
@@ -191,7 +191,7 @@ OWN: dict[str, tuple[tuple[str, ...], str]] = {
 def test_an_authorization_of_ones_own(
     alice: Home, server: AuthServer, options: tuple[str, ...], header: str, mark: str
 ) -> None:
-    """Who types one means it: it is sent as it is, its 401 stands, and nothing is refreshed."""
+    """One typed by the user is sent as it is; its 401 stands, and nothing is refreshed."""
     url = server.url.replace("://", f"{mark}://")
     done = alice.http("--print=h", f"{url}/users", *options)
     assert done.out.startswith("HTTP/1.1 401 ")

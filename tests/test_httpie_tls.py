@@ -111,7 +111,7 @@ def _pem(key: ec.EllipticCurvePrivateKey, lock: serialization.KeySerializationEn
 
 
 @contextmanager
-def encrypted(
+def encrypted_server(
     certificates: Certificates, *, asks_for_certificate: bool = False, ciphers: str | None = None
 ) -> Iterator[tuple[AuthServer, str]]:
     """A server that speaks TLS, and its URL; with `ciphers` it speaks TLS 1.2 in these alone."""
@@ -134,7 +134,7 @@ def encrypted(
 
 @pytest.fixture
 def tls(home: Home, certificates: Certificates) -> Iterator[tuple[AuthServer, str]]:
-    with encrypted(certificates) as (server, url):
+    with encrypted_server(certificates) as (server, url):
         home.profile("alice", url)
         home.log_in("alice", server)
         yield server, url
@@ -182,7 +182,7 @@ def test_ciphers_that_only_this_server_speaks(
 ) -> None:
     """--ciphers, and so --ssl, hold for the refresh, too: there is no connection without."""
     odd = "ECDHE-ECDSA-AES128-CCM"
-    with encrypted(certificates, ciphers=odd) as (server, url):
+    with encrypted_server(certificates, ciphers=odd) as (server, url):
         home.profile("alice", url)
         home.log_in("alice", server)
         server.expire()
@@ -198,7 +198,7 @@ def test_a_client_certificate(home: Home, certificates: Certificates, mark: str)
     """--cert and --cert-key hold for the request and for its refresh."""
     verify = f"--verify={certificates.ca}"
     cert = [f"--cert={certificates.client}", f"--cert-key={certificates.client_key}"]
-    with encrypted(certificates, asks_for_certificate=True) as (server, url):
+    with encrypted_server(certificates, asks_for_certificate=True) as (server, url):
         home.profile("alice", url)
         home.log_in("alice", server)
         server.expire()
@@ -215,7 +215,7 @@ def test_a_locked_client_key(home: Home, certificates: Certificates) -> None:
     """--cert-key-pass holds for the request and for its refresh."""
     options = [f"--verify={certificates.ca}", f"--cert={certificates.client}"]
     options += [f"--cert-key={certificates.locked_key}", "--cert-key-pass=pw"]
-    with encrypted(certificates, asks_for_certificate=True) as (server, url):
+    with encrypted_server(certificates, asks_for_certificate=True) as (server, url):
         home.profile("alice", url)
         home.log_in("alice", server)
         assert home.http(*options, url).answer["user"] == "alice"

@@ -353,7 +353,7 @@ def test_a_linked_file_stays_a_link(user: User, dangling: bool) -> None:
 
 def test_inits_at_the_same_time(user: User) -> None:
     """None is lost of several processes that add a profile each."""
-    names = {f"p{n}" for n in range(8)}
+    names = {f"p{n}" for n in range(5)}
     started = [start("init", name, "--base-url", API, "--preset", "simplejwt") for name in names]
     ended = [end(each) for each in started]
     assert {(each.status, each.err) for each in ended} == {(0, "")}

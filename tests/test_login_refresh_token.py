@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 from typing import Any
 
@@ -52,12 +51,8 @@ def test_a_first_refresh_token_that_is_refused(user: User, server: AuthServer) -
     assert not user.token_file.exists()
 
 
-def test_a_refresh_token_that_cannot_be_tried(
-    user: User, server: AuthServer, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_refresh_token_that_cannot_be_tried(user: User, server: AuthServer) -> None:
     """The server is down: exit status 4; the token is stored, and good when it is up again."""
-    # pytest keeps the records of urllib3's warnings: errors, whose frames hold what a command knew.
-    caplog.set_level(logging.ERROR, "urllib3")
     user.describe(server)
     given = str(server.login("bob").refresh)
     server.stop()
@@ -78,7 +73,7 @@ def test_a_refresh_token_while_the_store_is_locked(user: User, server: AuthServe
     with user.store.lock(5):
         said = user.run("login", "prod", "--refresh-token", "-", typed=given)
     assert (said.status, said.out, server.counters) == (4, "", Counters())
-    assert said.cause_and_remedy()[1] == "nothing was stored; try again later"
+    assert said.cause_and_remedy()[1].startswith("nothing was stored; try again later")
     user.describe(server)
     assert user.run("login", "prod", "--refresh-token", "-", typed=given) == good(user, "bob")
 
@@ -204,10 +199,10 @@ def test_a_token_of_no_rotation_that_cannot_be_saved(
         monkeypatch.setattr(FileStore, "save", save_on_a_full_disk)
         said = user.run("login", "prod", "--refresh-token", "-", typed=given)
     assert said.status == 5
-    cause, remedy = said.cause_and_remedy()
-    assert cause.endswith("the new token could not be saved: the disk is full")
-    assert "another" not in cause + remedy
-    assert remedy == "mend the store and try again"
+    assert said.cause_and_remedy() == (
+        "the server took the refresh token, and the new token could not be saved: the disk is full",
+        "mend the store and try again",
+    )
 
 
 def test_a_new_token_that_cannot_be_saved(
@@ -221,8 +216,9 @@ def test_a_new_token_that_cannot_be_saved(
     said = user.run("login", "prod", "--refresh-token", "-", typed=given)
     cause, remedy = said.cause_and_remedy()
     assert (said.status, said.out, server.counters.rotated) == (5, "", 1)
-    assert cause.startswith("the server gave another refresh token")
-    assert cause.endswith("could not be saved: the disk is full")
+    assert cause.endswith(
+        "gave another refresh token, and the new token could not be saved: the disk is full"
+    )
     assert "another refresh token" in remedy
     assert "othing was changed" not in said.err
 

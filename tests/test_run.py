@@ -18,14 +18,13 @@ from tests.support.programs import (
     START,
     Ended,
     Workspace,
-    plain_results,
     profile_text,
     warm_command,
     warm_programs,
     workspace,
 )
 
-__all__ = ["plain_results", "warm_command", "warm_programs", "workspace"]  # fixtures
+__all__ = ["warm_command", "warm_programs", "workspace"]  # fixtures
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX processes")
 
@@ -110,7 +109,7 @@ def test_login_and_refresh_by_hand(workspace: Workspace) -> None:
 
 
 @pytest.mark.parametrize("form", ["login", "refresh"])
-def test_calls_for_tokens_are_not_dressed(form: str, workspace: Workspace) -> None:
+def test_calls_for_tokens_carry_none(form: str, workspace: Workspace) -> None:
     """Login and refresh URLs get no token of ours, however the profile writes them."""
     port = workspace.server.url.rpartition(":")[2]
     text = profile_text(workspace).replace(workspace.server.url, f"HTTP://LOCALHOST:{port}")
@@ -121,7 +120,7 @@ def test_calls_for_tokens_are_not_dressed(form: str, workspace: Workspace) -> No
         f"print(answer.request.headers.get('Authorization'))\n"
         f"print(requests.get('http://localhost:{port}/api/x').status_code)"
     )
-    assert workspace.run("-c", code).output.split() == ["None", "200"]
+    assert workspace.run_code(code).output.split() == ["None", "200"]
 
 
 @pytest.mark.parametrize(
@@ -130,7 +129,7 @@ def test_calls_for_tokens_are_not_dressed(form: str, workspace: Workspace) -> No
 def test_a_login_by_hand_is_sent_once(path: str, workspace: Workspace) -> None:
     """However it is written: a wrong password counts once, and no token goes along."""
     code = f"print(requests.post(os.environ['API'] + {path!r}, json={{}}).status_code)"
-    ended = workspace.run("-c", START + code)
+    ended = workspace.run_code(START + code)
     assert ended.output in ("401\n", "200\n")  # "//..." is no login to AuthServer
     assert ended.errors == ""
     (seen,) = workspace.server.requests
@@ -145,7 +144,7 @@ def test_calls_at_exit(workspace: Workspace) -> None:
         "atexit.register(call)\n"
         "print('waiting', flush=True); sys.stdin.readline()\n"
     )
-    ended = workspace.run("-c", code, at_wait=lambda _: workspace.server.expire())
+    ended = workspace.run_code(code, at_wait=lambda _: workspace.server.expire())
     assert ended == Ended(0, "waiting\n200\n", "")
 
 
@@ -157,7 +156,7 @@ def test_the_history_of_an_answer(workspace: Workspace) -> None:
         "answer = requests.get(os.environ['API'] + '/api/x')\n"
         "print(answer.status_code, answer.history)\n"
     )
-    ended = workspace.run("-c", code, at_wait=lambda _: workspace.server.expire())
+    ended = workspace.run_code(code, at_wait=lambda _: workspace.server.expire())
     assert ended.output == "waiting\n200 []\n"
 
 
@@ -167,8 +166,8 @@ def test_the_history_of_an_answer(workspace: Workspace) -> None:
 def test_urls_that_make_no_sense(url: str, workspace: Workspace) -> None:
     """Session.get_adapter raises for no URL that it does not raise for without us."""
     code = f"import requests; print(requests.Session().get_adapter({url!r}).__class__)"
-    plain = workspace.plain("-c", code)
-    assert workspace.run("-c", code).output == plain.output
+    plain = workspace.plain_code(code)
+    assert workspace.run_code(code).output == plain.output
 
 
 def test_several_profiles(workspace: Workspace) -> None:
@@ -217,7 +216,7 @@ def test_two_profiles_of_one_origin(names: str, workspace: Workspace) -> None:
         "for path in ('/api/x', '/api/billing/x', '/api/billing', '/api/billings'):\n"
         "    print(requests.get(os.environ['API'] + path).json()['user'])\n"
     )
-    ended = workspace.run("-c", code, name=names)
+    ended = workspace.run_code(code, REQUESTS_JWT_PROFILE=names)
     first = names.partition(",")[0]
     assert ended.output.split()[1:3] == ["billing", "billing"]
     assert {ended.output.split()[n] for n in (0, 3)} <= {"prod", first}
@@ -234,7 +233,9 @@ def test_a_trusted_origin_of_the_second_profile(workspace: Workspace) -> None:
         workspace.log_in("billing", billing)
         token = workspace.token("billing")
         code = f"import requests; print(requests.get('{files.url}/public/x').status_code)"
-        assert workspace.run("-c", code, name="prod,billing") == Ended(0, "200\n", "")
+        assert workspace.run_code(code, REQUESTS_JWT_PROFILE="prod,billing") == Ended(
+            0, "200\n", ""
+        )
         assert [each.bearer for each in files.requests] == [token.access]
 
 
@@ -269,7 +270,7 @@ def test_a_redirect_to_a_third_server(own: str, workspace: Workspace) -> None:
             f"answer = requests.get(os.environ['API'] + '/redirect?to={to}', {own})\n"
             "print(answer.status_code, answer.url)\n"
         )
-        assert workspace.run("-c", code) == Ended(0, f"200 {to}\n", "")
+        assert workspace.run_code(code) == Ended(0, f"200 {to}\n", "")
         assert [each.headers.get("Authorization") for each in third.requests] == [None]
 
 

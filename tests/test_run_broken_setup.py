@@ -16,11 +16,10 @@ from tests.support.programs import (
     START,
     Workspace,
     break_toml,
-    expired_and_revoked,
+    expire_and_revoke,
     log_out,
     misspell_key,
     open_store_to_others,
-    plain_results,
     profile_text,
     remove_keyring,
     remove_profiles,
@@ -36,7 +35,7 @@ from tests.support.programs import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["plain_results", "warm_command", "warm_programs", "workspace"]  # fixtures
+__all__ = ["warm_command", "warm_programs", "workspace"]  # fixtures
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX processes")
 
@@ -49,11 +48,9 @@ BROKEN = [
     pytest.param(remove_keyring, "keyring", id="no keyring"),
     pytest.param(open_store_to_others, "chmod 600", id="open to others"),
     pytest.param(spoil_store, "prod.json", id="spoilt store"),
-    pytest.param(use_store_of_unknown_user, "nobody-of-that-name", id="store of unknown user"),
+    pytest.param(use_store_of_unknown_user, "no-such-user", id="store of unknown user"),
     pytest.param(use_impossible_store_path, "prod", id="store with no path"),
-    pytest.param(
-        use_profiles_of_unknown_user, "nobody-of-that-name", id="profiles of unknown user"
-    ),
+    pytest.param(use_profiles_of_unknown_user, "no-such-user", id="profiles of unknown user"),
 ]
 
 
@@ -144,7 +141,7 @@ def test_run_within_run_that_is_not_logged_in(workspace: Workspace) -> None:
 
 
 def test_a_login_while_it_runs(workspace: Workspace) -> None:
-    """Who logs in after the warning need not start the program anew."""
+    """A login after the warning counts without starting the program anew."""
     workspace.store().clear()
     ended = workspace.run("module_level.py", "/api/x", at_wait=lambda _: workspace.log_in())
     assert ended.output.splitlines()[1:] == ["401", "waiting", "200 200"]
@@ -163,7 +160,7 @@ def test_a_login_while_it_runs_with_a_rule(workspace: Workspace) -> None:
 
 def test_a_refusal_while_it_runs(workspace: Workspace) -> None:
     """A refused refresh: the server is asked once, and the script gets its 401."""
-    ended = workspace.run("module_level.py", "/api/x", at_wait=expired_and_revoked(workspace))
+    ended = workspace.run("module_level.py", "/api/x", at_wait=expire_and_revoke(workspace))
     assert (ended.status, ended.output.splitlines()[1:]) == (0, ["200", "waiting", "401 401"])
     assert "requests-jwt login prod" in ended.errors
     assert ended.without_ours().errors == ""
@@ -173,7 +170,7 @@ def test_a_refusal_while_it_runs(workspace: Workspace) -> None:
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_a_refusal_in_a_pool(method: str, workspace: Workspace) -> None:
     """A refused refresh in several processes: the server is asked once, and all get their 401."""
-    ended = workspace.run("pool.py", method, "/api/x", at_wait=expired_and_revoked(workspace))
+    ended = workspace.run("pool.py", method, "/api/x", at_wait=expire_and_revoke(workspace))
     assert (ended.status, ended.without_ours().errors) == (0, "")
     assert ended.output.count("401") == 5
     assert workspace.server.counters.refreshes == 1
@@ -191,7 +188,7 @@ def test_a_refusal_in_a_pool(method: str, workspace: Workspace) -> None:
 )
 def test_a_refusal_is_said_once(arguments: list[str], workspace: Workspace) -> None:
     """A refused refresh: one warning in each process that met it says how to log in again."""
-    ended = workspace.run(*arguments, "/api/x", at_wait=expired_and_revoked(workspace))
+    ended = workspace.run(*arguments, "/api/x", at_wait=expire_and_revoke(workspace))
     processes = 3 if arguments[0] == "pool.py" else 1
     assert ended.errors.count("requests-jwt login prod") in range(1, processes + 1)
     assert ended.errors.count("the server refused the refresh token") == 1

@@ -19,16 +19,15 @@ from tests.support.programs import (
     WAIT,
     Ended,
     Workspace,
-    plain_results,
     warm_command,
     warm_programs,
     workspace,
 )
 
 if TYPE_CHECKING:
-    import subprocess
+    from tests.support.programs import Program
 
-__all__ = ["plain_results", "warm_command", "warm_programs", "workspace"]  # fixtures
+__all__ = ["warm_command", "warm_programs", "workspace"]  # fixtures
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX processes")
 
@@ -160,7 +159,7 @@ def test_death_by_a_signal(number: signal.Signals, workspace: Workspace) -> None
     """A signal reaches the program itself, and its parent sees the program die of it."""
     code = f"{CALL}; print('waiting', flush=True); sys.stdin.readline()"
 
-    def die(program: subprocess.Popen[str]) -> None:
+    def die(program: Program) -> None:
         program.send_signal(number)
         program.wait(WAIT)
 
@@ -183,7 +182,7 @@ def test_no_token_in_the_environment(workspace: Workspace) -> None:
         pytest.skip("no /proc here")
     looked_at: list[str] = []
 
-    def look(program: subprocess.Popen[str]) -> None:
+    def look(program: Program) -> None:
         token = workspace.token()
         assert token.access is not None
         assert token.refresh is not None

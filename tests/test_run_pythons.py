@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+import venv
+from importlib import metadata
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,19 +18,14 @@ from requests_jwt_refresh.cli.run import SITE
 from tests.support.programs import (
     CALL,
     SCRIPTS,
-    WAIT,
     Ended,
     Workspace,
-    plain_results,
     warm_command,
     warm_programs,
     workspace,
 )
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-__all__ = ["plain_results", "warm_command", "warm_programs", "workspace"]  # fixtures
+__all__ = ["warm_command", "warm_programs", "workspace"]  # fixtures
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX processes")
 
@@ -37,7 +36,11 @@ def surroundings(ended: Ended) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("own", [None, str(SCRIPTS / "own_site"), "", ":/nowhere", "relative"])
+@pytest.mark.parametrize(
+    "own",
+    [None, str(SCRIPTS / "own_site"), "", ":/nowhere", "relative"],
+    ids=["none", "one with a sitecustomize", "empty", "two entries", "relative"],
+)
 def test_surroundings(own: str | None, workspace: Workspace) -> None:
     """The program sees its own sys.path, modules and environment, but for three variables."""
     extra = {} if own is None else {"PYTHONPATH": own}
@@ -144,13 +147,15 @@ def test_a_python_that_is_not_isolated(options: list[str], workspace: Workspace)
 def other_python(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The Python of another environment, which has requests and nothing of ours."""
     folder = tmp_path_factory.mktemp("other") / "venv"
+    venv.create(folder, symlinks=True)
     python = str(folder / "bin" / "python")
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True, timeout=WAIT)
-    install = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "requests"]
-    try:
-        subprocess.run(install, check=True, timeout=WAIT, capture_output=True)
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
-        pytest.skip("pip cannot install requests here")
+    ask = [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+    site = Path(subprocess.run(ask, check=True, capture_output=True, text=True).stdout.strip())
+    for name in ("requests", "urllib3", "idna", "certifi", "charset-normalizer"):
+        files = [each for each in metadata.files(name) or [] if ".." not in each.parts]
+        for file in files:
+            (site / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file.locate(), site / file)
     return python
 
 
@@ -192,17 +197,17 @@ def test_what_another_environment_sees(other_python: str, workspace: Workspace) 
 def test_a_python_that_cannot_load_us(workspace: Workspace) -> None:
     """Where this library does not load: the script runs as without us."""
     arguments = ["starts_subprocess.py", "/api/x"]
-    plain, with_us = workspace.plain(*arguments), unloadable(workspace, *arguments)
+    plain, with_us = workspace.plain(*arguments), run_unloadable(workspace, *arguments)
     assert with_us.without_ours() == plain
     assert "too old" in with_us.errors
 
 
 def test_a_python_that_cannot_load_us_says_so_once(workspace: Workspace) -> None:
     """Where this library does not load, each process says so once."""
-    assert "too old" in unloadable(workspace, "module_level.py", "/api/x").warning()
+    assert "too old" in run_unloadable(workspace, "module_level.py", "/api/x").warning()
 
 
-def unloadable(workspace: Workspace, *arguments: str) -> Ended:
+def run_unloadable(workspace: Workspace, *arguments: str) -> Ended:
     """Run Python under `run` with a library in its path that cannot be loaded."""
     broken = workspace.folder / "requests_jwt_refresh"
     broken.mkdir()

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-import threading
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,14 +18,18 @@ from tests.support.programs import (
     WAIT,
     Ended,
     Workspace,
-    plain_results,
     warm_command,
     warm_programs,
     workspace,
 )
 from tests.support.waits import join, start
 
-__all__ = ["plain_results", "warm_command", "warm_programs", "workspace"]  # fixtures
+if TYPE_CHECKING:
+    import threading
+
+    from tests.support.programs import Program
+
+__all__ = ["warm_command", "warm_programs", "workspace"]  # fixtures
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX processes")
 
@@ -337,15 +341,14 @@ print(requests.get(url).status_code)
     workspace.server.expire()
     with workspace.server.gate(on="refresh") as gate:
 
-        def interrupt(program: subprocess.Popen[str]) -> None:
-            def later() -> None:
-                gate.wait_for(1, timeout=WAIT)
-                program.send_signal(signal.SIGUSR1)
-                gate.open()
+        def interrupt(program: Program) -> None:
+            gate.wait_for(1, timeout=WAIT)
+            program.send_signal(signal.SIGUSR1)
+            gate.open()
 
-            threading.Thread(target=later).start()
-
-        ended = workspace.run_code(START + code, at_wait=interrupt)
+        ended = workspace.run_code(
+            START + code, at_wait=lambda program: start(lambda: interrupt(program))
+        )
     assert ended == Ended(0, "waiting\nhandler 200\n200\n", "")
     assert workspace.server.counters.refreshes == 1
 
@@ -463,7 +466,7 @@ def fork():
 
 @pytest.mark.parametrize("hooked", ["before", "after"])
 def test_a_fork_hook_of_the_programs_own(hooked: str, workspace: Workspace) -> None:
-    """Who waits for a thread that makes its first request is not waited for in turn."""
+    """A fork that waits for another thread's first request is not waited for in turn."""
     code = START.replace("requests, ", "") + LOCKS
     steps = ["hook()", "import requests"]
     code += "\n".join(steps if hooked == "before" else steps[::-1])
@@ -487,7 +490,7 @@ def test_as_without_us(code: str, workspace: Workspace) -> None:
 
 
 def test_a_wrapper_around_send(workspace: Workspace) -> None:
-    """Who wraps the adapter's send is called, and calls what is below."""
+    """A wrapper around the adapter's send is called, and calls what is below."""
     assert workspace.run_code(START + WRAPPED) == Ended(0, "200 200\n", "")
 
 

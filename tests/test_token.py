@@ -106,6 +106,7 @@ def test_seconds(user: User, server: AuthServer, seconds: str, refreshes: int) -
     assert server.counters.refreshes == refreshes
 
 
+@pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize(
     ("left", "ago", "refreshes"), [(5, 295, 1), (15, 285, 0), (5, 15, 0), (1, 19, 1), (0.5, 0.5, 0)]
 )

@@ -8,11 +8,11 @@ import stat
 from typing import TYPE_CHECKING
 
 from requests_jwt_refresh.testing import Counters
-from tests.support.command_line import User, end, needs_posix, start, user
+from tests.support.command_line import Said, User, end, needs_posix, start, user
 from tests.support.secret_service import running_secret_service, secret_service
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from requests_jwt_refresh.testing import AuthServer
     from tests.support.secret_service import SecretService
@@ -23,11 +23,13 @@ pytestmark = needs_posix
 
 
 @contextlib.contextmanager
-def _whole_life(user: User, server: AuthServer, *store: str) -> Iterator[None]:
+def _whole_life(
+    user: User, server: AuthServer, run: Callable[..., Said], *store: str
+) -> Iterator[None]:
     """Go through a login from its beginning to its end; yield while it is logged in."""
 
     def done(*arguments: str, typed: str = "") -> str:
-        said = end(start(*arguments), typed)
+        said = run(*arguments, typed=typed)
         assert (said.status, said.err) == (0, ""), said
         return said.out
 
@@ -35,7 +37,7 @@ def _whole_life(user: User, server: AuthServer, *store: str) -> Iterator[None]:
     flags = ("--base-url", server.url, *urls, "--logout-url", "/auth/logout", *store)
     assert "Next: requests-jwt login prod" in done("init", "prod", *flags)
     assert done("profiles", "--names") == "prod\n"
-    assert end(start("status", "prod")).status == 3
+    assert run("status", "prod").status == 3
     assert "Logged in to prod as bob.\n" in done("login", "prod", typed="bob\nhunter2\n")
     assert json.loads(done("status", "prod", "--json"))["claims"] == {"sub": "bob"}
     first = done("token", "prod")
@@ -43,7 +45,7 @@ def _whole_life(user: User, server: AuthServer, *store: str) -> Iterator[None]:
     assert done("token", "prod") != first
     yield
     assert done("logout", "prod").startswith("Logged out of prod: ")
-    assert end(start("token", "prod")).status == 3
+    assert run("token", "prod").status == 3
     assert server.counters == Counters(
         connections=3,
         requests=3,
@@ -58,7 +60,11 @@ def _whole_life(user: User, server: AuthServer, *store: str) -> Iterator[None]:
 
 def test_a_whole_life_in_a_file(user: User, server: AuthServer) -> None:
     """From init to logout, each command a program of its own: four requests would be too many."""
-    with _whole_life(user, server, "--store", "file", "--path", "token.json"):
+
+    def run(*arguments: str, typed: str = "") -> Said:
+        return end(start(*arguments), typed)
+
+    with _whole_life(user, server, run, "--store", "file", "--path", "token.json"):
         assert stat.S_IMODE(user.token_file.stat().st_mode) == 0o600
     assert not user.token_file.exists()
 
@@ -68,7 +74,7 @@ def test_a_whole_life_in_the_keyring(
 ) -> None:
     """The same where init leaves it by default: in a real keyring, and in no file."""
     secret_service.unlock()
-    with _whole_life(user, server):
+    with _whole_life(user, server, user.run):
         assert [each.name for each in user.home.iterdir()] == ["profiles.toml"]
 
 

@@ -75,6 +75,9 @@ def fill_in(remedy: str, name: str | None) -> str:
     name = name if name is not None and is_name(name) else "NAME"
     for in_python, in_a_profile in _IN_A_PROFILE.items():
         remedy = remedy.replace(in_python, in_a_profile)
+    for ending, command in _COMMANDS.items():
+        if remedy.endswith(ending):
+            remedy += command
     remedy = remedy.replace("[NAME.", f'["{name}".' if "." in name else f"[{name}.")
     for command in ("init", "login", "doctor"):
         remedy = remedy.replace(f"requests-jwt {command} NAME", f"requests-jwt {command} {name}")
@@ -86,6 +89,13 @@ _IN_A_PROFILE: Final = {
     "use FileStore or MemoryStore instead": "keep the token in a file: kind = 'file' in "
     "[NAME.store]",
     "allow_plaintext=True": "allow_plaintext = true in [NAME.store]",
+}
+
+
+# What follows an advice of the library's on the command line.
+_COMMANDS: Final = {
+    "log in again": " with: requests-jwt login NAME",
+    "try again later": ", or look closer with: requests-jwt doctor NAME",
 }
 
 

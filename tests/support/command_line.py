@@ -6,6 +6,7 @@ import base64
 import gc
 import io
 import json
+import logging
 import os
 import select
 import socket
@@ -19,6 +20,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
+from requests_jwt_refresh import clock
 from requests_jwt_refresh.cli.main import main
 from requests_jwt_refresh.stores.file import FileStore
 from requests_jwt_refresh.tokens import with_received_at
@@ -143,6 +145,9 @@ def user(
     monkeypatch.delenv("REQUESTS_JWT_PROFILES_TOML", raising=False)
     monkeypatch.setenv("REQUESTS_JWT_PROFILES", str(new_user.file))
     monkeypatch.setenv("COLUMNS", "1000")  # nothing is wrapped
+    # pytest keeps what is logged, and with it the frames of an error and the adapter in them: the
+    # next command, a program of its own, would find its memory.
+    monkeypatch.setattr(logging.getLogger("urllib3"), "propagate", False)
     return new_user
 
 
@@ -261,7 +266,7 @@ def jwt(claims: object) -> str:
 
 def aged(token: Token, *, left: float, ago: float) -> Token:
     """Return a token that came in `ago` seconds ago and has `left` seconds to live."""
-    now = time.time()
+    now = clock.time()
     return with_received_at(replace(token, expires_at=now + left), now - ago)
 
 

@@ -1,4 +1,4 @@
-"""The real `http`: a user with profiles, who runs it with this library and without.
+"""The real `http`: a user with profiles runs it with this library and without.
 
 Import the fixtures `home`, `alice`, `opaque`, `warm_http` and `warm_command` into a test module.
 """
@@ -23,12 +23,12 @@ import pytest
 from requests_jwt_refresh import FileStore, Token
 from requests_jwt_refresh.testing import AuthServer
 from tests.support.fork_server import ForkServer
-from tests.support.programs import COMMAND, WAIT, killed_when_late, warm_command
+from tests.support.programs import COMMAND, WAIT, kill_when_late, warm_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["warm_command"]  # a fixture, for those who import this module's
+__all__ = ["warm_command"]  # a fixture, as are those below
 
 HTTP = Path(sys.executable).with_name("http")
 needs_httpie = pytest.mark.skipif(not HTTP.exists(), reason="HTTPie is not installed here")
@@ -144,7 +144,7 @@ class Home:
             cwd=self.folder,
             env={**self._variables(), **environment},
         )
-        return self._checked(done.stdout, done.stderr, done.returncode)
+        return self._check(done.stdout, done.stderr, done.returncode)
 
     def _run_warm(
         self, server: ForkServer, command: list[str], stdin: IO[bytes] | bytes | None
@@ -155,16 +155,16 @@ class Home:
             _open_source(stdin) as source,
         ):
             program = server.start(command, self._variables(), self.folder, (source, out, err))
-            with killed_when_late(program):
+            with kill_when_late(program):
                 status = program.wait(WAIT)
             out.seek(0)
             err.seek(0)
-            return self._checked(out.read(), err.read(), status)
+            return self._check(out.read(), err.read(), status)
 
     def _variables(self) -> Mapping[str, str]:
         return {**_surroundings(), **self.environment}
 
-    def _checked(self, out: bytes, err: bytes, status: int) -> Done:
+    def _check(self, out: bytes, err: bytes, status: int) -> Done:
         self._note_secrets()
         assert not [secret for secret in self.secrets if secret.encode() in out + err]
         return Done(out.decode("utf-8", "backslashreplace"), err.decode(), status)

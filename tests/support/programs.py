@@ -1,7 +1,6 @@
 """Unmodified programs: a user with a profile, a server and a token, and what programs print.
 
-Import the fixtures `workspace`, `plain_results`, `warm_command` and `warm_programs` into a test
-module.
+Import the fixtures `workspace`, `warm_programs` and `warm_command` into a test module.
 """
 
 from __future__ import annotations
@@ -108,6 +107,8 @@ class WarmPrograms(NamedTuple):
     """Python, which has imported requests."""
     with_run: ForkServer
     """The same, started by `requests-jwt run`: it has made no request yet."""
+    results: dict[tuple[str, ...], Ended]
+    """What `Workspace.plain_once` has run already."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,6 @@ class Workspace:
     server: AuthServer
     environment: dict[str, str]
     warm: WarmPrograms
-    plain_results: dict[tuple[str, ...], Ended]
 
     @property
     def profiles(self) -> Path:
@@ -153,9 +153,9 @@ class Workspace:
 
     def plain_once(self, *arguments: str) -> Ended:
         """Run Python without us, once for all tests: for what is the same in every workspace."""
-        if arguments not in self.plain_results:
-            self.plain_results[arguments] = self.plain(*arguments)
-        return self.plain_results[arguments]
+        if arguments not in self.warm.results:
+            self.warm.results[arguments] = self.plain(*arguments)
+        return self.warm.results[arguments]
 
     def start(
         self,
@@ -235,7 +235,7 @@ def _run_to_end(
         finally:
             os.close(stdin)
             os.close(stdout)
-        with killed_when_late(program):
+        with kill_when_late(program):
             for line in output:
                 lines.append(line)
                 if line == "waiting\n":
@@ -252,7 +252,7 @@ def _run_to_end(
 
 
 @contextlib.contextmanager
-def killed_when_late(program: Program) -> Iterator[None]:
+def kill_when_late(program: Program) -> Iterator[None]:
     """Kill a program, and all that it has started, if it takes too long."""
 
     def kill() -> None:
@@ -297,13 +297,7 @@ def warm_programs(
         ForkServer("requests") as plain,
         ForkServer("requests", prefix=run, REQUESTS_JWT_PROFILES=str(profiles)) as with_run,
     ):
-        yield WarmPrograms(warm_command, plain, with_run)
-
-
-@pytest.fixture(scope="session")
-def plain_results() -> dict[tuple[str, ...], Ended]:
-    """What `Workspace.plain_once` has run already."""
-    return {}
+        yield WarmPrograms(warm_command, plain, with_run, {})
 
 
 @pytest.fixture
@@ -311,7 +305,6 @@ def workspace(
     tmp_path: Path,
     server: AuthServer,
     warm_programs: WarmPrograms,
-    plain_results: dict[tuple[str, ...], Ended],
 ) -> Workspace:
     """A user who is logged in."""
     kept = {
@@ -329,7 +322,7 @@ def workspace(
         "NO_PROXY": "*",
         "API": server.url,
     }
-    workspace = Workspace(tmp_path, server, environment, warm_programs, plain_results)
+    workspace = Workspace(tmp_path, server, environment, warm_programs)
     workspace.profiles.write_text(profile_text(workspace), encoding="utf-8")
     workspace.log_in()
     return workspace
@@ -370,7 +363,7 @@ def spoil_store(workspace: Workspace) -> None:
 
 
 def use_store_of_unknown_user(workspace: Workspace) -> None:
-    text = profile_text(workspace).replace('"prod.json"', '"~nobody-of-that-name/prod.json"')
+    text = profile_text(workspace).replace('"prod.json"', '"~no-such-user/prod.json"')
     workspace.profiles.write_text(text, encoding="utf-8")
 
 
@@ -380,10 +373,10 @@ def use_impossible_store_path(workspace: Workspace) -> None:
 
 
 def use_profiles_of_unknown_user(workspace: Workspace) -> None:
-    workspace.environment["REQUESTS_JWT_PROFILES"] = "~nobody-of-that-name/profiles.toml"
+    workspace.environment["REQUESTS_JWT_PROFILES"] = "~no-such-user/profiles.toml"
 
 
-def expired_and_revoked(workspace: Workspace) -> Callable[[object], None]:
+def expire_and_revoke(workspace: Workspace) -> Callable[[object], None]:
     def end(_program: object) -> None:
         workspace.server.expire()
         workspace.server.revoke()
