@@ -135,7 +135,10 @@ class User:
 
 @pytest.fixture
 def user(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> User:
     """A user without profiles, and nothing in the environment that would lead elsewhere."""
     new_user = User(tmp_path, monkeypatch, capsys)
@@ -147,7 +150,7 @@ def user(
     monkeypatch.setenv("COLUMNS", "1000")  # nothing is wrapped
     # pytest keeps what is logged, and with it the frames of an error and the adapter in them: the
     # next command, a program of its own, would find its memory.
-    monkeypatch.setattr(logging.getLogger("urllib3"), "propagate", False)
+    caplog.set_level(logging.ERROR, "urllib3")
     return new_user
 
 
