@@ -160,7 +160,9 @@ class OAuth2Endpoint(_CallRepr):
     url: str
     client_id: str | None = None
     client_secret: str | None = field(default=None, repr=False)
-    client_auth: str | None = field(default=None, kw_only=True)
+    client_auth: str | None = field(
+        default=None, kw_only=True, metadata={"choices": ("basic", "post", "none")}
+    )
     extra: Mapping[str, str | Sequence[str]] = field(
         default_factory=dict, repr=False, hash=False, kw_only=True
     )

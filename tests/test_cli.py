@@ -5,20 +5,21 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import sysconfig
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from requests_jwt_refresh.cli import demo
 from requests_jwt_refresh.cli import main as cli
+from requests_jwt_refresh.cli.options import COMMANDS
+from tests.support.command_line import SCRIPT, user
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SCRIPT = str(Path(sysconfig.get_path("scripts"), "requests-jwt"))
+__all__ = ["user"]  # a fixture
+
 ENTRY_POINTS = pytest.mark.parametrize(
     "command",
     [[SCRIPT], [sys.executable, "-m", "requests_jwt_refresh"]],
@@ -47,14 +48,12 @@ def test_help(command: list[str]) -> None:
     assert (done.stderr, done.returncode) == ("", 0)
 
 
-COMMANDS = (
-    "init profiles login status token refresh logout run doctor demo completion".split()  # noqa: SIM905
-)
-
-
 @pytest.mark.parametrize("name", COMMANDS)
-def test_each_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_command_has_help(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A command explains itself within 80 columns: with examples, or with its exit status."""
+    monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit) as left:
         cli.main([name, "--help"])
     assert left.value.code == 0
@@ -64,11 +63,12 @@ def test_each_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
-    """What there is can be seen in one look."""
+    """They can be seen at one look, each with what it does."""
     with pytest.raises(SystemExit):
         cli.main(["--help"])
     text = capsys.readouterr().out
-    assert [name for name in COMMANDS if f"\n    {name}" not in text] == []
+    words = " ".join(text.split())
+    assert [name for name, what in COMMANDS.items() if f" {name} {what}" not in words] == []
 
 
 @ENTRY_POINTS
@@ -90,6 +90,39 @@ def test_nonsense(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> N
     assert len(lines) == 2
     assert all(line.startswith("requests-jwt: ") for line in lines)
     assert lines[1].endswith("--help")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cause"),
+    [
+        (["stauts"], "there is no such command: did you mean 'status'?"),
+        (["hunter2"], "there is no such command"),
+        (["status", "prod", "--jsn"], "unrecognized arguments: did you mean --json?"),
+        (["token", "prod", "--second=hunter2"], "unrecognized arguments: did you mean --seconds?"),
+        (
+            ["login", "prod", "--user-name", "me"],
+            "unrecognized arguments: did you mean --username?",
+        ),
+        (["login", "prod", "--password=hunter2"], "unrecognized arguments"),
+        (["login", "prod", "hunter2"], "unrecognized arguments"),
+        (["--versoin"], "unrecognized arguments: did you mean --version?"),
+        (["status", "prod", "--json=hunter2"], "argument --json: takes no value"),
+        (["init", "prod", "--store", "hunter2"], "argument --store: must be one of "),
+        (["login", "prod", "--refresh-token", "hunter2"], "argument --refresh-token: only '-' "),
+        (["login"], "the following arguments are required: NAME"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_misspelt(arguments: list[str], cause: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The nearest command or option is named; what was typed is not, as it may be a secret."""
+    with pytest.raises(SystemExit) as left:
+        cli.main(arguments)
+    assert left.value.code == 2
+    shown, remedy = capsys.readouterr().err.splitlines()
+    assert shown.startswith(f"requests-jwt: {cause}")
+    assert cause.endswith(" ") or shown.endswith(cause)
+    assert remedy.endswith(" --help")
+    assert "hunter2" not in shown + remedy
 
 
 @pytest.mark.parametrize(("happened", "status"), [(True, 0), (False, 1)])
@@ -134,10 +167,30 @@ def test_a_reader_that_has_left(command: list[str], argument: str, unbuffered: s
     assert (done.stderr, done.returncode) == ("", 141)
 
 
-def test_version_starts_no_server() -> None:
-    """What a command needs is loaded when it runs: --version brings no server along."""
+HEAVY = {"requests", "keyring", "tomlkit", "shtab", "http.server", "redis"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "needed"),
+    [
+        ("--version", set()),
+        ("--help", set()),
+        ("init --help", set()),
+        ("run --help", set()),
+        ("completion bash", {"shtab"}),
+        ("profiles --path", {"requests"}),
+        ("token prod", {"requests"}),
+    ],
+)
+@pytest.mark.usefixtures("user")
+def test_what_a_command_imports(arguments: str, needed: set[str]) -> None:
+    """What a command needs is loaded when it runs, so that help and completion answer at once."""
     code = (
-        "import sys; from requests_jwt_refresh.cli import main as cli; cli.main(['--version']); "
-        "sys.exit('http.server' in sys.modules)"
+        "import contextlib, sys\n"
+        "from requests_jwt_refresh.cli import main as cli\n"
+        "with contextlib.suppress(SystemExit): cli.main(sys.argv[1:])\n"
+        "print('imported', *sorted(sys.modules))"
     )
-    assert run([sys.executable, "-c", code]).returncode == 0
+    done = run([sys.executable, "-c", code, *arguments.split()])
+    imported = set(done.stdout.splitlines()[-1].split())
+    assert HEAVY & imported <= needed

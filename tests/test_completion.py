@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import shutil
 import subprocess
@@ -10,12 +12,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.test_commands import SCRIPT, TWO, WAIT, Terminal, User, pytestmark, user
+from requests_jwt_refresh.cli.main import main
+from tests.support.command_line import SCRIPT, TWO, WAIT, Terminal, User, needs_posix, user
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["pytestmark", "user"]  # fixtures, skips
+__all__ = ["user"]  # fixtures, skips
+
+pytestmark = needs_posix
 
 COMMANDS = {
     "completion",
@@ -37,46 +42,79 @@ needs_zsh = pytest.mark.skipif(shutil.which("zsh") is None, reason="there is no 
 
 # What bash does at a TAB: it sets two variables, calls the function and reads a third one.
 TAB = """\
-source <(requests-jwt completion bash)
+source "$1"; shift
 COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
 _shtab_requests_jwt
 printf '%s\\n' "${COMPREPLY[@]}"
 """
 
 
+@pytest.fixture(scope="module")
+def scripts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The script of each shell, printed once."""
+    folder = tmp_path_factory.mktemp("scripts")
+    for shell in ("bash", "zsh"):
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            assert main(["completion", shell]) == 0
+        (folder / shell).write_text(printed.getvalue(), encoding="utf-8")
+    return {each.name: each for each in folder.iterdir()}
+
+
 @pytest.fixture
 def two(user: User, monkeypatch: pytest.MonkeyPatch) -> User:
     """A user with two profiles, and with requests-jwt on the path."""
     user.file.write_text(TWO, encoding="utf-8")
-    folder = str(Path(SCRIPT).parent)
-    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("TERM", "dumb")
+    put_first_on_path(Path(SCRIPT).parent, monkeypatch)
     monkeypatch.setenv("HOME", str(user.home))
     monkeypatch.setenv("ZDOTDIR", str(user.home))
     return user
 
 
-def in_bash(*words: str) -> list[str]:
-    """Return what bash offers for the last word, sorted."""
-    done = subprocess.run(
-        ["bash", "--norc", "-c", TAB, "bash", "requests-jwt", *words],
-        capture_output=True,
-        text=True,
-        timeout=WAIT,
-        check=False,
-    )
-    assert done.stderr == "", "what is written while somebody types spoils the line"
-    return sorted(filter(None, done.stdout.split("\n")))
+def put_first_on_path(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
 
 
-def test_the_script_is_complete() -> None:
-    """Printed as a whole, with nothing on stderr, for the two shells and for no other."""
-    for shell in ("bash", "zsh"):
+def put_a_shim_on_path(user: User, monkeypatch: pytest.MonkeyPatch, line: str) -> None:
+    """Have this line of sh run in place of requests-jwt."""
+    shim = user.home / "bin" / "requests-jwt"
+    shim.parent.mkdir()
+    shim.write_text(f"#!/bin/sh\n{line}\n")
+    shim.chmod(0o755)
+    put_first_on_path(shim.parent, monkeypatch)
+
+
+class Bash:
+    """A bash in which the script has been read."""
+
+    def __init__(self, script: Path) -> None:
+        self._script = script
+
+    def complete(self, *words: str) -> list[str]:
+        """Return what bash offers for the last word, sorted."""
         done = subprocess.run(
-            [SCRIPT, "completion", shell], capture_output=True, text=True, timeout=WAIT, check=False
+            ["bash", "--norc", "-c", TAB, "bash", str(self._script), "requests-jwt", *words],
+            capture_output=True,
+            text=True,
+            timeout=WAIT,
+            check=False,
         )
-        assert (done.returncode, done.stderr) == (0, "")
-        assert "_shtab_requests_jwt" in done.stdout
+        assert done.stderr == "", "what is written at a TAB spoils the line"
+        return sorted(filter(None, done.stdout.split("\n")))
+
+
+@pytest.fixture
+def bash(scripts: dict[str, Path]) -> Bash:
+    return Bash(scripts["bash"])
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_the_script_is_complete(shell: str) -> None:
+    """Printed as a whole, with nothing on stderr."""
+    done = subprocess.run(
+        [SCRIPT, "completion", shell], capture_output=True, text=True, timeout=WAIT, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "_shtab_requests_jwt" in done.stdout
 
 
 def test_no_such_shell(user: User) -> None:
@@ -91,67 +129,70 @@ def test_no_such_shell(user: User) -> None:
 @needs_bash
 @pytest.mark.usefixtures("two")
 class TestBash:
-    def test_commands(self) -> None:
+    def test_commands(self, bash: Bash) -> None:
         """At the start: all commands, or those that begin like it."""
-        assert set(in_bash("")) == COMMANDS
-        assert in_bash("lo") == ["login", "logout"]
-        assert in_bash("x") == []
+        assert set(bash.complete("")) == COMMANDS
+        assert bash.complete("lo") == ["login", "logout"]
+        assert bash.complete("x") == []
 
     @pytest.mark.parametrize("command", NAMED)
-    def test_names(self, command: str) -> None:
+    def test_names(
+        self, bash: Bash, two: User, monkeypatch: pytest.MonkeyPatch, command: str
+    ) -> None:
         """After a command that takes one: the profiles' names, each once."""
-        assert in_bash(command, "") == ["good", "longer-name"]
-        assert in_bash(command, "lo") == ["longer-name"]
-        assert in_bash(command, "x") == []
+        names = two.run("profiles", "--names").out.split()
+        put_a_shim_on_path(two, monkeypatch, f"printf '%s\\n' {' '.join(names)}")
+        assert bash.complete(command, "") == ["good", "longer-name"]
+        assert bash.complete(command, "lo") == ["longer-name"]
+        assert bash.complete(command, "x") == []
 
-    def test_names_after_an_option(self) -> None:
+    def test_names_after_an_option(self, bash: Bash) -> None:
         """An option before the name makes no difference, with a value or without."""
-        assert in_bash("status", "--json", "g") == ["good"]
-        assert in_bash("token", "--seconds", "60", "g") == ["good"]
+        assert bash.complete("status", "--json", "g") == ["good"]
+        assert bash.complete("token", "--seconds", "60", "g") == ["good"]
 
-    def test_no_names(self) -> None:
+    def test_no_names(self, bash: Bash) -> None:
         """`init` makes a new one; `profiles` takes none."""
-        assert in_bash("init", "") == []
-        assert in_bash("profiles", "") == []
+        assert bash.complete("init", "") == []
+        assert bash.complete("profiles", "") == []
 
-    def test_options(self) -> None:
+    def test_options(self, bash: Bash) -> None:
         """After a dash: the options of this command."""
-        assert in_bash("status", "good", "-") == ["--help", "--json", "-h"]
-        assert in_bash("logout", "--l") == ["--local"]
-        assert in_bash("login", "good", "--r") == ["--refresh-token"]
-        assert in_bash("--v") == ["--version"]
+        assert bash.complete("status", "good", "-") == ["--help", "--json", "-h"]
+        assert bash.complete("logout", "--l") == ["--local"]
+        assert bash.complete("login", "good", "--r") == ["--refresh-token"]
+        assert bash.complete("--v") == ["--version"]
 
-    def test_values(self) -> None:
+    def test_values(self, bash: Bash) -> None:
         """Where there are a few values to choose from, these."""
-        assert in_bash("completion", "") == ["bash", "zsh"]
-        assert in_bash("init", "new", "--preset", "s") == ["simplejwt"]
-        assert in_bash("init", "new", "--kind", "") == ["bearer", "json", "oauth2"]
-        assert in_bash("init", "new", "--store", "f") == ["file"]
+        assert bash.complete("completion", "") == ["bash", "zsh"]
+        assert bash.complete("init", "new", "--preset", "s") == ["simplejwt"]
+        assert bash.complete("init", "new", "--kind", "") == ["bearer", "json", "oauth2"]
+        assert bash.complete("init", "new", "--store", "f") == ["file"]
 
     @pytest.mark.parametrize("text", [None, "", "[prod\n"])
-    def test_without_profiles(self, two: User, text: str | None) -> None:
+    def test_without_profiles(self, bash: Bash, two: User, text: str | None) -> None:
         """No file, none in it, or no TOML: nothing to offer, and not a word."""
         two.file.unlink()
         if text is not None:
             two.file.write_text(text, encoding="utf-8")
-        assert in_bash("token", "") == []
-        assert set(in_bash("")) == COMMANDS
+        assert bash.complete("token", "") == []
+        assert set(bash.complete("")) == COMMANDS
 
-    def test_names_are_not_run(self, two: User) -> None:
-        """A profile's name is text, whatever it is; the file may be somebody else's."""
+    def test_names_are_not_run(self, bash: Bash, two: User) -> None:
+        """A profile's name is text, whatever it is; the file may be another person's."""
         two.file.write_text(f'["$(touch {two.home}/owned)"]\nx = 1\n', encoding="utf-8")
-        in_bash("token", "")
+        bash.complete("token", "")
         assert not (two.home / "owned").exists()
 
-    def test_names_are_asked_for_once(self, two: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_names_are_asked_for_once(
+        self, bash: Bash, two: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """Starting Python takes its time at each TAB."""
-        shim = two.home / "bin" / "requests-jwt"
-        shim.parent.mkdir()
-        shim.write_text(f'#!/bin/sh\necho "$@" >> {two.home}/log\nexec {SCRIPT} "$@"\n')
-        shim.chmod(0o755)
-        monkeypatch.setenv("PATH", f"{shim.parent}{os.pathsep}{os.environ['PATH']}")
-        assert in_bash("token", "") == ["good", "longer-name"]
-        assert (two.home / "log").read_text() == "completion bash\nprofiles --names\n"
+        log = two.home / "log"
+        put_a_shim_on_path(two, monkeypatch, f'echo "$@" >> {log}; exec {SCRIPT} "$@"')
+        assert bash.complete("token", "") == ["good", "longer-name"]
+        assert log.read_text() == "profiles --names\n"
 
     def test_in_a_terminal(self) -> None:
         """As --help says it is set up, and with a real TAB."""
@@ -184,13 +225,14 @@ def zsh(two: User, request: pytest.FixtureRequest) -> Iterator[Terminal]:
 
 @needs_zsh
 class TestZsh:
-    def test_it_is_zsh(self, two: User) -> None:
+    def test_it_is_zsh(self, scripts: dict[str, Path]) -> None:
         """What is printed can be parsed."""
-        script = two.home / "_requests-jwt"
-        with script.open("w") as file:
-            subprocess.run([SCRIPT, "completion", "zsh"], stdout=file, timeout=WAIT, check=True)
         done = subprocess.run(
-            ["zsh", "-n", str(script)], capture_output=True, text=True, timeout=WAIT, check=False
+            ["zsh", "-n", str(scripts["zsh"])],
+            capture_output=True,
+            text=True,
+            timeout=WAIT,
+            check=False,
         )
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 

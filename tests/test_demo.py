@@ -39,7 +39,7 @@ ESCAPE = "\x1b"
 needs_pty = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
 
 
-def environment(**changes: str) -> dict[str, str]:
+def make_environment(**changes: str) -> dict[str, str]:
     """Return this environment without what decides about colours and encodings, and with changes.
 
     A warning, such as that of a socket left open, ends up on stderr.
@@ -49,35 +49,35 @@ def environment(**changes: str) -> dict[str, str]:
     return {**kept, "PYTHONWARNINGS": "error", "TERM": "xterm-256color", **changes}
 
 
-def piped(command: list[str], **changes: str) -> subprocess.CompletedProcess[str]:
+def run_piped(command: list[str], **changes: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command,
         capture_output=True,
-        env=environment(**changes),
+        env=make_environment(**changes),
         encoding="ascii",  # anything else fails the test
         timeout=SECONDS,
         check=False,
     )
 
 
-def on_a_terminal(**changes: str) -> str:
+def run_on_terminal(**changes: str) -> str:
     """Run the demo on a pseudo-terminal, and return all that appears there."""
     import pty
 
     ours, theirs = pty.openpty()
     with subprocess.Popen(
-        SCRIPT, stdin=theirs, stdout=theirs, stderr=theirs, env=environment(**changes)
+        SCRIPT, stdin=theirs, stdout=theirs, stderr=theirs, env=make_environment(**changes)
     ) as process:
         os.close(theirs)
         try:
-            shown = b"".join(_pieces(ours))
+            shown = b"".join(_read_pieces(ours))
         finally:
             os.close(ours)
         assert process.wait(SECONDS) == 0
     return shown.decode()
 
 
-def _pieces(terminal: int) -> Iterator[bytes]:
+def _read_pieces(terminal: int) -> Iterator[bytes]:
     deadline = time.monotonic() + SECONDS
     while select.select([terminal], [], [], max(deadline - time.monotonic(), 0))[0]:
         try:
@@ -90,17 +90,43 @@ def _pieces(terminal: int) -> Iterator[bytes]:
     raise TimeoutError("the demo did not come to an end")
 
 
-def bare(text: str) -> str:
+def strip_colours(text: str) -> str:
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
-def summary_of(text: str) -> str:
+def find_summary(text: str) -> str:
     """Return the summary on one line."""
     return " ".join(text[text.index("\nSummary\n") :].split())
 
 
-@pytest.fixture
-def played() -> str:
+class Screen(io.TextIOWrapper):
+    """What the demo is played on, in this process."""
+
+    def __init__(self, encoding: str, *, is_terminal: bool) -> None:
+        self._bytes = io.BytesIO()
+        super().__init__(self._bytes, encoding)
+        self._is_terminal = is_terminal
+
+    def isatty(self) -> bool:
+        return self._is_terminal
+
+    def text(self) -> str:
+        self.flush()
+        return self._bytes.getvalue().decode(self.encoding)
+
+
+def play_on(screen: Screen, monkeypatch: pytest.MonkeyPatch | None = None, **changes: str) -> str:
+    """Play the demo on a screen, with this in the environment, and return what it shows."""
+    if monkeypatch is not None:
+        monkeypatch.delenv("NO_COLOR", raising=False)
+        for name, value in {"TERM": "xterm-256color", **changes}.items():
+            monkeypatch.setenv(name, value)
+    assert demo.run(screen)
+    return screen.text()
+
+
+@pytest.fixture(scope="module")
+def transcript() -> str:
     """What the demo shows when all goes well."""
     page = io.StringIO()
     assert demo.run(page)
@@ -113,60 +139,58 @@ def played() -> str:
 @pytest.mark.parametrize("command", [SCRIPT, MODULE], ids=["script", "module"])
 def test_exit_status_0_when_all_of_it_happened(command: list[str]) -> None:
     """Both entry points play the four scenes, say so, leave nothing open and exit with 0."""
-    done = piped(command)
+    done = run_piped(command)
     assert (done.returncode, done.stderr) == (0, "")
     headlines = re.findall(r"^\d\. .+$", done.stdout, re.MULTILINE)
     assert [line[:2] for line in headlines] == ["1.", "2.", "3.", "4."]
-    summary = summary_of(done.stdout)
+    summary = find_summary(done.stdout)
     assert (summary.count("[ok]"), summary.count("[no]")) == (4, 0)
     assert summary.endswith("All of it really happened: 16 of 16 checks passed.")
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [{}, {"LC_ALL": "C", "PYTHONIOENCODING": "ascii"}, {"PYTHONIOENCODING": "utf-8"}],
-    ids=["as it is", "C", "utf-8"],
-)
-def test_plain_when_piped(changes: dict[str, str]) -> None:
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "latin-1"])
+def test_plain_when_piped(encoding: str) -> None:
     """Into a pipe goes pure ASCII, without colours, in 80 columns, whatever the locale."""
-    done = piped(SCRIPT, **changes)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert ESCAPE not in done.stdout
-    assert max(map(len, done.stdout.splitlines())) <= 80
+    shown = play_on(Screen(encoding, is_terminal=False))
+    assert shown.isascii()
+    assert ESCAPE not in shown
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 @needs_pty
 @pytest.mark.parametrize("no_color", [{}, {"NO_COLOR": ""}], ids=["unset", "empty"])
 def test_coloured_on_a_terminal(no_color: dict[str, str]) -> None:
     """A terminal gets colours and real check marks, in 80 columns; an empty NO_COLOR is none."""
-    shown = on_a_terminal(PYTHONIOENCODING="utf-8", **no_color)
+    shown = run_on_terminal(PYTHONIOENCODING="utf-8", **no_color)
     assert shown.count(f"{ESCAPE}[32m\N{CHECK MARK}{ESCAPE}[0m") == 4
     assert f"{ESCAPE}[33m401{ESCAPE}[0m Invalid JWT" in shown
-    assert max(map(len, bare(shown).splitlines())) <= 80
+    assert max(map(len, strip_colours(shown).splitlines())) <= 80
 
 
-@needs_pty
-@pytest.mark.parametrize("changes", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
-def test_colours_are_not_for_everybody(changes: dict[str, str]) -> None:
+@pytest.mark.parametrize("changes", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=["NO_COLOR", "TERM"])
+def test_colours_are_not_for_everybody(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, str]
+) -> None:
     """NO_COLOR and TERM=dumb are heard on a terminal too."""
-    shown = on_a_terminal(PYTHONIOENCODING="utf-8", **changes)
+    shown = play_on(Screen("utf-8", is_terminal=True), monkeypatch, **changes)
     assert ESCAPE not in shown
     assert shown.count("\N{CHECK MARK}") == 4
 
 
-@needs_pty
-def test_a_terminal_without_check_marks() -> None:
+def test_a_terminal_without_check_marks(monkeypatch: pytest.MonkeyPatch) -> None:
     """A terminal that can only write ASCII gets ASCII, in colour."""
-    shown = on_a_terminal(LC_ALL="C", PYTHONIOENCODING="ascii")
+    shown = play_on(Screen("ascii", is_terminal=True), monkeypatch)
     assert shown.isascii()
     assert shown.count(f"{ESCAPE}[32m[ok]{ESCAPE}[0m") == 4
 
 
-def test_needs_no_network() -> None:
+def test_needs_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy in the environment, dead or alive, is not asked."""
     nowhere = "http://127.0.0.1:9"
-    done = piped(SCRIPT, HTTP_PROXY=nowhere, http_proxy=nowhere, ALL_PROXY=nowhere, NO_PROXY="")
-    assert (done.returncode, done.stderr) == (0, "")
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, nowhere)
+    monkeypatch.setenv("NO_PROXY", "")
+    assert demo.run(io.StringIO())
 
 
 def test_needs_requests_and_nothing_else() -> None:
@@ -180,7 +204,7 @@ def test_needs_requests_and_nothing_else() -> None:
         "print(sorted(tops() - before - sys.stdlib_module_names))\n"
         "sys.exit(status)\n"
     )
-    done = piped([sys.executable, "-c", code])
+    done = run_piped([sys.executable, "-c", code])
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[-1] == "['requests_jwt_refresh']"
 
@@ -188,14 +212,14 @@ def test_needs_requests_and_nothing_else() -> None:
 def test_importing_the_test_server_brings_no_pytest() -> None:
     """requests_jwt_refresh.testing needs no pytest either."""
     code = "import sys, requests_jwt_refresh.testing; sys.exit('pytest' in sys.modules)"
-    assert piped([sys.executable, "-c", code]).returncode == 0
+    assert run_piped([sys.executable, "-c", code]).returncode == 0
 
 
 def test_waits_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """There is no sleep in it: tokens expire because the server says so."""
 
     def sleep(_seconds: float) -> None:
-        raise AssertionError("somebody sleeps")
+        raise AssertionError("it sleeps")
 
     monkeypatch.setattr(time, "sleep", sleep)
     assert demo.run(io.StringIO())
@@ -211,7 +235,7 @@ def test_interrupted_in_the_middle() -> None:
         "demo.Record.wait_for = lambda *_: signal.raise_signal(signal.SIGINT)\n"
         "sys.exit(cli.main(['demo']))\n"
     )
-    done = piped([sys.executable, "-c", code])
+    done = run_piped([sys.executable, "-c", code])
     assert (done.returncode, done.stderr) == (128 + signal.SIGINT, "")
     assert "\n2. " in done.stdout
     assert "\n3. " not in done.stdout
@@ -220,7 +244,7 @@ def test_interrupted_in_the_middle() -> None:
 # --- What it shows -------------------------------------------------------------------------------
 
 
-def test_one_request_line_by_line(played: str) -> None:
+def test_one_request_line_by_line(transcript: str) -> None:
     """The first scene is the wire as the server saw it: 401, refresh, 200."""
     wire = """\
    GET  /api/users     access token 1   ->  401 Invalid JWT
@@ -228,7 +252,7 @@ def test_one_request_line_by_line(played: str) -> None:
    GET  /api/users     access token 2   ->  200
    the caller sees one answer: 200
 """
-    assert wire in played.partition("\n2. ")[0]
+    assert wire in transcript.partition("\n2. ")[0]
 
 
 def test_the_wire_is_not_canned(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,9 +264,9 @@ def test_the_wire_is_not_canned(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "refresh token 1  ->  200 access token 2\n" in page.getvalue()
 
 
-def test_the_figures_of_32_threads(played: str) -> None:
+def test_the_figures_of_32_threads(transcript: str) -> None:
     """The second scene has 32 answers of 401, one refresh, 32 answers of 200 and a family alive."""
-    scene = played.partition("\n2. ")[2].partition("\n3. ")[0]
+    scene = transcript.partition("\n2. ")[2].partition("\n3. ")[0]
     figures = re.findall(r"^   (.+):\s+(\w+)$", scene, re.MULTILINE)
     assert figures == [
         ("401s before the refresh was answered", "32"),
@@ -253,23 +277,23 @@ def test_the_figures_of_32_threads(played: str) -> None:
     ]
 
 
-def test_the_digests_of_the_upload(played: str) -> None:
+def test_the_digests_of_the_upload(transcript: str) -> None:
     """The third scene shows one digest three times: of the file, and of what arrived twice."""
-    scene = played.partition("\n3. ")[2].partition("\n4. ")[0]
+    scene = transcript.partition("\n3. ")[2].partition("\n4. ")[0]
     line = re.compile(r"^   sha256 of .+ ([0-9a-f]{16})\.\.\.  876,544 bytes$", re.MULTILINE)
     digests = line.findall(scene)
     assert len(digests) == 3
     assert len(set(digests)) == 1
 
 
-def test_the_logout(played: str) -> None:
+def test_the_logout(transcript: str) -> None:
     """The fourth scene: the API's own 401, an empty store, and on_logout told why."""
     assert """\
    POST /auth/refresh  refresh token 1  ->  400 invalid_grant
    the caller sees one answer: 401
    on_logout was told: RefreshRejected
    the store holds: nothing
-""" in played.partition("\n4. ")[2]
+""" in transcript.partition("\n4. ")[2]
 
 
 def test_no_token_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -346,7 +370,7 @@ class KeepingAll(MemoryStore):
         pass
 
 
-def failing(fault: Fault, on: Kind = "refresh") -> type[AuthServer]:
+def make_failing(fault: Fault, on: Kind = "refresh") -> type[AuthServer]:
     class Failing(AuthServer):
         def start(self) -> None:
             super().start()
@@ -355,18 +379,20 @@ def failing(fault: Fault, on: Kind = "refresh") -> type[AuthServer]:
     return Failing
 
 
-def told_nothing(*args: Any, on_logout: Callable[..., object], **options: Any) -> JWTRefreshAdapter:
+def mount_without_on_logout(
+    *args: Any, on_logout: Callable[..., object], **options: Any
+) -> JWTRefreshAdapter:
     del on_logout
     return mount(*args, **options)
 
 
-def generated(file: IO[bytes], session: requests.Session) -> requests.Response:
-    """Send an upload that nobody can send again."""
+def send_generator(file: IO[bytes], session: requests.Session) -> requests.Response:
+    """Send an upload that cannot be sent again."""
     file.seek(demo.FILE_START)
     return session.post("/api/files", data=iter([file.read()]))
 
 
-def from_the_start(file: IO[bytes], session: requests.Session) -> requests.Response:
+def send_from_start(file: IO[bytes], session: requests.Session) -> requests.Response:
     file.seek(0)
     return session.post("/api/files", data=file)
 
@@ -378,10 +404,14 @@ BOGUS = JSONBody({"access_token": "bogus", "refresh_token": "bogus"})
 @pytest.mark.parametrize(
     ("name", "replacement", "cross"),
     [
-        ("AuthServer", failing(REFUSED), "One request: on the wire GET 401 (expected GET 401, "),
-        ("AuthServer", failing(REFUSED), "to the caller 401 (expected 200)"),
-        ("AuthServer", failing(REFUSED), "32 threads: answers of 200: 0 (expected 32)"),
-        ("AuthServer", failing(BOGUS), "to the caller 401 (expected 200)"),
+        (
+            "AuthServer",
+            make_failing(REFUSED),
+            "One request: on the wire GET 401 (expected GET 401, ",
+        ),
+        ("AuthServer", make_failing(REFUSED), "to the caller 401 (expected 200)"),
+        ("AuthServer", make_failing(REFUSED), "32 threads: answers of 200: 0 (expected 32)"),
+        ("AuthServer", make_failing(BOGUS), "to the caller 401 (expected 200)"),
         ("AuthServer", NeverExpiring, "on the wire GET 200 (expected GET 401, POST 200, GET 200)"),
         ("AuthServer", NeverExpiring, "401s before the refresh was answered: 0 (expected 32)"),
         ("AuthServer", NeverRevoking, "Refusal: on the wire GET 401, POST 200, GET 200 (expected"),
@@ -391,10 +421,18 @@ BOGUS = JSONBody({"access_token": "bogus", "refresh_token": "bogus"})
         ("AuthServer", Suspicious, "32 threads: refresh tokens used twice: 1 (expected 0)"),
         ("AuthServer", Forgetful, "32 threads: still logged in: no (expected yes)"),
         ("MemoryStore", KeepingAll, "in the store an access token, a refresh token (expected noth"),
-        ("mount", told_nothing, "Refusal: to on_logout nothing (expected RefreshRejected)"),
-        ("_upload_from", generated, "Upload: on the wire POST 401, POST 200 (expected POST 401, "),
-        ("_upload_from", from_the_start, "Upload: bytes taken: 1,000,000 (expected 876,544); sha"),
-        ("_upload_from", from_the_start, "sha256 as that of the file: no (expected yes)"),
+        (
+            "mount",
+            mount_without_on_logout,
+            "Refusal: to on_logout nothing (expected RefreshRejected)",
+        ),
+        (
+            "_upload_from",
+            send_generator,
+            "Upload: on the wire POST 401, POST 200 (expected POST 401, ",
+        ),
+        ("_upload_from", send_from_start, "Upload: bytes taken: 1,000,000 (expected 876,544); sha"),
+        ("_upload_from", send_from_start, "sha256 as that of the file: no (expected yes)"),
     ],
 )
 def test_exit_status_1_when_something_did_not_happen(
@@ -409,7 +447,7 @@ def test_exit_status_1_when_something_did_not_happen(
     assert cli.main(["demo"]) == 1
     shown = capsys.readouterr().out
     assert "[no]" in shown
-    assert cross in summary_of(shown)
+    assert cross in find_summary(shown)
     assert "not all of it happened" in shown
     assert max(map(len, shown.splitlines())) <= 80
 
@@ -417,9 +455,9 @@ def test_exit_status_1_when_something_did_not_happen(
 @pytest.mark.parametrize(
     ("server", "cross"),
     [
-        (failing(Status(503)), "Refusal: the scene ended with RefreshUnavailable: "),
-        (failing(Drop(), on="api"), "32 threads: the scene ended with TimeoutError: "),
-        (failing(Drop(), on="api"), "Refusal: the scene ended with ConnectionError: "),
+        (make_failing(Status(503)), "Refusal: the scene ended with RefreshUnavailable: "),
+        (make_failing(Drop(), on="api"), "32 threads: the scene ended with TimeoutError: "),
+        (make_failing(Drop(), on="api"), "Refusal: the scene ended with ConnectionError: "),
     ],
 )
 def test_exit_status_1_when_there_are_no_answers(
@@ -434,7 +472,7 @@ def test_exit_status_1_when_there_are_no_answers(
     monkeypatch.setattr(demo, "AuthServer", server)
     assert cli.main(["demo"]) == 1
     told = capsys.readouterr()
-    assert cross in summary_of(told.out)
+    assert cross in find_summary(told.out)
     assert max(map(len, told.out.splitlines())) <= 80
     assert told.err == ""
 
@@ -445,7 +483,7 @@ def test_every_scene_is_played(
     """A scene that breaks off does not spoil the next ones."""
     monkeypatch.setattr(demo, "_upload_from", lambda *_: (_ for _ in ()).throw(OSError("no disk")))
     assert cli.main(["demo"]) == 1
-    summary = summary_of(capsys.readouterr().out)
+    summary = find_summary(capsys.readouterr().out)
     assert (summary.count("[ok]"), summary.count("[no]")) == (3, 1)
     assert "Upload: the scene ended with OSError: no disk (expected no error)" in summary
 

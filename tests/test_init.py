@@ -1,178 +1,467 @@
-"""init: what it writes into a file that has more in it, what it leaves alone, what it needs."""
+"""init: its options and its questions, the file it makes, and what it refuses."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import os
+import re
+import stat
+from dataclasses import fields
+from typing import Any
 
 import pytest
 
+from requests_jwt_refresh.endpoints import OAuth2Endpoint
+from requests_jwt_refresh.grants.password import PasswordLogin
+from requests_jwt_refresh.grants.revocation import Logout
+from requests_jwt_refresh.presets import PRESET_MODULES
 from requests_jwt_refresh.profiles.load import Profiles
-from tests.test_commands import API, INIT, OAUTH2, SCRIPT, Terminal, pytestmark, user
+from requests_jwt_refresh.profiles.server import KINDS
+from tests.support.command_line import (
+    API,
+    INIT,
+    OAUTH2,
+    SCRIPT,
+    Terminal,
+    User,
+    end,
+    needs_posix,
+    start,
+    user,
+)
 
-if TYPE_CHECKING:
-    from tests.test_commands import Said, User
+__all__ = ["user"]  # a fixture
 
-__all__ = ["pytestmark", "user"]  # a fixture, skips
+pytestmark = needs_posix
 
-MADE = {"base_url": API, "refresh": {"preset": "directus"}}
-TABLE = f"""\
-[prod]
-base_url = "{API}"
+JSON_TABLE = {"kind": "json", "url": "/r"}
+OAUTH2_TABLE = {"kind": "oauth2", "url": "/t"}
+SETUPS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
+    "simplejwt": (("--preset", "simplejwt"), {"refresh": {"preset": "simplejwt"}}),
+    "flask": (("--preset", "flask-jwt-extended"), {"refresh": {"preset": "flask-jwt-extended"}}),
+    "directus": (("--preset", "directus"), {"refresh": {"preset": "directus"}}),
+    "aspnetcore": (
+        ("--preset", "aspnetcore-identity"),
+        {"refresh": {"preset": "aspnetcore-identity"}},
+    ),
+    "express": (
+        ("--preset", "express", "--refresh-url", "/r"),
+        {"refresh": {"preset": "express", "url": "/r"}},
+    ),
+    "json by default": (("--refresh-url", "/r"), {"refresh": JSON_TABLE}),
+    "json": (("--kind", "json", "--refresh-url", "/r"), {"refresh": JSON_TABLE}),
+    "bearer": (
+        ("--kind", "bearer", "--refresh-url", f"{API}/r"),
+        {"refresh": {"kind": "bearer", "url": f"{API}/r"}},
+    ),
+    "oauth2": (OAUTH2, {"refresh": OAUTH2_TABLE}),
+    "oauth2 with a secret": (
+        (*OAUTH2, "--client-id", "me", "--client-auth", "post"),
+        {"refresh": {**OAUTH2_TABLE, "client_id": "me", "client_auth": "post"}},
+    ),
+    "device": (
+        (*OAUTH2, "--client-id", "tv", "--device-url", "/d", "--scope", "a b"),
+        {
+            "refresh": {**OAUTH2_TABLE, "client_id": "tv"},
+            "device": {"url": "/d", "scope": "a b"},
+        },
+    ),
+    "password grant, revocation": (
+        (*OAUTH2, "--login-send", "oauth2", "--logout-send", "oauth2", "--logout-url", "/x"),
+        {
+            "refresh": OAUTH2_TABLE,
+            "login": {"send": "oauth2"},
+            "logout": {"send": "oauth2", "url": "/x"},
+        },
+    ),
+    "login and logout": (
+        ("--refresh-url", "/r", "--login-url", "/l", "--login-send", "form", "--logout-url", "/x"),
+        {
+            "refresh": JSON_TABLE,
+            "login": {"send": "form", "url": "/l"},
+            "logout": {"url": "/x"},
+        },
+    ),
+    "expired": (
+        ("--refresh-url", "/r", "--expired", "message=a=b c"),
+        {"refresh": JSON_TABLE, "when": {"json_field": "message", "value": "a=b c"}},
+    ),
+    "origins": (
+        ("--refresh-url", "/r", "--trusted-origin", "https://a", "--trusted-origin", "https://b"),
+        {"refresh": JSON_TABLE, "trusted_origins": ["https://a", "https://b"]},
+    ),
+    "allow http": (
+        ("--refresh-url", "http://h/r", "--allow-http"),
+        {"refresh": {"kind": "json", "url": "http://h/r"}, "allow_http": True},
+    ),
+    "file": (
+        ("--refresh-url", "/r", "--store", "file", "--path", "t.json"),
+        {"refresh": JSON_TABLE, "store": {"kind": "file", "path": "t.json"}},
+    ),
+    "redis": (
+        ("--refresh-url", "/r", "--store", "redis", "--redis", "redis://h", "--key", "k"),
+        {"refresh": JSON_TABLE, "store": {"kind": "redis", "url": "redis://h", "key": "k"}},
+    ),
+}
 
-[prod.refresh]
-preset = "directus"
+
+@pytest.mark.parametrize(("flags", "expected"), SETUPS.values(), ids=SETUPS)
+def test_init_from_flags(user: User, flags: tuple[str, ...], expected: dict[str, Any]) -> None:
+    """What the flags say is in the file, and nothing else, and makes a profile."""
+    said = user.run(*INIT, *flags)
+    assert (said.status, said.err) == (0, "")
+    assert said.out == f"Profile 'prod' is in {user.file}\nNext: requests-jwt login prod\n"
+    known = Profiles.read()
+    assert known.content == {"prod": {"base_url": API, **expected}}
+    assert known.profile("prod").base_url == f"{API}/"
+
+
+def test_init_makes_a_private_file_in_a_private_folder(
+    user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """0600 and 0700, whatever the umask; no temporary file stays."""
+    folder = user.home / "new"
+    monkeypatch.setenv("REQUESTS_JWT_PROFILES", str(folder / "p.toml"))
+    before = os.umask(0)
+    try:
+        assert user.run(*INIT, "--preset", "simplejwt").status == 0
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE((folder / "p.toml").stat().st_mode) == 0o600
+    assert [each.name for each in folder.iterdir()] == ["p.toml"]
+
+
+OTHERS = """\
+# mine, and how I like it
+[other]   # the old one
+base_url = 'https://other.example.com'
+
+[other.refresh]
+preset = "simplejwt" # as documented
 """
 
 
-def init(user: User, text: str, *flags: str, name: str = "prod") -> Said:
-    """Run init on a file with this text."""
-    user.file.write_bytes(text.encode())
-    return user.run("init", name, *INIT[2:], "--preset", "directus", *flags)
+@pytest.mark.parametrize("end_of_file", ["", "\n", "\n\n"])
+def test_init_leaves_the_rest_of_the_file_as_it_is(user: User, end_of_file: str) -> None:
+    """Comments, spaces, quotes and other profiles stay, letter by letter; so does the mode."""
+    text = OTHERS.rstrip("\n") + end_of_file
+    user.file.write_text(text, encoding="utf-8")
+    user.file.chmod(0o640)
+    assert user.run(*INIT, "--preset", "directus").status == 0
+    assert user.file.read_text(encoding="utf-8").startswith(text)
+    assert stat.S_IMODE(user.file.stat().st_mode) == 0o640
+    known = Profiles.read()
+    assert known.names == ["other", "prod"]
+    assert [known.profile(name).base_url for name in known.names] == [
+        "https://other.example.com/",
+        f"{API}/",
+    ]
 
 
-def replaced(user: User, text: str) -> str:
-    """Return what a file with this text holds after --replace."""
-    assert init(user, text, "--replace").status == 0
-    return user.file.read_bytes().decode()
-
-
-# --- a new profile -------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("text", "between"),
-    [
-        ("", ""),
-        ("\n", ""),
-        ("\ufeff", ""),
-        ("[a]\nb = 1 # c", "\n\n"),
-        ("[a]\nb = 1\n", "\n"),
-        ("[a]\nb = 1\n \n", ""),
-        ("\ufeff# mine\n[a]\nb='1'\n", "\n"),
-        ("[a]\nb = [\n  1,\n]\n# end", "\n\n"),
-        ('[a]\nb = """\n[prod]\n"""\n', "\n"),
-    ],
-)
-def test_a_new_profile_goes_to_the_end(user: User, text: str, between: str) -> None:
-    """What was there stays byte for byte, a byte order mark included; a blank line between."""
-    assert init(user, text).status == 0
-    assert user.file.read_bytes().decode() == f"{text}{between}{TABLE}"
-
-
-def test_a_new_profile_has_the_line_ends_of_the_file(user: User) -> None:
-    """A file from Windows stays one."""
-    assert init(user, "\ufeff[a]\r\nb = 1\r\n").status == 0
-    made = TABLE.replace("\n", "\r\n")
-    assert user.file.read_bytes().decode() == f"\ufeff[a]\r\nb = 1\r\n\r\n{made}"
-
-
-def test_a_name_with_a_dot_is_one_name(user: User) -> None:
-    """It is no table within another."""
-    assert init(user, "[a]\nb = 1\n", name="a.b").status == 0
-    assert init(user, user.file.read_text("utf-8"), "--replace", name="a.b").status == 0
-    assert Profiles.read().content == {"a": {"b": 1}, "a.b": MADE}
-
-
-# --- --replace -----------------------------------------------------------------------------------
-
-OTHER = "# the other one\n[other]   # old\nbase_url = 'https://o.example.com'\n\n# how\n[other.x]\n"
-
-
-@pytest.mark.parametrize(
-    ("text", "after"),
-    [
-        (f"[prod]\na = 1\n\n{OTHER}", f"{TABLE}\n{OTHER}"),
-        (f"# top\n\n# mine\n[prod] # x\na = 1\n{OTHER}", f"# top\n\n# mine\n{TABLE}{OTHER}"),
-        (f"{OTHER}\n[prod]\na = 1", f"{OTHER}\n{TABLE}"),
-        (f"{OTHER}\n[prod]\na = 1\n# end", f"{OTHER}\n{TABLE}# end"),
-        (
-            f"[prod]\na = 1\n\n[prod.b]\nc = 1\n\n[[prod.d]]\n[[ 'prod' . d ]]\n\n{OTHER}",
-            f"{TABLE}\n{OTHER}",
-        ),
-        (
-            f"[prod]\na = 1\n# a's\n{OTHER}b = 1\n# b's\n[prod.b]\nc = 1\n# c's\n[z]\n",
-            f"{TABLE}# a's\n{OTHER}b = 1\n# b's\n# c's\n[z]\n",
-        ),
-        (f"x = 1 # one\n[prod.b]\nc = 1\n{OTHER}", f"x = 1 # one\n{TABLE}{OTHER}"),
-        (f"[prod]\na = [\n  [1], # [x]\n]\n{OTHER}", f"{TABLE}{OTHER}"),
-        (f"[[prod]]\na = 1\n[[prod]]\na = 2\n{OTHER}", f"{TABLE}{OTHER}"),
-        (
-            f"[prod]\na = 1\n\n[prods]\nn = nan\ni = 1\n{OTHER}",
-            f"{TABLE}\n[prods]\nn = nan\ni = 1\n{OTHER}",
-        ),
-        (TABLE, TABLE),
-    ],
-)
-def test_replace_keeps_all_that_is_not_the_profile(user: User, text: str, after: str) -> None:
-    """Comments and blank lines below its tables may belong to the next one, so they stay."""
-    assert replaced(user, text) == after
-
-
-def test_replace_keeps_the_mark_and_the_line_ends(user: User) -> None:
-    """Of a file from Windows."""
-    text = f"\ufeff[prod]\na = 1\n{OTHER}".replace("\n", "\r\n")
-    assert replaced(user, text) == f"\ufeff{TABLE}{OTHER}".replace("\n", "\r\n")
-
-
-@pytest.mark.parametrize(
-    ("text", "others"),
-    [
-        (f'[prod]\na = """\n[x]\n"""\n{OTHER}', {}),
-        (f'[prod]\na = 1\n{OTHER}[z]\nb = """\n[prod.x]\n"""\n', {"z": {"b": "[prod.x]\n"}}),
-        ("[prod]\na = [\n['x'],\n['y']\n]\n" + OTHER, {}),
-        (f'prod.a = 1\nz = 1 # z\nprod.b.c = "x"\n{OTHER}', {"z": 1}),
-        (f"prod.a.b = 1\nz = 1 # z\n[prod.c]\nd = 1\n{OTHER}", {"z": 1}),
-        (f"prod = {{a = 1}}\nz = 1 # z\n{OTHER}", {"z": 1}),
-        (f'prod = "x"\nz = 1 # z\n{OTHER}', {"z": 1}),
-    ],
-    ids=["header in a string", "in another's", "in a list", "dotted", "mixed", "inline", "string"],
-)
-def test_replace_where_reading_lines_does_not_do(
-    user: User, text: str, others: dict[str, Any]
-) -> None:
-    """Whatever way it is written in: the profile is the new one, and the others say the same."""
-    after = replaced(user, text)
-    other = {"base_url": "https://o.example.com", "x": {}}
-    assert Profiles.read().content == {"prod": MADE, "other": other, **others}
-    assert "# z" in after or "z = 1" not in text
-
-
-@pytest.mark.parametrize("error", ["", "refused"])
-def test_replace_never_writes_anything_else(
-    user: User, monkeypatch: pytest.MonkeyPatch, error: str
-) -> None:
-    """Where the result would say something else, the file stays as it is, and it says so."""
-    import tomlkit
-    from tomlkit.exceptions import TOMLKitError
-
-    def parse(_text: str) -> dict[str, Any]:
-        if error:
-            raise TOMLKitError(error)
-        return {}
-
-    monkeypatch.setattr(tomlkit, "parse", parse)
-    text = f'[prod]\na = """\n[x]\n"""\n{OTHER}'
-    said = init(user, text, "--replace")
+def test_init_refuses_a_name_that_is_taken(user: User) -> None:
+    """The file stays as it is, and --replace is what helps."""
+    user.file.write_text(OTHERS, encoding="utf-8")
+    said = user.run("init", "other", "--base-url", API, "--preset", "directus")
     cause, remedy = said.cause_and_remedy()
-    assert said.status == 2
-    assert cause.endswith("cannot be replaced from here, and nothing was changed")
-    assert remedy == "edit it by hand, or take it out and try again"
-    assert user.file.read_text("utf-8") == text
-
-
-# --- what is there already -----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "text", ['prod = "x"\n', "[[prod]]\na = 1\n", "prod = []\n", "prod.a = 1\n"]
-)
-def test_whatever_is_there_is_not_overwritten(user: User, text: str) -> None:
-    """Without --replace, even if it is no profile."""
-    said = init(user, text)
-    cause, remedy = said.cause_and_remedy()
-    assert (said.status, user.file.read_text("utf-8")) == (2, text)
-    assert "exists already" in cause
+    assert (said.status, said.out) == (2, "")
+    assert cause == f"{user.file}: profile 'other' exists already"
     assert "--replace" in remedy
+    assert user.file.read_text(encoding="utf-8") == OTHERS
+
+
+SCATTERED = """\
+[prod]
+base_url = "https://old.example.com"
+trusted_origins = ["https://old.example.com"]
+[other]
+base_url = "https://other.example.com" # stays
+[prod.refresh]
+preset = "express"
+url = "/r"
+[other.refresh]
+preset = "simplejwt"
+"""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SCATTERED,
+        '[prod]\nbase_url = "https://old.example.com"\nrefresh = {preset = "simplejwt"}\n',
+        'prod.base_url = "https://old.example.com"\nprod.refresh.preset = "simplejwt"\n',
+        'prod = {base_url = "https://old.example.com"}\n',
+    ],
+    ids=["scattered", "tables", "dotted", "inline"],
+)
+def test_replace(user: User, text: str) -> None:
+    """--replace leaves nothing of the old profile and everything of the others."""
+    user.file.write_text(text, encoding="utf-8")
+    assert user.run(*INIT, "--preset", "directus", "--replace").status == 0
+    known = Profiles.read()
+    expected: dict[str, Any] = {"prod": {"base_url": API, "refresh": {"preset": "directus"}}}
+    if "[other]" in text:
+        base_url = "https://other.example.com"
+        expected["other"] = {"base_url": base_url, "refresh": {"preset": "simplejwt"}}
+        assert "# stays" in user.file.read_text(encoding="utf-8")
+    assert known.content == expected
+
+
+def test_replace_where_there_is_nothing(user: User) -> None:
+    """--replace needs no profile to replace."""
+    assert user.run(*INIT, "--preset", "directus", "--replace").status == 0
+    assert Profiles.read().names == ["prod"]
+
+
+BAD: list[Any] = [
+    (),
+    ("--preset", "express"),
+    ("--preset", "nonsense"),
+    ("--preset", "simplejwt", "--kind", "json"),
+    ("--preset", "simplejwt", "--client-id", "me"),
+    ("--preset", "simplejwt", "--store", "file"),
+    ("--preset", "simplejwt", "--store", "redis", "--redis", "redis://h"),
+    ("--preset", "simplejwt", "--store", "file", "--path", "t", "--key", "k"),
+    ("--preset", "simplejwt", "--device-url", "/d"),
+    ("--preset", "simplejwt", "--logout-send", "oauth2", "--logout-url", "/x"),
+    ("--preset", "simplejwt", "--login-send", "oauth2"),
+    ("--preset", "simplejwt", "--trusted-origin", "https://h/path"),
+    ("--refresh-url", "/r", "--login-send", "form"),
+    ("--refresh-url", "//h/r"),
+    ("--refresh-url", "http://h/r"),
+    (*OAUTH2, "--client-auth", "basic"),
+    (*OAUTH2, "--device-url", "/d"),
+    (*OAUTH2, "--client-id", "tv", "--scope", "a"),
+    ("--preset", "simplejwt", "--redis", "redis://h"),
+    ("--preset", "simplejwt", "--store", "keyring", "--path", "t.json"),
+    pytest.param(
+        ("--refresh-url", "/r", "--expired", "nonsense"),
+    ),
+    pytest.param(
+        ("--refresh-url", "/r", "--expired", "=value"),
+    ),
+]
+
+
+@pytest.mark.parametrize("flags", BAD, ids=" ".join)
+def test_flags_that_make_no_sense(user: User, flags: tuple[str, ...]) -> None:
+    """Exit status 2, two lines, and the file is untouched."""
+    user.file.write_text(OTHERS, encoding="utf-8")
+    before = user.file.stat()
+    said = user.run(*INIT, *flags)
+    cause, _ = said.cause_and_remedy()
+    assert (said.status, said.out) == (2, "")
+    assert "json_field" not in cause  # that is a key of the file
+    assert user.file.read_text(encoding="utf-8") == OTHERS
+    assert user.file.stat().st_ino == before.st_ino
+    assert [each.name for each in user.home.iterdir()] == ["profiles.toml"]
+
+
+def choices(cls: Any, name: str) -> set[str]:
+    """Return the values that a field of a dataclass may have."""
+    (found,) = [each for each in fields(cls) if each.name == name]
+    return set(found.metadata["choices"])
+
+
+@pytest.mark.parametrize(
+    ("flag", "known"),
+    [
+        ("--preset", set(PRESET_MODULES)),
+        ("--kind", set(KINDS)),
+        ("--client-auth", choices(OAuth2Endpoint, "client_auth")),
+        ("--login-send", choices(PasswordLogin, "send")),
+        ("--logout-send", choices(Logout, "send")),
+    ],
+    ids=["--preset", "--kind", "--client-auth", "--login-send", "--logout-send"],
+)
+def test_flags_have_the_values_that_a_profile_may_have(
+    user: User, flag: str, known: set[str]
+) -> None:
+    """Written down a second time, so that --help need not load what defines them."""
+    cause, _ = user.run(*INIT, flag, "nonsense").cause_and_remedy()
+    _, _, listed = cause.partition("must be one of ")
+    assert set(re.findall(r"[\w-]+", listed)) == known
+
+
+@pytest.mark.parametrize("flags", [(), ("--preset", "simplejwt", "--store", "file")])
+def test_what_helps_against_bad_flags(user: User, flags: tuple[str, ...]) -> None:
+    """Nothing was written, so the remedy is not in the file but in the flags."""
+    _, remedy = user.run(*INIT, *flags).cause_and_remedy()
+    assert "that file" not in remedy
+
+
+def test_init_repeats_no_password(user: User) -> None:
+    """A URL with a password in it is refused, and not shown."""
+    for flags in (
+        ("--store", "redis", "--redis", "redis://:hunter2@h", "--key", "k"),
+        ("--refresh-url", "https://me:hunter2@h/r"),
+    ):
+        said = user.run(*INIT, "--preset", "simplejwt", *flags)
+        said.cause_and_remedy()
+        assert said.status == 2
+        assert "hunter2" not in said.err
+
+
+@pytest.mark.parametrize("name", ["", "a b", ".a", "a/b", "a\nb", "\x1b[31m"])
+def test_names_that_are_none(user: User, name: str) -> None:
+    """A name is fit for a shell: letters, digits and three signs."""
+    said = user.run("init", name, "--base-url", API, "--preset", "simplejwt")
+    said.cause_and_remedy()
+    assert (said.status, user.file.exists()) == (2, False)
+    assert "\x1b" not in said.err
+
+
+def test_init_into_a_file_that_is_not_toml(user: User) -> None:
+    """It is left as it is: exit status 2."""
+    user.file.write_text("[prod\n", encoding="utf-8")
+    said = user.run("init", "new", "--base-url", API, "--preset", "simplejwt", "--replace")
+    said.cause_and_remedy()
+    assert (said.status, user.file.read_text(encoding="utf-8")) == (2, "[prod\n")
+
+
+def test_init_where_no_file_can_be(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that cannot be: exit status 2, and which path it was."""
+    user.file.write_text(OTHERS, encoding="utf-8")
+    place = user.file / "below" / "p.toml"
+    monkeypatch.setenv("REQUESTS_JWT_PROFILES", str(place))
+    said = user.run(*INIT, "--preset", "simplejwt")
+    cause, _ = said.cause_and_remedy()
+    assert said.status == 2
+    assert str(place) in cause
+
+
+def test_init_with_profiles_in_the_environment(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where they are no file, there is none to write: the variable is named."""
+    monkeypatch.setenv("REQUESTS_JWT_PROFILES_TOML", OTHERS)
+    said = user.run(*INIT, "--preset", "simplejwt")
+    _, remedy = said.cause_and_remedy()
+    assert (said.status, user.file.exists()) == (2, False)
+    assert remedy == "unset REQUESTS_JWT_PROFILES_TOML"
+
+
+@pytest.mark.parametrize("dangling", [False, True])
+def test_a_linked_file_stays_a_link(user: User, dangling: bool) -> None:
+    """People keep such files in git and link to them: what is written is the linked one."""
+    real = user.home / "dotfiles" / "p.toml"
+    real.parent.mkdir()
+    if not dangling:
+        real.write_text(OTHERS, encoding="utf-8")
+    user.file.symlink_to("dotfiles/p.toml")
+    assert user.run(*INIT, "--preset", "simplejwt").status == 0
+    assert user.file.is_symlink()
+    assert Profiles.read(real).names == (["prod"] if dangling else ["other", "prod"])
+
+
+def test_inits_at_the_same_time(user: User) -> None:
+    """None is lost of several processes that add a profile each."""
+    names = {f"p{n}" for n in range(5)}
+    started = [start("init", name, "--base-url", API, "--preset", "simplejwt") for name in names]
+    ended = [end(each) for each in started]
+    assert {(each.status, each.err) for each in ended} == {(0, "")}
+    known = Profiles.read(user.file)
+    assert set(known.names) == names
+    assert {known.profile(name).base_url for name in names} == {f"{API}/"}
+
+
+def test_init_needs_a_terminal_to_ask(user: User) -> None:
+    """Without --base-url and a terminal: exit status 2, and nothing waits."""
+    said = user.run("init", "prod", typed="https://api.example.com\n")
+    cause, _ = said.cause_and_remedy()
+    assert (said.status, cause, user.file.exists()) == (2, "--base-url is missing", False)
+
+
+def test_init_by_asking(user: User) -> None:
+    """In a terminal it asks one thing after the other; wrong answers are asked again."""
+    with Terminal(SCRIPT, "init", "prod") as terminal:
+        terminal.answer("Base URL of the API: ", "nonsense")
+        terminal.expect("has no scheme")
+        terminal.answer("Base URL of the API: ", API)
+        terminal.expect("express")
+        terminal.answer("[json]: ", "cobol")
+        terminal.expect("it must be one of those above")
+        terminal.answer("[json]: ", "drectus")
+        terminal.expect("did you mean 'directus'?")
+        terminal.answer("[json]: ", "")
+        terminal.answer("Refresh endpoint, such as /auth/refresh: ", "")
+        terminal.expect("this is needed")
+        terminal.answer("Refresh endpoint, such as /auth/refresh: ", "/r")
+        terminal.answer("empty for none: ", "/l")
+        terminal.answer("empty: any 401: ", "message=Invalid JWT")
+        terminal.answer("Logout endpoint; empty for none: ", "")
+        assert terminal.end() == 0
+    assert terminal.shown.endswith("Next: requests-jwt login prod\r\n")
+    assert Profiles.read(user.file).content == {
+        "prod": {
+            "base_url": API,
+            "refresh": JSON_TABLE,
+            "when": {"json_field": "message", "value": "Invalid JWT"},
+            "login": {"url": "/l"},
+        }
+    }
+
+
+def test_init_asks_what_a_preset_leaves_open(user: User) -> None:
+    """A known server needs few answers; what a flag has said is not asked."""
+    with Terminal(SCRIPT, "init", "prod", "--store", "file", "--path", "t") as terminal:
+        terminal.answer("Base URL of the API: ", API)
+        terminal.answer("[json]: ", "simplejwt")
+        terminal.answer("Logout endpoint; empty for none: ", "/x/")
+        assert terminal.end() == 0
+    assert terminal.shown.count(": ") >= 3
+    assert Profiles.read(user.file).content["prod"] == {
+        "base_url": API,
+        "refresh": {"preset": "simplejwt"},
+        "logout": {"url": "/x/"},
+        "store": {"kind": "file", "path": "t"},
+    }
+
+
+def test_init_asks_for_a_device_flow(user: User) -> None:
+    """OAuth 2.0: the client's id and where devices log in, and then no login endpoint."""
+    with Terminal(SCRIPT, "init", "prod", "--kind", "oauth2") as terminal:
+        terminal.answer("Base URL of the API: ", API)
+        terminal.answer("such as /auth/refresh: ", "/t")
+        terminal.answer("Client id: ", "tv")
+        terminal.answer("(none, basic, post) [none]: ", "")
+        terminal.answer("Device authorization endpoint, if there is one: ", "/d")
+        terminal.answer("empty: any 401: ", "")
+        terminal.answer("Logout endpoint; empty for none: ", "")
+        assert terminal.end() == 0
+    assert Profiles.read(user.file).content["prod"] == {
+        "base_url": API,
+        "refresh": {**OAUTH2_TABLE, "client_id": "tv"},
+        "device": {"url": "/d"},
+    }
+
+
+def test_ctrl_d_at_a_question(user: User) -> None:
+    """Ctrl-D: exit status 2 and nothing written."""
+    with Terminal(SCRIPT, "init", "prod") as terminal:
+        terminal.answer("Base URL of the API: ", API)
+        terminal.expect("[json]: ")
+        terminal.press(b"\x04")
+        assert terminal.end() == 2
+    assert "an answer is needed, but the input has ended" in terminal.shown
+    assert not user.file.exists()
+
+
+def test_init_asks_under_allow_http(user: User) -> None:
+    """Who says --allow-http may answer with http."""
+    with Terminal(SCRIPT, "init", "prod", "--preset", "simplejwt", "--allow-http") as terminal:
+        terminal.answer("Base URL of the API: ", "http://intranet.example.com")
+        terminal.answer(": ", "")  # the logout endpoint, or the same question again
+        terminal.press(b"\x04")
+        assert terminal.end() == 0
+    assert user.file.exists()
+
+
+def test_init_asks_what_no_option_says(user: User) -> None:
+    """--help: "In a terminal it asks for what is missing"."""
+    with Terminal(SCRIPT, *INIT) as terminal:
+        terminal.expect("[json]: ")
+        terminal.press(b"\x04")
+        assert terminal.end() == 2
+    assert "Server [json]: " in terminal.shown
+    assert not user.file.exists()
 
 
 # --- a client that has a secret ------------------------------------------------------------------
@@ -180,7 +469,7 @@ def test_whatever_is_there_is_not_overwritten(user: User, text: str) -> None:
 
 @pytest.mark.parametrize("auth", ["basic", "post"])
 def test_a_client_with_a_secret_needs_its_id(user: User, auth: str) -> None:
-    """The secret itself has no place in the file, so nobody is told to give it."""
+    """The secret itself has no place in the file, so the remedy does not ask for it."""
     said = user.run(*INIT, *OAUTH2, "--client-auth", auth)
     cause, _ = said.cause_and_remedy()
     assert (said.status, user.file.exists()) == (2, False)
@@ -202,15 +491,3 @@ def test_a_client_with_a_secret_is_asked_for_its_id(user: User) -> None:
         assert terminal.end() == 0
     refresh = {"kind": "oauth2", "url": "/t", "client_id": "me", "client_auth": "basic"}
     assert Profiles.read(user.file).content == {"prod": {"base_url": API, "refresh": refresh}}
-
-
-# --- profiles ------------------------------------------------------------------------------------
-
-
-def test_a_faulty_profile_in_a_variable_is_mended_there(
-    user: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """There is no file."""
-    monkeypatch.setenv("REQUESTS_JWT_PROFILES_TOML", "[prod]\n")
-    _, remedy = user.run("profiles").cause_and_remedy()
-    assert remedy == "mend it in that variable"

@@ -13,7 +13,7 @@ import pytest
 import requests_jwt_refresh
 from requests_jwt_refresh import JWTRefreshAdapter, JWTRefreshError, presets
 from requests_jwt_refresh.cli import main as cli
-from requests_jwt_refresh.cli.exits import Exit
+from requests_jwt_refresh.cli.console import Exit
 from requests_jwt_refresh.profiles.load import Profiles
 
 ROOT = Path(__file__).parents[1]
@@ -90,7 +90,7 @@ def test_the_profile_shown_is_one(tmp_path: Path) -> None:
 def test_the_exit_statuses_are_these() -> None:
     """README has those that the commands return, and no other."""
     shown = {int(number) for number in re.findall(r"^\| (\d) \| ", README, re.MULTILINE)}
-    assert shown == {int(each) for each in Exit} - {Exit.INTERRUPTED, Exit.NOBODY_READS}
+    assert shown == {int(each) for each in Exit} - {Exit.INTERRUPTED, Exit.BROKEN_PIPE}
 
 
 @pytest.mark.parametrize("line", re.findall(r"`(requests-jwt [^`]*)`", README))

@@ -1,122 +1,181 @@
-"""init and profiles: making profiles and listing them."""
+"""init: write a profile, from options and answers."""
 
 from __future__ import annotations
 
 import argparse
-import itertools
-import json
 import os
-import re
-import stat
 import sys
-import tempfile
-from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from requests_jwt_refresh.cli.exits import Complaint, Exit, complain
-from requests_jwt_refresh.cli.words import ask, beside, harmless
-from requests_jwt_refresh.errors import InvalidURL, ProfileError
-from requests_jwt_refresh.profiles.load import (
-    KINDS,
-    PATH_VARIABLE,
-    PRESETS,
-    TEXT_VARIABLE,
-    Profiles,
-    check,
-    default_path,
-    is_name,
-    parsed,
-)
-from requests_jwt_refresh.profiles.schema import nearest
-from requests_jwt_refresh.stores.locking import file_lock, user_lock_path
-from requests_jwt_refresh.urls import validate_base
+import requests_jwt_refresh as library
+from requests_jwt_refresh.cli.console import Exit, UsageError, ask, hanging_indent
+from requests_jwt_refresh.cli.options import add_command, examples
+from requests_jwt_refresh.presets import PRESET_MODULES
+from requests_jwt_refresh.presets import load as load_preset
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Mapping
+    from pathlib import Path
 
-_LOCK_WAIT = 10.0  # seconds
-_NO_MODE: Final = 0o600
-_MARK: Final = "\ufeff"  # of byte order
-_LINE: Final = re.compile(r"[^\n]*\n|[^\n]+")  # TOML has no other line ends
+    from requests_jwt_refresh.cli.options import Parser, Subparsers
+
+_PRESETS: Final = tuple(PRESET_MODULES)
+_KINDS: Final = ("json", "oauth2", "bearer")
+_CLIENT_AUTHS: Final = ("none", "basic", "post")
+
+_LONG_EXAMPLE: Final = """\
+requests-jwt init prod --base-url https://api.example.com/v1 \\
+      --refresh-url /auth/refresh --login-url /auth/login \\
+      --expired 'message=Invalid JWT'"""
 
 
-def init(options: argparse.Namespace) -> int:
-    if not is_name(options.name):
-        raise Complaint(
-            f"{options.name!r} is no name for a profile",
-            "use letters, digits, '-', '_' and '.', such as 'prod'",
-        )
-    if os.environ.get(TEXT_VARIABLE):
-        raise Complaint(
-            f"the profiles come from {TEXT_VARIABLE}, and there is no file to write to",
-            f"unset {TEXT_VARIABLE}",
-        )
-    path = default_path()
-    try:
-        is_odd = path.exists() and not path.is_file()
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise ProfileError(
-            f"{path}: it cannot be read ({reason}). Name a file that you can read in "
-            f"{PATH_VARIABLE}"
-        ) from error
-    if is_odd:
-        raise ProfileError(f"{path}: it is no regular file, so no profile goes there")
-    if not options.replace and options.name in _present(path):
-        raise _exists(path, options.name)
+def add_parser(subparsers: Subparsers) -> None:
+    parser = add_command(
+        subparsers,
+        "init",
+        run,
+        usage="requests-jwt init NAME [OPTIONS]",
+        description="In a terminal it asks for what is missing.",
+        epilog=examples(
+            ("requests-jwt init prod", "be asked"),
+            (
+                "requests-jwt init prod --base-url https://api.example.com --preset simplejwt",
+                "djangorestframework-simplejwt, with its documented paths",
+            ),
+            (_LONG_EXAMPLE, "another server; more in the file, see the README"),
+        ),
+    )
+    parser.add_argument("name", metavar="NAME", help="what to call it")
+    parser.add_argument("--base-url", metavar="URL", help="the API; only its origin gets the token")
+    _add_server_options(parser)
+    _add_login_options(parser)
+    parser.add_argument(
+        "--expired",
+        metavar="FIELD=VALUE",
+        type=_rule,
+        help="what a 401 says of an expired token (any 401)",
+    )
+    _add_store_options(parser)
+    parser.add_argument(
+        "--trusted-origin", metavar="ORIGIN", action="append", help="gets the token, too"
+    )
+    parser.add_argument("--allow-http", action="store_true", help="send tokens unencrypted")
+    parser.add_argument("--replace", action="store_true", help="if there is such a profile already")
+
+
+def _add_server_options(parser: Parser) -> None:
+    server = parser.add_mutually_exclusive_group()
+    server.add_argument(
+        "--preset",
+        choices=_PRESETS,
+        metavar="PRESET",
+        help=f"a known server: {', '.join(_PRESETS)}",
+    )
+    _add_choice(server, "--kind", _KINDS, "another server: {}")
+    parser.add_argument("--refresh-url", metavar="URL", help="absolute, or below the base URL")
+    parser.add_argument("--client-id", metavar="ID", help="OAuth 2.0: the client's id")
+    parser.add_argument(
+        "--client-auth",
+        choices=_CLIENT_AUTHS,
+        metavar="HOW",
+        help=f"OAuth 2.0: {', '.join(_CLIENT_AUTHS)}; `login` asks for the secret",
+    )
+
+
+def _add_login_options(parser: Parser) -> None:
+    parser.add_argument("--device-url", metavar="URL", help="OAuth 2.0: for the device flow")
+    parser.add_argument("--scope", metavar="SCOPE", help="OAuth 2.0: what the device flow asks for")
+    parser.add_argument("--login-url", metavar="URL", help="takes a user name and a password")
+    _add_choice(parser, "--login-send", ("json", "form", "basic", "oauth2"), "{}")
+    parser.add_argument("--logout-url", metavar="URL", help="takes tokens back")
+    _add_choice(parser, "--logout-send", ("json", "bearer", "oauth2"), "{}")
+
+
+def _add_store_options(parser: Parser) -> None:
+    _add_choice(parser, "--store", ("keyring", "file", "redis"), "where the token lives: {}")
+    parser.add_argument("--path", metavar="PATH", help="of the file store")
+    parser.add_argument("--redis", metavar="URL", help="of the Redis store, without a password")
+    parser.add_argument("--key", metavar="KEY", help="of the Redis store")
+
+
+def _add_choice(parser: Any, option: str, choices: tuple[str, ...], purpose: str) -> None:
+    """Add an option with a few values, the first of which holds if it is not given."""
+    default, *others = choices
+    metavar = "HOW" if option.endswith("-send") else "KIND"
+    listed = f"{default} (if not given), {', '.join(others)}"
+    parser.add_argument(option, choices=choices, metavar=metavar, help=purpose.format(listed))
+
+
+def _rule(text: str) -> tuple[str, str]:
+    field, _, value = text.partition("=")
+    if not (field and value):
+        raise argparse.ArgumentTypeError("must be FIELD=VALUE, such as 'message=Invalid JWT'")
+    return field, value
+
+
+def run(options: argparse.Namespace) -> int:
+    path = _path(options)
     if _lacks_something(options):
         if not sys.stdin.isatty():
             missing = "--refresh-url or --preset" if options.base_url else "--base-url"
-            raise Complaint(
+            raise UsageError(
                 f"{missing} is missing", "give it, or run this in a terminal to be asked"
             )
         _ask_for_the_rest(options)
     content = _content(options)
-    problem = _problem(options.name, content)
+    problem = _find_problem(options.name, content)
     if problem is not None:
-        remedy = f"nothing was written; see requests-jwt init --help, or the README for {path}"
-        raise Complaint(f"that makes no profile: {problem}", remedy)
-    _write(path, options.name, content, replace=options.replace)
+        raise UsageError(
+            f"that makes no profile: {problem}",
+            f"nothing was written; see requests-jwt init --help, or the README for {path}",
+        )
+    from requests_jwt_refresh.profiles.edit import write_profile
+
+    write_profile(path, options.name, content, replace=options.replace)
     sys.stdout.write(f"Profile {options.name!r} is in {path}\n")
     sys.stdout.write(f"Next: requests-jwt login {options.name}\n")
     return Exit.DONE
 
 
-def profiles(options: argparse.Namespace) -> int:
-    if options.path:
-        sys.stdout.write(f"{default_path()}\n")
-        return Exit.DONE
-    known = Profiles.read()
-    if options.names:
-        sys.stdout.writelines(f"{name}\n" for name in known.names if is_name(name))
-        return Exit.DONE
-    rows, faults = [], []
-    for name in known.names:
-        try:
-            profile = known.profile(name)
-        except ProfileError as error:
-            faults.append(str(error))
-            rows.append({"name": name, "base_url": None, "store": None, "fault": str(error)})
-        else:
-            shown = {"base_url": profile.base_url, "store": profile.store_shown}
-            rows.append({"name": name, **shown, "fault": None})
-    if options.json:
-        json.dump({"file": str(known.file), "profiles": rows}, sys.stdout, indent=2)
-        sys.stdout.write("\n")
-    else:
-        _show(known, rows)
-    for fault in faults:
-        complain(fault, f"mend it in that {'file' if isinstance(known.file, Path) else 'variable'}")
-    return Exit.USAGE if faults else Exit.DONE
+def _path(options: argparse.Namespace) -> Path:
+    """Return the file to write to. Raises UsageError or ProfileError if it cannot be."""
+    from requests_jwt_refresh.profiles.edit import already_exists
+    from requests_jwt_refresh.profiles.load import TEXT_VARIABLE, Profiles, default_path, is_name
+
+    if not is_name(options.name):
+        raise UsageError(
+            f"{options.name!r} cannot be the name of a profile",
+            "use letters, digits, '-', '_' and '.', such as 'prod'",
+        )
+    if os.environ.get(TEXT_VARIABLE):
+        raise UsageError(
+            f"the profiles come from {TEXT_VARIABLE}, and there is no file to write to",
+            f"unset {TEXT_VARIABLE}",
+        )
+    path = default_path()
+    _check_file(path)
+    if path.exists() and not options.replace and options.name in Profiles.read(path).content:
+        raise already_exists(path, options.name)
+    return path
 
 
-def _show(known: Profiles, rows: list[dict[str, Any]]) -> None:
-    width = max([len(harmless(each["name"])) for each in rows], default=0)
-    for each in rows:
-        told = "faulty, see below" if each["fault"] else f"{each['base_url']}  ({each['store']})"
-        sys.stdout.write(f"{harmless(each['name']):<{width}}  {told}\n")
-    sys.stdout.write(f"{'' if rows else 'No profiles '}in {known.file}\n")
+def _check_file(path: Path) -> None:
+    """Raise ProfileError if there is something at `path` that is no file."""
+    from requests_jwt_refresh.profiles.load import PATH_VARIABLE
+
+    try:
+        is_usable = path.is_file() or not path.exists()
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise library.ProfileError(
+            f"{path}: it cannot be read ({reason})",
+            f"name a file that you can read in {PATH_VARIABLE}",
+        ) from error
+    if not is_usable:
+        raise library.ProfileError(
+            f"{path}: it is not a regular file, so no profile can be written there",
+            f"name another file in {PATH_VARIABLE}",
+        )
 
 
 # --- what a profile is made of -------------------------------------------------------------------
@@ -153,39 +212,56 @@ def _given(table: Mapping[str, Any]) -> dict[str, Any]:
 
 def _lacks_something(options: argparse.Namespace) -> bool:
     """Whether what every profile needs has not been said."""
-    knows_where = options.refresh_url or (options.preset and options.preset != "express")
-    return not (options.base_url and knows_where)
+    has_url = bool(options.refresh_url)
+    if options.preset:
+        has_url = has_url or not load_preset(options.preset).needs_url
+    return not (options.base_url and has_url)
+
+
+# --- questions -----------------------------------------------------------------------------------
 
 
 def _ask_for_the_rest(options: argparse.Namespace) -> None:
     """Ask, one question after the other, for what no option has said."""
     if not options.base_url:
-        options.base_url = _answer("Base URL of the API", "", _base_problem(options.allow_http))
+        find_problem = _base_url_check(options.allow_http)
+        options.base_url = _ask("Base URL of the API", "", find_problem)
     if not (options.preset or options.kind):
-        sys.stderr.write(f"{beside('Known servers: ', ', '.join(PRESETS))}\n")
-        sys.stderr.write(f"{beside('Other kinds:   ', ', '.join(KINDS))}\n")
-        kind = _answer("Server", "json", _must_be_one_of([*PRESETS, *KINDS]))
-        options.preset, options.kind = (kind, None) if kind in PRESETS else (None, kind)
+        _ask_for_server(options)
+    preset = load_preset(options.preset) if options.preset else None
     if options.kind == "oauth2" and (options.client_auth or options.device_url):
         # First: without it no other answer makes a profile.
-        options.client_id = options.client_id or _answer("Client id", "", _must_be_given)
-    if options.preset is None or options.preset == "express":
+        options.client_id = options.client_id or _ask("Client id", "", _check_given)
+    if preset is None or preset.needs_url:
         _fill(options, "refresh_url", "Refresh endpoint, such as /auth/refresh", is_needed=True)
     if options.kind == "oauth2":
-        _fill(options, "client_id", "Client id", is_needed=True)
-        if not options.client_auth:
-            ways = ["none", "basic", "post"]
-            question = "How the client shows its secret (none, basic, post)"
-            way = _answer(question, "none", _must_be_one_of(ways))
-            options.client_auth = None if way == "none" else way
-        _fill(options, "device_url", "Device authorization endpoint, if there is one")
-    if not options.device_url and not (options.preset and PRESETS[options.preset].login):
+        _ask_for_client(options)
+    if not options.device_url and not (preset and preset.login):
         _fill(options, "login_url", "Login endpoint, such as /auth/login; empty for none")
     if not options.preset and not options.expired:
         question = "What an expired 401 says (message=Invalid JWT); empty: any 401"
-        told = _answer(question, "", _expiry_problem)
-        options.expired = tuple(told.split("=", 1)) if told else None
+        answer = _ask(question, "", _check_rule)
+        options.expired = tuple(answer.split("=", 1)) if answer else None
     _fill(options, "logout_url", "Logout endpoint; empty for none")
+
+
+def _ask_for_server(options: argparse.Namespace) -> None:
+    sys.stderr.write(f"{hanging_indent('Known servers: ', ', '.join(_PRESETS))}\n")
+    sys.stderr.write(f"{hanging_indent('Other kinds:   ', ', '.join(_KINDS))}\n")
+    answer = _ask("Server", _KINDS[0], _choice_check([*_PRESETS, *_KINDS]))
+    if answer in _PRESETS:
+        options.preset = answer
+    else:
+        options.kind = answer
+
+
+def _ask_for_client(options: argparse.Namespace) -> None:
+    _fill(options, "client_id", "Client id", is_needed=True)
+    if not options.client_auth:
+        question = f"How the client shows its secret ({', '.join(_CLIENT_AUTHS)})"
+        answer = _ask(question, "none", _choice_check(_CLIENT_AUTHS))
+        options.client_auth = None if answer == "none" else answer
+    _fill(options, "device_url", "Device authorization endpoint, if there is one")
 
 
 def _fill(
@@ -193,186 +269,65 @@ def _fill(
 ) -> None:
     """Ask for one option, until the profile makes sense with it."""
 
-    def problem(answer: str) -> str | None:
+    def find_problem(answer: str) -> str | None:
         if is_needed and not answer:
-            return _must_be_given(answer)
+            return _check_given(answer)
         trial = argparse.Namespace(**{**vars(options), name: answer})
-        return _problem(options.name, _content(trial))
+        return _find_problem(options.name, _content(trial))
 
     if not getattr(options, name):
-        setattr(options, name, _answer(question, "", problem))
+        setattr(options, name, _ask(question, "", find_problem))
 
 
-def _answer(question: str, default: str, problem: Callable[[str], str | None]) -> str:
+def _ask(question: str, default: str, find_problem: Callable[[str], str | None]) -> str:
     shown = f" [{default}]" if default else ""
     while True:
         answer = ask(f"{question}{shown}: ") or default
-        told = problem(answer)
-        if told is None:
+        problem = find_problem(answer)
+        if problem is None:
             return answer
-        sys.stderr.write(f"{beside('  ', told)}\n")
+        sys.stderr.write(f"{hanging_indent('  ', problem)}\n")
 
 
-def _problem(name: str, content: Mapping[str, Any]) -> str | None:
+def _find_problem(name: str, content: Mapping[str, Any]) -> str | None:
     """Return what is wrong with a profile that has not been written yet."""
+    from requests_jwt_refresh.profiles.load import check, default_path
+
     try:
-        check(default_path(), name, content)
-    except ProfileError as error:
-        told = str(error).removeprefix(f"{default_path()}: profile {name!r}: ")
-        return told.replace("allow_http = true", "--allow-http")
+        check(default_path(), name, content, where="")
+    except library.ProfileError as error:
+        return str(error).replace("allow_http = true", "--allow-http")
     return None
 
 
-def _base_problem(allow_http: bool) -> Callable[[str], str | None]:
-    def problem(answer: str) -> str | None:
+def _base_url_check(allow_http: bool) -> Callable[[str], str | None]:
+    from requests_jwt_refresh.urls import validate_base
+
+    def find_problem(answer: str) -> str | None:
         try:
             validate_base(answer, allow_http=allow_http)
-        except InvalidURL as error:
+        except library.InvalidURL as error:
             return str(error).replace("allow_http=True", "--allow-http")
         return None
 
-    return problem
+    return find_problem
 
 
-def _expiry_problem(answer: str) -> str | None:
+def _check_rule(answer: str) -> str | None:
     field, _, value = answer.partition("=")
-    return None if (field and value) or not answer else "it is FIELD=VALUE: message=Invalid JWT"
+    return None if (field and value) or not answer else "it must be FIELD=VALUE"
 
 
-def _must_be_given(answer: str) -> str | None:
+def _check_given(answer: str) -> str | None:
     return None if answer else "this is needed"
 
 
-def _must_be_one_of(choices: list[str]) -> Callable[[str], str | None]:
-    def problem(answer: str) -> str | None:
+def _choice_check(choices: Collection[str]) -> Callable[[str], str | None]:
+    from requests_jwt_refresh.profiles.schema import nearest
+
+    def find_problem(answer: str) -> str | None:
         if answer in choices:
             return None
-        return nearest(answer, choices) or "it is one of those above"
+        return nearest(answer, choices) or "it must be one of those above"
 
-    return problem
-
-
-# --- the file ------------------------------------------------------------------------------------
-
-
-def _present(path: Path) -> Mapping[str, Any]:
-    """Return all that stands at the top of the file, profiles or not."""
-    return Profiles.read(path).content if path.exists() else {}
-
-
-def _exists(path: Path, name: str) -> ProfileError:
-    return ProfileError(
-        f"{path}: profile {name!r} exists already. Edit it there, or write it anew with --replace"
-    )
-
-
-def _write(path: Path, name: str, content: Mapping[str, Any], *, replace: bool) -> None:
-    """Add a profile to the file, whole or not at all; what else is in it stays as it is."""
-    path = Path(os.path.realpath(path))  # the owner's own link, as of people who keep them in git
-    with file_lock(user_lock_path("profiles", str(path)), _LOCK_WAIT):
-        present = _present(path)
-        if name in present and not replace:
-            raise _exists(path, name)
-        text = path.read_bytes().decode() if path.exists() else ""
-        mark, text = text[: text.startswith(_MARK)], text.removeprefix(_MARK)
-        expected = _comparable({**present, name: content})
-        for written in _written(text, name, content, is_there=name in present):
-            if _comparable(parsed(written)[0]) == expected:
-                _replace(path, mark + written)
-                return
-    raise ProfileError(
-        f"{path}: {name!r} is written in a way that cannot be replaced from here, and nothing was "
-        "changed. Edit it by hand, or take it out and try again"
-    )
-
-
-def _comparable(content: Mapping[str, Any]) -> str:
-    """Return a text that is the same for the same content: nan equals nan, and true is not 1."""
-    return json.dumps(content, sort_keys=True, default=repr)
-
-
-def _written(text: str, name: str, content: Mapping[str, Any], *, is_there: bool) -> Iterator[str]:
-    """Yield the text with the profile in it, first in the way that keeps all other letters.
-
-    That one reads lines, and may be fooled by what only looks like a header.
-    """
-    import tomlkit
-    from tomlkit.exceptions import TOMLKitError
-
-    ends = "\r\n" if "\r\n" in text else "\n"
-    table = tomlkit.dumps({name: content}).replace("\n", ends)
-    if not is_there:
-        yield _appended(text, table, ends)
-        return
-    yield _exchanged(text, name, table)
-    with suppress(TOMLKitError):
-        document = tomlkit.parse(text)
-        document[name] = content
-        yield tomlkit.dumps(document)  # loses comments below the old table
-
-
-def _appended(text: str, table: str, ends: str) -> str:
-    if not text.strip():
-        return text + table
-    text += "" if text.endswith("\n") else ends
-    is_apart = not text.splitlines()[-1].strip()
-    return f"{text}{'' if is_apart else ends}{table}"
-
-
-def _exchanged(text: str, name: str, table: str) -> str:
-    """Return the text with `table` in place of the first of the profile's tables, the others gone.
-
-    Comments and blank lines at the end of a table stay: they may be about what comes next.
-    """
-    kept: list[str] = []
-    for key, spans in itertools.groupby(_spans(text), lambda span: _first_key(span[0])):
-        if key != name:
-            kept += itertools.chain.from_iterable(spans)
-            continue
-        *inner, last = [_tail(span) for span in spans]
-        kept += [table, *(line for tail in inner if "".join(tail).strip() for line in tail), *last]
-        table = ""
-    return "".join(kept)
-
-
-def _spans(text: str) -> list[list[str]]:
-    """Return the lines of each table, from its header to the next; first those before any."""
-    spans: list[list[str]] = []
-    for line in _LINE.findall(text):
-        if not spans or _first_key(line) is not None:
-            spans.append([])
-        spans[-1].append(line)
-    return spans
-
-
-def _first_key(line: str) -> str | None:
-    """Return `a` of a header line, which is [a], [a.b] or [[a]]; None for any other line."""
-    return next(iter(parsed(line)[0]), None) if line.lstrip().startswith("[") else None
-
-
-def _tail(span: list[str]) -> list[str]:
-    """Return the blank lines and comments at the end of a table."""
-    tail = itertools.takewhile(lambda line: not line.split("#")[0].strip(), reversed(span))
-    return list(tail)[::-1]
-
-
-def _replace(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else _NO_MODE
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as file:  # with the line ends that it had
-                file.write(text.encode())
-            Path(name).chmod(mode)
-            Path(name).replace(path)
-        except BaseException:
-            with suppress(OSError):
-                Path(name).unlink()
-            raise
-    except OSError as error:
-        problem = error.strerror or type(error).__name__
-        raise ProfileError(
-            f"{path} cannot be written ({problem}). Nothing was changed; see to it that you can "
-            "write there, or name another file in REQUESTS_JWT_PROFILES"
-        ) from error
+    return find_problem

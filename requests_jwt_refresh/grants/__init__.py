@@ -1,1 +1,31 @@
-"""First tokens, and how they end: password, device flow, revocation."""
+"""First tokens, and how they end: one module per grant.
+
+Like endpoints, grants are frozen values that make requests and read responses. The function beside
+each does the sending, over a session of its own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import requests
+
+    from requests_jwt_refresh.responses import TokenResponse
+    from requests_jwt_refresh.tokens import Token
+
+
+class Reader(Protocol):
+    """What can read a token out of a response: every endpoint."""
+
+    def read(self, reply: TokenResponse) -> Token:
+        """Return the token. Raises RefreshRejected, RefreshUnavailable."""
+
+
+class OAuth2Client(Reader, Protocol):
+    """What can prove which client is asking: OAuth2Endpoint, with its secret or without."""
+
+    def as_client(self, url: str, form: Mapping[str, Any]) -> requests.Request:
+        """Return the POST of `form`, with the client's authentication (RFC 6749 §2.3.1)."""

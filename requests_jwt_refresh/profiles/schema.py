@@ -1,24 +1,30 @@
-"""Reading the tables of a TOML file strictly: every error says which key, and what was expected."""
+"""Reading the tables of a TOML file strictly: every error names the file, the profile and the key.
+
+`Table` reads one key at a time. `read_fields` reads all keys that a dataclass has fields for, so
+that a new field is a new key without another line.
+"""
 
 from __future__ import annotations
 
 import difflib
 import re
 import threading
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import MISSING, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from requests_jwt_refresh.errors import ProfileError
+from requests_jwt_refresh.errors import InvalidURL, ProfileError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from dataclasses import Field
 
 T = TypeVar("T")
 
 _REQUIRED: Final[Any] = object()
-_KINDS: Final = {dict: "a table", str: "a string", bool: "true or false", float: "a float"}
-_LONGEST: Final = threading.TIMEOUT_MAX / 4  # seconds
+_TYPE_NAMES: Final = {dict: "a table", str: "a string", bool: "true or false", float: "a float"}
+_MAX_SECONDS: Final = threading.TIMEOUT_MAX / 4
 # Keys that only a secret would have, written in snake case. Those that name a field end in _field,
 # those that name a file in _file.
 _SECRET_NAME = re.compile(
@@ -33,7 +39,7 @@ _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|-")
 
 @dataclass(eq=False, repr=False)
 class Table:
-    """One table of the file, read key by key. What nobody has asked for is an error, too."""
+    """One table of the file, read key by key. A key that has not been asked for is an error."""
 
     content: Mapping[str, Any]
     file: Path | str
@@ -41,35 +47,53 @@ class Table:
     path: str = ""
     """The dotted path of this table within the profile, with a dot at its end; "" at the top."""
     asked: set[str] = field(default_factory=set)
+    """The keys that are known, whether they are there or not."""
+    where: str | None = None
+    """What an error's text begins with; file and profile if None."""
+
+    @property
+    def name(self) -> str:
+        """The dotted path without the dot at its end."""
+        return self.path[:-1]
 
     def text(self, key: str, default: T = _REQUIRED) -> str | T:
         """Return the string at `key`, which must not be empty."""
         found: str | T = self._get(key, default, "a string", lambda one: isinstance(one, str))
         if found == "":
-            raise self.error(key, "is empty: give it, or leave the key out")
+            raise self.error(key, "is empty", "give it, or leave the key out")
         return found
 
-    def texts(self, key: str) -> tuple[str, ...]:
-        """Return the list of strings at `key`, () if there is none."""
-        return tuple(self._get(key, (), "a list of strings", _are(str)))
+    def texts(self, key: str, default: T = _REQUIRED) -> tuple[str, ...] | T:
+        """Return the list of strings at `key`."""
+        found = self._get(key, default, "a list of strings", _is_list_of(str))
+        return default if found is default else tuple(found)
 
-    def numbers(self, key: str, default: T) -> tuple[int, ...] | T:
+    def numbers(self, key: str, default: T = _REQUIRED) -> tuple[int, ...] | T:
         """Return the list of ints at `key`; one int is a list of one."""
         found = self._get(key, default, "a whole number, or a list of them", _is_int_or_ints)
         if found is default:
             return default
         return tuple(found) if isinstance(found, list) else (found,)
 
-    def seconds(self, key: str, default: float) -> float:
+    def seconds(self, key: str, default: T = _REQUIRED) -> float | T:
         """Return the number of seconds above 0 at `key`."""
         found = self._get(key, default, "a number of seconds", _is_number)
-        if not 0 < found <= _LONGEST:  # nan is neither
-            raise self.error(key, f"must be a number of seconds above 0, up to {int(_LONGEST)}")
+        if found is default:
+            return default
+        if not 0 < found <= _MAX_SECONDS:  # nan is neither
+            raise self.error(
+                key,
+                f"must be a number of seconds above 0, up to {int(_MAX_SECONDS)}",
+                "give such a number, or leave the key out",
+            )
         return float(found)
 
-    def flag(self, key: str) -> bool:
-        """Return the boolean at `key`, False if there is none."""
-        return bool(self._get(key, False, "true or false", lambda one: isinstance(one, bool)))
+    def flag(self, key: str, default: T = _REQUIRED) -> bool | T:
+        """Return the boolean at `key`."""
+        found: bool | T = self._get(
+            key, default, "true or false", lambda one: isinstance(one, bool)
+        )
+        return found
 
     def scalar(self, key: str) -> str | float:
         """Return the string, number or boolean at `key`."""
@@ -87,21 +111,42 @@ class Table:
         found = self.text(key, default)
         if found is default or found in known:
             return found
-        raise self.error(key, f"must be {_one_of(known)}{_did_you_mean(str(found), known)}")
+        raise self.error(
+            key, f"must be {_one_of(known)}", nearest(str(found), known) or "write one of them"
+        )
 
     def table(self, key: str) -> Table | None:
         """Return the table at `key`, None if there is none."""
         found = self._get(key, None, "a table", lambda one: isinstance(one, dict))
-        return None if found is None else self._below(key, found)
+        return None if found is None else self.below(key, found)
 
     def tables(self, key: str) -> list[Table]:
         """Return the list of tables at `key`."""
-        found = self._get(key, _REQUIRED, "a list of tables", _are(dict))
-        return [self._below(f"{key}.{number}", one) for number, one in enumerate(found)]
+        found = self._get(key, _REQUIRED, "a list of tables", _is_list_of(dict))
+        return [self.below(f"{key}.{number}", one) for number, one in enumerate(found)]
 
-    def anything(self, key: str) -> dict[str, Any]:
-        """Return the table at `key` as it is, {} if there is none."""
-        return dict(self._get(key, {}, "a table", lambda one: isinstance(one, dict)))
+    def mapping(self, key: str, default: T = _REQUIRED) -> dict[str, Any] | T:
+        """Return the table at `key` as it is. An empty one counts as none."""
+        found = self._get(key, default, "a table", lambda one: isinstance(one, dict))
+        return dict(found) if found and found is not default else default
+
+    def file_path(self, key: str) -> str:
+        """Return the path at `key`, absolute; a relative one is beside the profiles."""
+        path = self.text(key)
+        found: Path | None = None
+        problem = "has a character that no file name can have"
+        if "\0" not in path:
+            try:
+                found = Path(path).expanduser()
+            except RuntimeError:
+                problem = f"{path!r} names the home of a user that does not exist"
+        if found is None:
+            raise self.error(key, problem, "name another path")
+        return str(absolute(self.file.parent / found if isinstance(self.file, Path) else found))
+
+    def below(self, key: str, content: Mapping[str, Any]) -> Table:
+        """Return the table `content` that stands at `key` of this one."""
+        return Table(content, self.file, self.profile, f"{self.path}{key}.", where=self.where)
 
     def check_no_secrets(self) -> None:
         """Raise ProfileError if there is a secret in here, or what looks like one."""
@@ -109,34 +154,33 @@ class Table:
         if path is not None:
             raise self.error(
                 path,
-                "looks like a secret, and no secret goes into this file. `requests-jwt login "
-                f"{self.profile}` asks for what it needs and keeps it in the keyring; to have it "
-                "read from a file of its own, see *_file in the README",
+                "looks like a secret, and no secret goes into this file",
+                f"take it out: `requests-jwt login {self.profile}` asks for what it needs and "
+                "keeps it in the keyring; to have it read from a file of its own, see *_file in "
+                "the README",
             )
 
     def check_all_known(self) -> None:
-        """Raise ProfileError if there are keys that nobody has asked for."""
+        """Raise ProfileError if there is a key that has not been asked for."""
         for key in sorted(self.content.keys() - self.asked):
-            hint = _did_you_mean(key, self.asked)
-            raise self.error(
-                key, f"is not known{hint}. Known here: {', '.join(sorted(self.asked))}"
-            )
+            hint = nearest(key, self.asked) or "leave it out."
+            known = ", ".join(sorted(self.asked))
+            raise self.error(key, "is not known", f"{hint} Known here: {known}")
 
-    def error(self, key: str, problem: str) -> ProfileError:
+    def error(self, key: str, problem: str, remedy: str) -> ProfileError:
         """Return an error about one key; `problem` goes on after its name."""
-        where = f"{self.file}: profile {self.profile!r}"
-        return ProfileError(
-            f"{where}: {self.path}{printable(key)} {problem}" if key else f"{where}: {problem}"
-        )
+        where = f"{self.file}: profile {self.profile!r}: " if self.where is None else self.where
+        what = f"{self.path}{printable(key)} {problem}" if key else problem
+        return ProfileError(f"{where}{what}", remedy)
 
     def missing(self, key: str, expected: str) -> ProfileError:
         """Return the error that `key` is missing, with a guess how it was misspelt."""
         close = _closest(key, self.content.keys() - self.asked)
-        hint = f" (is {close!r} a misspelling of it?)" if close else ""
-        return self.error(key, f"is missing: it must be {expected}{hint}")
-
-    def _below(self, key: str, content: Mapping[str, Any]) -> Table:
-        return Table(content, self.file, self.profile, f"{self.path}{key}.")
+        return self.error(
+            key,
+            f"is missing: it must be {expected}",
+            f"is {close!r} a misspelling of it?" if close else "add it",
+        )
 
     def _get(self, key: str, default: Any, expected: str, fits: Callable[[Any], bool]) -> Any:
         self.asked.add(key)
@@ -146,8 +190,109 @@ class Table:
             return default
         found = self.content[key]
         if not fits(found):
-            raise self.error(key, f"must be {expected}, not {_kind(found)}")
+            problem = f"must be {expected}, not {_describe(found)}"
+            raise self.error(key, problem, f"write {expected} there")
         return found
+
+
+# --- the keys that a dataclass has fields for ----------------------------------------------------
+
+_READERS: Final[Mapping[str, Callable[..., Any]]] = {
+    "str": Table.text,
+    "bool": Table.flag,
+    "float": Table.seconds,
+    "tuple[int, ...]": Table.numbers,
+    "tuple[str, ...]": Table.texts,
+    "Mapping": Table.mapping,
+}
+_ANNOTATION = re.compile(r"(?:InitVar\[)?(tuple\[\w+, \.\.\.\]|\w+)(?:\[.*\])?(?: \| None)?\]?")
+_ABSENT: Final[Any] = object()
+
+
+def read_fields(
+    table: Table, cls: type, *, leave_out: Collection[str] = (), only: Collection[str] | None = None
+) -> dict[str, Any]:
+    """Return the arguments for the dataclass `cls` that the table gives.
+
+    Every field that its constructor takes is a key: its type annotation says what the table may
+    hold there, ``metadata={"choices": ...}`` which strings, and a field without a default must be
+    given. Keys in `leave_out` are not known, nor are those that are not in `only`.
+    """
+    fields = [
+        each
+        for each in arguments(cls)
+        if each.name not in leave_out and (only is None or each.name in only)
+    ]
+    table.asked |= {each.name for each in fields}  # so that none is taken for a misspelt other
+    given = {each.name: _read(table, each) for each in fields}
+    return {name: value for name, value in given.items() if value is not _ABSENT}
+
+
+def arguments(cls: Any) -> list[Field[Any]]:
+    """Return the fields that the constructor of a dataclass takes, InitVars among them."""
+    found: dict[str, Field[Any]] = cls.__dataclass_fields__
+    return [
+        each for each in found.values() if each.init and not str(each.type).startswith("ClassVar")
+    ]
+
+
+def _read(table: Table, each: Field[Any]) -> Any:
+    has_default = each.default is not MISSING or each.default_factory is not MISSING
+    default = _ABSENT if has_default else _REQUIRED
+    choices = each.metadata.get("choices")
+    if choices is not None:
+        return table.choice(each.name, choices, default)
+    found = _ANNOTATION.fullmatch(str(each.type))
+    reader = _READERS.get(found[1]) if found else None
+    if reader is None:
+        raise TypeError(f"{each.name}: {each.type} is no type that a profile could give")
+    return reader(table, each.name, default)
+
+
+# --- what other modules say of values ------------------------------------------------------------
+
+
+def check_url(table: Table, key: str, url: str, check: Callable[[str], T]) -> T:
+    """Return what `check` makes of the URL at `key`. Raises ProfileError for an InvalidURL."""
+    try:
+        return check(url)
+    except InvalidURL as error:
+        cause, remedy = (
+            text.replace("allow_http=True", "allow_http = true")
+            for text in (error.cause, error.remedy)
+        )
+    del url  # tools that show a traceback with its arguments must not show what is in it
+    raise table.error(key, f"cannot be used: {cause}", remedy or "write another one")
+
+
+def build(table: Table, make: Callable[..., T], *arguments: Any, **named: Any) -> T:
+    """Return what `make` returns. Its TypeErrors and ValueErrors become a ProfileError."""
+    try:
+        return make(*arguments, **named)
+    except (TypeError, ValueError) as error:
+        problem = str(error)
+    del arguments, named  # as above
+    raise table.error("", f"{table.name}: {problem}", f"change what {table.name} says")
+
+
+def absolute(path: Path) -> Path:
+    """Return a path that means the same in every folder. Raises ProfileError."""
+    with suppress(OSError):
+        return path.absolute()
+    raise ProfileError(
+        f"{path}: a relative path leads nowhere, since the current folder was deleted",
+        "go to a folder that exists, or give the whole path",
+    )
+
+
+# --- words ---------------------------------------------------------------------------------------
+
+
+def _closest(name: str, known: Iterable[str]) -> str | None:
+    """Return the nearest spelling among `known`, None if nothing is near."""
+    spelt = {each.lower(): each for each in sorted(known)}
+    close = difflib.get_close_matches(name.lower(), spelt, 1)
+    return spelt[close[0]] if close else None
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -161,40 +306,30 @@ def printable(text: str) -> str:
     return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
-def _closest(name: str, known: Iterable[str]) -> str | None:
-    spelt = {each.lower(): each for each in sorted(known)}
-    close = difflib.get_close_matches(name.lower(), spelt, 1)
-    return spelt[close[0]] if close else None
-
-
-def _did_you_mean(name: str, known: Iterable[str]) -> str:
-    question = nearest(name, known)
-    return f": {question[:-1]}" if question else ""
-
-
 def _one_of(choices: Iterable[str]) -> str:
     return f"one of {', '.join(repr(each) for each in choices)}"
 
 
-def _kind(value: object) -> str:
+def _describe(value: object) -> str:
+    """Return what kind of value it is, and nothing of what it says."""
     if isinstance(value, list):
-        kinds = set(map(_kinds, value))
+        kinds = set(map(_describe_many, value))
         if not kinds:
             return "an empty list"
         return f"a list of {kinds.pop() if len(kinds) == 1 else 'several things'}"
     if isinstance(value, int) and not isinstance(value, bool):
         return "a number"
-    return _KINDS.get(type(value), "a date")
+    return _TYPE_NAMES.get(type(value), "a date")
 
 
-def _kinds(value: object) -> str:
+def _describe_many(value: object) -> str:
     """Return the plural."""
     if isinstance(value, (bool, list)):
         return "booleans" if isinstance(value, bool) else "lists"
-    return f"{_kind(value).partition(' ')[2]}s"
+    return f"{_describe(value).partition(' ')[2]}s"
 
 
-def _are(kind: type) -> Callable[[Any], bool]:
+def _is_list_of(kind: type) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, list) and all(isinstance(one, kind) for one in value)
 
 

@@ -37,7 +37,7 @@ class SecretFile:
             if secret:
                 return secret
             problem = "is empty"
-        raise StoreError(f"the secret's file {self.path} {problem}. Put the secret there, alone")
+        raise StoreError(f"the secret's file {self.path} {problem}", "put the secret there, alone")
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ class SecretInKeyring:
         held = self._entry.load()
         if held is None or held.access is None:
             raise StoreError(
-                f"there is no client secret for profile {self.profile!r} in the keyring: "
-                f"`requests-jwt login {self.profile}` asks for it, or name a client_secret_file"
+                f"there is no client secret for profile {self.profile!r} in the keyring",
+                f"give it with: requests-jwt login {self.profile}, or name a client_secret_file",
             )
         return held.access
 
@@ -67,7 +67,8 @@ class SecretInKeyring:
             return self._entry.save(token)
         raise InvalidToken(
             "the client secret cannot be kept in the keyring, which takes printable ASCII without "
-            "outer spaces or 'Bearer '. Put the secret there alone, or into a client_secret_file"
+            "outer spaces and without a scheme before it",
+            "put the secret there alone, or into a client_secret_file",
         )
 
     def is_there(self) -> bool:

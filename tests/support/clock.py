@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import threading
+from typing import TYPE_CHECKING
 
 import pytest
 from urllib3.util import Retry
 
 from requests_jwt_refresh import clock as real
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_MAX_SLEEPS = 1000
 _TICK = 0.000_001  # seconds by which each look moves it on, as a real one would have moved
 
 
@@ -19,6 +24,8 @@ class Clock:
         self._mutex = threading.Lock()  # guards the two below
         self._now = 1000.0
         self.sleeps: list[float] = []
+        self.steps: list[Callable[[], object]] = []
+        """What happens during each sleep, one call after the other."""
         self._epoch = epoch - self._now
 
     @property
@@ -36,10 +43,13 @@ class Clock:
         return self._epoch + self.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Note the pause in `sleeps` and move on by it."""
+        """Note the pause in `sleeps`, move on by it, and do the next of `steps`."""
         with self._mutex:
             self.sleeps.append(seconds)
             self._now += seconds
+        assert len(self.sleeps) < _MAX_SLEEPS, "it never ends"
+        if self.steps:
+            self.steps.pop(0)()
 
     def advance(self, seconds: float) -> None:
         """Let `seconds` pass."""

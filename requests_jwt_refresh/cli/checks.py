@@ -1,0 +1,343 @@
+"""What `requests-jwt doctor` checks: each check yields what it has found."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import ssl
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import certifi
+import requests
+from urllib3.exceptions import NewConnectionError
+
+from requests_jwt_refresh import clock
+from requests_jwt_refresh.cli.account import refresh_token_expiry
+from requests_jwt_refresh.cli.console import format_duration, format_expiry, remedy_for
+from requests_jwt_refresh.errors import JWTRefreshError, LockTimeout, RefreshUnavailable, StoreError
+from requests_jwt_refresh.refresh.client import ClientSession, SendOptions, send_request
+from requests_jwt_refresh.responses import parse_http_date
+from requests_jwt_refresh.tokens import Token
+from requests_jwt_refresh.urls import origin_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from requests_jwt_refresh.profiles.load import Profile
+    from requests_jwt_refresh.responses import TokenResponse
+
+OK: Final = "ok"
+NOTE: Final = "note"
+FAULT: Final = "FAULT"
+
+
+class Finding(NamedTuple):
+    """What one check has found: OK, NOTE or FAULT, of what, and what to do about it."""
+
+    sign: str
+    subject: str
+    cause: str
+    remedy: str = ""
+
+
+_PROBE: Final = Token("requests-jwt-doctor")  # no server takes it
+_MAX_SKEW: Final = 5.0  # seconds that clocks may differ; the Date header has whole ones
+_SOON: Final = 14 * 86400.0  # seconds before a certificate's end that are worth a note
+
+
+def check(profile: Profile, *, lock_wait: float = 2.0, patience: float = 10.0) -> Iterator[Finding]:
+    """Yield what each check finds.
+
+    `lock_wait` is the time in seconds that a lock may be held by another program, `patience` the
+    one that the refresh endpoint has to answer.
+    """
+    yield Finding(OK, "profile", f"{profile.name}, in {profile.file}")
+    yield from _check_store(profile, lock_wait)
+    yield _check_lock(profile, lock_wait)
+    yield from _check_secret(profile)
+    yield from _check_token(profile)
+    yield from _check_endpoint(profile, patience)
+
+
+# --- here ------------------------------------------------------------------------------------
+
+
+def _check_store(profile: Profile, lock_wait: float) -> Iterator[Finding]:
+    """Write, read and clear an entry beside the token's own, which is not touched."""
+    where = profile.store_label
+    probe = profile.probe_store
+    try:
+        with probe.lock(lock_wait):
+            probe.save(_PROBE)
+            read = probe.load()
+            probe.clear()
+            left = probe.load()
+    except StoreError as error:
+        yield _fault("store", error, profile)
+        return
+    if read != _PROBE or left is not None:
+        yield Finding(FAULT, "store", f"{where} does not keep what is written", "use another store")
+        return
+    yield Finding(OK, "store", f"{where}: written, read, cleared")
+
+
+def _check_lock(profile: Profile, lock_wait: float) -> Finding:
+    try:
+        with profile.store.lock(lock_wait):
+            return Finding(OK, "lock", "free")
+    except LockTimeout:
+        return Finding(
+            NOTE,
+            "lock",
+            f"another program has held it for {lock_wait:g} s",
+            "if it goes on, look for a program that hangs",
+        )
+    except StoreError as error:
+        return _fault("lock", error, profile)
+
+
+def _check_secret(profile: Profile) -> Iterator[Finding]:
+    if profile.secret is None:
+        return
+    try:
+        profile.secret.read()
+    except StoreError as error:
+        yield _fault("secret", error, profile)
+    else:
+        yield Finding(OK, "secret", "the client secret is there")
+
+
+def _check_token(profile: Profile) -> Iterator[Finding]:
+    log_in = f"log in with: requests-jwt login {profile.name}"
+    try:
+        token = profile.store.load()
+    except StoreError as error:
+        yield _fault("token", error, profile)
+        return
+    if token is None:
+        yield Finding(FAULT, "token", "none: not logged in", log_in)
+    elif token.refresh is None:
+        yield Finding(NOTE, "token", "there is no refresh token", f"to get one, {log_in}")
+    else:
+        end = refresh_token_expiry(token)
+        if end is not None and end <= clock.time():
+            yield Finding(FAULT, "token", f"the refresh token {format_expiry(end)}", log_in)
+        else:
+            yield Finding(OK, "token", "there is a refresh token")
+
+
+def _fault(subject: str, error: JWTRefreshError, profile: Profile) -> Finding:
+    cause = f"{profile.store_label}: {error.cause}" if subject == "store" else error.cause
+    return Finding(FAULT, subject, cause, remedy_for(error, profile.name))
+
+
+# --- over there ------------------------------------------------------------------------------
+
+
+def _check_endpoint(profile: Profile, patience: float) -> Iterator[Finding]:
+    """Ask the refresh endpoint, with no token, and look at what answers."""
+    url = profile.refresh_url
+    send_options = SendOptions.from_environment(url)
+    unusable = _check_ca_bundle(url, send_options)
+    if unusable is not None:
+        yield unusable
+        return
+    cookies = requests.cookies.RequestsCookieJar()
+    before, deadline = clock.time(), clock.monotonic() + patience
+    try:
+        with ClientSession(patience, send_options, cookies) as session:
+            response = send_request(session, requests.Request("GET", url), send_options, patience)
+    except RefreshUnavailable as error:
+        if error.__cause__ is None:  # it did answer
+            yield Finding(FAULT, "endpoint", error.cause, "check refresh.url in the profile")
+        elif clock.monotonic() >= deadline:
+            yield _timed_out(url, patience)
+        else:
+            yield _unreachable(url, send_options, error.__cause__, patience)
+        return
+    yield _describe_response(url, response)
+    yield from _check_tls(url, send_options, patience)
+    yield _check_clock(response, before, clock.time())
+
+
+def _timed_out(url: str, patience: float) -> Finding:
+    return Finding(
+        FAULT,
+        "endpoint",
+        f"{origin_of(url)} does not answer within {patience:g} s",
+        "check that it is up, and that no firewall or VPN is in the way",
+    )
+
+
+def _check_ca_bundle(url: str, send_options: SendOptions) -> Finding | None:
+    """Return what is wrong with the certificates that the environment names, if anything."""
+    if not (url.startswith("https:") and isinstance(send_options.verify, str)):
+        return None
+    try:
+        _context(send_options)
+    except OSError as error:
+        variable = _set_variable("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+        what = f"{variable} names {send_options.verify}, which cannot be used ({_reason(error)})"
+        return Finding(
+            FAULT, "TLS", what, f"name a file of CA certificates there, or: unset {variable}"
+        )
+    return None
+
+
+def _set_variable(*names: str) -> str:
+    """Return which of these environment variables is set, the first if none is."""
+    return next((name for name in names if os.environ.get(name)), names[0])
+
+
+def _describe_response(url: str, response: TokenResponse) -> Finding:
+    url = re.split("[?#]", url, maxsplit=1)[0]  # what follows may be a secret
+    if 300 <= response.status < 400:  # noqa: PLR2004 - redirection (RFC 9110 §15.4)
+        return Finding(
+            FAULT,
+            "endpoint",
+            f"{url} redirects ({response.status}), which a refresh never follows",
+            "give the final URL: perhaps with a trailing slash, or with https",
+        )
+    if response.status == 404:  # noqa: PLR2004 - RFC 9110 §15.5.5
+        return Finding(
+            NOTE,
+            "endpoint",
+            f"{url} answers 404 to a GET",
+            "if refreshing fails, check refresh.url in the profile",
+        )
+    if response.status >= 500:  # noqa: PLR2004 - RFC 9110 §15.6
+        return Finding(
+            FAULT,
+            "endpoint",
+            f"{url} answers {response.status}",
+            "try again later",
+        )
+    return Finding(OK, "endpoint", f"{url} answers")
+
+
+def _unreachable(
+    url: str, send_options: SendOptions, error: BaseException, patience: float
+) -> Finding:
+    origin, innermost = origin_of(url), _innermost(error)
+    if isinstance(innermost, ssl.SSLCertVerificationError):
+        what = f"{origin} shows a certificate that is not trusted ({innermost.verify_message})"
+        remedy = _CERTIFICATE_REMEDIES.get(innermost.verify_code, _OWN_CA)
+        return Finding(FAULT, "TLS", what, remedy)
+    if isinstance(error, requests.exceptions.SSLError):
+        what = f"{origin} does not speak TLS as this machine does ({_reason(innermost)})"
+        return Finding(FAULT, "TLS", what, "check base_url and its port: it may be plain http")
+    problem = _proxy_problem(url, send_options, error)
+    if problem:
+        return _proxy_fault(url, problem)
+    if isinstance(error, requests.Timeout) or isinstance(innermost, TimeoutError):
+        return _timed_out(url, patience)
+    what = f"{origin} cannot be reached ({_reason(innermost)})"
+    remedy = "check base_url and refresh.url, and that the server is up"
+    return Finding(FAULT, "endpoint", what, remedy)
+
+
+def _proxy_problem(url: str, send_options: SendOptions, error: BaseException) -> str:
+    """Return what is wrong with the proxy, "" if it has nothing to do with the error."""
+    innermost = _innermost(error)
+    if isinstance(error, requests.exceptions.ProxyError):
+        return f"does not lead to {origin_of(url)}"
+    if _proxy(url, send_options) is None:
+        return ""
+    if isinstance(error, _NO_ADDRESS):
+        return f"cannot be used ({_reason(innermost)})"
+    # SOCKS: a connection to the server itself would have had the system's own error within.
+    return f"does not lead to {origin_of(url)}" if type(innermost) is NewConnectionError else ""
+
+
+_NO_ADDRESS: Final = (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)
+
+
+def _proxy_fault(url: str, problem: str) -> Finding:
+    """Name the variable, not the proxy, which may hold a password."""
+    own = f"{url.partition(':')[0]}_proxy"
+    variable = _set_variable(own, own.upper(), "all_proxy", "ALL_PROXY")  # in requests' order
+    remedy = f"check {variable} (http://proxy.example.com:3128, say), or add the API to NO_PROXY"
+    return Finding(FAULT, "endpoint", f"the proxy that {variable} names {problem}", remedy)
+
+
+def _proxy(url: str, send_options: SendOptions) -> str | None:
+    return requests.utils.select_proxy(url, dict(send_options.proxies or {}))
+
+
+_OWN_CA: Final = "for a CA of your own: export REQUESTS_CA_BUNDLE=/path/to/ca.pem"
+# OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID, _CERT_HAS_EXPIRED, _HOSTNAME_MISMATCH, _IP_ADDRESS_...
+_CERTIFICATE_REMEDIES: Final = {
+    9: "check this machine's clock",
+    10: "tell those who run the server, or check this machine's clock",
+    62: "check base_url: the certificate is for another host",
+    64: "check base_url: the certificate is for another host",
+}
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """Return the error that all others were made of."""
+    seen: BaseException | None = error
+    while seen is not None:
+        error = seen
+        inner = getattr(seen, "reason", None)
+        arguments = (each for each in seen.args if isinstance(each, BaseException))
+        seen = inner if isinstance(inner, BaseException) else next(arguments, seen.__cause__)
+    return error
+
+
+def _reason(error: BaseException) -> str:
+    """Return what an error is, without the URL that requests' own repeat."""
+    return getattr(error, "strerror", None) or type(error).__name__
+
+
+def _check_tls(url: str, send_options: SendOptions, patience: float) -> Iterator[Finding]:
+    """Say which TLS is spoken and when the certificate expires, by a handshake of our own."""
+    where = origin_of(url)
+    if where is None or where.scheme != "https" or _proxy(url, send_options) is not None:
+        return
+    try:
+        with (
+            socket.create_connection((where.host, where.port), patience) as plain,
+            _context(send_options).wrap_socket(plain, server_hostname=where.host) as spoken,
+        ):
+            version, certificate = spoken.version(), spoken.getpeercert()
+    except OSError as error:
+        yield Finding(NOTE, "TLS", f"a second connection failed ({_reason(error)})")
+        return
+    not_after: Any = (certificate or {}).get("notAfter")
+    if not_after is None:
+        yield Finding(NOTE, "TLS", f"{version}, the certificate is not checked")
+        return
+    end = ssl.cert_time_to_seconds(not_after)
+    what = f"{version}, the certificate {format_expiry(end)}"
+    if end - clock.time() < _SOON:
+        yield Finding(NOTE, "TLS", what, "tell those who run the server")
+    else:
+        yield Finding(OK, "TLS", what)
+
+
+def _context(send_options: SendOptions) -> ssl.SSLContext:
+    """Return a context that trusts the CAs that requests would. Raises OSError for none."""
+    context = ssl.create_default_context()
+    if send_options.verify is False:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        return context
+    ca = send_options.verify if isinstance(send_options.verify, str) else certifi.where()
+    folder = Path(ca).is_dir()
+    context.load_verify_locations(None if folder else ca, ca if folder else None)
+    return context
+
+
+def _check_clock(response: TokenResponse, before: float, after: float) -> Finding:
+    theirs = parse_http_date(response.headers.get("Date") or "")
+    if theirs is None:
+        return Finding(NOTE, "clock", "the server does not tell its time")
+    # The header has whole seconds, and was written somewhen between.
+    skew = min(theirs + 1 - before, 0.0) + max(theirs - after, 0.0)
+    if abs(skew) <= _MAX_SKEW:
+        return Finding(OK, "clock", "agrees with the server's")
+    what = f"{format_duration(abs(skew))} {'behind' if skew > 0 else 'ahead of'} the server's"
+    remedy = "set it (NTP); requests work all the same: a token's lifetime counts from its receipt"
+    return Finding(NOTE, "clock", what, remedy)

@@ -1,0 +1,56 @@
+"""completion: a script with which bash or zsh completes these commands."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Final
+
+from requests_jwt_refresh.cli.console import Exit
+from requests_jwt_refresh.cli.options import COMPLETE_PROFILES, add_command, examples
+
+if TYPE_CHECKING:
+    import argparse
+
+    from requests_jwt_refresh.cli.options import Subparsers
+
+# How each shell asks for the names of profiles.
+_PREAMBLES: Final = {
+    "bash": f"""\
+{COMPLETE_PROFILES}() {{
+  local name
+  while IFS= read -r name; do
+    [[ $name == "$1"* ]] && printf '%s\\n' "$name"
+  done < <(requests-jwt profiles --names 2>/dev/null)
+}}
+""",
+    "zsh": f"""\
+{COMPLETE_PROFILES}() {{
+  local -a names
+  names=(${{(f)"$(requests-jwt profiles --names 2>/dev/null)"}})
+  _describe 'profile' names
+}}
+""",
+}
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    parser = add_command(
+        subparsers,
+        "completion",
+        run,
+        epilog=examples(
+            ('eval "$(requests-jwt completion bash)"', "in ~/.bashrc"),
+            ("requests-jwt completion zsh > ~/.zfunc/_requests-jwt", "with ~/.zfunc in your fpath"),
+        ),
+    )
+    parser.add_argument("shell", choices=tuple(_PREAMBLES), metavar="SHELL", help="bash or zsh")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the script. `options.root` is the parser that knows all commands."""
+    import shtab
+
+    preamble = _PREAMBLES[options.shell]
+    script = shtab.complete(options.root, shell=options.shell, preamble=preamble)
+    sys.stdout.write(f"{script}\n")
+    return Exit.DONE

@@ -1,0 +1,178 @@
+"""login: get a first token and keep it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Final
+
+import requests_jwt_refresh as library
+from requests_jwt_refresh.cli.account import describe_user, open_profile
+from requests_jwt_refresh.cli.console import Exit, UsageError, ask, ask_secret, format_duration
+from requests_jwt_refresh.cli.options import EXIT_STATUSES, add_command, add_profile_name, examples
+
+if TYPE_CHECKING:
+    from requests_jwt_refresh.cli.options import Subparsers
+    from requests_jwt_refresh.grants.device import DeviceCode, DeviceLogin
+    from requests_jwt_refresh.grants.password import PasswordLogin
+    from requests_jwt_refresh.profiles.load import Profile
+    from requests_jwt_refresh.tokens import Token
+
+
+_LATE: Final = 1.0  # seconds that a trade may be reported after its token has been saved
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    parser = add_command(
+        subparsers,
+        "login",
+        run,
+        description="Asks for a user name and a password, or shows where to agree in a browser "
+        "(OAuth 2.0 device flow), as the profile says. Secrets are typed, or come from standard "
+        "input; never as arguments.",
+        epilog=examples(
+            ("requests-jwt login prod", "be asked"),
+            ("requests-jwt login prod --username alice < password.txt", "in a script"),
+            ("pass api/refresh | requests-jwt login prod --refresh-token -", "a token you have"),
+        )
+        + EXIT_STATUSES,
+    )
+    add_profile_name(parser)
+    parser.add_argument("--username", "-u", metavar="NAME", help="whose password will be asked")
+    for option, what in (("refresh-token", "a refresh token"), ("client-secret", "the secret")):
+        parser.add_argument(
+            f"--{option}", metavar="-", type=_dash, help=f"take {what} from standard input"
+        )
+
+
+def _dash(text: str) -> str:
+    if text != "-":
+        raise argparse.ArgumentTypeError(
+            "only '-' can be given, for standard input. Other users can see arguments, and the "
+            "shell's history keeps them: if that was a real secret, replace it"
+        )
+    return text
+
+
+def run(options: argparse.Namespace) -> int:
+    profile, _ = open_profile(options.name)
+    if options.client_secret or _lacks_client_secret(profile):
+        _store_client_secret(profile)  # first: it is the first line of what is typed
+    if options.refresh_token:
+        token = _trade_refresh_token(profile, ask_secret("Refresh token: "))
+    elif profile.device is not None and not options.username:
+        token = _log_in_by_device(profile, profile.device)
+    elif profile.login is not None:
+        token = _log_in_by_password(profile, profile.login, options.username)
+    else:
+        raise UsageError(
+            f"profile {options.name!r} does not say how to log in",
+            f"add [{options.name}.login] to {profile.file}, or give a token on standard input: "
+            f"requests-jwt login {options.name} --refresh-token -",
+        )
+    user = describe_user(token)
+    sys.stdout.write(f"Logged in to {options.name}{f' as {user}' if user else ''}.\n")
+    sys.stdout.write(f"The token is kept in the {profile.store_label}.\n")
+    return Exit.DONE
+
+
+def _check_writable(profile: Profile) -> None:
+    """Write an entry beside the token, while nothing is lost if that fails. Raises StoreError."""
+    with profile.probe_store.lock(profile.refresh_timeout):
+        profile.probe_store.save(library.Token("requests-jwt-login"))  # no server takes it
+        profile.probe_store.clear()
+
+
+def _log_in_by_password(profile: Profile, login: PasswordLogin, username: str | None) -> Token:
+    from requests_jwt_refresh.grants.password import log_in
+    from requests_jwt_refresh.refresh.client import SendOptions
+
+    _check_writable(profile)  # before a password is typed
+    username = username or ask("User name: ")
+    if not username:
+        raise UsageError("the user name is empty", "give it, or with --username NAME")
+    password = ask_secret(f"Password of {username}: ")
+    send_options = SendOptions.from_environment(login.url)
+    with profile.store.lock(profile.refresh_timeout):  # before there is a token that it could cost
+        token = log_in(login, username, password, send_options, profile.refresh_timeout)
+        profile.store.save(token)
+    return token
+
+
+def _log_in_by_device(profile: Profile, device: DeviceLogin) -> Token:
+    from requests_jwt_refresh.grants.device import log_in_by_device
+    from requests_jwt_refresh.refresh.client import SendOptions
+
+    _check_writable(profile)  # before a browser is opened
+    send_options = SendOptions.from_environment(device.url)
+    token = log_in_by_device(device, _show_device_code, send_options, profile.refresh_timeout)
+    with profile.store.lock(profile.refresh_timeout):  # not before: people take their time
+        profile.store.save(token)
+    return token
+
+
+def _show_device_code(code: DeviceCode) -> None:
+    sys.stderr.write(f"To log in, open\n\n    {code.url}\n\nand type the code {code.user_code}\n")
+    if code.complete_url is not None:
+        sys.stderr.write(f"(or open {code.complete_url})\n")
+    sys.stderr.write(f"Waiting for up to {format_duration(code.seconds)}; Ctrl-C gives up.\n")
+    sys.stderr.flush()
+
+
+def _lacks_client_secret(profile: Profile) -> bool:
+    from requests_jwt_refresh.profiles.secrets import SecretInKeyring
+
+    secret = profile.secret
+    return isinstance(secret, SecretInKeyring) and not secret.is_there()
+
+
+def _store_client_secret(profile: Profile) -> None:
+    from requests_jwt_refresh.profiles.secrets import SecretInKeyring
+
+    if not isinstance(profile.secret, SecretInKeyring):
+        raise UsageError(
+            f"profile {profile.name!r} keeps no client secret in the keyring",
+            "leave --client-secret out, or set client_auth = 'basic' in its [refresh] table",
+        )
+    profile.secret.write(ask_secret("Client secret: "))
+
+
+# --- --refresh-token -----------------------------------------------------------------------------
+
+
+def _trade_refresh_token(profile: Profile, refresh_token: str) -> Token:
+    """Trade a refresh token in at once, and return what it gives.
+
+    If the server cannot be asked, it is stored as it is, but never in place of another token.
+    """
+    before = profile.store.load()  # a store that cannot be read shows it now, while nothing is lost
+    _check_writable(profile)
+    traded: SimpleQueue[Token] = SimpleQueue()
+    adapter = library.JWTRefreshAdapter(**profile.options(), on_refresh=traded.put)
+    try:
+        return adapter.refresh(refresh_token)
+    except library.RefreshUnavailable as error:
+        failure = error
+    try:
+        with profile.store.lock(profile.refresh_timeout):  # an exchange that goes on has it
+            stored = profile.store.load()
+            if stored is None:
+                profile.store.save(library.Token(None, refresh=refresh_token))
+    except library.LockTimeout:
+        raise library.RefreshUnavailable(
+            failure.cause, "nothing was stored; try again later"
+        ) from failure
+    if stored is None:
+        raise library.RefreshUnavailable(
+            f"the token is stored, but could not be tried: {failure.cause}",
+            f"try again later, with: requests-jwt token {profile.name}",
+        )
+    if stored != before:
+        with suppress(Empty):
+            return traded.get(timeout=_LATE)
+    raise library.RefreshUnavailable(
+        failure.cause,
+        "nothing was stored: there is a token from before, and it stays; try again later",
+    )

@@ -1,0 +1,168 @@
+"""Writing a profile into the file, which stays as it is apart from that.
+
+tomlkit alone reads and edits the text, with all its comments. What it made is read once more before
+it is written: the file never says anything else than it did and the profile.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from requests_jwt_refresh.errors import ProfileError
+from requests_jwt_refresh.profiles.load import PATH_VARIABLE, Profiles, parse_toml
+from requests_jwt_refresh.stores import private_file
+from requests_jwt_refresh.stores.locking import file_lock, user_lock_path
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tomlkit.items import Item, Key
+
+    Body = list[tuple[Key | None, Item]]
+
+LOCK_WAIT: Final = 10.0  # seconds
+_BYTE_ORDER_MARK: Final = "\ufeff"
+
+
+def write_profile(path: Path, name: str, content: Mapping[str, Any], *, replace: bool) -> None:
+    """Write the profile `name` into the file at `path`, whole or not at all.
+
+    Its folder and the file itself are made if they are missing. Raises ProfileError if the file
+    cannot be read or written, or if it has such a profile and `replace` is false; LockTimeout if
+    another program is writing it.
+    """
+    path = Path(os.path.realpath(path))  # it may be the owner's own link, as to a repository
+    with file_lock(user_lock_path("profiles", str(path)), LOCK_WAIT):
+        before = Profiles.read(path).content if path.exists() else {}
+        if name in before and not replace:
+            raise already_exists(path, name)
+        text = path.read_bytes().decode() if path.exists() else ""
+        after = _edit(text, name, content)
+        if after is None or _comparable(parse_toml(after)[0]) != _comparable(
+            {**before, name: content}
+        ):
+            raise ProfileError(
+                f"{path}: {name!r} is written in a way that cannot be replaced from here, and "
+                "nothing was changed",
+                "edit it by hand, or take it out and try again",
+            )
+        _write(path, text[: text.startswith(_BYTE_ORDER_MARK)] + after)
+
+
+def already_exists(path: Path, name: str) -> ProfileError:
+    """Return the error that there is such a profile already."""
+    return ProfileError(
+        f"{path}: profile {name!r} exists already", "edit it there, or write it anew with --replace"
+    )
+
+
+def _comparable(content: Mapping[str, Any]) -> str:
+    """Return a text that is the same for the same content: nan equals nan, and true is not 1."""
+    return json.dumps(content, sort_keys=True, default=repr)
+
+
+# --- the text ------------------------------------------------------------------------------------
+
+
+def _edit(text: str, name: str, content: Mapping[str, Any]) -> str | None:
+    """Return the text with the profile in it, without a mark; None if tomlkit cannot do it."""
+    import tomlkit
+    from tomlkit.exceptions import TOMLKitError
+
+    text = text.removeprefix(_BYTE_ORDER_MARK)
+    line_end = "\r\n" if "\r\n" in text else "\n"
+    profile = tomlkit.dumps({name: content}).replace("\n", line_end)
+    try:
+        document = tomlkit.parse(text)
+        if name not in document:
+            return _append(text, profile, line_end)
+        is_in_place = _replace(document.body, name, tomlkit.parse(profile).body)
+        text = tomlkit.dumps(document)
+    except TOMLKitError:
+        return None
+    return text if is_in_place else _append(text, profile, line_end)
+
+
+def _append(text: str, profile: str, line_end: str) -> str:
+    """Return the text with the profile at its end, after a blank line."""
+    if not text.strip():
+        return text + profile
+    text += "" if text.endswith("\n") else line_end
+    is_apart = not text.splitlines()[-1].strip()
+    return f"{text}{'' if is_apart else line_end}{profile}"
+
+
+def _replace(body: Body, name: str, profile: Body) -> bool:
+    """Take the profile out of the document's body, and put the new one in place of its first table.
+
+    Return whether there was such a place: a profile in dotted keys or an inline table has none, as
+    what follows would become part of the new table. Comments and blank lines at the end of its
+    tables stay: they may be about what comes next.
+    """
+    kept: Body = []
+    is_in_place = False
+    for key, item in body:
+        if key is None or key.key != name:
+            kept.append((key, item))
+            continue
+        if _has_header(key, item) and not is_in_place:
+            kept += profile
+            is_in_place = True
+        kept += [(None, each) for each in _trailing(key, item)]
+    body[:] = kept
+    return is_in_place
+
+
+def _has_header(key: Key, item: Item) -> bool:
+    """Whether the item begins with a line such as [name], and not with ``name.key =``."""
+    from tomlkit.items import AoT, Table
+
+    return isinstance(item, AoT) or (isinstance(item, Table) and not key.is_dotted())
+
+
+def _trailing(key: Key, item: Item) -> list[Item]:
+    """Return the comments and blank lines at the end of each table of a profile."""
+    if not _has_header(key, item):
+        return []
+    *inner, last = _tails(item)
+    with_comments = (tail for tail in inner if any(each.as_string().strip() for each in tail))
+    return [each for tail in (*with_comments, last) for each in tail]
+
+
+def _tails(item: Item) -> list[list[Item]]:
+    """Return what is at the end of a table and of each table in it, in the file's order."""
+    from tomlkit.items import AoT, Table
+
+    if isinstance(item, AoT):
+        return [tail for each in item.body for tail in _tails(each)]
+    tails: list[list[Item]] = [[]]
+    assert isinstance(item, Table)  # noqa: S101 - for mypy
+    for key, value in item.value.body:
+        if key is None:
+            tails[-1].append(value)
+        elif _has_header(key, value):
+            tails += _tails(value)
+        else:
+            tails[-1].clear()
+    return tails
+
+
+# --- the file ------------------------------------------------------------------------------------
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        private_file.make_private_folder(path.parent)
+        # Nothing in it is secret: a mode that its owner has chosen stays.
+        mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else private_file.MODE
+        private_file.replace(path, text, mode=mode)
+    except OSError as error:
+        raise ProfileError(
+            f"{path} cannot be written ({error.strerror or type(error).__name__}), and nothing was "
+            "changed",
+            f"make it writable, or name another file in {PATH_VARIABLE}",
+        ) from error

@@ -1,0 +1,226 @@
+"""What a profile says about its server: [refresh], [login], [device] and [logout].
+
+Their keys are the fields of the endpoints and grants; here stands what is more than a field.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+
+from requests_jwt_refresh import presets
+from requests_jwt_refresh.endpoints import BearerEndpoint, JSONEndpoint, OAuth2Endpoint, check_json
+from requests_jwt_refresh.grants.device import DeviceLogin
+from requests_jwt_refresh.grants.password import PasswordLogin
+from requests_jwt_refresh.grants.revocation import Logout
+from requests_jwt_refresh.profiles.schema import build, check_url, read_fields
+from requests_jwt_refresh.profiles.secrets import SecretFile, SecretInKeyring, WithSecret
+from requests_jwt_refresh.urls import has_scheme, join, origin_of, validate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from requests_jwt_refresh.endpoints import Endpoint
+    from requests_jwt_refresh.grants import OAuth2Client
+    from requests_jwt_refresh.profiles.schema import Table
+
+KINDS: Final[Mapping[str, Any]] = {
+    "json": JSONEndpoint,
+    "bearer": BearerEndpoint,
+    "oauth2": OAuth2Endpoint,
+}
+"""The kinds of endpoint by their names in a profile; presets have their own."""
+
+_NO_KEYS: Final = {"when", "client_secret"}  # a table of its own; no secret goes into a profile
+_RESPONSE_KEYS: Final = ("access", "refresh", "expires_in")  # a login's response may have others
+_STAND_IN: Final = "looked up when needed"
+
+
+class Server(NamedTuple):
+    """What a profile says about its server."""
+
+    refresh: Endpoint
+    refresh_url: str
+    login: PasswordLogin | None
+    device: DeviceLogin | None
+    logout: Logout | None
+    secret: SecretFile | SecretInKeyring | None
+
+
+@dataclass(frozen=True)
+class _Base:
+    """The base URL, below which relative URLs are."""
+
+    url: str
+    allow_http: bool
+
+    def join(self, table: Table, key: str, url: str) -> str:
+        """Return the URL at `key` as an absolute one. Raises ProfileError."""
+        what = f"the {table.name} URL"
+
+        def check(url: str) -> str:
+            whole = url if has_scheme(url) else join(self.url, url)
+            return validate(whole, what=what, allow_http=self.allow_http)
+
+        return check_url(table, key, url, check)
+
+
+def read_server(profile: Table, base_url: str, *, allow_http: bool) -> Server:
+    """Return what the profile says about its server. Raises ProfileError."""
+    base = _Base(base_url, allow_http)
+    table = profile.table("refresh")
+    if table is None:
+        kinds, names = ", ".join(KINDS), ", ".join(presets.PRESET_MODULES)
+        expected = f"a table with a preset ({names}) or a kind ({kinds}) and its url"
+        raise profile.missing("refresh", expected)
+    preset = _read_preset(table)
+    plain = _read_endpoint(table, preset.endpoint)
+    refresh_url = base.join(table, "url", plain.url)
+    endpoint = _add_secret(table, plain, base_url)
+    return Server(
+        endpoint,
+        refresh_url,
+        _read_login(profile, preset, endpoint, base),
+        _read_device(profile, endpoint, base),
+        _read_logout(profile, preset, endpoint, base),
+        endpoint.secret if isinstance(endpoint, WithSecret) else None,
+    )
+
+
+# --- [refresh] -----------------------------------------------------------------------------------
+
+
+def _read_preset(table: Table) -> presets.Preset:
+    """Return the preset that the table names, or one for its kind that knows nothing else."""
+    preset = table.choice("preset", presets.PRESET_MODULES, None)
+    kind = table.choice("kind", KINDS, None)
+    if preset is not None and kind is not None:
+        raise table.error(
+            "", f"{table.name} needs either a preset or a kind, not both", "leave one of them out"
+        )
+    if preset is not None:
+        return presets.load(preset)
+    if kind is None:
+        raise table.missing("kind", f"one of {', '.join(KINDS)}, or there must be a preset")
+    return presets.Preset(KINDS[kind])
+
+
+def _read_endpoint(table: Table, make: Any) -> Any:
+    fields = read_fields(table, make, leave_out=_NO_KEYS)
+    if issubclass(make, OAuth2Endpoint):
+        fields |= _read_client_secret(table, fields)
+    elif table.flag("bare", False):
+        if "access" in fields:
+            raise table.error("bare", "says that there are no fields", "leave access out")
+        fields["access"] = None
+    table.check_all_known()
+    return build(table, make, **fields)
+
+
+def _read_client_secret(table: Table, fields: Mapping[str, Any]) -> dict[str, str]:
+    """Return a stand-in for the secret of a client that has one; see WithSecret."""
+    has_file = table.text("client_secret_file", None) is not None
+    if not has_file and fields.get("client_auth", "none") == "none":
+        return {}
+    if "client_id" not in fields:
+        raise table.missing("client_id", "the id that goes with the client's secret")
+    return {"client_secret": _STAND_IN}
+
+
+def _add_secret(table: Table, endpoint: Any, base_url: str) -> Endpoint:
+    """Return the endpoint as one that looks up the client's secret, if it has one."""
+    if getattr(endpoint, "client_secret", None) is None:
+        return cast("Endpoint", endpoint)
+    if table.text("client_secret_file", None) is not None:
+        return WithSecret(endpoint, SecretFile(table.file_path("client_secret_file")))
+    return WithSecret(endpoint, SecretInKeyring(str(origin_of(base_url)), table.profile))
+
+
+# --- [login], [device], [logout] -----------------------------------------------------------------
+
+
+def _read_login(
+    profile: Table, preset: presets.Preset, endpoint: Endpoint, base: _Base
+) -> PasswordLogin | None:
+    given = profile.table("login")
+    if given is None and not preset.login:
+        return None
+    table = _with_defaults(given or profile.below("login", {}), **preset.login)
+    if table.content.get("send") == "oauth2":
+        _check_oauth2(table, "send", endpoint)
+        table = _with_defaults(table, url=endpoint.url)
+    fields = read_fields(table, PasswordLogin, leave_out={"endpoint"})
+    reader = _read_response_fields(table, endpoint)
+    table.check_all_known()
+    build(table, check_json, fields.get("extra", {}))
+    url = base.join(table, "url", fields.pop("url"))
+    return PasswordLogin(url, reader, **fields)
+
+
+def _read_response_fields(table: Table, endpoint: Endpoint) -> Endpoint:
+    """Return the endpoint as it reads a login's response, which may have its tokens elsewhere."""
+    fields = read_fields(table, JSONEndpoint, only=_RESPONSE_KEYS)
+    if not fields:
+        return endpoint
+    if _client_of(endpoint) is not None:
+        raise table.error(
+            next(iter(fields)),
+            "has no place in OAuth 2.0, whose responses have fixed fields",
+            "leave it out",
+        )
+    made: Endpoint = build(table, replace, cast("JSONEndpoint", endpoint), **fields)
+    return made
+
+
+def _read_device(profile: Table, endpoint: Endpoint, base: _Base) -> DeviceLogin | None:
+    table = profile.table("device")
+    if table is None:
+        return None
+    client = _check_oauth2(table, "url", endpoint)
+    if client.client_id is None:
+        raise profile.error("refresh.client_id", "is missing: the device flow needs it", "add it")
+    table = _with_defaults(table, token_url=endpoint.url)
+    fields = read_fields(table, DeviceLogin, leave_out={"client", "client_id"})
+    table.check_all_known()
+    for key in ("url", "token_url"):
+        fields[key] = base.join(table, key, fields[key])
+    return DeviceLogin(client=cast("OAuth2Client", endpoint), client_id=client.client_id, **fields)
+
+
+def _read_logout(
+    profile: Table, preset: presets.Preset, endpoint: Endpoint, base: _Base
+) -> Logout | None:
+    given = profile.table("logout")
+    if given is None:  # also with a preset: not every server has its logout switched on
+        return None
+    table = _with_defaults(given, **preset.logout)
+    fields = read_fields(table, Logout, leave_out={"client"})
+    if fields.get("send") == "oauth2":
+        _check_oauth2(table, "send", endpoint)
+        fields["client"] = endpoint
+    if not fields.get("method", "POST").isalpha():
+        raise table.error("method", "is no HTTP method such as 'POST'", "write one")
+    table.check_all_known()
+    build(table, check_json, fields.get("extra", {}))
+    return Logout(base.join(table, "url", fields.pop("url")), **fields)
+
+
+def _with_defaults(table: Table, **known: Any) -> Table:
+    return replace(table, content={**known, **table.content})
+
+
+def _check_oauth2(table: Table, key: str, endpoint: Endpoint) -> OAuth2Endpoint:
+    client = _client_of(endpoint)
+    if client is not None:
+        return client
+    raise table.error(
+        key,
+        "is for OAuth 2.0 servers: the profile's refresh.kind is another",
+        "take it out, or set refresh.kind to 'oauth2'",
+    )
+
+
+def _client_of(endpoint: Endpoint) -> OAuth2Endpoint | None:
+    """Return the OAuth 2.0 client that the endpoint is, without its secret; None if it is none."""
+    plain = endpoint.endpoint if isinstance(endpoint, WithSecret) else endpoint
+    return plain if isinstance(plain, OAuth2Endpoint) else None

@@ -1,0 +1,191 @@
+"""Logging in and out: what is sent, and how the answer is read."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from requests.structures import CaseInsensitiveDict
+
+from requests_jwt_refresh.endpoints import JSONEndpoint, OAuth2Endpoint
+from requests_jwt_refresh.errors import RefreshRejected
+from requests_jwt_refresh.grants.device import DeviceLogin
+from requests_jwt_refresh.grants.password import PasswordLogin
+from requests_jwt_refresh.grants.revocation import Logout
+from requests_jwt_refresh.responses import TokenResponse
+from requests_jwt_refresh.tokens import Token
+from tests.support.profiles import (
+    LOGIN,
+    OAUTH2_FULL,
+    SECRET,
+    basic_pair,
+    file,
+    form_of,
+    json_of,
+    no_profiles_in_the_environment,
+    profile,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+__all__ = ["file", "no_profiles_in_the_environment"]  # fixtures
+
+
+URL = "https://api.example.com/in"
+ENDPOINT = JSONEndpoint("/r")
+PUBLIC = OAuth2Endpoint("/token", "me")
+CONFIDENTIAL = OAuth2Endpoint("/token", "me", "shh")
+
+
+def test_a_password_goes_into_a_json_body() -> None:
+    """In the fields named, beside the extra ones, which cannot replace them."""
+    login = PasswordLogin(URL, ENDPOINT)
+    request = login.ask("alice", "pass").prepare()
+    assert (request.method, request.url) == ("POST", URL)
+    assert request.headers["Accept"] == "application/json"
+    assert "Authorization" not in request.headers
+    assert json_of(request) == {"username": "alice", "password": "pass"}
+    extra = {"mode": "json", "pass": "of another"}
+    named = PasswordLogin(URL, ENDPOINT, username_field="email", password_field="pass", extra=extra)
+    sent = json_of(named.ask("alice", "pass").prepare())
+    assert sent == {"mode": "json", "email": "alice", "pass": "pass"}
+
+
+def test_a_password_goes_into_a_form() -> None:
+    """With the same fields."""
+    login = PasswordLogin(URL, ENDPOINT, send="form", username_field="u", extra={"a": ["1", "2"]})
+    request = login.ask("alice", "p&=ss").prepare()
+    assert (request.method, request.url) == ("POST", URL)
+    assert request.headers["Accept"] == "application/json"
+    assert "Authorization" not in request.headers
+    assert form_of(request) == {"u": ["alice"], "password": ["p&=ss"], "a": ["1", "2"]}
+
+
+def test_a_password_goes_into_the_header() -> None:
+    """RFC 7617, in UTF-8; only extra fields make a body."""
+    login = PasswordLogin(URL, ENDPOINT, send="basic")
+    request = login.ask("alicé", "p:ß").prepare()
+    assert (request.method, request.url, request.body) == ("POST", URL, None)
+    assert request.headers["Accept"] == "application/json"
+    assert basic_pair(request) == "alicé:p:ß"
+    with_body = PasswordLogin(URL, ENDPOINT, send="basic", extra={"mode": "json"})
+    assert json_of(with_body.ask("alice", "pass").prepare()) == {"mode": "json"}
+
+
+def test_a_password_is_a_grant() -> None:
+    """RFC 6749 §4.3.2; a public client says who it is in the form."""
+    login = PasswordLogin(URL, PUBLIC, send="oauth2", extra={"scope": "a b"})
+    request = login.ask("alice", "pass").prepare()
+    assert (request.method, request.url) == ("POST", URL)
+    assert "Authorization" not in request.headers
+    assert form_of(request) == {
+        "grant_type": ["password"],
+        "username": ["alice"],
+        "password": ["pass"],
+        "scope": ["a b"],
+        "client_id": ["me"],
+    }
+
+
+def test_a_password_is_a_grant_of_a_client_with_a_secret(file: Path) -> None:
+    """The client's own Basic is the client's, not the user's."""
+    (file.parent / "secret").write_text(SECRET)
+    login = profile(file, OAUTH2_FULL).login
+    assert login is not None
+    request = login.ask("alice", "pass").prepare()
+    assert request.url == "https://api.example.com/v1/token"
+    assert basic_pair(request) == f"me:{SECRET}"
+    assert form_of(request) == {
+        "grant_type": ["password"],
+        "username": ["alice"],
+        "password": ["pass"],
+    }
+
+
+def test_a_logins_answer_is_read_with_its_own_fields(file: Path) -> None:
+    """Where the table names them; all others are the endpoint's."""
+    login = profile(file, f'{LOGIN}url = "/l"\naccess = "jwt"\n').login
+    assert login is not None
+    body = json.dumps({"jwt": "a", "access_token": "b", "refresh_token": "r"}).encode()
+    token = login.read(TokenResponse(200, CaseInsensitiveDict(), body))
+    assert (token.access, token.refresh) == ("a", "r")
+
+
+@pytest.mark.parametrize("code", [400, 401, 403, 422])
+def test_a_wrong_password_is_a_refusal_without_the_servers_words(code: int) -> None:
+    """They may repeat what was sent."""
+    reply = TokenResponse(code, CaseInsensitiveDict(), json.dumps({"message": SECRET}).encode())
+    with pytest.raises(RefreshRejected) as caught:
+        PasswordLogin(URL, ENDPOINT).read(reply)
+    assert caught.value.cause == f"the server refused the user name or the password ({code})"
+    assert caught.value.remedy == "check both and try again"
+    assert caught.value.__context__ is None
+
+
+def test_a_refresh_token_is_given_back_in_a_json_body() -> None:
+    """In the field named, with the access token in the header if there is one."""
+    logout = Logout(URL, refresh_field="renew", extra={"everywhere": True})
+    request = logout.ask(Token("access", "refresh")).prepare()
+    assert (request.method, request.url) == ("POST", URL)
+    assert request.headers["Accept"] == "application/json"
+    assert request.headers["Authorization"] == "Bearer access"
+    assert json_of(request) == {"renew": "refresh", "everywhere": True}
+    without = Logout(URL).ask(Token(None, "refresh")).prepare()
+    assert "Authorization" not in without.headers
+    assert json_of(without) == {"refresh_token": "refresh"}
+
+
+def test_a_refresh_token_is_given_back_in_the_header() -> None:
+    """It, not the access token; only extra fields make a body."""
+    logout = Logout(URL, send="bearer", method="DELETE")
+    request = logout.ask(Token("access", "refresh")).prepare()
+    assert (request.method, request.url, request.body) == ("DELETE", URL, None)
+    assert request.headers["Authorization"] == "Bearer refresh"
+    extra = Logout(URL, send="bearer", extra={"everywhere": True})
+    assert json_of(extra.ask(Token("access", "refresh")).prepare()) == {"everywhere": True}
+
+
+@pytest.mark.parametrize("client", [PUBLIC, CONFIDENTIAL])
+def test_a_refresh_token_is_revoked(client: OAuth2Endpoint) -> None:
+    """RFC 7009 §2.1, by the client it was given to."""
+    logout = Logout(URL, send="oauth2", client=client, extra={"everywhere": "yes"})
+    request = logout.ask(Token("access", "refresh")).prepare()
+    assert (request.method, request.url) == ("POST", URL)
+    form = form_of(request)
+    assert form.pop("client_id", None) == (["me"] if client is PUBLIC else None)
+    assert form == {
+        "token": ["refresh"],
+        "token_type_hint": ["refresh_token"],
+        "everywhere": ["yes"],
+    }
+    if client is PUBLIC:
+        assert "Authorization" not in request.headers
+    else:
+        assert basic_pair(request) == "me:shh"
+
+
+@pytest.mark.parametrize("client", [PUBLIC, CONFIDENTIAL])
+def test_a_device_asks_for_codes_and_then_whether_they_were_used(client: OAuth2Endpoint) -> None:
+    """RFC 8628 §3.1 at the one URL and §3.4 at the other."""
+    login = DeviceLogin(URL, "https://api.example.com/token", client, "me", "a b")
+    request = login.ask().prepare()
+    assert (request.method, request.url) == ("POST", URL)
+    assert form_of(request) == {"client_id": ["me"], "scope": ["a b"]}
+    poll = login.poll("code").prepare()
+    assert (poll.method, poll.url) == ("POST", "https://api.example.com/token")
+    assert form_of(poll) == {
+        "grant_type": ["urn:ietf:params:oauth:grant-type:device_code"],
+        "device_code": ["code"],
+        "client_id": ["me"],
+    }
+    for each in (request, poll):
+        assert each.headers["Accept"] == "application/json"
+        if client is PUBLIC:
+            assert "Authorization" not in each.headers
+        else:
+            assert basic_pair(each) == "me:shh"
+    without = DeviceLogin(URL, URL, client, "me").ask().prepare()
+    assert form_of(without) == {"client_id": ["me"]}
