@@ -147,7 +147,7 @@ def user(
     monkeypatch.setenv("COLUMNS", "1000")  # nothing is wrapped
     # pytest keeps what is logged, and with it the frames of an error and the adapter in them: the
     # next command, a program of its own, would find its memory.
-    monkeypatch.setattr(logging.getLogger("urllib3"), "propagate", False)
+    monkeypatch.setattr(logging.getLogger("urllib3.connectionpool"), "disabled", True)
     return new_user
 
 
