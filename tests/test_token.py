@@ -24,13 +24,13 @@ from tests.support.command_line import (
     start,
     user,
 )
+from tests.support.waits import wait_until
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
 
     from requests_jwt_refresh.testing import AuthServer
-from tests.support.waits import wait_until
 
 __all__ = ["user"]  # a fixture
 
