@@ -5,7 +5,7 @@ How much time that takes is in benchmarks/hot_path.py.
 
 from __future__ import annotations
 
-import io
+import _thread
 import sys
 import threading
 import time
@@ -14,37 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-from requests.adapters import BaseAdapter
 
-from requests_jwt_refresh import JWTRefreshAdapter, MemoryStore, Token, relative_urls, urls
-from requests_jwt_refresh.refresh import holding
+from requests_jwt_refresh import JWTRefreshAdapter, MemoryStore, Token, urls
+from tests.support.transports import StubTransport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from requests import PreparedRequest, Response, Session
+    from requests import PreparedRequest, Session
 
+LIBRARY = "requests_jwt_refresh"
 BASE = "https://hot.example.com/v1"
 OURS = ["/users", "/users/7?page=2", f"{BASE}/users", "https://hot.example.com/elsewhere#top", ""]
-
-
-class Stub(BaseAdapter):
-    """A transport without a network: 200 to everything, unless told otherwise."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.statuses: list[int] = []
-        self.tokens: list[Any] = []
-
-    def send(self, request: PreparedRequest, *_args: Any, **_options: Any) -> Response:
-        self.tokens.append(request.headers.get("Authorization"))
-        response = requests.Response()
-        response.status_code = self.statuses.pop(0) if self.statuses else 200
-        response.raw, response.url, response.request = io.BytesIO(), str(request.url), request
-        return response
-
-    def close(self) -> None:
-        pass
 
 
 class WatchedStore(MemoryStore):
@@ -74,8 +55,8 @@ class WatchedStore(MemoryStore):
 class WatchedLock:
     """A lock that notes each time it is taken by this library."""
 
-    def __init__(self, make: Callable[[], Any], taken: list[str]) -> None:
-        self._lock = make()
+    def __init__(self, lock: Any, taken: list[str]) -> None:
+        self._lock = lock
         self._taken = taken
 
     def acquire(self, *args: Any, **kwargs: Any) -> bool:
@@ -91,7 +72,7 @@ class WatchedLock:
 
     def _note(self) -> None:
         taker = sys._getframe(2).f_globals["__name__"]  # noqa: SLF001 - who takes it?
-        if taker.startswith("requests_jwt_refresh"):
+        if taker.startswith(LIBRARY):
             self._taken.append(taker)
 
     def __getattr__(self, name: str) -> Any:
@@ -100,13 +81,23 @@ class WatchedLock:
 
 @pytest.fixture
 def taken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The modules of this library that have taken a lock made since, in order."""
+    """The modules of this library that have taken a lock since, in order.
+
+    Every lock is watched that a module of the library holds, or that is made from now on.
+    """
     taken: list[str] = []
-    for kind in ("Lock", "RLock"):
-        make = getattr(threading, kind)
-        monkeypatch.setattr(threading, kind, lambda make=make: WatchedLock(make, taken))
-    for module in (holding, relative_urls):
-        monkeypatch.setattr(module, "_mutex", threading.Lock())
+
+    def watching(make: Callable[[], Any]) -> Callable[[], WatchedLock]:
+        return lambda: WatchedLock(make(), taken)
+
+    lock_types = (type(threading.Lock()), type(threading.RLock()))
+    for where, name in ((threading, "Lock"), (threading, "RLock"), (_thread, "allocate_lock")):
+        make = getattr(where, name)
+        monkeypatch.setattr(where, name, watching(make))
+    for module in [each for name, each in sys.modules.items() if name.startswith(LIBRARY)]:
+        for name, value in list(vars(module).items()):
+            if isinstance(value, lock_types):
+                monkeypatch.setattr(module, name, WatchedLock(value, taken))
     return taken
 
 
@@ -126,8 +117,13 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.fixture
-def stub() -> Stub:
-    return Stub()
+def stub() -> StubTransport:
+    """The API: it takes every token but the one it is told to refuse."""
+    return StubTransport(lambda request: (401 if is_refused(request) else 200, b""))
+
+
+def is_refused(request: PreparedRequest) -> bool:
+    return request.headers.get("Authorization") == "Bearer first" and "refused" in str(request.url)
 
 
 @pytest.fixture
@@ -140,7 +136,7 @@ def refreshed(_session: Session, _token: Token) -> Token:
 
 
 @pytest.fixture
-def session(taken: list[str], stub: Stub, store: WatchedStore) -> Iterator[Session]:
+def session(taken: list[str], stub: StubTransport, store: WatchedStore) -> Iterator[Session]:
     """A session that has sent one request to our origin."""
     with requests.Session() as session:
         session.trust_env = False
@@ -161,7 +157,7 @@ def test_no_lock_is_taken(session: Session, taken: list[str]) -> None:
 
 
 def test_no_store_is_read(session: Session, store: WatchedStore) -> None:
-    """A keyring costs milliseconds: nobody asks it for what is known."""
+    """A keyring costs milliseconds: it is not asked for what is known."""
     for url in OURS:
         session.get(url)
     assert store.asked == []
@@ -180,31 +176,30 @@ def test_no_url_is_parsed_whose_origin_is_known(session: Session, parsed: list[s
     assert parsed == []
 
 
-def test_every_request_had_its_token(session: Session, stub: Stub) -> None:
+def test_every_request_had_its_token(session: Session, stub: StubTransport) -> None:
     """What is so cheap is done all the same."""
     for url in OURS:
         session.get(url)
-    assert stub.tokens == ["Bearer first"] * (1 + len(OURS))
+    assert stub.authorizations() == ["Bearer first"] * (1 + len(OURS))
 
 
 def test_it_is_hot_again_after_a_refresh(
-    session: Session, stub: Stub, store: WatchedStore, taken: list[str]
+    session: Session, stub: StubTransport, store: WatchedStore, taken: list[str]
 ) -> None:
     """A 401 takes locks and asks the store; the requests after it do neither."""
-    stub.statuses = [401, 200]
-    session.get("/users")
+    session.get("/refused")
     assert store.asked[:2] == ["load", "lock"]
     assert "save" in store.asked
     assert taken, "the instruments do see the way that is not hot"
     taken.clear()
     store.asked.clear()
     session.get("/users")
-    assert stub.tokens[-2:] == ["Bearer second"] * 2
+    assert stub.authorizations()[-2:] == ["Bearer second"] * 2
     assert (taken, store.asked) == ([], [])
 
 
-def test_an_opaque_token_is_as_cheap(taken: list[str], stub: Stub) -> None:
-    """One whose expiry nobody knows is taken for valid until the API says otherwise."""
+def test_an_opaque_token_is_as_cheap(taken: list[str], stub: StubTransport) -> None:
+    """One whose expiry is not known counts as valid until the API says otherwise."""
     store = WatchedStore(Token("opaque", "r1"))
     with requests.Session() as session:
         session.mount("https://", JWTRefreshAdapter(BASE, refreshed, store, transport=stub))
@@ -212,5 +207,5 @@ def test_an_opaque_token_is_as_cheap(taken: list[str], stub: Stub) -> None:
         taken.clear()
         store.asked.clear()
         session.get("/users")
-    assert stub.tokens == ["Bearer opaque"] * 2
+    assert stub.authorizations() == ["Bearer opaque"] * 2
     assert (taken, store.asked) == ([], [])

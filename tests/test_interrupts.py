@@ -1,4 +1,4 @@
-"""Ctrl-C at any moment: nothing hangs, nothing is lost. The short form of tests/stress/interrupts."""
+"""Ctrl-C at any moment: nothing hangs or is lost. In short what tests/stress/interrupts does."""
 
 from __future__ import annotations
 

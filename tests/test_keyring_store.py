@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import copy
 import gc
-import json
 import math
 import pickle
 from typing import TYPE_CHECKING, Any
@@ -28,6 +27,7 @@ from tests.support.keyrings import (
     TOKEN,
     Dictionary,
     DyingVault,
+    FileVault,
     WinVaultKeyring,
     failure,
     failures,
@@ -75,10 +75,10 @@ class TestOnWindowsVault(StoreContract):
         self.path = tmp_path / "vault.json"
         yield
         self.make_store().clear()
-        assert WinVaultKeyring(self.path).entries() == {}, "nothing may be left after a clear"
+        assert FileVault(self.path).entries() == {}, "nothing may be left after a clear"
 
     def make_store(self) -> KeyringStore:
-        return KeyringStore(SERVICE, "contract", backend=WinVaultKeyring(self.path))
+        return KeyringStore(SERVICE, "contract", backend=FileVault(self.path))
 
 
 # The entry
@@ -91,6 +91,7 @@ def test_one_entry_holds_all_of_it() -> None:
     assert list(backend.entries) == [("api.example.com (alice)", "alice")]
 
 
+@pytest.mark.usefixtures("clock")
 def test_accounts_and_services_do_not_mix() -> None:
     """Each service and account has a token of its own."""
     backend = Dictionary()
@@ -114,6 +115,7 @@ def test_a_foreign_entry_is_left_alone() -> None:
     assert list(backend.entries.values()) == ["access-secret"]
 
 
+@pytest.mark.usefixtures("clock")
 def test_an_entry_missing_for_a_moment_is_not_a_logout() -> None:
     """macOS replaces by deleting first: None is only believed when it stays."""
 
@@ -134,8 +136,8 @@ def test_an_entry_missing_for_a_moment_is_not_a_logout() -> None:
 
 
 @pytest.fixture
-def vault(tmp_path: Path) -> WinVaultKeyring:
-    return WinVaultKeyring(tmp_path / "vault.json")
+def vault() -> WinVaultKeyring:
+    return WinVaultKeyring()
 
 
 def vault_store(vault: WinVaultKeyring) -> KeyringStore:
@@ -160,9 +162,10 @@ def test_a_long_token_is_split_and_old_parts_go(vault: WinVaultKeyring) -> None:
     assert list_parts(vault) == []
 
 
+@pytest.mark.usefixtures("clock")
 def test_parts_that_a_killed_save_left_go(vault: WinVaultKeyring) -> None:
     """A shorter token in their place leaves none of a longer one that never came to be."""
-    for _ in die_at_each_call(vault.path, TOKEN, "save", LONGER):
+    for _ in die_at_each_call(vault, TOKEN, "save", LONGER):
         vault_store(vault).save(LONG)
         assert len(list_parts(vault)) == count_parts(LONG)
 
@@ -175,14 +178,16 @@ def count_parts(token: Token) -> int:
     return math.ceil(len(encode(token)) / 1200)
 
 
-def die_at_each_call(path: Path, before: Token | None, verb: str, *token: Token) -> Iterator[bool]:
+def die_at_each_call(
+    vault: WinVaultKeyring, before: Token | None, verb: str, *token: Token
+) -> Iterator[bool]:
     """Let a verb die at each of its calls in turn; yield each time whether it returned."""
     for dies_at in range(100):
-        path.unlink(missing_ok=True)
-        store = vault_store(WinVaultKeyring(path))
+        vault.replace({})
+        store = vault_store(vault)
         if before is not None:
             store.save(before)
-        dying = DyingVault(path)
+        dying = DyingVault(vault.entries())
         dying.dies_at = dies_at
         try:
             getattr(vault_store(dying), verb)(*token)
@@ -195,6 +200,7 @@ def die_at_each_call(path: Path, before: Token | None, verb: str, *token: Token)
     raise AssertionError("there is no end to it")
 
 
+@pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize("before", [None, TOKEN, LONG], ids=["empty", "short", "long"])
 @pytest.mark.parametrize("after", [NEWER, LONGER], ids=["to short", "to long"])
 def test_a_save_killed_anywhere_is_all_or_nothing(
@@ -202,7 +208,7 @@ def test_a_save_killed_anywhere_is_all_or_nothing(
 ) -> None:
     """The old token or the new one, the new one if it said so; the next save tidies up."""
     store = vault_store(vault)
-    for is_saved in die_at_each_call(vault.path, before, "save", after):
+    for is_saved in die_at_each_call(vault, before, "save", after):
         assert store.load() in ((after,) if is_saved else (before, after))
         store.save(after)
         assert store.load() == after
@@ -210,28 +216,30 @@ def test_a_save_killed_anywhere_is_all_or_nothing(
         assert vault.entries() == {}
 
 
+@pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize("before", [TOKEN, LONG], ids=["short", "long"])
 def test_a_clear_killed_anywhere_is_all_or_nothing(vault: WinVaultKeyring, before: Token) -> None:
     """The token or none, never half, none if it said so; the next clear finishes."""
     store = vault_store(vault)
-    for is_cleared in die_at_each_call(vault.path, before, "clear"):
+    for is_cleared in die_at_each_call(vault, before, "clear"):
         assert store.load() in ((None,) if is_cleared else (before, None))
         store.clear()
         assert vault.entries() == {}
 
 
+@pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize("damage", ["missing", "changed", "shorter"])
 def test_half_a_token_is_never_read(vault: WinVaultKeyring, damage: str) -> None:
     """A part that is gone or other than it was is a StoreError; nothing is deleted."""
     store = vault_store(vault)
     store.save(LONG)
-    entries = vault.entries()
+    entries = copy.deepcopy(vault.entries())
     part = next(name for name in entries if name.endswith(" part a1"))
     if damage == "missing":
         del entries[part]
     else:
         entries[part][1] = "x" if damage == "changed" else entries[part][1][:-1]
-    vault.path.write_text(json.dumps(entries))
+    vault.replace(entries)
     assert "'api.example.com (alice)' is incomplete" in failure(store.load).cause
     assert vault.entries() == entries
     store.save(NEWER)

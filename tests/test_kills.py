@@ -5,156 +5,71 @@ For deaths at random moments see tests/stress/kills.py.
 
 from __future__ import annotations
 
+import itertools
 import json
-import multiprocessing
 import os
 import signal
-import subprocess
 import sys
 import threading
-import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from requests_jwt_refresh import KeyringStore, StoreError
-from requests_jwt_refresh.refresh import refresher
+from requests_jwt_refresh import KeyringStore, StoreError, Token
+from requests_jwt_refresh.refresh.limits import MAX_COOLDOWN
+from requests_jwt_refresh.testing import AuthServer, Exchange, Headers, RecordedRequest
+from requests_jwt_refresh.testing.ledger import Ledger
 from requests_jwt_refresh.tokens import with_expiry
-from tests.stress.workers import LEASE, ROOT, mounted, step, told
+from tests.stress.kills import Outcome, kill_one, was_in_flight
+from tests.stress.locations import StoreLocation
+from tests.stress.programs import (
+    call,
+    call_once,
+    fork,
+    handle_signals,
+    leave,
+    leave_a_child,
+    start_program,
+    use_a_pool,
+)
+from tests.stress.workers import LEASE, mounted, read_line, step
 from tests.support.redis_server import running_redis
 from tests.support.secret_service import running_secret_service, secret_service
+from tests.support.waits import WAIT, join, start, wait_until
 from tests.test_processes import call_all, newest, place, store_of, workers
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
-    import requests
-
-    from requests_jwt_refresh.testing import AuthServer
-    from tests.stress.soak import Place
+    from tests.support.clock import Clock
     from tests.support.secret_service import SecretService
 
 __all__ = ["place", "running_redis", "running_secret_service", "secret_service"]  # fixtures
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals and fork")
 
-WAIT = 60.0  # seconds; only a failing test ever passes them
-LOCK_IS_FREE = 5 * LEASE  # seconds; the bound for a lock whose holder has died
-
-
-# --- Programs: run in processes of their own -----------------------------------------------------
-
-
-def say(text: object) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
-
-
-def call(session: requests.Session) -> int:
-    return session.get("/api/x", timeout=WAIT).status_code
-
-
-def call_once(kind: str, name: str, url: str) -> int:
-    with mounted(kind, name, url) as (session, _adapter):
-        return call(session)
-
-
-@contextmanager
-def led_by_a_thread(kind: str, name: str, url: str) -> Iterator[threading.Thread]:
-    """Call once; after a line let a thread call, which meets the expiry; after another go on."""
-    with mounted(kind, name, url) as (session, _adapter):
-        say(call(session))
-        sys.stdin.readline()
-        leader = threading.Thread(target=call, args=(session,), daemon=True)
-        leader.start()
-        sys.stdin.readline()
-        yield leader
-
-
-def leaves(kind: str, name: str, url: str) -> None:
-    """End while a thread leads."""
-    with led_by_a_thread(kind, name, url):
-        say("leaving")
-
-
-def handles_signals(kind: str, name: str, url: str) -> None:
-    """Lead in the main thread, with handlers as programs have them."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
-    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(3))
-    with mounted(kind, name, url) as (session, _adapter):
-        say(call(session))
-        sys.stdin.readline()
-        try:
-            call(session)
-        finally:
-            say("ending")
-
-
-def forks(kind: str, name: str, url: str) -> None:
-    """Fork while a thread leads; say how the child's call went."""
-    with led_by_a_thread(kind, name, url) as leader:
-        child = os.fork()
-        if child == 0:
-            signal.alarm(int(WAIT))  # ends it if it hangs
-            os._exit(call_once(kind, name, url) != 200)
-        leader.join(WAIT)
-        say(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-
-
-def leaves_a_child(kind: str, name: str, url: str) -> None:
-    """Fork while a thread leads, say the child's number, and wait to be killed; so does it."""
-    with led_by_a_thread(kind, name, url):
-        child = os.fork()
-        if child != 0:
-            say(child)
-        signal.alarm(int(WAIT))
-        signal.pause()
-
-
-def pools(kind: str, name: str, url: str, method: str) -> None:
-    """Let the processes of a pool call, and say what they got."""
-    with mounted(kind, name, url) as (session, _adapter):
-        say(call(session))
-        sys.stdin.readline()
-        with multiprocessing.get_context(method).Pool(3) as pool:
-            say(json.dumps(pool.starmap(call_once, [(kind, name, url)] * 3, chunksize=1)))
-
-
-# --- What the tests are made of ------------------------------------------------------------------
+LOCK_IS_FREE: Final = 5 * LEASE  # seconds; the bound for a lock whose holder has died
 
 
 @contextmanager
 def running(
-    program: Callable[..., None], place: Place, server: AuthServer, *more: str
+    program: Callable[..., None], place: StoreLocation, server: AuthServer, *more: str
 ) -> Iterator[subprocess.Popen[str]]:
     """Run `program` until it has made its first call with a new login, which then expires."""
     store_of(place).save(with_expiry(server.login()))
-    code = f"import sys; from {__name__} import {program.__name__} as run; run(*sys.argv[1:])"
-    with subprocess.Popen(
-        [sys.executable, "-c", code, place.kind, place.name, server.url, *more],
-        cwd=ROOT,
-        env=dict(place.environment),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
+    with start_program(program, place, server.url, *more) as process:
         try:
-            assert told(process) == "200"
+            assert read_line(process) == "200"
             server.expire()
             yield process
         finally:
             process.kill()
 
 
-def wait_until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
-def assert_lock_is_free(place: Place) -> None:
+def assert_lock_is_free(place: StoreLocation) -> None:
     with store_of(place).lock(LOCK_IS_FREE):  # LockTimeout otherwise
         pass
 
@@ -163,10 +78,10 @@ def assert_lock_is_free(place: Place) -> None:
 
 
 @pytest.mark.parametrize(
-    ("grace", "answer", "reuse"), [(0.0, 401, 1), (5.0, 200, 0)], ids=["no grace", "grace"]
+    ("grace", "answer", "reuse"), [(0.0, 401, 1), (3600.0, 200, 0)], ids=["no grace", "grace"]
 )
 def test_a_kill_while_the_server_answers(
-    place: Place, server: AuthServer, grace: float, answer: int, reuse: int
+    place: StoreLocation, server: AuthServer, grace: float, answer: int, reuse: int
 ) -> None:
     """The old token is whole and the lock free; the login lives on if the server has a grace."""
     server.grace = grace
@@ -181,7 +96,7 @@ def test_a_kill_while_the_server_answers(
             worker.wait(WAIT)
             assert_lock_is_free(place)
             assert newest(place) == before
-    wait_until(lambda: server.counters.rotated == 1)  # for nobody
+    wait_until(lambda: server.counters.rotated == 1)  # the response reaches no client
     assert call_once(place.kind, place.name, server.url) == answer
     assert (store_of(place).load() is None) == (answer == 401)
     assert server.counters.reuse == reuse
@@ -191,16 +106,16 @@ def test_a_kill_while_the_server_answers(
     ("number", "end"), [(signal.SIGTERM, 3), (signal.SIGINT, -signal.SIGINT)], ids=["TERM", "INT"]
 )
 def test_a_signal_that_python_handles(
-    place: Place, server: AuthServer, number: signal.Signals, end: int
+    place: StoreLocation, server: AuthServer, number: signal.Signals, end: int
 ) -> None:
     """SystemExit or KeyboardInterrupt in the leader: the new token is saved before the end."""
-    with running(handles_signals, place, server) as process:
+    with running(handle_signals, place, server) as process:
         before = newest(place)
         with server.gate(on="refresh") as gate:
             step(process)
             gate.wait_for(1, timeout=WAIT)
             process.send_signal(number)
-            assert told(process) == "ending"
+            assert read_line(process) == "ending"
             gate.open()
             assert process.wait(WAIT) == end
     assert newest(place).refresh != before.refresh
@@ -208,15 +123,15 @@ def test_a_signal_that_python_handles(
     assert server.counters.refreshes == 1
 
 
-def test_the_end_of_the_program(place: Place, server: AuthServer) -> None:
+def test_the_end_of_the_program(place: StoreLocation, server: AuthServer) -> None:
     """A program that ends in the middle of a refresh saves the new token first."""
-    with running(leaves, place, server) as process:
+    with running(leave, place, server) as process:
         before = newest(place)
         with server.gate(on="refresh") as gate:
             step(process)
             gate.wait_for(1, timeout=WAIT)
             step(process)
-            assert told(process) == "leaving"
+            assert read_line(process) == "leaving"
             gate.open()
             assert process.wait(WAIT) == 0
     assert newest(place).refresh != before.refresh
@@ -225,10 +140,10 @@ def test_the_end_of_the_program(place: Place, server: AuthServer) -> None:
     assert_lock_is_free(place)
 
 
-def test_sigterm_while_a_thread_leads(place: Place, server: AuthServer) -> None:
+def test_sigterm_while_a_thread_leads(place: StoreLocation, server: AuthServer) -> None:
     """With the default action and the main thread elsewhere it is a kill: it ends at once."""
-    server.grace = 5.0
-    with running(leaves, place, server) as process:
+    server.grace = 3600.0
+    with running(leave, place, server) as process:
         before = newest(place)
         with server.gate(on="refresh") as gate:
             step(process)
@@ -245,29 +160,29 @@ def test_sigterm_while_a_thread_leads(place: Place, server: AuthServer) -> None:
 # --- Forks ---------------------------------------------------------------------------------------
 
 
-def test_a_fork_while_a_thread_leads(place: Place, server: AuthServer) -> None:
+def test_a_fork_while_a_thread_leads(place: StoreLocation, server: AuthServer) -> None:
     """The child waits for its parent's result and adopts it."""
-    with running(forks, place, server) as process:
+    with running(fork, place, server) as process:
         with server.gate(on="refresh") as gate:
             step(process)
             gate.wait_for(1, timeout=WAIT)
             step(process)
             wait_until(lambda: server.counters.unauthorized == 2)  # the child's 401, too
             gate.open()
-        assert told(process) == "0"
+        assert read_line(process) == "0"
         assert process.wait(WAIT) == 0
     assert (server.counters.refreshes, server.counters.reuse) == (1, 0)
     assert server.family_alive(newest(place))
 
 
-def test_a_child_that_outlives_its_parent(place: Place, server: AuthServer) -> None:
+def test_a_child_that_outlives_its_parent(place: StoreLocation, server: AuthServer) -> None:
     """It does not keep the lock of a parent that was killed in the middle of a refresh."""
-    server.grace = 5.0
-    with running(leaves_a_child, place, server) as process, server.gate(on="refresh") as gate:
+    server.grace = 3600.0
+    with running(leave_a_child, place, server) as process, server.gate(on="refresh") as gate:
         step(process)
         gate.wait_for(1, timeout=WAIT)
         step(process)
-        child = int(told(process))
+        child = int(read_line(process))
         process.kill()
         process.wait(WAIT)
         try:
@@ -280,9 +195,9 @@ def test_a_child_that_outlives_its_parent(place: Place, server: AuthServer) -> N
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_a_pool(place: Place, server: AuthServer, method: str) -> None:
+def test_a_pool(place: StoreLocation, server: AuthServer, method: str) -> None:
     """The processes of a pool that meet one expiry share one refresh."""
-    with running(pools, place, server, method) as process:
+    with running(use_a_pool, place, server, method) as process:
         with server.gate(on="refresh") as refreshes, server.gate(on="api") as calls:
             step(process)
             calls.wait_for(3, timeout=WAIT)
@@ -290,7 +205,7 @@ def test_a_pool(place: Place, server: AuthServer, method: str) -> None:
             refreshes.wait_for(1, timeout=WAIT)
             wait_until(lambda: server.counters.unauthorized == 3)
             refreshes.open()
-        assert json.loads(told(process)) == [200, 200, 200]
+        assert json.loads(read_line(process)) == [200, 200, 200]
         assert process.wait(WAIT) == 0
     assert (server.counters.refreshes, server.counters.reuse) == (1, 0)
 
@@ -301,32 +216,127 @@ def test_a_pool(place: Place, server: AuthServer, method: str) -> None:
 def test_a_keyring_that_locks_itself_before_the_save(
     server: AuthServer,
     secret_service: SecretService,
-    monkeypatch: pytest.MonkeyPatch,
+    clock: Clock,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """The new token is used from memory, warned about, and saved once the keyring is unlocked."""
-    monkeypatch.setattr(refresher, "FIRST_PAUSE", 0.0)  # it tries again at once
     name = "locked-before-the-save.example.com"
     with mounted("keyring", name, server.url) as (session, adapter):
         adapter.set_token(server.login())
         server.expire()
-        answers: list[int] = []
-        leader = threading.Thread(target=lambda: answers.append(call(session)))
+        statuses: list[int] = []
         with server.gate(on="refresh") as gate:
-            leader.start()
+            (leader,) = start(lambda: statuses.append(call(session)))
             gate.wait_for(1, timeout=WAIT)
             secret_service.lock()
             gate.open()
-            leader.join(WAIT)
+            join(leader)
         store = KeyringStore(name, "workers")
         try:
-            assert answers == [200]
+            assert statuses == [200]
             assert "Unlock it" in caplog.text
             assert call(session) == 200
             with pytest.raises(StoreError, match="locked"):
                 store.load()
         finally:
             secret_service.unlock()
+        clock.advance(MAX_COOLDOWN)  # or it would not try again yet
         wait_until(lambda: call(session) == 200 and store.load() == adapter.token)
         adapter.clear_token()
     assert (server.counters.refreshes, server.counters.reuse) == (1, 0)
+
+
+# --- How tests/stress/kills.py tells a refresh in flight from a lost save ------------------------
+
+
+def refresh_with(token: str) -> RecordedRequest:
+    body = json.dumps({"refresh_token": token}).encode()
+    return RecordedRequest("POST", "/auth/refresh", "refresh", 1, Headers([]), body=body)
+
+
+@pytest.mark.parametrize(
+    ("used", "stored", "in_flight"),
+    [
+        ("r0 r1 r1", "r1", True),
+        ("r0 r0", "r0", True),
+        ("r0 r1 r0", "r0", False),
+        ("r0 r1 r2 r1", "r1", False),
+        ("r0 r0 r0", "r0", False),
+        ("r0 r1", "r1", False),
+        ("r0 r0", None, False),
+    ],
+    ids=[
+        "sent, not saved",
+        "the first one",
+        "one save missing",
+        "a save missing later",
+        "used again by the child",
+        "refused at its first use",
+        "nothing stored",
+    ],
+)
+def test_what_the_last_two_refreshes_tell(
+    used: str, stored: str | None, *, in_flight: bool
+) -> None:
+    """In flight: the last two, the child's and the refused one, used the stored token; no other."""
+    requests = [refresh_with(token) for token in used.split()]
+    token = None if stored is None else Token("a", stored)
+    assert was_in_flight(requests, token) is in_flight
+
+
+@pytest.fixture
+def file_place(tmp_path: Path) -> StoreLocation:
+    return StoreLocation("file", str(tmp_path / "token.json"), dict(os.environ))
+
+
+class AnswerOnce:
+    """Answers the first request, and no other."""
+
+    def __init__(self) -> None:
+        self._has_answered = False
+
+    def play(self, exchange: Exchange) -> None:
+        if self._has_answered:
+            exchange.pause(None)
+        self._has_answered = True
+        exchange.send(exchange.work())
+
+
+@pytest.mark.parametrize(
+    ("job", "outcome"),
+    [("refresh", Outcome.ALIVE), ("refresh_and_lose_a_save", Outcome.UNEXPLAINED)],
+    ids=["saved", "lost"],
+)
+def test_a_save_that_is_lost_once_is_found(
+    file_place: StoreLocation, server: AuthServer, job: str, outcome: Outcome
+) -> None:
+    """Killed in the second refresh: alive if the first was saved, unexplained if not."""
+    server.fail(AnswerOnce(), times=2)
+
+    def wait(_worker: object) -> None:
+        wait_until(lambda: server.counters.faults == 2)
+
+    assert kill_one(file_place, server, wait, job) is outcome
+
+
+def test_a_refresh_in_flight_at_a_server_that_is_late(
+    file_place: StoreLocation, server: AuthServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It records the dead child's request only after ours: the login is lost, and explained."""
+    record, number = Ledger.record, itertools.count(1)
+    has_arrived, may_go_on = threading.Event(), threading.Event()
+
+    def record_late(ledger: Ledger, request: RecordedRequest) -> None:
+        this = next(number)
+        if this == 2:  # the one that the child does not live to see answered
+            has_arrived.set()
+            assert may_go_on.wait(WAIT)
+        record(ledger, request)
+        if this == 3:  # ours
+            may_go_on.set()
+            wait_until(lambda: server.counters.rotated == 2)
+
+    monkeypatch.setattr(Ledger, "record", record_late)
+    outcome = kill_one(file_place, server, lambda _worker: has_arrived.wait(WAIT))
+    assert outcome is Outcome.LOST
+    assert (server.counters.refreshes, server.counters.reuse) == (3, 1)

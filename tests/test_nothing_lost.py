@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from requests_jwt_refresh import adapter as adapter_module
-from requests_jwt_refresh.endpoints import JSONEndpoint
 from requests_jwt_refresh.errors import (
     InvalidToken,
     LockTimeout,
@@ -20,11 +18,13 @@ from requests_jwt_refresh.errors import (
     StoreError,
 )
 from requests_jwt_refresh.mounting import mount
-from requests_jwt_refresh.refresh import holding, refresher
-from requests_jwt_refresh.refresh.holding import FIRST_PAUSE
+from requests_jwt_refresh.refresh.limits import FIRST_COOLDOWN
 from requests_jwt_refresh.stores.memory import MemoryStore
 from requests_jwt_refresh.testing import Status
 from requests_jwt_refresh.tokens import Token
+from tests.support.leaks import secrets_of
+from tests.support.users import ENDPOINT
+from tests.support.waits import WAIT, join, start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
     from requests_jwt_refresh.adapter import JWTRefreshAdapter
     from requests_jwt_refresh.testing import AuthServer
+    from tests.support.clock import Clock
 
-WAIT = 30.0  # seconds; only a failing test ever passes them
-ENDPOINT = JSONEndpoint("/auth/refresh")
+pytestmark = pytest.mark.usefixtures("clock")
 
 
 class BrittleStore(MemoryStore):
@@ -76,28 +76,6 @@ class BrittleStore(MemoryStore):
             raise self.error
 
 
-class Clock:
-    """Stands in for the time module where the pauses are counted."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        self.now += 0.000_001
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-
-
-@pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    for module in (adapter_module, refresher, holding):
-        monkeypatch.setattr(module, "time", clock)
-    return clock
-
-
 @pytest.fixture
 def store(server: AuthServer) -> BrittleStore:
     """A store that holds a login."""
@@ -122,10 +100,6 @@ def change(adapter: JWTRefreshAdapter, call: str, token: Token) -> None:
         adapter.set_token(token)
     else:
         adapter.clear_token()
-
-
-def secrets_of(*tokens: Token | None) -> list[str]:
-    return [each for token in tokens if token for each in (token.access, token.refresh) if each]
 
 
 # --- A store that will not take the new token ----------------------------------------------------
@@ -165,7 +139,7 @@ def test_it_is_saved_again_at_a_later_request(
     adapter: JWTRefreshAdapter,
     clock: Clock,
 ) -> None:
-    """After a pause the next request saves it, without another refresh; then it is left alone."""
+    """After a cooldown the next request saves it, without a refresh; then it is left alone."""
     store.broken = {"save"}
     server.expire()
     assert session.get("/api/x").status_code == 200
@@ -173,12 +147,12 @@ def test_it_is_saved_again_at_a_later_request(
     store.broken.clear()
     store.diary.clear()
     assert session.get("/api/x").status_code == 200
-    assert store.diary == [], "it pauses first"
-    clock.now += FIRST_PAUSE
+    assert store.diary == [], "it waits first"
+    clock.advance(FIRST_COOLDOWN)
     assert session.get("/api/x").status_code == 200
     assert store.held() == adapter.token
     store.diary.clear()
-    clock.now += FIRST_PAUSE
+    clock.advance(FIRST_COOLDOWN)
     assert session.get("/api/x").status_code == 200
     assert store.diary == []
     assert server.counters.refreshes == refreshes
@@ -191,17 +165,17 @@ def test_it_does_no_harm_while_the_store_stays_broken(
     adapter: JWTRefreshAdapter,
     clock: Clock,
 ) -> None:
-    """Requests go on, one attempt a pause; the next expiry refreshes with what is in memory."""
+    """Requests go on, one attempt a cooldown; the next expiry refreshes with what is in memory."""
     store.broken = {"save"}
     server.expire()
     for _ in range(3):
-        clock.now += FIRST_PAUSE
+        clock.advance(FIRST_COOLDOWN)
         assert session.get("/api/x").status_code == 200
     assert store.diary.count("save") == 3
     server.expire()
     assert session.get("/api/x").status_code == 200
     store.broken.clear()
-    clock.now += FIRST_PAUSE
+    clock.advance(FIRST_COOLDOWN)
     assert session.get("/api/x").status_code == 200
     token = store.held()
     assert token is not None
@@ -217,20 +191,20 @@ def test_it_is_not_saved_over_a_newer_login(
     adapter: JWTRefreshAdapter,
     clock: Clock,
 ) -> None:
-    """If somebody has logged in anew meanwhile, theirs stays and is adopted."""
+    """If another program has logged in meanwhile, its token stays and is adopted."""
     store.broken = {"save"}
     server.expire()
     assert session.get("/api/x").status_code == 200
     store.broken.clear()
     newer = server.login()
     store.save(newer)
-    clock.now += FIRST_PAUSE
+    clock.advance(FIRST_COOLDOWN)
     assert session.get("/api/x").status_code == 200
     assert store.held() == newer
     assert adapter.token == newer
 
 
-def test_saving_again_waits_for_nobody(
+def test_saving_again_never_waits(
     server: AuthServer,
     session: requests.Session,
     store: BrittleStore,
@@ -242,13 +216,13 @@ def test_saving_again_waits_for_nobody(
     server.expire()
     assert session.get("/api/x").status_code == 200
     store.broken.clear()
-    clock.now += FIRST_PAUSE
+    clock.advance(FIRST_COOLDOWN)
     with store.lock(0):
         store.timeouts.clear()
         assert session.get("/api/x").status_code == 200
         assert store.timeouts == [0]
         assert store.held() != adapter.token
-    clock.now += FIRST_PAUSE
+    clock.advance(FIRST_COOLDOWN)
     assert session.get("/api/x").status_code == 200
     assert store.held() == adapter.token
 
@@ -306,7 +280,7 @@ def test_a_store_that_cannot_be_read(
 def test_a_store_that_cannot_be_read_any_more(
     server: AuthServer, session: requests.Session, store: BrittleStore, adapter: JWTRefreshAdapter
 ) -> None:
-    """Before a refresh the store is read: if it cannot be, nobody is asked, nothing is lost."""
+    """If the store cannot be read before a refresh, nothing is asked and nothing is lost."""
     before = store.held()
     refreshes = server.counters.refreshes
     store.broken = {"load"}
@@ -342,7 +316,7 @@ def test_a_store_that_cannot_be_cleared(
 def test_a_store_that_cannot_be_read_after_a_refusal(
     server: AuthServer, session: requests.Session, store: BrittleStore
 ) -> None:
-    """What is in the store then may be somebody's new login: it is not deleted."""
+    """What is in the store then may be another program's new login: it is not deleted."""
     mount(session, server.url, ENDPOINT, store)
     newer = server.login()
 
@@ -413,7 +387,7 @@ def test_a_login_without_a_refresh_token_keeps_no_old_one(
 
 
 class SlowStore(MemoryStore):
-    """A store that takes a new token when it is told to."""
+    """A store that takes a new token when the test lets it."""
 
     def __init__(self, token: Token) -> None:
         super().__init__(token)
@@ -432,11 +406,11 @@ def test_the_order(server: AuthServer, session: requests.Session) -> None:
     """The server answers, the store saves, memory publishes, waiters wake, requests are resent."""
     old = server.login()
     store = SlowStore(old)
-    told: list[Token | None] = []
-    everybody = threading.Barrier(4)
+    given: list[Token | None] = []
+    all_refused = threading.Barrier(4)
 
     def expired(response: requests.Response) -> bool:
-        return response.status_code == 401 and everybody.wait(WAIT) >= 0
+        return response.status_code == 401 and all_refused.wait(WAIT) >= 0
 
     adapter = mount(
         session,
@@ -444,7 +418,7 @@ def test_the_order(server: AuthServer, session: requests.Session) -> None:
         ENDPOINT,
         store,
         when=expired,
-        on_refresh=lambda _: told.append(seen()),
+        on_refresh=lambda _: given.append(seen()),
     )
 
     def seen() -> Token | None:
@@ -464,7 +438,7 @@ def test_the_order(server: AuthServer, session: requests.Session) -> None:
             assert store.load() == adapter.token
             assert adapter.token.access != old.access
         assert [each.result(WAIT).status_code for each in answers] == [200] * 4
-    assert told == [store.load()]
+    assert given == [store.load()]
 
 
 # --- Logged out elsewhere ------------------------------------------------------------------------
@@ -473,7 +447,7 @@ def test_the_order(server: AuthServer, session: requests.Session) -> None:
 def test_logged_out_elsewhere(
     server: AuthServer, session: requests.Session, store: BrittleStore, adapter: JWTRefreshAdapter
 ) -> None:
-    """A store that somebody has emptied: forgotten here too, 401 to the caller, no refresh."""
+    """A store emptied by another program: forgotten here too, 401 to the caller, no refresh."""
     refreshes = server.counters.refreshes
     MemoryStore.clear(store)
     server.expire()
@@ -491,13 +465,13 @@ def test_logged_out_elsewhere_with_a_token_unsaved(
     adapter: JWTRefreshAdapter,
     clock: Clock,
 ) -> None:
-    """A token that waits to be saved does not undo somebody's logout."""
+    """A token that waits to be saved does not undo a logout elsewhere."""
     store.broken = {"save"}
     server.expire()
     assert session.get("/api/x").status_code == 200
     store.broken.clear()
     MemoryStore.clear(store)
-    clock.now += FIRST_PAUSE
+    clock.advance(FIRST_COOLDOWN)
     session.get("/api/x")
     assert store.held() is None
     assert adapter.token is None
@@ -574,7 +548,7 @@ def test_a_store_that_refuses_changes_nothing(
 
 
 @pytest.mark.parametrize("call", ["set_token", "clear_token"])
-def test_the_lock_of_somebody_else(
+def test_a_lock_that_is_held_elsewhere(
     server: AuthServer, session: requests.Session, call: str
 ) -> None:
     """They wait refresh_timeout for the store's lock, and then change nothing."""
@@ -624,7 +598,7 @@ def test_an_unfit_token(make: Callable[[], Token]) -> None:
 def test_a_login_during_a_refresh_wins(
     server: AuthServer, session: requests.Session, store: BrittleStore
 ) -> None:
-    """A token that is set while a refresh is in the air is not overwritten by its answer."""
+    """A token that is set while a refresh is under way is not overwritten by its answer."""
     adapter = mount(session, server.url, ENDPOINT, store)
     server.expire()
     with ThreadPoolExecutor(2) as pool:
@@ -656,9 +630,7 @@ def test_a_logout_while_the_store_is_read(
     def load_and_log_out() -> Token | None:
         loaded = load()
         if next(answers, False):
-            somebody = threading.Thread(target=adapter.clear_token)
-            somebody.start()
-            somebody.join(WAIT)
+            join(*start(adapter.clear_token))
         return loaded
 
     store.load = load_and_log_out  # type: ignore[method-assign]

@@ -6,99 +6,44 @@ import os
 import random
 import signal
 import sys
-import threading
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 
-from requests_jwt_refresh import FileStore, KeyringStore, StoreError, Token
+from requests_jwt_refresh import FileStore, KeyringStore, StoreError
 from requests_jwt_refresh.testing import Status
 from requests_jwt_refresh.tokens import with_expiry
 from tests.stress.kills import kill
-from tests.stress.locations import STORES
-from tests.stress.locations import StoreLocation as Place
+from tests.stress.locations import StoreLocation
 from tests.stress.soak import soak
-from tests.stress.workers import make_store, mounted, step
-from tests.stress.workers import read_line as told
-from tests.stress.workers import start_worker as start
+from tests.stress.workers import mounted, read_line, step
 from tests.support.redis_server import running_redis
 from tests.support.secret_service import running_secret_service, secret_service
+from tests.support.shared_store import (
+    KEYRING_SERVICE,
+    call_all,
+    file_place,
+    newest,
+    place,
+    store_of,
+    workers,
+)
+from tests.support.waits import WAIT, join, start
 
 if TYPE_CHECKING:
-    import subprocess
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from requests_jwt_refresh import TokenStore
     from requests_jwt_refresh.testing import AuthServer
 
-__all__ = ["running_redis", "running_secret_service", "secret_service"]  # fixtures
+__all__ = ["file_place", "place", "running_redis", "running_secret_service", "secret_service"]
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals and fork")
-
-WAIT = 60.0
-
-
-@pytest.fixture(params=STORES)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    """Each kind of store that processes share, with the real service behind it."""
-    if request.param == "redis":
-        redis = request.getfixturevalue("running_redis")
-        with redis.client() as client:
-            client.flushall()
-        return Place("redis", redis.url, dict(os.environ))
-    if request.param == "keyring":
-        request.getfixturevalue("secret_service")
-        return Place("keyring", "processes.example.com", dict(os.environ))
-    return Place("file", str(tmp_path / "token.json"), dict(os.environ))
-
-
-@pytest.fixture
-def file_place(tmp_path: Path) -> Place:
-    return Place("file", str(tmp_path / "token.json"), dict(os.environ))
-
-
-def store_of(place: Place) -> TokenStore:
-    return make_store(place.kind, place.name)
-
-
-def newest(place: Place) -> Token:
-    token = store_of(place).load()
-    assert token is not None
-    return token
-
-
-@contextmanager
-def workers(
-    place: Place, server: AuthServer, count: int, job: str = "call", *more: str
-) -> Iterator[list[subprocess.Popen[str]]]:
-    """Start children that are ready to make calls, logged in."""
-    if job == "call":
-        store_of(place).save(with_expiry(server.login()))
-    started = [
-        start(job, place.kind, place.name, server.url, *more, environment=place.environment)
-        for _ in range(count)
-    ]
-    try:
-        assert [told(worker) for worker in started] == ["ready"] * count
-        yield started
-    finally:
-        for worker in started:
-            worker.kill()
-            worker.communicate()
-
-
-def call_all(started: list[subprocess.Popen[str]]) -> list[str]:
-    for worker in started:
-        step(worker)
-    return [told(worker) for worker in started]
-
 
 # --- One refresh for all -------------------------------------------------------------------------
 
 
-def test_processes_that_meet_one_expiry(place: Place, server: AuthServer) -> None:
+def test_processes_that_meet_one_expiry(place: StoreLocation, server: AuthServer) -> None:
     """All have their 401 before anybody refreshes: one does, the others adopt."""
     with workers(place, server, 4) as started:
         assert call_all(started) == ["200"] * 4
@@ -110,14 +55,14 @@ def test_processes_that_meet_one_expiry(place: Place, server: AuthServer) -> Non
             calls.open()
             refreshes.wait_for(1, timeout=WAIT)
             refreshes.open()
-            assert [told(worker) for worker in started] == ["200"] * 4
+            assert [read_line(worker) for worker in started] == ["200"] * 4
     counters = server.counters
     assert (counters.refreshes, counters.rotated, counters.reuse) == (1, 1, 0)
     assert server.family_alive(newest(place))
 
 
-def test_a_peers_rotation_is_adopted(place: Place, server: AuthServer) -> None:
-    """Who finds a newer token in the store asks nobody."""
+def test_a_peers_rotation_is_adopted(place: StoreLocation, server: AuthServer) -> None:
+    """A process that finds a newer token in the store does not ask the server."""
     with workers(place, server, 2) as (first, second):
         assert call_all([first, second]) == ["200", "200"]
         server.expire()
@@ -126,13 +71,13 @@ def test_a_peers_rotation_is_adopted(place: Place, server: AuthServer) -> None:
     assert server.counters.refreshes == 1
 
 
-def test_the_order(place: Place, server: AuthServer) -> None:
+def test_the_order(place: StoreLocation, server: AuthServer) -> None:
     """The store's token is tried before the server is asked, and asked it is once."""
     with workers(place, server, 2) as (first, second):
         assert call_all([first, second]) == ["200", "200"]
         server.expire()
         assert call_all([first]) == ["200"]
-        server.expire()  # what is in the store is over as well
+        server.expire()  # what is in the store has expired as well
         before = len(server.requests)
         assert call_all([second]) == ["200"]
     seen = server.requests[before:]
@@ -141,8 +86,8 @@ def test_the_order(place: Place, server: AuthServer) -> None:
     assert server.counters.reuse == 0
 
 
-def test_refused_while_a_peer_has_rotated(place: Place, server: AuthServer) -> None:
-    """What somebody has stored meanwhile is adopted, not cleared."""
+def test_refused_while_a_peer_has_rotated(place: StoreLocation, server: AuthServer) -> None:
+    """What another process has stored meanwhile is adopted, not cleared."""
     with workers(place, server, 1) as (worker,):
         assert call_all([worker]) == ["200"]
         server.expire()
@@ -153,12 +98,12 @@ def test_refused_while_a_peer_has_rotated(place: Place, server: AuthServer) -> N
             gate.wait_for(1, timeout=WAIT)
             store_of(place).save(newer)  # by a peer that has lost the lock, or never had it
             gate.open()
-            assert told(worker) == "200"
+            assert read_line(worker) == "200"
     assert newest(place) == newer
     assert server.counters.refreshes == 1
 
 
-def test_logged_out_by_a_peer(place: Place, server: AuthServer) -> None:
+def test_logged_out_by_a_peer(place: StoreLocation, server: AuthServer) -> None:
     """A refusal forgets the token for all of them: the API's own 401, and no call more."""
     with workers(place, server, 2) as (first, second):
         assert call_all([first, second]) == ["200", "200"]
@@ -170,8 +115,8 @@ def test_logged_out_by_a_peer(place: Place, server: AuthServer) -> None:
     assert server.counters.refreshes == 1
 
 
-def test_a_peer_that_holds_the_lock(place: Place, server: AuthServer) -> None:
-    """Without the lock nothing is refreshed: the request fails when refresh_timeout is over."""
+def test_a_peer_that_holds_the_lock(place: StoreLocation, server: AuthServer) -> None:
+    """Without the lock nothing is refreshed: the request fails when refresh_timeout has passed."""
     with workers(place, server, 1, "call", "1") as (worker,):
         assert call_all([worker]) == ["200"]
         server.expire()
@@ -181,9 +126,9 @@ def test_a_peer_that_holds_the_lock(place: Place, server: AuthServer) -> None:
     assert newest(place).refresh is not None
 
 
-def test_a_soak_in_short(place: Place) -> None:
+def test_a_soak_in_short(place: StoreLocation) -> None:
     """Two expiries under load: see tests/stress/soak.py for the whole of it."""
-    result = soak(place, processes=3, threads=4, lifetime=2.0, seconds=5.0)
+    result = soak(place, processes=3, threads=4, lifetime=2.0, seconds=0, expiries=2)
     assert result.failed == []
     assert result.refreshes == result.expiries >= 2
     assert (result.reuse, result.alive) == (0, True)
@@ -192,14 +137,14 @@ def test_a_soak_in_short(place: Place) -> None:
 # --- Deaths --------------------------------------------------------------------------------------
 
 
-def test_kills_in_short(place: Place) -> None:
+def test_kills_in_short(place: StoreLocation) -> None:
     """Never a torn token, never a stuck lock: see tests/stress/kills.py for the whole of it."""
     result = kill(place, kills=8, grace=0.0, chance=random.Random())
     assert (result.torn, result.stuck, result.unexplained) == (0, 0, 0)
     assert result.refreshes >= 16
 
 
-def test_sigterm_in_the_middle_of_a_refresh(place: Place, server: AuthServer) -> None:
+def test_sigterm_in_the_middle_of_a_refresh(place: StoreLocation, server: AuthServer) -> None:
     """The new token is saved first; then the process dies of the signal, as it should."""
     with workers(place, server, 1) as (worker,):
         assert call_all([worker]) == ["200"]
@@ -216,7 +161,7 @@ def test_sigterm_in_the_middle_of_a_refresh(place: Place, server: AuthServer) ->
     assert server.counters.refreshes == 1
 
 
-def test_a_fork_in_the_middle_of_a_refresh(file_place: Place, server: AuthServer) -> None:
+def test_a_fork_in_the_middle_of_a_refresh(file_place: StoreLocation, server: AuthServer) -> None:
     """The child neither hangs nor refreshes a second time: it waits and adopts."""
     store_of(file_place).save(with_expiry(server.login()))
     with mounted(file_place.kind, file_place.name, server.url) as (session, _adapter):
@@ -224,10 +169,7 @@ def test_a_fork_in_the_middle_of_a_refresh(file_place: Place, server: AuthServer
         server.expire()
         answers: list[int] = []
         with server.gate(on="refresh") as gate:
-            thread = threading.Thread(
-                target=lambda: answers.append(session.get("/api/x").status_code)
-            )
-            thread.start()
+            threads = start(lambda: answers.append(session.get("/api/x").status_code))
             gate.wait_for(1, timeout=WAIT)
             child = os.fork()
             if child == 0:
@@ -236,13 +178,13 @@ def test_a_fork_in_the_middle_of_a_refresh(file_place: Place, server: AuthServer
                 with mounted(file_place.kind, file_place.name, server.url) as (own, _own):
                     os._exit(0 if own.get("/api/x").status_code == 200 else 1)
             gate.open()
-            thread.join(WAIT)
+            join(*threads)
             assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert answers == [200]
     assert (server.counters.refreshes, server.counters.reuse) == (1, 0)
 
 
-def test_a_forked_child_does_not_keep_the_lock_of_a_dead_parent(file_place: Place) -> None:
+def test_a_forked_child_does_not_keep_the_lock_of_a_dead_parent(file_place: StoreLocation) -> None:
     """The parent is killed while it holds the lock; its child lives on and holds nothing."""
     read, write = os.pipe()
     parent = os.fork()
@@ -283,13 +225,13 @@ def test_other_homes_share_the_lock(server: AuthServer, tmp_path: Path) -> None:
         name: str(tmp_path)
         for name in ("HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "TMPDIR")
     }
-    place = Place("keyring", "homes.example.com", {**os.environ, **elsewhere})
+    place = StoreLocation("keyring", KEYRING_SERVICE, {**os.environ, **elsewhere})
     with (
         workers(place, server, 1, "lock", "0.2") as (worker,),
-        KeyringStore("homes.example.com", "workers").lock(WAIT),
+        KeyringStore(KEYRING_SERVICE, "workers").lock(WAIT),
     ):
         step(worker)
-        assert told(worker) == "LockTimeout"
+        assert read_line(worker) == "LockTimeout"
 
 
 @pytest.mark.usefixtures("secret_service")
@@ -299,7 +241,7 @@ def test_other_homes_share_one_refresh(server: AuthServer, tmp_path: Path) -> No
         name: str(tmp_path)
         for name in ("HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "TMPDIR")
     }
-    here = Place("keyring", "homes.example.com", dict(os.environ))
+    here = StoreLocation("keyring", KEYRING_SERVICE, dict(os.environ))
     there = here._replace(environment={**os.environ, **elsewhere})
     with workers(here, server, 1) as (first,), workers(there, server, 1) as (second,):
         assert call_all([first, second]) == ["200", "200"]
@@ -309,7 +251,7 @@ def test_other_homes_share_one_refresh(server: AuthServer, tmp_path: Path) -> No
             step(second)
             gate.wait_for(2, timeout=WAIT)
             gate.open()
-            assert [told(first), told(second)] == ["200", "200"]
+            assert [read_line(first), read_line(second)] == ["200", "200"]
     assert (server.counters.refreshes, server.counters.reuse) == (1, 0)
 
 

@@ -63,8 +63,8 @@ def run_pytest(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_users_have_the_fixture_without_a_line_of_set_up(tmp_path: Path) -> None:
-    """pip install, and `jwt_server` is there: expiry and outage in three lines."""
+def test_users_have_the_fixture_without_set_up(tmp_path: Path) -> None:
+    """After pip install `jwt_server` is there: expiry and outage in three lines."""
     (tmp_path / "test_mine.py").write_text(USERS_TESTS)
     done = run_pytest(tmp_path)
     assert "3 passed" in done.stdout, done.stdout
@@ -87,7 +87,7 @@ def test_other():
 """
 
 
-def test_who_does_not_use_it_does_not_pay_for_it(tmp_path: Path) -> None:
-    """A test run without the fixture loads next to nothing."""
+def test_a_run_without_it_loads_next_to_nothing(tmp_path: Path) -> None:
+    """Without the fixture only the plugin's own module is loaded."""
     (tmp_path / "test_other.py").write_text(OTHER_TESTS)
     assert "1 passed" in run_pytest(tmp_path).stdout

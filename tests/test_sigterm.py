@@ -5,21 +5,25 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
+from typing import TYPE_CHECKING
 
 import pytest
 
-from requests_jwt_refresh.refresh.sigterm import sigterm_held_back
+from requests_jwt_refresh.refresh.sigterm import defer_sigterm
+from tests.support.waits import join, start
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to send")
 
 
-def exit_of(block: object) -> int:
+def exit_of(block: Callable[[], object]) -> int:
     """Run `block` in a forked child with the default disposition; return how it ended."""
     child = os.fork()
     if child == 0:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        block()  # type: ignore[operator]
+        block()
         os._exit(7)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
@@ -29,22 +33,22 @@ def test_it_is_delivered_after_the_block() -> None:
     read, write = os.pipe()
 
     def block() -> None:
-        with sigterm_held_back():
+        with defer_sigterm():
             os.kill(os.getpid(), signal.SIGTERM)
             os.write(write, b"saved")
         os.write(write, b" and went on")
 
     assert exit_of(block) == -signal.SIGTERM
     os.close(write)
-    with os.fdopen(read, "rb") as told:
-        assert told.read() == b"saved"
+    with os.fdopen(read, "rb") as output:
+        assert output.read() == b"saved"
 
 
 def test_none_comes() -> None:
     """Afterwards the default action stands again."""
     before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
-        with sigterm_held_back():
+        with defer_sigterm():
             assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
         assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     finally:
@@ -55,7 +59,7 @@ def test_a_child_forked_meanwhile_dies_of_it() -> None:
     """It inherits the handler, but holds nothing back."""
 
     def block() -> None:
-        with sigterm_held_back():
+        with defer_sigterm():
             child = os.fork()
             if child == 0:
                 os.kill(os.getpid(), signal.SIGTERM)
@@ -70,7 +74,7 @@ def test_a_handler_left_behind_lets_it_through() -> None:
     """A Ctrl-C may keep the handler from being taken away; it swallows nothing."""
 
     def block() -> None:
-        with sigterm_held_back():
+        with defer_sigterm():
             handler = signal.getsignal(signal.SIGTERM)
         signal.signal(signal.SIGTERM, handler)
         os.kill(os.getpid(), signal.SIGTERM)
@@ -83,7 +87,7 @@ def test_a_handler_of_the_programs_own_is_left_alone() -> None:
     came: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, _frame: came.append(number))
     try:
-        with sigterm_held_back():
+        with defer_sigterm():
             signal.raise_signal(signal.SIGTERM)
             assert came == [signal.SIGTERM]
     finally:
@@ -95,10 +99,8 @@ def test_other_threads_touch_nothing() -> None:
     before, seen = signal.getsignal(signal.SIGTERM), []
 
     def look() -> None:
-        with sigterm_held_back():
+        with defer_sigterm():
             seen.append(signal.getsignal(signal.SIGTERM))
 
-    thread = threading.Thread(target=look)
-    thread.start()
-    thread.join(10)
+    join(*start(look))
     assert seen == [before]

@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import gzip
-import http.server
-import json
 import logging
-import shutil
-import ssl
-import subprocess
-import threading
 import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-from requests.adapters import HTTPAdapter
 
-from requests_jwt_refresh import TokenResponse
-from requests_jwt_refresh import adapter as adapter_module
-from requests_jwt_refresh.adapter import JWTRefreshAdapter
-from requests_jwt_refresh.endpoints import JSONEndpoint
-from requests_jwt_refresh.errors import RefreshUnavailable, StoreError
-from requests_jwt_refresh.mounting import mount
-from requests_jwt_refresh.refresh import holding, refresher
-from requests_jwt_refresh.refresh.client import MAX_RESPONSE_BYTES, RETRIES
-from requests_jwt_refresh.stores.memory import MemoryStore
+from requests_jwt_refresh import (
+    JSONEndpoint,
+    MemoryStore,
+    RefreshUnavailable,
+    StoreError,
+    Token,
+    TokenResponse,
+    mount,
+)
+from requests_jwt_refresh.refresh.client import MAX_RESPONSE_BYTES
+from requests_jwt_refresh.refresh.deadline import RETRIES
 from requests_jwt_refresh.testing import (
     HTML,
     AuthServer,
@@ -40,75 +35,28 @@ from requests_jwt_refresh.testing import (
     Trickle,
     Truncated,
 )
-from requests_jwt_refresh.tokens import Token
+from tests.support.clock import no_backoff
+from tests.support.leaks import assert_no_secret
+from tests.support.users import ENDPOINT, current, store, unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from requests_jwt_refresh.testing import Fault
 
-WAIT = 30.0  # seconds; only a failing test ever passes them
-ENDPOINT = JSONEndpoint("/auth/refresh")
+__all__ = ["no_backoff", "store"]  # fixtures
+
+pytestmark = pytest.mark.usefixtures("clock", "no_backoff")
+
 ALL = 1 + RETRIES
 GZIP = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
 
 
-class Clock:
-    """Stands in for the time module where the pauses after a failure are counted."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        self.now += 0.000_001
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-
-
-@pytest.fixture(autouse=True)
-def _no_real_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Clock()
-    for module in (adapter_module, refresher, holding):
-        monkeypatch.setattr(module, "time", clock)
-
-
-@pytest.fixture
-def store(server: AuthServer) -> MemoryStore:
-    """A store that holds a login."""
-    return MemoryStore(server.login())
-
-
 @pytest.fixture
 def elsewhere() -> Iterator[AuthServer]:
-    """A server that nobody should ask."""
+    """A server that must not be asked."""
     with AuthServer() as elsewhere:
         yield elsewhere
-
-
-def failure_of(session: requests.Session) -> RefreshUnavailable:
-    """Return what a request fails with whose token is over."""
-    with pytest.raises(RefreshUnavailable) as caught:
-        session.get("/api/x")
-    response = caught.value.response
-    assert response is not None
-    assert (response.status_code, response.json()) == (401, {"message": "Invalid JWT"})
-    return caught.value
-
-
-def current(store: MemoryStore) -> Token:
-    token = store.load()
-    assert token is not None
-    return token
-
-
-def assert_no_secret(text: str, *tokens: Token) -> None:
-    secrets = [secret for token in tokens for secret in (token.access, token.refresh) if secret]
-    halves = [half for each in secrets for half in (each[: len(each) // 2], each[len(each) // 2 :])]
-    assert not any(half in text for half in halves), "a token can be read"
-    assert "eyJ" not in text, "something like a JWT can be read"
-    assert "aaaaaaaa" not in text, "the answer's body can be read"
 
 
 # --- Every fault the endpoint can have -----------------------------------------------------------
@@ -129,7 +77,7 @@ def bomb() -> Status:
         (Status(502), ALL, "answered 502"),
         (Status(503), ALL, "answered 503"),
         (Status(504), ALL, "answered 504"),
-        (Status(404), 1, "answered 404: check its URL"),
+        (Status(404), 1, "answered 404. The tokens are kept; check its URL"),
         (Drop(), ALL, "hung up"),
         (HTML(), 1, "answered 200, but its body is not JSON (text/html)"),
         (HTML(502), ALL, "answered 502"),
@@ -163,15 +111,15 @@ def test_a_fault(
     mount(session, server.url, ENDPOINT, store)
     server.expire()
     server.fail(fault, times=None)
-    failure = failure_of(session)
+    failure = unavailable(session)
     assert says in str(failure)
     assert "tokens are kept" in str(failure)
     assert server.counters.refreshes == attempts
     assert store.load() == before
     server.heal()
     assert session.get("/api/x").status_code == 200
-    told = "".join(traceback.format_exception(failure)) + caplog.text
-    assert_no_secret(told, before, current(store))
+    text = "".join(traceback.format_exception(failure)) + caplog.text
+    assert_no_secret(text, before, current(store))
 
 
 @pytest.mark.parametrize("fault", [Hang(), Trickle(part="header"), Trickle(part="body")], ids=repr)
@@ -189,14 +137,14 @@ def test_an_answer_that_takes_too_long(
     mount(session, server.url, ENDPOINT, store, refresh_timeout=0.5)
     server.expire()
     server.fail(fault, times=None)
-    failure = failure_of(session)
+    failure = unavailable(session)
     assert "0.5 s" in str(failure)
     assert server.counters.refreshes == 1
     assert store.load() == before
     server.heal()
     assert session.get("/api/x").status_code == 200
-    told = "".join(traceback.format_exception(failure)) + caplog.text
-    assert_no_secret(told, before, current(store))
+    text = "".join(traceback.format_exception(failure)) + caplog.text
+    assert_no_secret(text, before, current(store))
 
 
 def test_an_answer_cut_short(
@@ -207,7 +155,7 @@ def test_an_answer_cut_short(
     mount(session, server.url, ENDPOINT, store)
     server.expire()
     server.fail(Truncated(short=True), times=None)
-    assert "hung up" in str(failure_of(session))
+    assert "hung up" in str(unavailable(session))
     assert server.counters.refreshes == 2
     assert store.load() == before
     server.heal()
@@ -238,7 +186,7 @@ def test_a_redirect_is_not_followed(
     mount(session, server.url, ENDPOINT, store)
     server.expire()
     server.fail(Redirect(f"{elsewhere.url}/auth/refresh", status))
-    assert f"redirects to {elsewhere.url}/auth/refresh" in str(failure_of(session))
+    assert f"redirects to {elsewhere.url}/auth/refresh" in str(unavailable(session))
     assert elsewhere.requests == []
     assert server.counters.refreshes == 1
     assert store.load() == before
@@ -260,20 +208,20 @@ def test_a_callables_session_follows_no_redirect(
     mount(session, server.url, refresh, store)
     server.expire()
     server.fail(Redirect(f"{elsewhere.url}/auth/refresh"))
-    failure_of(session)
+    unavailable(session)
     assert statuses == [307]
     assert elsewhere.requests == []
 
 
-def test_nobody_listens(
+def test_a_refused_connection(
     server: AuthServer, session: requests.Session, store: MemoryStore, elsewhere: AuthServer
 ) -> None:
-    """An endpoint that cannot be reached is unavailable too, and the system's reason is told."""
+    """An endpoint that cannot be reached is unavailable too; the error says that."""
     before = store.load()
     mount(session, server.url, JSONEndpoint(f"{elsewhere.url}/auth/refresh"), store)
     elsewhere.stop()
     server.expire()
-    assert "could not be reached" in str(failure_of(session))
+    assert "could not be reached" in str(unavailable(session))
     assert store.load() == before
 
 
@@ -283,7 +231,7 @@ def test_nobody_listens(
 def test_one_fault_is_not_noticed(
     server: AuthServer, session: requests.Session, store: MemoryStore, fault: Fault
 ) -> None:
-    """What may be over in a moment is asked again promptly."""
+    """What may pass in a moment is asked again promptly."""
     mount(session, server.url, ENDPOINT, store)
     server.expire()
     server.fail(fault)
@@ -312,8 +260,8 @@ def test_retry_after_is_kept_within_the_refresh(
     mount(session, server.url, ENDPOINT, store, refresh_timeout=2)
     server.expire()
     server.fail(Status(503, retry_after=3), times=None)
-    failure = failure_of(session)
-    assert "answered 503 and asks for 3 s" in str(failure)
+    failure = unavailable(session)
+    assert "answered 503 and asks to be left alone for 3 s" in failure.cause
     assert failure.retry_after == 3
     assert server.counters.refreshes == 1
 
@@ -346,7 +294,7 @@ def test_a_callable_that_raises(
     before = store.load()
     mount(session, server.url, refresh, store)
     server.expire()
-    failure = failure_of(session)
+    failure = unavailable(session)
     expected = None if isinstance(error, requests.RequestException) else error
     assert failure.__cause__ is expected
     assert f"callable failed with {type(error).__name__}" in str(failure)
@@ -371,8 +319,9 @@ def test_a_callable_that_returns_junk(
     before = store.load()
     mount(session, server.url, lambda _session, _token: junk, store)
     server.expire()
-    failure = failure_of(session)
-    assert f"returned {called}: it must return a Token" in str(failure)
+    failure = unavailable(session)
+    assert failure.cause == f"the refresh callable returned {called}"
+    assert failure.remedy == "return a Token"
     assert_no_secret(str(failure))
     assert store.load() == before
 
@@ -391,7 +340,7 @@ def test_a_callable_that_forgets_its_timeout(
     mount(session, server.url, refresh, store, refresh_timeout=0.5)
     server.expire()
     server.fail(Hang())
-    assert "ConnectionError" in str(failure_of(session))
+    assert "ConnectionError" in str(unavailable(session))
     assert store.load() == before
     assert session.get("/api/x").status_code == 200
 
@@ -406,12 +355,12 @@ def test_a_callable_says_unavailable_itself(
 
     mount(session, server.url, refresh, store)
     server.expire()
-    assert str(failure_of(session)) == "closed on Sundays"
+    assert str(unavailable(session)) == "closed on Sundays"
 
 
 @dataclass(frozen=True)
 class FaultyEndpoint(JSONEndpoint):
-    """Somebody's own endpoint, with a bug in it."""
+    """A user's own endpoint, with a bug in it."""
 
     def read(self, reply: TokenResponse) -> Token:
         raise IndexError(reply.status)
@@ -424,7 +373,7 @@ def test_an_endpoint_with_a_bug(
     before = store.load()
     mount(session, server.url, FaultyEndpoint("/auth/refresh"), store)
     server.expire()
-    failure = failure_of(session)
+    failure = unavailable(session)
     assert "IndexError" in str(failure)
     assert isinstance(failure.__cause__, IndexError)
     assert store.load() == before
@@ -442,155 +391,3 @@ def test_a_store_error_of_a_callable_is_its_own(
     server.expire()
     with pytest.raises(StoreError, match="the vault is closed"):
         session.get("/api/x")
-
-
-# --- The caller's verify, cert and proxies -------------------------------------------------------
-
-
-def test_the_callers_proxy(server: AuthServer, session: requests.Session) -> None:
-    """The refresh call goes through the proxy that the request went through."""
-    store = MemoryStore(server.login())
-    # To a proxy a request names its whole URL; the server goes by the path in it.
-    url = "http://api.invalid"
-    mount(session, url, ENDPOINT, store, allow_http=True)
-    server.expire()
-    assert session.get("/api/x", proxies={"http": server.url}).status_code == 200
-    seen = [request.path for request in server.requests]
-    assert seen == [f"{url}/api/x", f"{url}/auth/refresh", f"{url}/api/x"]
-
-
-def test_a_forced_refresh_uses_the_last_proxy(
-    server: AuthServer, session: requests.Session
-) -> None:
-    """refresh() goes the way that the last request went."""
-    url = "http://api.invalid"
-    store = MemoryStore(server.login())
-    adapter = mount(session, url, ENDPOINT, store, allow_http=True)
-    assert session.get("/api/x", proxies={"http": server.url}).status_code == 200
-    assert adapter.refresh() == store.load()
-    assert server.requests[-1].path == f"{url}/auth/refresh"
-
-
-class _Guarded(http.server.BaseHTTPRequestHandler):
-    """An API and its refresh endpoint behind TLS, for clients that show a certificate."""
-
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_args: object) -> None:
-        """Say nothing."""
-
-    def do_GET(self) -> None:
-        self._answer(200 if self.headers["Authorization"] == "Bearer new" else 401, {})
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self._answer(200, {"access_token": "new"})
-
-    def _answer(self, status: int, content: dict[str, str]) -> None:
-        body = json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-
-class _Listener(http.server.ThreadingHTTPServer):
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: a client that does not trust the certificate just leaves."""
-
-
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    """A certificate for 127.0.0.1 that vouches for itself, and its key."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("there is no openssl to make a certificate with")
-    folder = tmp_path_factory.mktemp("tls")
-    crt, key = str(folder / "crt.pem"), str(folder / "key.pem")
-    command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
-    command += ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
-    subprocess.run([*command, "-keyout", key, "-out", crt], check=True, capture_output=True)
-    return crt, key
-
-
-@pytest.fixture
-def guarded(certificate: tuple[str, str]) -> Iterator[str]:
-    """The URL of a server that only serves clients who show the certificate."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*certificate)
-    context.load_verify_locations(certificate[0])
-    context.verify_mode = ssl.CERT_REQUIRED
-    with _Listener(("127.0.0.1", 0), _Guarded) as listener:
-        listener.socket = context.wrap_socket(listener.socket, server_side=True)
-        thread = threading.Thread(target=listener.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
-        yield f"https://127.0.0.1:{listener.server_address[1]}"
-        listener.shutdown()
-        thread.join(WAIT)
-
-
-def test_the_callers_certificates(
-    guarded: str, certificate: tuple[str, str], session: requests.Session
-) -> None:
-    """The refresh call trusts what the request trusts, and shows what it shows."""
-    store = MemoryStore(Token("old", "refresh"))
-    mount(session, guarded, ENDPOINT, store)
-    response = session.get("/api/x", verify=certificate[0], cert=certificate)
-    assert response.status_code == 200
-    assert store.load() == Token("new", "refresh")
-
-
-def test_a_certificate_that_nobody_vouches_for(
-    guarded: str, certificate: tuple[str, str], session: requests.Session, server: AuthServer
-) -> None:
-    """The refresh call verifies by itself: what the request does not vouch for is refused."""
-    store = MemoryStore(server.login())
-    before = store.load()
-    mount(session, server.url, JSONEndpoint(f"{guarded}/auth/refresh"), store)
-    server.expire()
-    with pytest.raises(RefreshUnavailable, match="SSLCertVerificationError"):
-        session.get("/api/x", cert=certificate)
-    assert store.load() == before
-
-
-class _Knowing(HTTPAdapter):
-    """An adapter with a TLS context of its own, as for a company's CA."""
-
-    context: ssl.SSLContext
-
-    def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        super().init_poolmanager(*args, **options, ssl_context=self.context)
-
-
-class _Both(JWTRefreshAdapter, _Knowing):
-    """Ours, by somebody who has read requests' recipe for a TLS context."""
-
-
-@pytest.fixture
-def context(certificate: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """What both of them know."""
-    context = ssl.create_default_context(cafile=certificate[0])
-    context.load_cert_chain(*certificate)
-    monkeypatch.setattr(_Knowing, "context", context, raising=False)
-
-
-@pytest.mark.usefixtures("context")
-@pytest.mark.parametrize("way", ["a request", "refresh()"])
-def test_the_transports_tls_context(guarded: str, session: requests.Session, way: str) -> None:
-    """What the sending adapter trusts and shows through its ssl_context, the refresh does, too."""
-    store = MemoryStore(Token("old", "refresh"))
-    adapter = mount(session, guarded, ENDPOINT, store, transport=_Knowing())
-    if way == "refresh()":
-        adapter.refresh()
-    else:
-        assert session.get("/api/x").status_code == 200
-    assert store.load() == Token("new", "refresh")
-
-
-@pytest.mark.usefixtures("context")
-def test_a_tls_context_of_the_adapters_own(guarded: str, session: requests.Session) -> None:
-    """A subclass that brings an ssl_context has its refreshes use that."""
-    store = MemoryStore(Token("old", "refresh"))
-    session.mount(guarded, _Both(guarded, ENDPOINT, store))
-    assert session.get("/api/x").status_code == 200
-    assert store.load() == Token("new", "refresh")

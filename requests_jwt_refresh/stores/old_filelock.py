@@ -11,9 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
-import threading
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import filelock
@@ -23,10 +21,9 @@ if TYPE_CHECKING:
 
 _CREATE = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
 
-# Held while a descriptor is locked and not yet noted below: no fork sees that. A handler of a
-# signal may fork or lock in the middle of it, hence reentrant.
-_gate = threading.RLock()
-_held: set[Any] = set()  # guarded by _gate
+# No mutex guards it: each change is one step. A child of a fork between locking and noting keeps a
+# descriptor, which does no harm: `release` unlocks it for both.
+_held: set[Any] = set()
 
 
 def acquire(lock: Any, path: Path, timeout: float, poll_interval: float) -> None:
@@ -41,26 +38,24 @@ def acquire(lock: Any, path: Path, timeout: float, poll_interval: float) -> None
 
 def release(lock: Any) -> None:
     """Free the lock, if it is this process's, and keep its file."""
-    with _gate:
-        _held.discard(lock)
-        descriptor = _take_descriptor(lock)
-        if descriptor is not None:
-            _unlock(descriptor)
+    _held.discard(lock)
+    descriptor = _take_descriptor(lock)
+    if descriptor is not None:
+        _unlock(descriptor)
 
 
 def _try(lock: Any) -> bool:
-    with _gate:
-        try:
-            lock.acquire(blocking=False)
-        except filelock.Timeout:
-            return False
-        except NotImplementedError:  # what versions from 3.10 to 3.23 say of such a file system
-            raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS)) from None
-        if isinstance(lock, filelock.SoftFileLock):
-            lock.release()
-            raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-        _held.add(lock)
-        return True
+    try:
+        lock.acquire(blocking=False)
+    except filelock.Timeout:
+        return False
+    except NotImplementedError:  # what versions from 3.10 to 3.23 say of such a file system
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS)) from None
+    if isinstance(lock, filelock.SoftFileLock):
+        lock.release()
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    _held.add(lock)
+    return True
 
 
 def _take_descriptor(lock: Any) -> int | None:
@@ -87,18 +82,7 @@ def _unlock(descriptor: int) -> None:
         os.close(descriptor)
 
 
-def _close_gate() -> None:
-    _gate.acquire()
-
-
-def _open_gate() -> None:
-    with suppress(RuntimeError):  # a fork that had begun when this was imported has not closed it
-        _gate.release()
-
-
 def _drop_in_child() -> None:
-    global _gate  # noqa: PLW0603 - its holder may not exist in this process
-    _gate = threading.RLock()
     for lock in _held:
         descriptor = _take_descriptor(lock)
         if descriptor is not None:
@@ -107,6 +91,4 @@ def _drop_in_child() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_close_gate, after_in_parent=_open_gate, after_in_child=_drop_in_child
-    )
+    os.register_at_fork(after_in_child=_drop_in_child)

@@ -1,17 +1,17 @@
 """What a request costs through JWTRefreshAdapter, beside a plain HTTPAdapter, in one run.
 
-    python tests/benchmarks/hot_path.py [--rounds N] [--requests N] [--imports N]
+    python -m tests.benchmarks.hot_path [--rounds N] [--requests N] [--imports N]
 
 Three tables, of processor time, in microseconds for one request or milliseconds for an import:
 
 send        `adapter.send` alone: what copying the request and adding the token adds.
 session.get with trust_env off and on (requests' default; then requests itself scans the
-            environment and netrc for each request, and the addition drowns in it).
+            environment and netrc for each request, and the addition is small beside that).
 import      `import requests` and `import requests_jwt_refresh`, each in a fresh interpreter.
 
 The network is stubbed out: both adapters end in the same stub, which makes an empty 200. Both are
-measured by turns, round after round, and the best round of each is shown: what else a machine does
-makes a round slower, never faster. Look at the ratios; the figures themselves are the machine's.
+measured in turns, round after round, and the best round of each is shown: what else a machine does
+makes a round slower, never faster. Compare the ratios; the figures themselves are the machine's.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
@@ -37,12 +37,19 @@ if TYPE_CHECKING:
 
     from requests import PreparedRequest, Response
 
-BASE = "https://api.example.com"
-URL = f"{BASE}/users?page=2"
-COOKIES = 10
+BASE: Final = "https://api.example.com"
+URL: Final = f"{BASE}/users?page=2"
+COOKIES: Final = 10
+MODULES: Final = ("requests", "requests_jwt_refresh")
+IMPORT_CODE: Final = """
+import sys, time
+before, start = len(sys.modules), time.process_time()
+import {module}
+print((time.process_time() - start) * 1000, len(sys.modules) - before)
+"""
 
 
-class Stub(HTTPAdapter):
+class StubTransport(HTTPAdapter):
     """Answers everything with an empty 200, at once."""
 
     def send(self, request: PreparedRequest, *_args: Any, **_options: Any) -> Response:
@@ -54,7 +61,7 @@ class Stub(HTTPAdapter):
 
 
 @dataclass
-class Pair:
+class Comparison:
     """The same work through a plain adapter and through ours."""
 
     name: str
@@ -62,20 +69,23 @@ class Pair:
     ours: Callable[[], object]
 
     def measure(self, rounds: int, times: int) -> tuple[float, float]:
-        """Return the microseconds of the best round of each, measured by turns."""
-        pairs = [(spent(self.plain, times), spent(self.ours, times)) for _ in range(rounds)]
+        """Return the microseconds of the best round of each, measured in turns."""
+        pairs = [
+            (measure_time(self.plain, times), measure_time(self.ours, times)) for _ in range(rounds)
+        ]
         return min(plain for plain, _ in pairs), min(ours for _, ours in pairs)
 
 
-def spent(work: Callable[[], object], times: int) -> float:
-    """Return the microseconds of processor time that `work` takes, over so many times."""
+def measure_time(work: Callable[[], object], times: int) -> float:
+    """Return the microseconds of processor time that one `work` takes, over so many times."""
     start = time.process_time()
     for _ in range(times):
         work()
     return (time.process_time() - start) / times * 1e6
 
 
-def session_on(adapter: BaseAdapter, *, trust_env: bool, cookies: int) -> requests.Session:
+def make_session(adapter: BaseAdapter, *, trust_env: bool, cookies: int) -> requests.Session:
+    """Return a session with the adapter mounted and so many cookies for the API."""
     session = requests.Session()
     session.trust_env = trust_env
     session.mount(f"{BASE}/", adapter)
@@ -84,41 +94,37 @@ def session_on(adapter: BaseAdapter, *, trust_env: bool, cookies: int) -> reques
     return session
 
 
-def ours() -> JWTRefreshAdapter:
-    """Return an adapter with a token that is valid for an hour, past its first look."""
+def make_adapter() -> JWTRefreshAdapter:
+    """Return an adapter with a token that is valid for an hour, its store read already."""
     store = MemoryStore(Token("a" * 800, "r" * 800, time.time() + 3600))
-    adapter = JWTRefreshAdapter(BASE, JSONEndpoint("/auth/refresh"), store, transport=Stub())
+    endpoint = JSONEndpoint("/auth/refresh")
+    adapter = JWTRefreshAdapter(BASE, endpoint, store, transport=StubTransport())
     adapter.send(requests.Request("GET", URL).prepare())
     return adapter
 
 
-def sending(cookies: int) -> Pair:
-    with session_on(Stub(), trust_env=False, cookies=cookies) as session:
+def compare_send(cookies: int) -> Comparison:
+    with make_session(StubTransport(), trust_env=False, cookies=cookies) as session:
         request = session.prepare_request(requests.Request("GET", URL))
-    plain, adapter = Stub(), ours()
+    plain, adapter = StubTransport(), make_adapter()
     name = f"adapter.send, {cookies} cookies"
-    return Pair(name, lambda: plain.send(request), lambda: adapter.send(request))
+    return Comparison(name, lambda: plain.send(request), lambda: adapter.send(request))
 
 
-def getting(*, trust_env: bool, cookies: int, url: str = URL) -> Pair:
-    plain = session_on(Stub(), trust_env=trust_env, cookies=cookies)
-    mounted = session_on(ours(), trust_env=trust_env, cookies=cookies)
-    where = "relative" if url != URL else f"{cookies} cookies"
-    name = f"session.get, trust_env {'on ' if trust_env else 'off'}, {where}"
-    return Pair(name, lambda: plain.get(URL), lambda: mounted.get(url))
+def compare_get(*, trust_env: bool, cookies: int, url: str = URL) -> Comparison:
+    plain = make_session(StubTransport(), trust_env=trust_env, cookies=cookies)
+    mounted = make_session(make_adapter(), trust_env=trust_env, cookies=cookies)
+    what = "relative" if url != URL else f"{cookies} cookies"
+    name = f"session.get, trust_env {'on ' if trust_env else 'off'}, {what}"
+    return Comparison(name, lambda: plain.get(URL), lambda: mounted.get(url))
 
 
-def imported(module: str, cache: str) -> tuple[float, int]:
+def time_import(module: str, cache: str) -> tuple[float, int]:
     """Return the milliseconds that an import takes in a fresh interpreter, and its modules."""
     environment = {**os.environ, "PYTHONPYCACHEPREFIX": cache}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed has been compiled
-    code = (
-        "import sys, time; before, start = len(sys.modules), time.process_time()\n"
-        f"import {module}\n"
-        "print((time.process_time() - start) * 1000, len(sys.modules) - before)"
-    )
     done = subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-c", IMPORT_CODE.format(module=module)],
         capture_output=True,
         text=True,
         check=True,
@@ -129,18 +135,33 @@ def imported(module: str, cache: str) -> tuple[float, int]:
     return float(milliseconds), int(modules)
 
 
-def import_table(times: int) -> list[str]:
-    modules = ("requests", "requests_jwt_refresh")
+def make_import_table(times: int) -> list[str]:
     with tempfile.TemporaryDirectory() as cache:
-        rounds = [[imported(module, cache) for module in modules] for _ in range(times + 1)]
+        rounds = [[time_import(module, cache) for module in MODULES] for _ in range(times + 1)]
     columns = list(zip(*rounds[1:], strict=True))  # the first round has compiled
     base = min(columns[0])[0]
     return [
         f"import {module:<39}{min(column)[0]:6.1f} ms best"
         f"{statistics.median(ms for ms, _ in column):7.1f} ms median"
         f"{min(column)[0] / base:6.2f} x {column[0][1]:5} modules"
-        for module, column in zip(modules, columns, strict=True)
+        for module, column in zip(MODULES, columns, strict=True)
     ]
+
+
+def print_request_table(rounds: int, times: int) -> None:
+    comparisons = [
+        compare_send(0),
+        compare_send(COOKIES),
+        compare_get(trust_env=False, cookies=0),
+        compare_get(trust_env=False, cookies=COOKIES),
+        compare_get(trust_env=False, cookies=0, url="/users?page=2"),
+        compare_get(trust_env=True, cookies=0),
+    ]
+    print(f"{'':<46}{'plain':>9}{'ours':>9}{'added':>9}{'ratio':>7}")
+    for each in comparisons:
+        plain, ours = each.measure(rounds, times)
+        added, ratio = ours - plain, ours / plain
+        print(f"{each.name:<46}{plain:6.1f} µs{ours:6.1f} µs{added:6.1f} µs{ratio:7.2f}")
 
 
 def main() -> None:
@@ -150,26 +171,10 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=300, help="in each round")
     parser.add_argument("--imports", type=int, default=15)
     options = parser.parse_args()
-    pairs = [
-        sending(0),
-        sending(COOKIES),
-        getting(trust_env=False, cookies=0),
-        getting(trust_env=False, cookies=COOKIES),
-        getting(trust_env=False, cookies=0, url="/users?page=2"),
-        getting(trust_env=True, cookies=0),
-    ]
-    say(f"{'':<46}{'plain':>9}{'ours':>9}{'added':>9}{'ratio':>7}")
-    for pair in pairs:
-        plain, mine = pair.measure(options.rounds, options.requests)
-        added, ratio = mine - plain, mine / plain
-        say(f"{pair.name:<46}{plain:6.1f} µs{mine:6.1f} µs{added:6.1f} µs{ratio:7.2f}")
-    say("")
-    for line in import_table(options.imports):
-        say(line)
-
-
-def say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
+    print_request_table(options.rounds, options.requests)
+    print()
+    for line in make_import_table(options.imports):
+        print(line)
 
 
 if __name__ == "__main__":

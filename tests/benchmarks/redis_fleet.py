@@ -1,6 +1,6 @@
 """What a fleet of workers costs Redis per expiry, counted.
 
-    python tests/benchmarks/redis_fleet.py [--workers 1000 --processes 4]
+    python -m tests.benchmarks.redis_fleet [--workers 1000 --processes 4]
 
 Every worker is a RedisStore, an adapter and a session of its own, as a process of a fleet has them.
 All meet one expiry at once; Redis counts the commands itself (INFO commandstats).
@@ -12,28 +12,33 @@ import argparse
 import subprocess
 import sys
 import threading
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import requests
+
+from requests_jwt_refresh import RedisStore
+from requests_jwt_refresh.testing import AuthServer
+from requests_jwt_refresh.tokens import with_expiry
+from tests.stress.workers import ROOT, make_store, mounted_on, read_line, step
+from tests.support.redis_server import RedisServer
 
 if TYPE_CHECKING:
     import redis
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
+NOT_COUNTED: Final = {  # what connecting and asking for the counts costs
+    "info",
+    "hello",
+    "client|setinfo",
+    "client",
+    "ping",
+    "script|load",
+    "select",
+}
+_FLEET: Final = "--fleet"
 
-from requests_jwt_refresh import JSONEndpoint, RedisStore, mount  # noqa: E402
-from requests_jwt_refresh.testing import AuthServer  # noqa: E402 - found by the line above
-from requests_jwt_refresh.tokens import with_expiry  # noqa: E402
-from tests.stress.workers import make_store  # noqa: E402
-from tests.support.redis_server import RedisServer  # noqa: E402
 
-QUIET = {"info", "hello", "client|setinfo", "client", "ping", "script|load", "select"}
-
-
-class Worker(RedisStore):
-    """A store that shares nothing within its process, as if it were a process of its own."""
+class SeparateStore(RedisStore):
+    """A store that shares nothing within its process, as if it were in a process of its own."""
 
     __hash__ = object.__hash__
 
@@ -41,23 +46,15 @@ class Worker(RedisStore):
         return self is other
 
 
-def fleet(place: str, url: str, size: int) -> None:
-    """Be `size` workers: make a call each when told, twice."""
+# --- One process of the fleet --------------------------------------------------------------------
+
+
+def run_workers(redis_url: str, url: str, size: int) -> None:
+    """Let `size` workers make a call each for each line that is read, twice."""
     start, done = threading.Barrier(size + 1), threading.Barrier(size + 1)
-
-    def work() -> None:
-        with requests.Session() as session:
-            session.trust_env = False
-            store = Worker(place, "workers:token")
-            mount(session, url, JSONEndpoint("/auth/refresh"), store)
-            for _ in range(2):
-                start.wait()
-                status = session.get("/api/x").status_code
-                assert status == 200, status
-                done.wait()
-
     for _ in range(size):
-        threading.Thread(target=work, daemon=True).start()
+        arguments = (redis_url, url, start, done)
+        threading.Thread(target=_work, args=arguments, daemon=True).start()
     for _ in range(2):
         print("ready", flush=True)
         sys.stdin.readline()
@@ -66,68 +63,87 @@ def fleet(place: str, url: str, size: int) -> None:
     print("done", flush=True)
 
 
-def calls(client: redis.Redis) -> dict[str, int]:
+def _work(redis_url: str, url: str, start: threading.Barrier, done: threading.Barrier) -> None:
+    with mounted_on(SeparateStore(redis_url, "workers:token"), url) as (session, _adapter):
+        for _ in range(2):
+            start.wait()
+            status = session.get("/api/x").status_code
+            assert status == requests.codes.ok, status
+            done.wait()
+
+
+# --- The fleet -----------------------------------------------------------------------------------
+
+
+def start_process(redis_url: str, url: str, size: int) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.benchmarks.redis_fleet", _FLEET, redis_url, url, str(size)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+
+
+def step_all(processes: list[subprocess.Popen[str]]) -> None:
+    """Let every worker of every process make a call, as soon as all are ready."""
+    for process in processes:
+        assert read_line(process) == "ready"
+    for process in processes:
+        step(process)
+
+
+def count_commands(client: redis.Redis) -> dict[str, int]:
     """Return how often each command has been carried out."""
     stats: Any = client.info("commandstats")
     return {name.removeprefix("cmdstat_"): stat["calls"] for name, stat in stats.items()}
 
 
-def main() -> None:
-    """Print the commands that one expiry of the whole fleet costs."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--workers", type=int, default=1000)
-    parser.add_argument("--processes", type=int, default=4)
-    asked = parser.parse_args()
-    size = asked.workers // asked.processes
+def measure(workers: int, processes: int) -> tuple[int, dict[str, int]]:
+    """Return how many refreshes and commands one expiry of the whole fleet costs."""
     with RedisServer() as place, AuthServer() as server, place.client() as client:
         make_store("redis", place.url).save(with_expiry(server.login()))
-        teams = [
-            subprocess.Popen(
-                [sys.executable, __file__, "fleet", place.url, server.url, str(size)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-                cwd=ROOT,
-            )
-            for _ in range(asked.processes)
+        fleet = [
+            start_process(place.url, server.url, workers // processes) for _ in range(processes)
         ]
-
-        def together() -> None:
-            for team in teams:
-                assert team.stdout is not None
-                assert team.stdin is not None
-                assert team.stdout.readline() == "ready\n"
-            for team in teams:
-                assert team.stdin is not None
-                team.stdin.write("\n")
-                team.stdin.flush()
-
-        together()  # all have the token
-        for team in teams:
-            assert team.stdout is not None
-            assert team.stdout.readline() == "ready\n"
+        step_all(fleet)  # all read the token
+        for process in fleet:
+            assert read_line(process) == "ready"
         server.expire()
-        before, refreshes = calls(client), server.counters.refreshes
-        for team in teams:
-            assert team.stdin is not None
-            team.stdin.write("\n")
-            team.stdin.flush()
-        for team in teams:
-            assert team.stdout is not None
-            assert team.stdout.readline() == "done\n"
-            team.communicate()
-        after = calls(client)
-        cost = {name: after[name] - before.get(name, 0) for name in after if name not in QUIET}
-        workers = size * asked.processes
-        print(f"{workers} workers, one expiry: {server.counters.refreshes - refreshes} refresh")
-        for name, number in sorted(cost.items(), key=lambda item: -item[1]):
-            if number:
-                print(f"  {name:12} {number:7}  {number / workers:6.2f} a worker")
-        print(f"  {'all':12} {sum(cost.values()):7}  {sum(cost.values()) / workers:6.2f} a worker")
+        before, refreshes = count_commands(client), server.counters.refreshes
+        for process in fleet:
+            step(process)
+        for process in fleet:
+            assert read_line(process) == "done"
+            process.communicate()
+        cost = {
+            name: number - before.get(name, 0)
+            for name, number in count_commands(client).items()
+            if name not in NOT_COUNTED
+        }
+        return server.counters.refreshes - refreshes, cost
+
+
+def main() -> None:
+    """Print the commands that one expiry of the whole fleet costs."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--workers", type=int, default=1000)
+    parser.add_argument("--processes", type=int, default=4)
+    options = parser.parse_args()
+    workers = options.workers // options.processes * options.processes
+    refreshes, cost = measure(workers, options.processes)
+    print(f"{workers} workers, one expiry: {refreshes} refresh")
+    for name, number in sorted(cost.items(), key=lambda item: -item[1]):
+        if number:
+            print(f"  {name:12} {number:7}  {number / workers:6.2f} a worker")
+    total = sum(cost.values())
+    print(f"  {'all':12} {total:7}  {total / workers:6.2f} a worker")
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["fleet"]:
-        fleet(sys.argv[2], sys.argv[3], int(sys.argv[4]))
+    if sys.argv[1:2] == [_FLEET]:
+        run_workers(sys.argv[2], sys.argv[3], int(sys.argv[4]))
     else:
         main()

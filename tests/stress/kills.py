@@ -8,7 +8,8 @@ the save: then the server has rotated a token whose successor no store holds.
 
 Which of the two it was, the last two refreshes tell: if a refresh with the stored token is refused,
 and the one before it used that same token, then the child had sent it and did not live to save the
-response. If the one before it used another token, the store was left behind: a save is missing.
+response. If the one before it used another token, or the child had used that token twice, the store
+was left behind: a save is missing.
 That is decided after the refusal, when the server must have recorded both, however late its threads
 are; and each kill has a server of its own, so that a late request meets nothing of the next kill.
 """
@@ -148,10 +149,13 @@ def _can_refresh(location: StoreLocation, server: AuthServer) -> bool:
 def was_in_flight(requests: Iterable[RecordedRequest], stored: Token | None) -> bool:
     """Whether a refresh of the dead child was in flight, once one with `stored` was refused.
 
-    It was if the last two refreshes, its own and the refused one, used the stored token.
+    It was if the last two refreshes, its own and the refused one, used the stored token, and no
+    other had: a child that uses a token twice has lost what it got for it.
     """
+    if stored is None:
+        return False
     used = [json.loads(each.body)["refresh_token"] for each in requests if each.kind == "refresh"]
-    return stored is not None and used[-2:] == [stored.refresh] * 2
+    return used[-2:] == [stored.refresh] * 2 and used.count(stored.refresh) == 2
 
 
 def main() -> int:

@@ -12,14 +12,19 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from requests_jwt_refresh.testing import AuthServer
 from requests_jwt_refresh.tokens import with_expiry
 from tests.stress.locations import add_store_option, chosen_stores, new_location
 from tests.stress.workers import make_store, read_line, start_worker, step
+from tests.support.waits import wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.stress.locations import StoreLocation
 
 
@@ -46,14 +51,25 @@ class SoakResult(NamedTuple):
 
 
 def soak(
-    location: StoreLocation, *, processes: int, threads: int, lifetime: float, seconds: float
+    location: StoreLocation,
+    *,
+    processes: int,
+    threads: int,
+    lifetime: float,
+    seconds: float,
+    expiries: int = 0,
 ) -> SoakResult:
-    """Let `processes` x `threads` call for `seconds` with tokens that live for `lifetime`."""
+    """Let `processes` x `threads` call for `seconds` with tokens that live for `lifetime`.
+
+    It goes on for longer if fewer than `expiries` tokens have been replaced by then.
+    """
     with AuthServer(lifetime=lifetime, rotate=True, detect_reuse=True, grace=0.0) as server:
         store = make_store(location.kind, location.name)
         first = with_expiry(server.login())
         store.save(first)
-        outcomes = _hammer(location, server, processes, threads, seconds)
+        with _hammering(location, server, processes, threads) as outcomes:
+            time.sleep(seconds)
+            wait_until(lambda: server.counters.rotated >= expiries, f"{expiries} expiries")
         newest = store.load()
         # The first token may have expired before the workers were up.
         used = {first.access, *(each.bearer for each in server.requests if each.kind == "api")}
@@ -67,23 +83,30 @@ def soak(
         )
 
 
-def _hammer(
-    location: StoreLocation, server: AuthServer, processes: int, threads: int, seconds: float
-) -> list[dict[str, Any]]:
-    """Run the workers to their end; return what each has printed."""
-    arguments = (location.kind, location.name, server.url, str(threads), str(seconds))
+@contextmanager
+def _hammering(
+    location: StoreLocation, server: AuthServer, processes: int, threads: int
+) -> Iterator[list[dict[str, Any]]]:
+    """Let the workers call while the block runs; then fill the list with what each has printed."""
+    arguments = (location.kind, location.name, server.url, str(threads))
     workers = [
         start_worker("hammer", *arguments, environment=location.environment)
         for _ in range(processes)
     ]
-    for worker in workers:
-        assert read_line(worker) == "ready"
-    for worker in workers:
-        step(worker)
-    outcomes = [json.loads(read_line(worker)) for worker in workers]
-    for worker in workers:
-        worker.communicate()
-    return outcomes
+    outcomes: list[dict[str, Any]] = []
+    try:
+        for worker in workers:
+            assert read_line(worker) == "ready"
+        for worker in workers:
+            step(worker)
+        yield outcomes
+        for worker in workers:
+            step(worker)
+        outcomes += [json.loads(read_line(worker)) for worker in workers]
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.communicate()
 
 
 def main() -> int:

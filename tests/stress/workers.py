@@ -9,7 +9,6 @@ import json
 import subprocess
 import sys
 import threading
-import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -116,16 +115,25 @@ def refresh(kind: str, name: str, url: str) -> None:
 
 
 def refresh_and_lose_a_save(kind: str, name: str, url: str) -> None:
-    """Refresh over and over with a store whose first save writes nothing."""
-    store = make_store(kind, name)
-    save = store.save
-
-    def save_nothing(_token: Token) -> None:
-        setattr(store, "save", save)  # noqa: B010 - mypy forbids the assignment
-
-    setattr(store, "save", save_nothing)  # noqa: B010
+    """Refresh over and over with a store that loses the first new token."""
+    store = LossyStore(make_store(kind, name))
     with mounted_on(store, url) as (_session, adapter):
         _refresh_without_end(adapter)
+
+
+class LossyStore:
+    """A store whose first save of a new token writes nothing, and does not say so."""
+
+    def __init__(self, store: TokenStore) -> None:
+        self._store = store
+        self._has_lost = False
+        self.load, self.clear, self.lock = store.load, store.clear, store.lock
+
+    def save(self, token: Token) -> None:
+        if self._has_lost or token == self._store.load():
+            self._store.save(token)
+        else:
+            self._has_lost = True
 
 
 def _refresh_without_end(adapter: JWTRefreshAdapter) -> None:
@@ -139,16 +147,18 @@ def _refresh_without_end(adapter: JWTRefreshAdapter) -> None:
             sys.stdin.read()  # until it is killed
 
 
-def hammer(kind: str, name: str, url: str, threads: str, seconds: str) -> None:
-    """Call with several threads for some time; print how many calls were made and which failed."""
+def hammer(kind: str, name: str, url: str, threads: str) -> None:
+    """Call with several threads from one line to the next; print how many calls, and failures."""
     with mounted(kind, name, url) as (session, _adapter):
         print("ready", flush=True)
         sys.stdin.readline()
-        end = time.monotonic() + float(seconds)
+        end = threading.Event()
         lists: list[list[str]] = [[] for _ in range(int(threads))]
         team = [threading.Thread(target=_call_until, args=(end, session, each)) for each in lists]
         for thread in team:
             thread.start()
+        sys.stdin.readline()
+        end.set()
         for thread in team:
             thread.join()
     outcomes = [outcome for each in lists for outcome in each]
@@ -156,9 +166,9 @@ def hammer(kind: str, name: str, url: str, threads: str, seconds: str) -> None:
     print(json.dumps({"calls": len(outcomes), "failed": failed}), flush=True)
 
 
-def _call_until(end: float, session: requests.Session, outcomes: list[str]) -> None:
+def _call_until(end: threading.Event, session: requests.Session, outcomes: list[str]) -> None:
     """Call until `end`; append each status or error to `outcomes`."""
-    while time.monotonic() < end:
+    while not end.is_set():
         try:
             outcomes.append(str(session.get("/api/x", timeout=PATIENCE).status_code))
         except requests.RequestException as error:

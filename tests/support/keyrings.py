@@ -61,20 +61,22 @@ class Dictionary(KeyringBackend):
 
 
 class WinVaultKeyring(KeyringBackend):
-    """Windows' vault as keyring uses it, in a file, so that processes can share it.
+    """Windows' vault as keyring uses it; those made with one dict share their entries.
 
     An entry takes 1280 UTF-16 units. Before an entry is written, what it held is saved again as
     ``user@service``; an entry belongs to the user who wrote it last.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, shared: dict[str, list[str]] | None = None) -> None:
+        self._shared = {} if shared is None else shared
 
     def entries(self) -> dict[str, list[str]]:
-        entries: dict[str, list[str]] = (
-            json.loads(self.path.read_text()) if self.path.exists() else {}
-        )
-        return entries
+        return self._shared
+
+    def replace(self, entries: dict[str, list[str]]) -> None:
+        kept = {key: list(value) for key, value in entries.items()}
+        self._shared.clear()
+        self._shared.update(kept)
 
     def get_password(self, service: str, username: str) -> str | None:
         for target in (service, f"{username}@{service}"):
@@ -99,17 +101,30 @@ class WinVaultKeyring(KeyringBackend):
         ]
         if not targets:
             raise keyring.errors.PasswordDeleteError(service)
-        self._replace({key: value for key, value in entries.items() if key not in targets})
+        self.replace({key: value for key, value in entries.items() if key not in targets})
 
     def _write(self, target: str, username: str, value: str) -> None:
         if len(value.encode("utf-16-le")) > 2560:
             raise pywintypes_error(1783, "CredWrite", "The stub received bad data")
-        self._replace({**self.entries(), target: [username, value]})
+        self.replace({**self.entries(), target: [username, value]})
 
-    def _replace(self, entries: dict[str, list[str]]) -> None:
-        new = self.path.with_suffix(".new")
+
+class FileVault(WinVaultKeyring):
+    """The vault in a file, so that processes can share it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    def entries(self) -> dict[str, list[str]]:
+        text = self._path.read_text() if self._path.exists() else "{}"
+        entries: dict[str, list[str]] = json.loads(text)
+        return entries
+
+    def replace(self, entries: dict[str, list[str]]) -> None:
+        new = self._path.with_suffix(".new")
         new.write_text(json.dumps(entries))
-        new.replace(self.path)
+        new.replace(self._path)
 
 
 class pywintypes_error(Exception):  # noqa: N801 - pywintypes.error is not ours to name

@@ -1,0 +1,88 @@
+"""Answers with status 401 byte for byte: sized, chunked, packed, torn."""
+
+from __future__ import annotations
+
+import gzip
+import random
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tests.support.users import INVALID_JWT
+
+if TYPE_CHECKING:
+    from requests_jwt_refresh.testing import Exchange
+
+
+def noise(size: int) -> bytes:
+    return random.Random(size).randbytes(size)
+
+
+@dataclass(frozen=True)
+class Wired:
+    """An answer with status 401 just as it goes over the wire."""
+
+    head: str
+    body: bytes = field(default=b"", repr=False)
+    hangs_up: bool = False
+
+    def play(self, exchange: Exchange) -> None:
+        head = f"HTTP/1.1 401 Not Now\r\nX-Twice: a\r\nX-Twice: b\r\n{self.head}\r\n\r\n"
+        exchange.send_bytes(head.encode())
+        if exchange.seen.method != "HEAD":
+            exchange.send_bytes(self.body)
+        if self.hangs_up:
+            exchange.drop()
+
+
+def sized(body: bytes, *fields: str, promised: int = 0, hangs_up: bool = False) -> Wired:
+    length = f"Content-Length: {promised or len(body)}"
+    return Wired("\r\n".join([length, *fields]), body, hangs_up)
+
+
+def chunked(body: bytes, *fields: str, size: int = 5000, hangs_up: bool = False) -> Wired:
+    pieces = [body[start : start + size] for start in range(0, len(body), size)]
+    coded = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
+    end = b"" if hangs_up else b"0\r\n\r\n"
+    return Wired("\r\n".join(["Transfer-Encoding: chunked", *fields]), coded + end, hangs_up)
+
+
+def zipped(body: bytes) -> bytes:
+    return gzip.compress(body, mtime=0)
+
+
+KIB, MIB = 1024, 1024 * 1024
+JSON = "Content-Type: application/json"
+GZIP = "Content-Encoding: gzip"
+ANSWERS = {
+    "json": sized(b'{"message": "Not for you", "a": "\xc3\xa4"}', JSON),
+    "lines": sized(b"one\ntwo\r\n\nthree" * 4000, "Content-Type: text/plain; charset=latin-1"),
+    "gzip json": sized(zipped(b'{"message": "Not for you"}'), JSON, GZIP),
+    "gzip 200 KiB": sized(zipped(noise(200 * KIB)), GZIP),
+    "gzip chunked": chunked(zipped(noise(50 * KIB)), GZIP),
+    "chunked json": chunked(b'{"message": "Not for you"}', JSON, size=3),
+    "chunked 200 KiB": chunked(noise(200 * KIB)),
+    "16 KiB - 1": sized(noise(16 * KIB - 1)),
+    "16 KiB": sized(noise(16 * KIB)),
+    "16 KiB + 1": sized(noise(16 * KIB + 1)),
+    "1024 KiB": sized(noise(MIB)),
+    "1024 KiB chunked": chunked(noise(MIB), size=64 * KIB),
+    "1 MiB + 1": sized(noise(MIB + 1)),
+    "1.5 MiB": sized(noise(1536 * KIB)),
+    "1.5 MiB chunked": chunked(noise(1536 * KIB), size=64 * KIB),
+    "empty": sized(b""),
+    "empty chunked": chunked(b""),
+    "until it hangs up": Wired("X: y", noise(200 * KIB), hangs_up=True),
+    "no body": Wired("Connection: close\r\nX: y", hangs_up=True),
+}
+
+
+UP_TO_1_MIB = {name: each for name, each in ANSWERS.items() if "MiB" not in name}
+BROKEN = {
+    "cut": sized(noise(100), promised=1000, hangs_up=True),
+    "cut late": sized(noise(100 * KIB), promised=200 * KIB, hangs_up=True),
+    "cut chunked": chunked(noise(100), hangs_up=True),
+    "cut chunked late": chunked(noise(100 * KIB), hangs_up=True),
+    "bad chunk": Wired("Transfer-Encoding: chunked", b"zz\r\nhm", hangs_up=True),
+    "cut json": sized(INVALID_JWT[:-1], promised=1000, hangs_up=True),
+    "bad gzip": sized(noise(1000), GZIP),
+}
