@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +24,7 @@ from tests.support.command_line import (
     start,
     user,
 )
+from tests.support.waits import wait_until
 
 if TYPE_CHECKING:
     import subprocess
@@ -74,12 +74,9 @@ def test_a_refresh_token_alone_is_enough(user: User, server: AuthServer) -> None
     assert server.counters.rotated == 1
 
 
-def _wait_until_all_refresh(started: list[subprocess.Popen[str]]) -> None:
-    """Return when each has found its token expired: it refreshes in a second thread."""
-    deadline = time.monotonic() + WAIT
-    while not all(len(list(Path(f"/proc/{each.pid}/task").glob("*"))) > 1 for each in started):
-        assert time.monotonic() < deadline, "not all of them want to refresh"
-        time.sleep(0.01)  # another process, which tells nothing
+def has_two_threads(process: subprocess.Popen[str]) -> bool:
+    """Whether a program has found its token expired: it refreshes in a second thread."""
+    return len(list(Path(f"/proc/{process.pid}/task").glob("*"))) > 1
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
@@ -90,7 +87,7 @@ def test_processes_that_want_a_token_at_the_same_time(user: User, server: AuthSe
     with server.gate(on="refresh") as gate:
         started = [start("token", "prod") for _ in range(8)]
         gate.wait_for(1, WAIT)
-        _wait_until_all_refresh(started)
+        wait_until(lambda: all(map(has_two_threads, started)), "a refresh in every program")
         gate.open()
         ended = [end(each) for each in started]
     assert ended == [Said(0, f"{user.held.access}\n", "")] * 8

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import importlib.util
 import os
 import shutil
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from requests_jwt_refresh.cli.exits import complain
-from requests_jwt_refresh.errors import JWTRefreshError
-from requests_jwt_refresh.inject.proxy import NAMES_VARIABLE
-from requests_jwt_refresh.inject.report import REPORTED_VARIABLE, WITHOUT
-from requests_jwt_refresh.profiles.load import PATH_VARIABLE, Profiles, default_path
+import requests_jwt_refresh as library
+from requests_jwt_refresh.cli.console import UsageError, complain, fill_in
+from requests_jwt_refresh.cli.options import add_command, add_profile_name, examples
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator, Mapping, Sequence
+
+    from requests_jwt_refresh.cli.options import Subparsers
+    from requests_jwt_refresh.errors import JWTRefreshError
+    from requests_jwt_refresh.profiles.load import Profiles
 
 SITE: Final = Path(__file__).parent.parent / "inject" / "site"
 _LIBRARY: Final = "REQUESTS_JWT_LIBRARY"
@@ -29,11 +30,50 @@ _CANNOT_RUN, _NOT_FOUND = 126, 127  # as a shell has them (POSIX, XCU §2.8.2)
 _ISOLATING: Final = frozenset("EIS")  # options of Python that make it ignore PYTHONPATH or site
 
 
-def run(names: Sequence[str], command: Sequence[str]) -> int:
+def add_parser(subparsers: Subparsers) -> None:
+    parser = add_command(
+        subparsers,
+        "run",
+        run,
+        usage="requests-jwt run NAME[,NAME...] [--] COMMAND [ARGUMENTS...]",
+        description="Every Session of requests in it, and in the programs that it starts, sends "
+        "the tokens of these profiles to their origins. A script alone is run by the active "
+        "environment's Python. The exit status is the program's own; 126 if it cannot be run and "
+        "127 if it is not found.",
+        epilog=examples(
+            ("requests-jwt run prod -- python legacy.py --since monday", "a script"),
+            ("requests-jwt run prod legacy.py --since monday", "the same"),
+            ("requests-jwt run prod -m package", "a package"),
+            ("requests-jwt run prod,billing -- ./nightly.sh", "several APIs, any program"),
+        )
+        + "\n\nnot reached: python -E, -I and -S, and programs started without the environment",
+    )
+    add_profile_name(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run `options.program`: what stands after the name, which is not argparse's to read."""
+    if not options.program:
+        raise UsageError(
+            "there is no program to run",
+            f"give it after the profile: requests-jwt run {options.name} -- python script.py",
+        )
+    names = [name.strip() for name in options.name.split(",")]
+    names = [name for name in names if name]
+    if not names:
+        raise UsageError(
+            "no profile is named", "give one: requests-jwt run NAME -- python script.py"
+        )
+    return launch(names, options.program)
+
+
+def launch(names: Sequence[str], command: Sequence[str]) -> int:
     """Become `command`, with the tokens of the profiles `names`; return only if that fails.
 
     A faulty set-up is reported on stderr, and the program runs as it would have without us.
     """
+    from requests_jwt_refresh.inject.report import REPORTED_VARIABLE
+
     arguments = _resolve_command(command)
     found = shutil.which(arguments[0])
     if found is None:
@@ -45,6 +85,8 @@ def run(names: Sequence[str], command: Sequence[str]) -> int:
         environment[REPORTED_VARIABLE] = ",".join(faulty)
     _warn_of_isolation(arguments)
     if sys.platform == "win32":  # exec returns to the shell at once there
+        import subprocess
+
         return subprocess.run(arguments, env=environment, check=False).returncode  # noqa: S603
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:  # closed by our parent process
@@ -105,6 +147,9 @@ def _find_python() -> str:
 
 def _extra_variables(names: Sequence[str], environment: Mapping[str, str]) -> dict[str, str]:
     """Return what the program's environment has beyond ours: names and paths, and no secret."""
+    from requests_jwt_refresh.inject.proxy import NAMES_VARIABLE
+    from requests_jwt_refresh.profiles.load import PATH_VARIABLE, default_path
+
     before = environment.get("PYTHONPATH")
     path = f"{SITE}{os.pathsep}{before}" if before else str(SITE)
     added = {
@@ -112,7 +157,7 @@ def _extra_variables(names: Sequence[str], environment: Mapping[str, str]) -> di
         NAMES_VARIABLE: ",".join(names),
         _LIBRARY: os.pathsep.join(_find_libraries()),
     }
-    with contextlib.suppress(JWTRefreshError):  # _report_faulty() says so
+    with contextlib.suppress(library.JWTRefreshError):  # _report_faulty() says so
         profiles = default_path()
         # The program may go to another folder, or call another one its home.
         if environment.get(PATH_VARIABLE) or profiles.exists():
@@ -122,6 +167,8 @@ def _extra_variables(names: Sequence[str], environment: Mapping[str, str]) -> di
 
 def _find_libraries() -> list[str]:
     """Return where this library and what it needs are, for a Python that does not have them."""
+    import importlib.util
+
     origins = [getattr(importlib.util.find_spec(name), "origin", None) for name in _NEEDED]
     return list(dict.fromkeys(str(Path(each).parent.parent) for each in origins if each))
 
@@ -131,10 +178,12 @@ def _report_faulty(names: Sequence[str]) -> list[str]:
 
     Here, before the program starts, it is said once, however many processes that will have.
     """
+    from requests_jwt_refresh.profiles.load import Profiles
+
     try:
         profiles = Profiles.read()
-    except JWTRefreshError as error:
-        _complain_of(error)
+    except library.JWTRefreshError as error:
+        _complain_of(error, None)
         return list(names)
     return [name for name in names if not _is_ready(profiles, name)]
 
@@ -144,15 +193,21 @@ def _is_ready(profiles: Profiles, name: str) -> bool:
         if profiles.profile(name).store.load() is not None:
             return True
         complain(f"profile {name!r} is not logged in", f"log in with: requests-jwt login {name}")
-    except JWTRefreshError as error:
-        _complain_of(error)
+    except library.JWTRefreshError as error:
+        _complain_of(error, name)
     except Exception as error:  # noqa: BLE001 - the program must not suffer
-        complain(f"profile {name!r} cannot be used ({type(error).__name__})", WITHOUT)
+        _complain(f"profile {name!r} cannot be used ({type(error).__name__})")
     return False
 
 
-def _complain_of(error: JWTRefreshError) -> None:
-    complain(error.cause, f"{WITHOUT}; {error.remedy}" if error.remedy else WITHOUT)
+def _complain_of(error: JWTRefreshError, name: str | None) -> None:
+    _complain(error.cause, fill_in(error.remedy, name))
+
+
+def _complain(cause: str, remedy: str = "") -> None:
+    from requests_jwt_refresh.inject.report import WITHOUT
+
+    complain(cause, f"{WITHOUT}; {remedy}" if remedy else WITHOUT)
 
 
 def _warn_of_isolation(arguments: Sequence[str]) -> None:
@@ -160,7 +215,7 @@ def _warn_of_isolation(arguments: Sequence[str]) -> None:
         return
     isolating = next((each for each in _flags(arguments[1:]) if each in _ISOLATING), None)
     if isolating is not None:
-        complain(f"Python's -{isolating} shuts out what `run` relies on", WITHOUT)
+        _complain(f"Python's -{isolating} shuts out what `run` relies on")
 
 
 def _flags(arguments: Sequence[str]) -> Iterator[str]:

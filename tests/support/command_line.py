@@ -135,10 +135,7 @@ class User:
 
 @pytest.fixture
 def user(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> User:
     """A user without profiles, and nothing in the environment that would lead elsewhere."""
     new_user = User(tmp_path, monkeypatch, capsys)
@@ -150,7 +147,7 @@ def user(
     monkeypatch.setenv("COLUMNS", "1000")  # nothing is wrapped
     # pytest keeps what is logged, and with it the frames of an error and the adapter in them: the
     # next command, a program of its own, would find its memory.
-    caplog.set_level(logging.ERROR, "urllib3")
+    monkeypatch.setattr(logging.getLogger("urllib3.connectionpool"), "disabled", True)
     return new_user
 
 
