@@ -107,5 +107,5 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
     ),
 }
 
-# What no promise is about: the shape of the package, that names stay, and that what is written is so.
+# What no promise is about: the shape of the package, its names, and that what is written is so.
 HOUSEKEEPING: Final = ("test_documents", "test_floors", "test_public_names", "test_readme")
