@@ -1,0 +1,112 @@
+"""The tests. PROMISES says which files hold each promise of .github/ARCHITECTURE.md."""
+
+from __future__ import annotations
+
+from typing import Final
+
+PROMISES: Final[dict[str, tuple[str, ...]]] = {
+    "Where the token goes": (
+        "test_origins",
+        "test_refresh_origins",
+        "test_urls",
+        "test_relative_urls",
+        "test_mounting",
+    ),
+    "The caller's objects": (
+        "test_callers_request",
+        "test_callers_response",
+        "test_connection_pools",
+        "test_pickling",
+        "test_refresh_network",
+        "test_refresh_session",
+        "test_whole_answers",
+    ),
+    "An Authorization already there": ("test_authorization",),
+    "The 401": (
+        "test_matching",
+        "test_endpoints",
+        "test_presets",
+        "test_simplejwt",
+        "test_flask_jwt",
+    ),
+    "One refresh": (
+        "test_one_refresh",
+        "test_single_flight_calls",
+        "test_single_flight_orders",
+        "test_token_cache",
+        "test_shared_failures",
+        "test_callbacks",
+        "test_processes",
+        "test_locking",
+        "test_memory_store",
+        "test_redis_store",
+    ),
+    "Rejected or unavailable": ("test_refusals", "test_unavailable", "test_login_function"),
+    "Nothing lost": (
+        "test_nothing_lost",
+        "test_store_base",
+        "test_store_failures",
+        "test_file_store",
+        "test_keyring_store",
+        "test_keyring_failures",
+        "test_interrupts",
+        "test_signals_and_forks",
+        "test_kills",
+        "test_sigterm",
+    ),
+    "Nothing silent": ("test_secrets",),
+    "Bodies": ("test_uploads",),
+    "Time": ("test_one_refresh", "test_endpoints", "test_sigterm"),
+    "Loops": ("test_limits", "test_loops_and_cooldowns"),
+    "Secrets": ("test_secrets", "test_private_file", "test_login_secrets", "test_profile_secrets"),
+    "Quiet transparency": ("test_users_mocks", "test_hot_path", "test_run_transparency"),
+    "Python not needed": (
+        # profiles
+        "test_profiles",
+        "test_profile_edit",
+        "test_profile_faults",
+        "test_profile_fields",
+        "test_profile_files",
+        # the command line
+        "test_cli",
+        "test_closed_streams",
+        "test_command_processes",
+        "test_completion",
+        "test_console",
+        "test_demo",
+        "test_doctor",
+        "test_doctor_network",
+        "test_grants",
+        "test_init",
+        "test_init_file",
+        "test_login",
+        "test_login_device",
+        "test_login_password",
+        "test_login_refresh_token",
+        "test_logout",
+        "test_profiles_command",
+        "test_status",
+        "test_token",
+        "test_whole_life",
+        # run, auto and HTTPie
+        "test_auto",
+        "test_httpie",
+        "test_httpie_broken_setup",
+        "test_httpie_profiles",
+        "test_httpie_tls",
+        "test_run",
+        "test_run_broken_setup",
+        "test_run_command",
+        "test_run_pythons",
+    ),
+    "Test your own code": (
+        "test_auth_server",
+        "test_auth_server_faults",
+        "test_auth_server_oauth2",
+        "test_auth_server_tokens",
+        "test_pytest_plugin",
+    ),
+}
+
+# What no promise is about: the shape of the package, its names, and that what is written is so.
+HOUSEKEEPING: Final = ("test_documents", "test_floors", "test_public_names", "test_readme")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,21 @@ if TYPE_CHECKING:
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell script
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+_MAX_WORKERS = 16  # each may start a keyring, a Redis and two web servers of its own
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Take two workers a core, since tests often wait for servers and processes.
+
+    None at all for tests that are named one by one. PYTEST_XDIST_AUTO_NUM_WORKERS goes first.
+    """
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None
+    if all("::" in each for each in config.args):
+        return 0
+    return min(2 * (os.cpu_count() or 1), _MAX_WORKERS)
 
 
 @pytest.fixture

@@ -15,11 +15,15 @@ From documentation, not run.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from requests_jwt_refresh.endpoints import JSONEndpoint
 from requests_jwt_refresh.matching import Matcher, bearer_challenge
 from requests_jwt_refresh.presets.base import Preset
+
+if TYPE_CHECKING:  # what inherited fields name, for tools that read annotations
+    from collections.abc import Mapping  # noqa: F401 - see above
+    from typing import Any  # noqa: F401 - see above
 
 
 @dataclass(frozen=True, repr=False)

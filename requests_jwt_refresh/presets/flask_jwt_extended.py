@@ -17,11 +17,15 @@ documentation, which are views that each author writes.
 from __future__ import annotations
 
 from dataclasses import InitVar, dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from requests_jwt_refresh.endpoints import BearerEndpoint
 from requests_jwt_refresh.matching import Matcher, json_field
 from requests_jwt_refresh.presets.base import Preset
+
+if TYPE_CHECKING:  # what inherited fields name, for tools that read annotations
+    from collections.abc import Mapping  # noqa: F401 - see above
+    from typing import Any  # noqa: F401 - see above
 
 _EXPIRED: Final = json_field("msg", "Token has expired")
 

@@ -35,7 +35,10 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from requests_jwt_refresh.testing.faults import Fault
+    from requests_jwt_refresh.testing.faults import (
+        Fault,
+        Status,  # noqa: F401 - what an inherited field names, for tools that read annotations
+    )
     from requests_jwt_refresh.testing.values import Counters, RecordedRequest, Target
 
 
