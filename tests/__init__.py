@@ -79,7 +79,6 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_grants",
         "test_init",
         "test_init_file",
-        "test_login",
         "test_login_device",
         "test_login_password",
         "test_login_refresh_token",

@@ -36,8 +36,8 @@ from tests.stress.programs import (
 from tests.stress.workers import LEASE, mounted, read_line, step
 from tests.support.redis_server import running_redis
 from tests.support.secret_service import running_secret_service, secret_service
+from tests.support.shared_store import call_all, newest, place, store_of, workers
 from tests.support.waits import WAIT, join, start, wait_until
-from tests.test_processes import call_all, newest, place, store_of, workers
 
 if TYPE_CHECKING:
     import subprocess
@@ -234,7 +234,7 @@ def test_a_keyring_that_locks_itself_before_the_save(
         store = KeyringStore(name, "workers")
         try:
             assert statuses == [200]
-            assert "Unlock it" in caplog.text
+            assert "unlock it and try again" in caplog.text
             assert call(session) == 200
             with pytest.raises(StoreError, match="locked"):
                 store.load()

@@ -94,7 +94,7 @@ def test_an_unknown_profile(workspace: Workspace) -> None:
     plain = workspace.plain_once("module_level.py", "/api/x")
     with_us = workspace.run("module_level.py", "/api/x", name="prdo")
     assert with_us.without_ours() == plain
-    assert re.search("'prdo'.*prod", with_us.warning())
+    assert re.search("'prdo'.*'prod'", with_us.warning(), re.DOTALL)
 
 
 def test_a_second_profile_that_is_broken(workspace: Workspace) -> None:
