@@ -47,7 +47,8 @@ class JWTRefreshError(requests.RequestException):
             self.remedy = remedy
 
     def __str__(self) -> str:
-        return f"{self.cause}. {capitalize(self.remedy)}" if self.remedy else self.cause
+        sentences = (self.cause, capitalize(self.remedy))
+        return ". ".join(filter(None, sentences))
 
     def about(
         self,
@@ -67,9 +68,13 @@ class JWTRefreshError(requests.RequestException):
 class RefreshRejected(JWTRefreshError):
     """The server refused the refresh token: a new login is needed."""
 
+    remedy = "log in again"
+
 
 class RefreshUnavailable(JWTRefreshError):
     """A refresh got no usable answer. The tokens are kept."""
+
+    remedy = "the tokens are kept; try again later"
 
     retry_after: float = 0.0
     """Seconds the server asked to be left alone (Retry-After, RFC 9110 §10.2.3), else 0."""
@@ -78,29 +83,43 @@ class RefreshUnavailable(JWTRefreshError):
 class ReentrantRefresh(JWTRefreshError):
     """A refresh or login has called through the adapter that is waiting for it."""
 
+    remedy = "use the session that the function was given, or auth=anonymous"
+
 
 class StoreError(JWTRefreshError):
     """The token store cannot be read, written or trusted. Nothing has been deleted."""
+
+    remedy = "nothing was deleted; make sure that this program can read and write the store"
 
 
 class LockTimeout(StoreError):
     """The store's lock was not free within the time given."""
 
+    remedy = "nothing was changed; try again, or look for a program that hangs"
+
 
 class ProfileError(JWTRefreshError):
     """The file of profiles, or a profile in it, cannot be used. The text says where and why."""
+
+    remedy = "edit the file of profiles"
 
 
 class InvalidToken(JWTRefreshError, ValueError):
     """A token that cannot be sent in a header (RFC 6749 appendix A, RFC 6750 §2.1)."""
 
+    remedy = "give the token alone, as the server wrote it"
+
 
 class InvalidURL(JWTRefreshError, RequestsInvalidURL):
     """A base URL or relative URL that has no clear meaning."""
 
+    remedy = "write the whole URL, with https:// before it"
+
 
 class InsecureURL(InvalidURL):
     """A URL that would carry tokens unencrypted to another machine."""
+
+    remedy = "use https, or allow_http=True if you must"
 
 
 def capitalize(sentence: str) -> str:

@@ -108,4 +108,10 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
 }
 
 # What no promise is about: the shape of the package, its names, and that what is written is so.
-HOUSEKEEPING: Final = ("test_documents", "test_floors", "test_public_names", "test_readme")
+HOUSEKEEPING: Final = (
+    "test_documents",
+    "test_errors",
+    "test_floors",
+    "test_public_names",
+    "test_readme",
+)

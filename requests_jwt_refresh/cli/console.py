@@ -65,7 +65,8 @@ def report(error: JWTRefreshError, name: str | None) -> Exit:
 
 def remedy_for(error: JWTRefreshError, name: str | None) -> str:
     """Return what to do about an error, in the words of the command line."""
-    return fill_in(error.remedy or _default(error)[1], name)
+    is_specific = error.remedy != type(error).remedy
+    return fill_in(error.remedy if is_specific else _default(error)[1], name)
 
 
 def fill_in(remedy: str, name: str | None) -> str:
