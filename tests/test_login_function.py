@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +11,7 @@ from requests_jwt_refresh import MemoryStore, RefreshRejected, RefreshUnavailabl
 from requests_jwt_refresh.testing import Status
 from tests.support.crowd import THREADS, Crowd, wait_for_waiters
 from tests.support.users import ENDPOINT, store
+from tests.support.waits import WAIT
 
 if TYPE_CHECKING:
     import requests
@@ -47,8 +49,9 @@ def test_login_for_the_first_token(server: AuthServer, session: requests.Session
     assert given == [store.load()]
 
 
+@pytest.mark.parametrize("with_on_refresh", [True, False])
 def test_login_after_a_refusal(
-    server: AuthServer, session: requests.Session, store: MemoryStore
+    server: AuthServer, session: requests.Session, store: MemoryStore, with_on_refresh: bool
 ) -> None:
     """A refusal that a login mends: 200 for all, one login, and no logout."""
     login, given, lost = Login(server), list[Token](), list[RefreshRejected]()
@@ -58,15 +61,41 @@ def test_login_after_a_refusal(
         ENDPOINT,
         store,
         login=login,
-        on_refresh=given.append,
+        on_refresh=given.append if with_on_refresh else None,
         on_logout=lost.append,
     )
     server.revoke()
     server.expire()
     assert Crowd(THREADS, lambda _: session.get("/api/x")).statuses() == [200] * THREADS
     assert login.calls == server.counters.refreshes == 1
-    assert given == [store.load()]
+    assert given == ([store.load()] if with_on_refresh else [])
     assert lost == []
+
+
+@pytest.mark.parametrize("death", [KeyboardInterrupt, SystemExit])
+def test_a_login_that_is_interrupted_is_a_logout(
+    server: AuthServer,
+    session: requests.Session,
+    store: MemoryStore,
+    death: type[BaseException],
+) -> None:
+    """The refresh token was refused, and no login came in its place: on_logout is called once."""
+    lost, told = list[RefreshRejected](), threading.Event()
+
+    def note(refusal: RefreshRejected) -> None:
+        lost.append(refusal)
+        told.set()
+
+    def log_in(_session: requests.Session) -> Token:
+        raise death
+
+    mount(session, server.url, ENDPOINT, store, login=log_in, on_logout=note)
+    server.revoke()
+    server.expire()
+    with pytest.raises(death):
+        session.get("/api/x")
+    assert told.wait(WAIT)
+    assert len(lost) == 1
 
 
 def test_login_is_not_called_while_a_refresh_will_do(

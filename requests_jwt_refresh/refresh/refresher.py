@@ -312,16 +312,29 @@ class Refresher:
             try:
                 return self._exchange(stale, options, force)
             except RefreshRejected as refusal:
-                self._call_on_logout(call, refusal)
-                if self._login is None:
-                    raise
-                return self._log_in(call, stale, options)
+                return self._log_in_after(refusal, stale, options, call)
         except JWTRefreshError:
             raise
         except Exception as error:  # noqa: BLE001 - a user's store or endpoint may raise anything
             failure = RefreshUnavailable(f"the refresh failed with {describe(error)}", _KEPT)
             failure.__cause__ = without_urls(error)
         raise failure
+
+    def _log_in_after(
+        self,
+        refusal: RefreshRejected,
+        stale: Token | None,
+        options: SendOptions,
+        call: Call[Attempt],
+    ) -> Attempt:
+        """Log in, if there is a way; a refusal that no login mends is a logout."""
+        try:
+            if self._login is None:
+                raise refusal
+            return self._log_in(call, stale, options)
+        except BaseException:  # refused, failed, or interrupted by Ctrl-C
+            self._call_on_logout(call, refusal)
+            raise
 
     def _may_recur(self, failure: JWTRefreshError) -> bool:
         """Whether the next request would run into the same failure again."""
