@@ -474,3 +474,32 @@ print("ends")
     )
     assert (done.stdout, done.stderr, done.returncode) == ("ends\n", "", 0)
     assert time.monotonic() - began < WAIT
+
+
+@pytest.mark.parametrize("where", ["thread", "daemon", "atexit"])
+def test_a_login_after_the_main_thread_has_ended(where: str) -> None:
+    """Threads may work on, and handlers at exit, too: a login that takes its time is waited for."""
+    script = f"""
+import atexit, threading, time
+from requests_jwt_refresh.refresh.single_flight import SingleFlight
+def log_in():
+    print("asked", flush=True)
+    time.sleep(0.4)
+    return "in"
+def join():
+    while {where!r} != "atexit" and threading.main_thread().is_alive():
+        time.sleep(0.01)
+    call = SingleFlight().join(lambda call: call.run_in_leader(log_in), 30)
+    print(call.outcome and call.outcome.value)
+thread = threading.Thread(target=join, daemon={where!r} == "daemon")
+if {where!r} == "atexit":
+    atexit.register(join)
+else:
+    thread.start()
+if {where!r} == "daemon":
+    threading.Thread(target=thread.join).start()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("asked\nin\n", "", 0)

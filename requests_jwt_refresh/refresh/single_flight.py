@@ -164,6 +164,7 @@ class Call(Generic[T]):
         self, work: Callable[[Call[T]], T], slot: dict[str, Call[T]] | None = None
     ) -> None:
         self.work = work
+        self._leader = threading.current_thread()
         self.state = State.QUEUED  # written by the call's own thread alone
         self.outcome: Outcome[T] | None = None  # there before the state is FINISHED
         self.to_thread: SimpleQueue[Any] = SimpleQueue()  # outcomes of tasks; _LEFT at the end
@@ -318,8 +319,8 @@ class Call(Generic[T]):
             try:
                 return self.to_thread.get(timeout=_EXIT_POLL)
             except Empty:
-                if not threading.main_thread().is_alive():
-                    return _LEFT  # the program is ending, and waits for this thread
+                if self._leader.daemon and _is_program_ending():
+                    return _LEFT  # it does not wait for the leader, but for this thread
 
     def end(self, state: State) -> None:
         """Free the flight and wake everybody; for the call's own thread."""
@@ -329,6 +330,17 @@ class Call(Generic[T]):
         while self._gates:
             self._gates.pop().release()
         self._to_leader.put(_WAKE)
+
+
+def _is_program_ending() -> bool:
+    """Whether nothing keeps the program from ending but the threads of calls.
+
+    That the main thread has ended does not say so: its other threads may work on for hours.
+    """
+    return not threading.main_thread().is_alive() and not any(
+        each.is_alive() and not each.daemon and each.name != THREAD_NAME
+        for each in threading.enumerate()
+    )
 
 
 def shield(function: Callable[[], T]) -> T:
