@@ -174,6 +174,20 @@ def test_the_leader_does_what_is_handed_back() -> None:
     assert (names, got) == (["the leader"], ["in", "in"])
 
 
+def test_what_the_leader_does_takes_as_long_as_it_takes() -> None:
+    """A person at a login is not hurried: the leader's patience begins anew after it."""
+    flight: SingleFlight[str] = SingleFlight()
+
+    def work(call: Call[str]) -> str:
+        call.run_in_leader(lambda: time.sleep(0.6))
+        time.sleep(0.05)  # saves what came of it
+        return "in"
+
+    call = flight.join(work, 0.5)
+    assert call.outcome is not None
+    assert call.outcome.get() == "in"
+
+
 def test_what_the_leader_raises_is_raised_in_the_work() -> None:
     """The work may mend it."""
     flight: SingleFlight[str] = SingleFlight()

@@ -245,7 +245,8 @@ class Call(Generic[T]):
         context.run(_inside.set, (*_inside.get(), self))
         end = monotonic() + seconds
         while True:
-            next(starmap(partial(context.run, self._do), self._task), None)  # type: ignore[call-arg]
+            if next(starmap(partial(context.run, self._do), self._task), False):  # type: ignore[call-arg]
+                end = monotonic() + seconds  # a person may have taken long
             if self.has_ended():
                 break
             try:
@@ -254,13 +255,14 @@ class Call(Generic[T]):
                 raise TimeoutError from None
         self._to_leader.put(_WAKE)  # for the leader, if this was in its place
 
-    def _do(self, task: Callable[[], object]) -> None:
+    def _do(self, task: Callable[[], object]) -> bool:
         """Do `task` on behalf of this call; what is no Exception goes through."""
         try:
             outcome = Outcome(task())
         except Exception as failure:  # noqa: BLE001 - it is the call's, and raised there
             outcome = Outcome(failure=failure)
         self.to_thread.put(outcome)
+        return True
 
     def do_afterwards(self) -> None:
         """Do what the work left to be done, unless that has begun."""
