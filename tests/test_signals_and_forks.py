@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 import requests
@@ -206,6 +206,40 @@ def test_an_interrupted_leader_may_come_back(
         threads += start(open_for_a_waiter)
         assert session.get("/api/x").status_code == 200
         join(*threads)
+    assert_one_rotation(server, store)
+
+
+@with_signals
+def test_what_a_handler_raises_is_the_programs_own(
+    server: AuthServer, session: requests.Session, store: MemoryStore
+) -> None:
+    """Many programs limit a request's time by a handler that raises TimeoutError: it gets through.
+
+    The refresh goes on without the leader.
+    """
+    mount(session, server.url, ENDPOINT, store)
+    mine = TimeoutError("of the program")
+
+    def give_up(*_args: object) -> NoReturn:
+        raise mine
+
+    before = signal.signal(signal.SIGUSR1, give_up)
+    server.expire()
+    try:
+        with server.gate() as gate:
+
+            def interrupt() -> None:
+                gate.wait_for(1, WAIT)
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+
+            threads = start(interrupt)
+            with pytest.raises(TimeoutError) as caught:
+                session.get("/api/x")
+            join(*threads)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert caught.value is mine
+    assert session.get("/api/x").status_code == 200
     assert_one_rotation(server, store)
 
 

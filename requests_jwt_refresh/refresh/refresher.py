@@ -29,6 +29,7 @@ from requests_jwt_refresh.refresh.client import ClientSession, SendOptions, send
 from requests_jwt_refresh.refresh.limits import Cooldown
 from requests_jwt_refresh.refresh.shared import Attempt, shared_by
 from requests_jwt_refresh.refresh.sigterm import defer_sigterm
+from requests_jwt_refresh.refresh.single_flight import OutOfPatience
 from requests_jwt_refresh.refresh.token_cache import TokenCache, is_better
 from requests_jwt_refresh.refresh.user_functions import (
     call_user_function,
@@ -228,7 +229,7 @@ class Refresher:
         try:
             with defer_sigterm():
                 return self.flight.join(work, self._patience)
-        except TimeoutError:
+        except OutOfPatience:
             pass
         raise RefreshUnavailable(f"the refresh did not finish within {self._patience:g} s", _KEPT)
 

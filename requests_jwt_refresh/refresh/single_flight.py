@@ -83,6 +83,13 @@ class LeaderLeft(BaseException):
     """
 
 
+class OutOfPatience(TimeoutError):
+    """A call did not end in the time given to wait for it.
+
+    A TimeoutError of its own: a signal handler may raise one, too, and that goes through.
+    """
+
+
 class SingleFlight(Generic[T]):
     """A place for one call at a time."""
 
@@ -109,7 +116,7 @@ class SingleFlight(Generic[T]):
     def join(self, work: Callable[[Call[T]], T], seconds: float) -> Call[T]:
         """Lead a call that does `work`, or wait for the one under way; return it when it has ended.
 
-        It is the caller's own call if its ``work`` is `work`. Raises TimeoutError after `seconds`;
+        It is the caller's own call if its ``work`` is `work`. Raises OutOfPatience after `seconds`;
         the call goes on then, for those who come next.
         """
         mine = Call(work, self._slot)
@@ -237,7 +244,7 @@ class Call(Generic[T]):
         """Start the thread, wait for the end, and do what is asked of the leader.
 
         A signal handler that interrupts the leader may lead in its place: whatever is there to be
-        done is taken up in the step that also begins it. Raises TimeoutError.
+        done is taken up in the step that also begins it. Raises OutOfPatience.
         """
         if self.state is State.QUEUED:
             self.start()
@@ -252,7 +259,7 @@ class Call(Generic[T]):
             try:
                 self._to_leader.get(timeout=max(end - monotonic(), 0.0))
             except Empty:
-                raise TimeoutError from None
+                raise OutOfPatience from None
         self._to_leader.put(_WAKE)  # for the leader, if this was in its place
 
     def _do(self, task: Callable[[], object]) -> bool:
@@ -275,7 +282,7 @@ class Call(Generic[T]):
     # For a follower
 
     def follow(self, seconds: float) -> None:
-        """Wait for the end. Raises TimeoutError."""
+        """Wait for the end. Raises OutOfPatience."""
         gate = threading.Lock()
         gate.acquire()
         self._gates.append(gate)
@@ -283,7 +290,7 @@ class Call(Generic[T]):
         while not self.has_ended():
             left = end - monotonic()
             if left <= 0:
-                raise TimeoutError
+                raise OutOfPatience
             if self.state is not State.QUEUED:
                 gate.acquire(timeout=left)
             elif not gate.acquire(timeout=min(left, QUEUED_GRACE)) and self.state is State.QUEUED:
