@@ -152,7 +152,9 @@ def test_an_exchange_that_takes_longer_than_the_adapter_waits(
     given = str(server.login("bob").refresh)
     with server.gate(on="refresh") as gate:
 
-        def lose_patience(flight: SingleFlight[Any], work: Any, _seconds: float) -> Call[Any]:
+        def lose_patience(
+            flight: SingleFlight[Any], work: Any, _seconds: float, **_options: Any
+        ) -> Call[Any]:
             try:
                 return join(flight, work, 0.01)
             finally:

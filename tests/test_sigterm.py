@@ -9,11 +9,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from requests_jwt_refresh.refresh.sigterm import defer_sigterm
+from requests_jwt_refresh import MemoryStore, Token, mount
+from requests_jwt_refresh.refresh.sigterm import defer_sigterm, let_sigterm_through
+from tests.support.users import ENDPOINT
 from tests.support.waits import join, start
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import requests
+
+    from requests_jwt_refresh.testing import AuthServer
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to send")
 
@@ -104,3 +110,55 @@ def test_other_threads_touch_nothing() -> None:
 
     join(*start(look))
     assert seen == [before]
+
+
+def test_a_block_in_the_block_lets_it_through() -> None:
+    """What may wait for a person is not waited for; after it, signals are held back again."""
+    read, write = os.pipe()
+
+    def block() -> None:
+        with defer_sigterm():
+            with let_sigterm_through():
+                assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+            os.kill(os.getpid(), signal.SIGTERM)
+            os.write(write, b"held back")
+            with let_sigterm_through():
+                os.write(write, b" for too long")
+
+    assert exit_of(block) == -signal.SIGTERM
+    os.close(write)
+    with os.fdopen(read, "rb") as output:
+        assert output.read() == b"held back"
+
+
+def test_a_handler_set_in_the_block_stays() -> None:
+    """A login may set one, for good."""
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        with defer_sigterm(), let_sigterm_through():
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize("role", ["login", "on_refresh"])
+def test_it_ends_a_program_that_waits_for_a_person(
+    role: str, server: AuthServer, session: requests.Session
+) -> None:
+    """In a login or a callback nothing is on its way that must be kept: it is not held back."""
+
+    def kill(_value: object) -> Token:
+        os.kill(os.getpid(), signal.SIGTERM)
+        os._exit(8)
+
+    def block() -> None:
+        if role == "login":
+            mount(session, server.url, ENDPOINT, MemoryStore(), login=kill)
+        else:
+            mount(session, server.url, ENDPOINT, MemoryStore(token), on_refresh=kill)
+        session.get("/api/x")
+
+    token = server.login()
+    server.expire()
+    assert exit_of(block) == -signal.SIGTERM

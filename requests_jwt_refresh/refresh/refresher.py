@@ -28,7 +28,7 @@ from requests_jwt_refresh.errors import (
 from requests_jwt_refresh.refresh.client import ClientSession, SendOptions, send_request
 from requests_jwt_refresh.refresh.limits import Cooldown
 from requests_jwt_refresh.refresh.shared import Attempt, shared_by
-from requests_jwt_refresh.refresh.sigterm import defer_sigterm
+from requests_jwt_refresh.refresh.sigterm import defer_sigterm, let_sigterm_through
 from requests_jwt_refresh.refresh.single_flight import OutOfPatience
 from requests_jwt_refresh.refresh.token_cache import TokenCache, is_better
 from requests_jwt_refresh.refresh.user_functions import (
@@ -227,8 +227,7 @@ class Refresher:
 
     def _join(self, work: _Work) -> Call[Attempt]:
         try:
-            with defer_sigterm():
-                return self.flight.join(work, self._patience)
+            return self.flight.join(work, self._patience, wait_in=defer_sigterm)
         except OutOfPatience:
             pass
         raise RefreshUnavailable(f"the refresh did not finish within {self._patience:g} s", _KEPT)
@@ -399,7 +398,7 @@ class Refresher:
 
     def _call_login(self, options: SendOptions) -> Token:
         assert self._login is not None  # noqa: S101 - for mypy
-        with self._session(options, interactive=True) as session:
+        with let_sigterm_through(), self._session(options, interactive=True) as session:
             return call_user_function("login", self._login, session)
 
     def _session(

@@ -50,10 +50,32 @@ def defer_sigterm() -> Iterator[None]:
         # First of all: a Ctrl-C may keep the next line from running. The handler then stays, and
         # lets every SIGTERM through.
         deferral.has_ended = True
-        with suppress(ValueError):
+        if signal.getsignal(signal.SIGTERM) is deferral:  # else a login has set a handler
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
         if deferral.has_come:
             _deliver()
+
+
+@contextmanager
+def let_sigterm_through() -> Iterator[None]:
+    """Let a SIGTERM end the process in this ``with`` block, though inside of `defer_sigterm`.
+
+    For a login: a person may be away, and nothing is lost with it.
+    """
+    deferral = None
+    if threading.current_thread() is threading.main_thread():
+        deferral = signal.getsignal(signal.SIGTERM)
+    if not isinstance(deferral, _Deferral) or deferral.is_idle():
+        yield
+        return
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if deferral.has_come:
+        _deliver()
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, deferral)
 
 
 def _would_kill_at_once() -> bool:

@@ -41,7 +41,7 @@ import os
 import threading
 import weakref
 from _thread import start_new_thread
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
@@ -52,6 +52,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -113,17 +114,24 @@ class SingleFlight(Generic[T]):
         call = self.call
         return call is not None and call in _inside.get()
 
-    def join(self, work: Callable[[Call[T]], T], seconds: float) -> Call[T]:
+    def join(
+        self,
+        work: Callable[[Call[T]], T],
+        seconds: float,
+        wait_in: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> Call[T]:
         """Lead a call that does `work`, or wait for the one under way; return it when it has ended.
 
-        It is the caller's own call if its ``work`` is `work`. Raises OutOfPatience after `seconds`;
-        the call goes on then, for those who come next.
+        It is the caller's own call if its ``work`` is `work`. What a leader does afterwards is done
+        outside of the context that `wait_in` gives. Raises OutOfPatience after `seconds`; the call
+        goes on then, for those who come next.
         """
         mine = Call(work, self._slot)
         context = contextvars.copy_context()  # gone with this call, however it ends
         context.run(_leading.set, (*_leading.get(), mine))
         try:
-            call = context.run(self._join, mine, seconds)
+            with wait_in():
+                call = context.run(self._join, mine, seconds)
             if call is mine:
                 call.do_afterwards()
         finally:
