@@ -8,13 +8,20 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from requests_jwt_refresh import LockTimeout, MemoryStore, RefreshUnavailable, Token, mount
+from requests_jwt_refresh import (
+    LockTimeout,
+    MemoryStore,
+    RefreshRejected,
+    RefreshUnavailable,
+    Token,
+    mount,
+)
 from requests_jwt_refresh.refresh import refresher
 from requests_jwt_refresh.refresh.deadline import RETRIES
 from requests_jwt_refresh.testing import Status
 from tests.support.clock import no_backoff
 from tests.support.crowd import THREADS, Crowd, Seen401s, wait_for_waiters
-from tests.support.users import ENDPOINT, overdue, store
+from tests.support.users import ENDPOINT, current, overdue, store
 from tests.support.waits import WAIT
 
 if TYPE_CHECKING:
@@ -185,3 +192,54 @@ def test_a_refresh_that_never_ends(
     finally:
         let_go.set()
     assert session.get("/api/x").status_code == 200
+
+
+# --- A refresh token that has only been given ----------------------------------------------------
+
+
+def test_a_given_refresh_token_that_is_refused_is_nobody_elses_failure(
+    server: AuthServer, session: requests.Session, store: MemoryStore
+) -> None:
+    """Who waits for such a trade has a refresh token of its own, and asks with that one then."""
+    adapter = mount(session, server.url, ENDPOINT, store)
+    server.expire()
+    with server.gate() as gate:
+        trade = Crowd(1, lambda _: adapter.refresh("not-from-here"))
+        gate.wait_for(1, WAIT)
+        crowd = Crowd(THREADS, lambda number: session.get(f"/api/{number}"))
+        wait_for_waiters(adapter, THREADS)
+    assert len(trade.failures(RefreshRejected)) == 1
+    assert crowd.statuses() == [200] * THREADS
+    assert server.counters.rotated == 1
+
+
+@pytest.mark.usefixtures("clock", "no_backoff")
+def test_a_given_refresh_token_that_is_refused_ends_no_cooldown(
+    server: AuthServer, session: requests.Session, store: MemoryStore
+) -> None:
+    """One that the server takes is a login, and does."""
+    adapter = mount(session, server.url, ENDPOINT, store)
+    other = server.login().refresh
+    server.expire()
+    server.fail(Status(500), times=2)
+    for _ in range(2):
+        with pytest.raises(RefreshUnavailable):
+            session.get("/api/x")
+    with pytest.raises(RefreshRejected):
+        adapter.refresh("not-from-here")
+    with pytest.raises(RefreshUnavailable, match="not tried again"):
+        session.get("/api/x")
+    adapter.refresh(other)
+    server.expire()
+    assert session.get("/api/x").status_code == 200
+
+
+def test_a_given_refresh_token_after_a_logout_elsewhere(
+    server: AuthServer, session: requests.Session, store: MemoryStore
+) -> None:
+    """It is a login of its own: that another program has emptied the store does not matter."""
+    adapter = mount(session, server.url, ENDPOINT, store)
+    assert adapter.token is not None
+    given = current(store).refresh
+    store.clear()
+    assert adapter.refresh(given) == store.load()

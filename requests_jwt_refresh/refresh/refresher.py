@@ -10,7 +10,7 @@ are called. Refreshing ahead of the end, in the background, will have its place 
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -64,10 +64,15 @@ class _NothingToRefresh(RefreshRejected):
 
 @dataclass(frozen=True, eq=False)
 class _Work:
-    """What a call does, and whether it logs in where the refresh is refused."""
+    """What a call does.
+
+    `can_log_in`: it logs in where the refresh is refused. `is_trade`: it asks with a refresh token
+    of its own, whose refusal says nothing about the one that others have.
+    """
 
     function: Callable[[Call[Attempt]], Attempt]
     can_log_in: bool = False
+    is_trade: bool = False
 
     def __call__(self, call: Call[Attempt]) -> Attempt:
         return self.function(call)
@@ -191,10 +196,9 @@ class Refresher:
         given = Token(None, refresh=refresh_token)
         self._check_not_inside()
         while True:
-            work = _Work(partial(self._trade, given, options))
+            work = _Work(partial(self._trade, given, options), is_trade=True)
             call = self._join(work)
             if call.work is work and call.outcome is not None:
-                self._shared.forget_failures()
                 return _token_of(call.outcome.get())
 
     def valid(self, options: SendOptions, seconds: float) -> Token:
@@ -243,6 +247,8 @@ class Refresher:
         failure, attempt = call.outcome.failure, call.outcome.value
         if isinstance(failure, ReentrantRefresh):
             return None  # the mistake of that thread's login or endpoint
+        if failure is not None and _is_trade(call):
+            return None  # it asked with another refresh token
         if isinstance(failure, RefreshRejected) and self._login and not _can_log_in(call):
             return None  # we can
         if isinstance(failure, JWTRefreshError):
@@ -377,10 +383,12 @@ class Refresher:
 
     def _trade(self, given: Token, options: SendOptions, call: Call[Attempt]) -> Attempt:
         with self._cache.hold(None, self._timeout, adopt=False):
-            held = self._cache.reload()
-            if held is not None:
-                self._cache.check_writable(held)
+            with suppress(RefreshRejected):  # a logout by another program; this is a login
+                held = self._cache.reload()
+                if held is not None:
+                    self._cache.check_writable(held)
             fresh = self._ask(given, options)
+            self._shared.forget_failures()
             attempt = Attempt(self._cache.save_traded(fresh, given.refresh or ""), asked=True)
         self._call_on_refresh(call, attempt)
         return attempt
@@ -424,6 +432,10 @@ class Refresher:
 
 def _can_log_in(call: Call[Attempt]) -> bool:
     return isinstance(call.work, _Work) and call.work.can_log_in
+
+
+def _is_trade(call: Call[Attempt]) -> bool:
+    return isinstance(call.work, _Work) and call.work.is_trade
 
 
 def is_endpoint(refresh: Endpoint | RefreshCallable) -> TypeIs[Endpoint]:
