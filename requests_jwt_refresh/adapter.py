@@ -273,7 +273,7 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         than `seconds` it is returned all the same. Raises RefreshRejected if there is none and none
         can be had, RefreshUnavailable or StoreError.
         """
-        return self._refresher.valid(self._usual_options(), seconds)
+        return self._refresher.valid_token(self._usual_options(), seconds)
 
     def prefixes(self) -> tuple[str, ...]:
         """Return the prefixes to mount this adapter on: one or two for each origin."""

@@ -46,7 +46,7 @@ class Connection(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         request = self._read_head()
-        is_unread = self._is_answered_unread(request)
+        is_unread = self._skips_body(request)
         try:
             request = request if is_unread else self._read_body(request)
         except ValueError:
@@ -54,7 +54,7 @@ class Connection(BaseHTTPRequestHandler):
             return
         self._respond(request)
         if is_unread:
-            self._hang_up_late(request)
+            self._close_on_next_request(request)
 
     # http.server looks for these names.
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve  # noqa: N815
@@ -64,7 +64,7 @@ class Connection(BaseHTTPRequestHandler):
         headers = Headers(self.headers.items())
         return RecordedRequest(self.command, self.path, kind, self.number, headers)
 
-    def _is_answered_unread(self, request: RecordedRequest) -> bool:
+    def _skips_body(self, request: RecordedRequest) -> bool:
         if self.server.options.read_body_first or request.kind != "api" or not _has_body(request):
             return False
         return self.server.routes.find_user(request) is None
@@ -108,7 +108,7 @@ class Connection(BaseHTTPRequestHandler):
         self.server.ledger.count("faults")
         fault.play(exchange)
 
-    def _hang_up_late(self, request: RecordedRequest) -> None:
+    def _close_on_next_request(self, request: RecordedRequest) -> None:
         """Close at the worst moment: when the next request arrives on this connection."""
         self.close_connection = True
         with contextlib.suppress(ValueError):  # malformed: it has had its response all the same
