@@ -71,7 +71,7 @@ def json_field(
 def any_of(*matchers: Matcher) -> AnyOf:
     """Match what at least one of `matchers` matches.
 
-    Raises ValueError without any, TypeError for what is no matcher.
+    Raises ValueError if there are none, TypeError for what is no matcher.
     """
     return AnyOf(matchers)
 
@@ -82,7 +82,7 @@ def all_of(*matchers: Matcher) -> AllOf:
     A function of your own is asked about every status from 400 up. For a server that says
     "expired" with a 200, put the status before it: ``all_of(status(200), mine)``.
 
-    Raises ValueError without any or if they share no status, TypeError for what is no matcher.
+    Raises ValueError if there are none or they share no status, TypeError for what is no matcher.
     """
     return AllOf(matchers)
 
@@ -218,7 +218,7 @@ any_401: Final = Status(frozenset({401}))
 def status_codes(codes: int | Iterable[int]) -> frozenset[int]:
     """Return one status code or several as a set.
 
-    Raises TypeError for what is no int, ValueError without any or for one outside 100 to 599.
+    Raises TypeError for what is no int, ValueError for one outside 100 to 599, or for none.
     """
     given = tuple(codes) if isinstance(codes, Iterable) else (codes,)
     if not given:

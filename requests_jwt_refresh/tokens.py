@@ -28,7 +28,8 @@ class Token:
     Args:
         access: the access token; None if there is only a refresh token, which is then traded in
             before the first request.
-        refresh: the refresh token; None if there is none, and a login is needed at the end.
+        refresh: the refresh token; None if there is none: then the end of the
+            access token needs a login.
         expires_at: when the access token expires, in seconds since the epoch by this machine's
             clock. None is "unknown": for a JWT the adapter fills in its lifetime when it receives
             it (RFC 7519 §4.1), an opaque token is refreshed when the API says that it has expired.

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.presets.flask_jwt_extended import FlaskJWTExtended
     from requests_jwt_refresh.presets.simplejwt import SimpleJWT
 
+__docformat__ = "google"  # for pdoc
+
 __all__ = [
     "PRESET_MODULES",
     "ASPNETCoreIdentity",

@@ -37,8 +37,8 @@ _PASSING_ERRORS = frozenset({"ItemNotFoundException"})
 _TRIES = 3
 _RETRY_PAUSE = 0.02  # seconds
 
-# macOS replaces an entry by deleting it first, and a plaintext file is empty while it is written: an
-# entry that is missing is read again before it counts as missing.
+# macOS replaces an entry by deleting it first, and a plaintext file is empty while it is written:
+# an entry that seems to be missing is read again.
 _READ_DELAYS = (0.0, 0.01, 0.05)  # seconds
 
 # Windows takes 2560 bytes of UTF-16 (CRED_MAX_CREDENTIAL_BLOB_SIZE), 1280 characters; 80 to spare.
@@ -65,8 +65,8 @@ class KeyringUnavailable(StoreError):
 class KeyringStore:
     """Keeps the token in the operating system's keyring, for all programs of one user.
 
-    It is one entry, ``service (account)``, of the user ``account``; in parts where the keyring takes
-    no long ones (Windows: 1280 characters).
+    It is one entry, ``service (account)``, of the user ``account``; in several parts where the
+    keyring takes no long ones (Windows: 1280 characters).
 
     Args:
         service: what the token is for, such as ``"api.example.com"``.
@@ -253,8 +253,8 @@ class _Entry:
             self._ask("deleted", delete)
         if self._get(name) is not None:
             raise StoreError(
-                f"the keyring ({_class_name(self._backend)}) still holds the entry '{name}' after it "
-                "was deleted",
+                f"the keyring ({_class_name(self._backend)}) still holds the entry '{name}' after "
+                "it was deleted",
                 "delete it by hand, in the system's password manager",
             )
 

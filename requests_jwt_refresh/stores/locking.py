@@ -31,8 +31,8 @@ _OPTIONS: Final[dict[str, Any]] = {
 }
 
 # A folder that cannot be made for one of these reasons cannot be made by any program of this user.
-# Anything else (disk full, too many open files) may pass in a second, and with another folder for it
-# there would be two locks.
+# Anything else (disk full, too many open files) may pass in a second; another folder until then
+# would make two locks of one.
 _PERMANENT_ERRORS = frozenset(
     {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EEXIST}
 )

@@ -31,6 +31,7 @@ class MemoryStore:
     is the same store: two copies of one rotating refresh token would log each other out. That is
     also why it is not for processes that fork while logged in: each would have a copy.
 
+    >>> from requests_jwt_refresh import Token
     >>> MemoryStore(Token("a secret")).load()
     Token(access='***', refresh=None, expires_at=None)
 
@@ -60,7 +61,7 @@ class MemoryStore:
         lock = self._lock  # the same one at the end, even if that end is in a forked child
         if not lock.acquire(timeout=min(max(timeout, 0.0), threading.TIMEOUT_MAX)):
             raise LockTimeout(
-                f"the MemoryStore's lock was not free within {timeout:g} s: another thread holds it",
+                f"the MemoryStore's lock was not free within {timeout:g} s: another thread has it",
                 "nothing was changed; try again, or look for a thread that hangs",
             )
         try:

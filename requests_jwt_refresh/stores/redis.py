@@ -182,8 +182,8 @@ class RedisStore:
         self._cipher = None if self._encryption_key is None else _make_cipher(self._encryption_key)
         self._change = self._client.register_script(_CHANGE)
         self._restore = self._client.register_script(_RESTORE)
-        # The newest generation seen, and its text. No lock guards it: it is replaced as a whole, and
-        # of two threads at once the older one may win, until the next load.
+        # The newest generation seen, and its text. No lock guards it: it is replaced as a whole. Of
+        # two threads at once the older one may win, until the next load.
         self._known: tuple[int, str | None] = (0, None)
         # .is_holder: whether this thread holds the lock; .seen: the generation loaded under it
         self._thread = threading.local()

@@ -1,5 +1,5 @@
 """What every token store promises, as a test class to inherit."""
-# ruff: noqa: S101 - assertions are what this is made of
+# ruff: noqa: S101 - a test class is made of assertions
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ class StoreContract:
     """How often the tests with concurrent readers save."""
 
     patience: ClassVar[float] = 30.0
-    """Seconds a test waits at most: longer than a dead holder's lock may live."""
+    """Seconds a test waits at most: more than the lock of a killed process may stay."""
 
     def make_store(self) -> TokenStore:
-        """Return a new client of the place where one token lives, the same throughout a test."""
+        """Return a new store of one and the same token throughout a test; override this."""
         raise NotImplementedError("say how your store is made: override make_store")
 
     # One client
@@ -66,7 +66,7 @@ class StoreContract:
         assert self._empty_store().load() is None, "an empty store must load None"
 
     def test_every_field_comes_back(self) -> None:
-        """Either token may be missing, the expiry may be unknown; both may be 5,000 long."""
+        """Either token may be missing, the expiry unknown; both may have 5,000 characters."""
         store = self._empty_store()
         values = (None, "a", "long" * 1250)
         for access, refresh, expires_at in product(values, values, (None, 0, 1e9, 1.7e9 + 0.125)):
@@ -387,7 +387,7 @@ def _load_until(is_done: threading.Event, store: TokenStore) -> list[Token | Non
 def _raise_inside(block: AbstractContextManager[None], error: BaseException) -> object:
     try:
         with block:
-            raise error  # noqa: TRY301 - the point
+            raise error  # noqa: TRY301 - to see it pass the block
     except BaseException as passed:  # noqa: BLE001 - a KeyboardInterrupt is one of them
         return passed
 
