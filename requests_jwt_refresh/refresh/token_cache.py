@@ -260,7 +260,7 @@ class TokenCache:
         what = "took the refresh token" if saved.refresh == given else "gave another refresh token"
         raise StoreError(
             f"the server {what}, and the new token could not be saved: {cause}",
-            "mend the store, and log in again with another refresh token"
+            "mend the store and log in again, with another refresh token"
             if saved.refresh != given
             else "mend the store and try again",
         )
