@@ -41,7 +41,7 @@ class JWTRefreshError(requests.RequestException):
     cause: str
     """What happened, naming the URL, field or file."""
     remedy: str = ""
-    """What to do about it; empty if the error was raised without one."""
+    """What to do about it; the class's own if the error was raised without one."""
 
     def __init__(self, cause: object = "", remedy: str | None = None, **carried: Any) -> None:
         super().__init__(cause, **carried)
@@ -89,7 +89,7 @@ class RefreshUnavailable(JWTRefreshError):
     remedy = "the tokens are kept; try again later"
 
     retry_after: float = 0.0
-    """Seconds the server asked to be left alone (Retry-After, RFC 9110 §10.2.3), else 0."""
+    """Seconds for which the server asked to be left alone (Retry-After, RFC 9110 §10.2.3), else 0."""
 
 
 class ReentrantRefresh(JWTRefreshError):
@@ -117,7 +117,7 @@ class LockTimeout(StoreError):
 class ProfileError(JWTRefreshError):
     """The profiles file, or a profile in it, cannot be used: `cause` says where and why."""
 
-    remedy = "edit the file of profiles"
+    remedy = "edit the profiles file"
 
 
 class InvalidToken(JWTRefreshError, ValueError):
@@ -138,7 +138,7 @@ class InsecureURL(InvalidURL):
     Loopback needs no https; ``allow_http=True`` takes any other machine's http as well.
     """
 
-    remedy = "use https, or allow_http=True if you must"
+    remedy = "use https, or give allow_http=True if you trust the network"
 
 
 def capitalize(sentence: str) -> str:
