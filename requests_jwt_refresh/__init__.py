@@ -1,4 +1,24 @@
-"""Short-lived JWTs for requests, solved: a transport adapter to mount on any Session."""
+"""Short-lived JWTs for requests, solved: a transport adapter to mount on any Session.
+
+    session = requests.Session()
+    adapter = mount(session, "https://api.example.com/v1", JSONEndpoint("/auth/refresh"))
+    adapter.set_token(Token(access, refresh))  # once, after a login
+    session.get("/users")  # with the token; if it has expired, with a new one
+
+The parts:
+
+- the adapter: `mount`, `JWTRefreshAdapter`, `Token`; a request with ``auth=anonymous`` goes without
+  a token and is never refreshed
+- how to ask for a new token: `JSONEndpoint`, `BearerEndpoint`, `OAuth2Endpoint`, ready ones for
+  known servers in `presets`, or your own (`Endpoint`, `TokenResponse`)
+- what "expired" looks like: `any_401` (the default), `status`, `bearer_challenge`, `json_field`,
+  `any_of`, `all_of`, or your own (`Matcher`)
+- where the token lives: `KeyringStore`, `FileStore`, `MemoryStore`, `RedisStore`, or your own
+  (`TokenStore`)
+- what can go wrong: `RefreshUnavailable`, `RefreshRejected`, `StoreError` and the other errors, all
+  of them a `JWTRefreshError`
+- for tests: `requests_jwt_refresh.testing`
+"""
 
 from __future__ import annotations
 
@@ -45,6 +65,8 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.stores.redis import RedisStore
     from requests_jwt_refresh.tokens import Token
 
+__docformat__ = "google"  # for pdoc
+
 __all__ = [
     "BearerEndpoint",
     "Endpoint",
@@ -81,7 +103,7 @@ __all__ = [
     "status",
 ]
 
-# Every name is loaded when it is first asked for: a plugin of pytest or HTTPie, and a script under
+# Every name is loaded when it is first used: a plugin of pytest or HTTPie, and a script under
 # `requests-jwt run` that may never call an API, must not pay for what they do not use.
 _WHERE = {
     "JWTRefreshAdapter": "adapter",

@@ -1,4 +1,4 @@
-"""The transport adapter: attaches the token, notices the 401, resends."""
+"""The transport adapter: attaches the token, recognises the 401, resends."""
 
 from __future__ import annotations
 
@@ -54,24 +54,24 @@ _NONE: Final[Mapping[str, Any]] = {}
 
 
 class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
-    """A transport adapter that keeps a JWT fresh.
+    """A transport adapter that keeps a JWT fresh. `mount` makes one and mounts it.
 
     Args:
-        base_url: the API's base URL. Its origin, and no other, is sent the token; relative URLs go
-            below it.
+        base_url: the API's base URL. The token is sent to its origin and to no other; relative URLs
+            go below it.
         refresh: how to ask for a new token: an endpoint, or a callable
-            ``(session, token) -> Token``.
-            It says no by raising RefreshRejected; anything else it raises keeps the tokens.
+            ``(session, token) -> Token``, which raises RefreshRejected to say that the server
+            refused; after anything else that it raises the tokens are kept.
         store: where the token lives; ``KeyringStore(<origin>, "default")`` if omitted.
-        when: which answers mean "the token has expired"; the endpoint's own rule if omitted, else
+        when: which responses mean "the token has expired"; the endpoint's own rule if omitted, else
             any 401.
-        login: ``login(session) -> Token``, called for a first token when there is none, or when the
-            refresh token was refused.
+        login: ``login(session) -> Token``, called when there is no token, or when the refresh token
+            was refused.
         on_refresh: called with the new Token after a refresh or login.
-        on_logout: called with the RefreshRejected after a refusal that no login has mended.
+        on_logout: called with the RefreshRejected after a refusal, unless a `login` made up for it.
         transport: another adapter that does the sending; this one itself if omitted. If it was made
-            with an ssl_context of its own, refresh calls use that, too.
-        trusted_origins: more origins that are sent the token, ``("https://cdn.example.com",)``.
+            with an ssl_context of its own, refresh calls use that as well.
+        trusted_origins: more origins that the token is sent to, ``("https://cdn.example.com",)``.
         refresh_session: the session for refresh calls; a separate one is made if omitted. This
             adapter must not be mounted on it.
         refresh_timeout: seconds for one whole refresh with its retries, and for the wait for the
@@ -82,12 +82,13 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
     Raises InvalidURL or InsecureURL for a URL that cannot be used, TypeError for what is not an
     endpoint, a store or an adapter, and ValueError for a refresh_timeout that is not positive.
 
-    With the adapter mounted, a request may raise RefreshUnavailable or StoreError, besides all that
-    requests raises by itself. A refused refresh is no error: the caller gets the API's 401.
+    With the adapter mounted, a request may raise RefreshUnavailable, StoreError or
+    ReentrantRefresh, besides all that requests raises by itself. A refused refresh is no error: the
+    caller gets the API's 401. What a callback raises is logged and goes no further.
 
     """
 
-    __attrs__ = [  # noqa: RUF012 - as in HTTPAdapter: what a pickled adapter carries; the rest is rebuilt
+    __attrs__ = [  # noqa: RUF012 - HTTPAdapter's own: what pickle carries; the rest is rebuilt
         *HTTPAdapter.__attrs__,
         "base_url",
         "_endpoint",
@@ -123,7 +124,7 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         super().__init__(**http_adapter_options)
         if transport is not None and http_adapter_options:
             given = ", ".join(sorted(http_adapter_options))
-            raise TypeError(f"the transport does the sending: give it {given} instead")
+            raise TypeError(f"the transport does the sending; give {given} to it")
         self.base_url = validate_base(base_url, allow_http=allow_http)
         self._endpoint = _validate_endpoint(refresh)
         self._refresh_url = _refresh_url(refresh, self.base_url, allow_http=allow_http)
@@ -149,12 +150,15 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         path: str | os.PathLike[str] | None = None,
         **options: Any,
     ) -> Self:
-        """Return the adapter that a profile describes: `requests-jwt init` makes one.
+        """Return the adapter that a profile describes. `requests-jwt init` makes a profile.
 
-        `path` is the file of profiles; the user's own if omitted. `options` are those of the
-        constructor, and go before what the profile says.
+        Args:
+            name: the profile's name.
+            path: the profiles file; the user's own if omitted.
+            options: arguments of the constructor, which go before what the profile says.
 
-        Raises ProfileError, which names file, profile and key.
+        Raises ProfileError, which names file, profile and key, and what the constructor raises.
+
         """
         from requests_jwt_refresh.profiles.load import Profiles
 
@@ -165,7 +169,8 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         self._assemble()
 
     def _assemble(self) -> None:
-        self._last_options: SendOptions | None = None  # for a refresh() between requests
+        # For a refresh() between requests. No lock guards it: it is replaced as a whole.
+        self._last_options: SendOptions | None = None
         self._refresher = Refresher(
             self._endpoint,
             self._refresh_url,
@@ -191,13 +196,20 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         cert: Any = None,
         proxies: Any = None,
     ) -> Response:
-        """Send `request`; if its token has expired, get another and send it again."""
+        """Send `request`; if its token has expired, get another and send it again.
+
+        The arguments are those of HTTPAdapter.send. `request` itself is not changed, and no request
+        is sent more than three times.
+
+        Raises RefreshUnavailable or StoreError, with the API's 401 as `response` where there was
+        one.
+        """
         if origin_of(request.url) not in self._origins or has_own_auth(request):
             return self._transport_send(request, stream, timeout, verify, cert, proxies)
         given = (stream, timeout, verify, cert, proxies)
         since = clock.monotonic()
         options = SendOptions(verify, cert, proxies, self._ssl_context(), request.url)
-        if verify is not False:  # what one request risks, a later refresh() does not
+        if verify is not False:  # one request may skip the check, a later refresh() does not
             self._last_options = options
         try:
             attempt = self._refresher.token_to_send(options, since)
@@ -230,36 +242,44 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
 
     @property
     def token(self) -> Token | None:
-        """The token in use, or None. The first look into the store may raise StoreError."""
+        """The token in use, or None. The first look reads the store, and may raise StoreError."""
         return self._refresher.current()
 
     def set_token(self, token: Token) -> None:
         """Store and use `token`, as after a login.
 
         Raises StoreError if the store does not take it (then nothing has changed), LockTimeout if
-        another program or thread holds the store's lock for longer than `refresh_timeout`.
+        another program or thread holds the store's lock for longer than `refresh_timeout`, and
+        ReentrantRefresh in a login or refresh that this adapter waits for.
         """
         self._refresher.set_token(token)
 
     def clear_token(self) -> None:
-        """Forget the token here and in the store. Raises StoreError or LockTimeout."""
+        """Forget the token here and in the store; the server is not told.
+
+        Raises StoreError, LockTimeout or ReentrantRefresh, as `set_token` does.
+        """
         self._refresher.clear_token()
 
     def refresh(self, refresh_token: str | None = None) -> Token:
         """Ask the server for a new token now, and return it.
 
-        With a `refresh_token`, that one is traded in, and what comes of it is saved only if the
-        server takes it; until then the store keeps the login that it has.
+        Without an argument it takes part in a refresh that is under way.
+
+        Args:
+            refresh_token: one that the store does not have yet, to be traded in instead. The new
+                token is saved only if the server takes it; until then the store keeps what it has.
 
         Raises RefreshRejected, RefreshUnavailable or StoreError; InvalidToken for a refresh token
         that cannot be sent.
+
         """
         if refresh_token is not None:
             return self._refresher.trade(refresh_token, self._usual_options())
         return self._refresher.force(self._usual_options())
 
     def reload(self) -> Token | None:
-        """Look into the store again if there is no token, and return the token in use, or None.
+        """Read the store again if there is no token, and return the token in use, or None.
 
         For a program that runs while its user logs in with another one. Raises StoreError.
         """
@@ -269,24 +289,26 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
     def valid_token(self, seconds: float = 0.0) -> Token:
         """Return a token whose access token lasts `seconds` more, refreshed if it has to be.
 
-        For what is not sent by requests: a websocket, another program. If a new token lives shorter
-        than `seconds` it is returned all the same. Raises RefreshRejected if there is none and none
-        can be had, RefreshUnavailable or StoreError.
+        For what requests does not send: a websocket, another program. A new token that lives
+        shorter than `seconds` is returned all the same.
+
+        Raises RefreshRejected if there is no token and none can be had, RefreshUnavailable or
+        StoreError.
         """
-        return self._refresher.valid(self._usual_options(), seconds)
+        return self._refresher.valid_token(self._usual_options(), seconds)
 
     def prefixes(self) -> tuple[str, ...]:
         """Return the prefixes to mount this adapter on: one or two for each origin."""
         return tuple(prefix for origin in self._origins for prefix in origin.prefixes())
 
     def _usual_options(self) -> SendOptions:
-        """Return how the last request went, or would go, for a refresh that is part of none."""
+        """Return the send options of the last request, for a refresh that belongs to no request."""
         return self._last_options or SendOptions.from_environment(self._refresh_url)._replace(
             ssl_context=self._ssl_context()
         )
 
     def _ssl_context(self) -> ssl.SSLContext | None:
-        """Return the TLS context that whatever does the sending was made with, if any."""
+        """Return the TLS context of the adapter that does the sending, if it was given one."""
         pools = getattr(self if self.transport is None else self.transport, "poolmanager", None)
         context = getattr(pools, "connection_pool_kw", _NONE).get("ssl_context")
         return context if isinstance(context, ssl.SSLContext) else None
@@ -300,7 +322,7 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
 
 
 def _with_token(request: PreparedRequest, attempt: Attempt) -> PreparedRequest:
-    """Return a copy to write the token on; request.copy() would copy a whole cookie jar, too."""
+    """Return a copy with the token; request.copy() would copy a whole cookie jar as well."""
     copy = shallow_copy(request)
     copy.headers = request.headers.copy()
     if attempt.token is not None and attempt.token.access is not None:
@@ -370,13 +392,13 @@ def _validate_callable(name: str, function: C) -> C:
 def _validate_timeout(seconds: float) -> float:
     if not isinstance(seconds, (int, float)) or not 0 < seconds <= threading.TIMEOUT_MAX / 4:
         raise ValueError(
-            "refresh_timeout must be a positive number of seconds: nothing here waits for ever"
+            "refresh_timeout must be a positive number of seconds; nothing here waits for ever"
         )
     return float(seconds)
 
 
 def _validate_transport(transport: BaseAdapter | None) -> BaseAdapter | None:
-    transport = getattr(transport, "__wrapped__", transport)  # whose token would be another's
+    transport = getattr(transport, "__wrapped__", transport)  # a proxy sends a token of its own
     if transport is not None and not isinstance(transport, BaseAdapter):
         raise TypeError("transport must be a requests adapter, e.g. CacheControlAdapter()")
     return transport
@@ -384,7 +406,7 @@ def _validate_transport(transport: BaseAdapter | None) -> BaseAdapter | None:
 
 def _refresh_url(refresh: Endpoint | RefreshCallable, base: str, *, allow_http: bool) -> str:
     if not is_endpoint(refresh):
-        return base  # a callable knows its own way
+        return base  # a callable knows its own URL
     url = refresh.url if has_scheme(refresh.url) else join(base, refresh.url)
     return validate(url, what="the refresh URL", allow_http=allow_http)
 

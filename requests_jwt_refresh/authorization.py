@@ -30,7 +30,7 @@ class Header:
     scheme: str = BEARER
 
     def write(self, headers: MutableMapping[str, Any], secret: str) -> None:
-        """Set the header in `headers`, in place of one that is there."""
+        """Set the header in `headers` to scheme and `secret`, in place of one that is there."""
         headers[self.name] = f"{self.scheme} {secret}"
 
 
@@ -44,7 +44,11 @@ def is_bearer(scheme: str) -> bool:
 
 
 def starts_with_bearer(value: str) -> bool:
-    """Whether `value` has the name of the scheme and a space before the token."""
+    """Whether `value` has the name of the scheme and a space before the token.
+
+    >>> starts_with_bearer("bearer abc"), starts_with_bearer("bearerabc")
+    (True, False)
+    """
     scheme, space, _ = value.partition(" ")
     return bool(space) and is_bearer(scheme)
 
@@ -53,6 +57,9 @@ def strip_bearer(value: str) -> str:
     """Return the token in `value` without the scheme before it, which some servers write.
 
     No token has a space in it (RFC 6750 §2.1), so that nothing else can be meant.
+
+    >>> strip_bearer("Bearer abc"), strip_bearer("abc")
+    ('abc', 'abc')
     """
     return value.partition(" ")[2].strip() if starts_with_bearer(value) else value
 
@@ -61,26 +68,30 @@ class _Anonymous(AuthBase):
     """An auth that leaves the request as it is."""
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        # A hook is what survives request.copy() and redirects; see has_own_auth.
-        request.register_hook("response", self.untouched)
+        # A hook survives request.copy() and redirects, where has_own_auth() looks for it.
+        request.register_hook("response", self.keep_response)
         return request
 
     def __repr__(self) -> str:
         return "anonymous"
 
-    def untouched(self, response: Response, **_options: object) -> Response:
+    def keep_response(self, response: Response, **_options: object) -> Response:
         return response
 
 
 anonymous = _Anonymous()
-"""``session.get(url, auth=anonymous)``: this request has no token and is never refreshed."""
+"""``session.get(url, auth=anonymous)``: this request has no token and is never refreshed.
+
+requests keeps it through redirects. As ``session.auth`` it holds for every request that has no
+``auth`` of its own.
+"""
 
 
 def has_own_auth(request: PreparedRequest) -> bool:
     """Whether the caller authenticates this request in a way of their own.
 
-    That is: an auth object that waits for the answer (Digest, Kerberos, `anonymous`), or an
-    Authorization header which is neither a Bearer nor one that requests took from netrc.
+    Either with an auth object that waits for the response (Digest, Kerberos, `anonymous`), or with
+    an Authorization header that is neither a Bearer nor one that requests took from netrc.
     """
     if any(
         isinstance(getattr(hook, "__self__", None), AuthBase)

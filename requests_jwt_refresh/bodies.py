@@ -25,8 +25,8 @@ def says_expired(
 ) -> bool:
     """Ask `matcher` about the response to `request`; if it says yes, release the connection.
 
-    Either way the caller's view of the body stays whole, streamed or not. The matcher gets a copy
-    of the response that sees at most MATCH_BYTES of the body.
+    Either way the caller can still read the whole body, streamed or not. The matcher gets a copy of
+    the response that sees at most MATCH_BYTES of the body.
     """
     raw = response.raw
     if not isinstance(raw, HTTPResponse):  # a transport of another kind: no connection to release
@@ -46,14 +46,14 @@ def can_be_resent(request: PreparedRequest) -> bool:
     body = request.body
     if body is None or isinstance(body, (str, bytes, bytearray, memoryview)):
         return True
-    return isinstance(request._body_position, int) and hasattr(body, "seek")  # noqa: SLF001 - rewind_body's own mark
+    return isinstance(request._body_position, int) and hasattr(body, "seek")  # noqa: SLF001 - where rewind_body() goes back to
 
 
 def rewind(request: PreparedRequest) -> bool:
     """Seek a file body to where the caller had it; return False if the body cannot be resent."""
     if not can_be_resent(request):
         return False
-    if request._body_position is None or not hasattr(request.body, "seek"):  # noqa: SLF001 - rewind_body's own mark
+    if request._body_position is None or not hasattr(request.body, "seek"):  # noqa: SLF001 - likewise
         return True
     try:
         rewind_body(request)
@@ -109,10 +109,10 @@ class _Body:
 
     def keep(self) -> HTTPResponse:
         """Release the connection; return the response with its body from memory."""
-        while self.read(KEEP_BYTES + 1):  # one more, to meet the end of a body of that very size
+        while self.read(KEEP_BYTES + 1):  # one more, to see that a body of that very size has ended
             pass
         if self.failure is None and not self.raw.closed:
-            self.failure = ProtocolError("the body was too long to be kept: the rest is lost")
+            self.failure = ProtocolError("the body was too long to keep, and the rest is lost")
         self.close()
         return self.make_response(_Replay(self), whole=True)
 
@@ -135,7 +135,7 @@ class _Body:
             reason=raw.reason,
             decode_content=raw.decode_content,
             preload_content=False,
-            # Session reads cookies there.
+            # There a Session reads the response's cookies.
             original_response=getattr(raw, "_original_response", None),
             enforce_content_length=whole,
             request_method=self._method,
@@ -148,7 +148,7 @@ class _Body:
             return
         if closed:
             self._held.close()
-        self.raw._connection, self._held = self._held, None  # noqa: SLF001
+        self.raw._connection, self._held = self._held, None  # noqa: SLF001 - likewise
         if self.raw.closed:
             self.raw.release_conn()
 

@@ -1,7 +1,8 @@
 """How to ask for a new token; how to read the response is in responses.py.
 
 An endpoint is a frozen value with two verbs: ``ask`` makes the request, ``read`` turns the response
-into a Token. It sends nothing itself; only the refresher does.
+into a Token. It sends nothing itself, so that one can be tried without a network; only the
+refresher sends.
 """
 
 from __future__ import annotations
@@ -29,7 +30,11 @@ _ACCEPT: Final = {"Accept": "application/json"}
 
 
 class Endpoint(Protocol):
-    """Where and how to ask for a new token. Anything with these four is an endpoint."""
+    """Where and how to ask for a new token. Anything with these four is an endpoint.
+
+    For a server that none of the ready ones fits, a callable ``(session, token) -> Token`` is
+    enough; it is taken wherever an endpoint is.
+    """
 
     @property
     def url(self) -> str:
@@ -40,7 +45,10 @@ class Endpoint(Protocol):
         """What this server's "your token has expired" looks like."""
 
     def ask(self, url: str, token: Token, /) -> requests.Request:
-        """Return the request that trades ``token.refresh`` for new tokens at `url`, absolute."""
+        """Return the request that trades ``token.refresh`` for new tokens.
+
+        `url` is absolute: the endpoint's own, below the base URL if that is relative.
+        """
 
     def read(self, response: TokenResponse, /) -> Token:
         """Return the new token; its ``refresh`` is None if the response has none.
@@ -67,16 +75,29 @@ class _CallRepr:
 class JSONEndpoint(_CallRepr):
     """Post the refresh token as JSON, read the new tokens out of JSON.
 
-    `send`, `access`, `refresh` and `expires_in` name the fields; dots reach into objects and lists
-    (``"data.token"``). ``access=None`` says that the whole body is the access token, as a JSON
-    string or as plain text. ``refresh=None`` and ``expires_in=None`` say that there is nothing to
-    read. `expires_in` is in seconds.
+    A field is named by a path: its name, or several with dots between them, into objects and lists
+    (``"data.tokens.0"``).
 
-    `ok` are the statuses of a response with tokens, `rejected` those of a refusal, after which a
-    new login is needed; every other status leaves the tokens as they are. `extra` is sent along and
-    may hold secrets. `when` is the server's own rule for "your token has expired".
+    Args:
+        url: the URL to ask, absolute or relative to the base URL.
+        send: the field of the request that holds the refresh token.
+        access: the field of the response that holds the access token; None if the whole body is
+            the token, as a JSON string or as plain text.
+        refresh: the field that holds a new refresh token; None if there never is one. Where it is
+            missing, the old refresh token stays.
+        expires_in: the field that holds the access token's lifetime in seconds; None if there is
+            none. A JWT that says its own lifetime needs none.
+        ok: the statuses of a response with tokens.
+        rejected: the statuses of a refusal, after which a new login is needed. Every other status
+            leaves the tokens as they are.
+        extra: what else to put into the request's JSON; it may hold secrets, and is not shown.
+        when: the server's own rule for "your token has expired".
 
     Raises ValueError or TypeError for options that make no sense.
+
+    >>> JSONEndpoint("/auth/refresh", send="refreshToken", access="data.accessToken")
+    JSONEndpoint('/auth/refresh', send='refreshToken', access='data.accessToken')
+
     """
 
     url: str
@@ -109,9 +130,16 @@ class JSONEndpoint(_CallRepr):
 class BearerEndpoint(_CallRepr):
     """Send the refresh token as ``Authorization: Bearer`` (RFC 6750 §2.1), read JSON.
 
-    There is no body unless `extra` is given, which is then sent as JSON. `rejected` includes 422,
-    with which some servers refuse a refresh token that they cannot even parse. Everything else is
-    as in JSONEndpoint.
+    Args:
+        url: the URL to ask, absolute or relative to the base URL.
+        method: the HTTP method.
+        access, refresh, expires_in, ok, when: as in JSONEndpoint.
+        rejected: as in JSONEndpoint; 422 is among them, with which some servers refuse a refresh
+            token that they cannot even parse.
+        extra: sent as JSON; without it the request has no body.
+
+    Raises ValueError or TypeError for options that make no sense.
+
     """
 
     url: str
@@ -146,15 +174,25 @@ class BearerEndpoint(_CallRepr):
 class OAuth2Endpoint(_CallRepr):
     """Ask as OAuth 2.0 does, with a form that has ``grant_type=refresh_token`` (RFC 6749 §6).
 
-    `client_auth` says how the client authenticates (§2.3.1): ``"basic"``, the default with a
-    secret; ``"post"``, id and secret in the form; or ``"none"``, the default without a secret, for
-    a public client, whose id goes into the form. `extra` goes into the form too (``scope``,
-    ``resource``, ``audience``; a list is sent as several fields of one name) and may hold secrets.
-
     Only ``invalid_grant`` is a refusal (§5.2). Other error codes are a faulty set-up, and the
     tokens are kept. The server's error_description is never shown.
 
+    Args:
+        url: the token endpoint, absolute or relative to the base URL.
+        client_id: the client's id; None if the server asks for none.
+        client_secret: the client's secret; None for a public client. It is not shown.
+        client_auth: how the client authenticates (§2.3.1): ``"basic"``, the default with a secret,
+            in the Authorization header; ``"post"``, id and secret in the form; or ``"none"``, the
+            default without a secret, the id alone in the form.
+        extra: more fields of the form, such as ``scope``, ``resource`` or ``audience``; a list is
+            sent as several fields of one name. They may hold secrets, and are not shown.
+        when: which response of the API means "your token has expired".
+
     Raises ValueError or TypeError for options that make no sense.
+
+    >>> OAuth2Endpoint("https://login.example.com/token", "my-client", "hunter2")
+    OAuth2Endpoint('https://login.example.com/token', 'my-client', '***')
+
     """
 
     url: str
@@ -176,7 +214,7 @@ class OAuth2Endpoint(_CallRepr):
             raise ValueError(f"extra must not set {quote_list(taken)}: the endpoint does")
 
     def ask(self, url: str, token: Token) -> requests.Request:
-        """Return the POST whose form is RFC 6749 §6's."""
+        """Return the POST with the form of RFC 6749 §6."""
         form = {
             "grant_type": "refresh_token",
             "refresh_token": _require_refresh(token),
@@ -202,12 +240,12 @@ class OAuth2Endpoint(_CallRepr):
 
     def _check_client(self) -> None:
         if "" in (self.client_id, self.client_secret):
-            raise ValueError("client_id or client_secret is empty: give it, or leave it out")
+            raise ValueError("client_id or client_secret is empty; give it, or leave it out")
         method = self._auth_method()
         if method not in ("basic", "post", "none"):
             raise ValueError("client_auth is 'basic', 'post' or 'none'")
         if method == "none" and self.client_secret:
-            raise ValueError("client_auth='none' sends no client_secret: leave one of them out")
+            raise ValueError("client_auth='none' sends no client_secret; leave one of them out")
         if method != "none" and not (self.client_id and self.client_secret):
             raise ValueError(
                 f"client_auth={method!r} needs both client_id and client_secret; "
@@ -224,7 +262,7 @@ class OAuth2Endpoint(_CallRepr):
         )
 
     def _basic_credentials(self) -> str:
-        # Form-urlencoded first, so that a colon in the id cannot be taken for the one between.
+        # Form-urlencoded first (RFC 6749 §2.3.1), so that a colon in the id is not the separator.
         pair = f"{quote_plus(self.client_id or '')}:{quote_plus(self.client_secret or '')}"
         return f"Basic {base64.b64encode(pair.encode()).decode()}"
 

@@ -33,12 +33,15 @@ class JWTRefreshError(requests.RequestException):
 
     ``str()`` joins `cause` and `remedy` into two sentences. Both begin in lower case and have
     no full stop at the end, so that they can also stand on lines of their own.
+
+    >>> str(RefreshRejected("the account is locked", "ask the administrator"))
+    'the account is locked. Ask the administrator'
     """
 
     cause: str
     """What happened, naming the URL, field or file."""
     remedy: str = ""
-    """What to do about it. A class has one for errors that are raised without."""
+    """What to do about it; the class's own if the error was raised without one."""
 
     def __init__(self, cause: object = "", remedy: str | None = None, **carried: Any) -> None:
         super().__init__(cause, **carried)
@@ -66,22 +69,35 @@ class JWTRefreshError(requests.RequestException):
 
 
 class RefreshRejected(JWTRefreshError):
-    """The server refused the refresh token: a new login is needed."""
+    """The server refused the refresh token: a new login is needed.
+
+    A request never raises it, since the caller gets the API's own 401; `on_logout` and the
+    adapter's ``refresh()`` and ``valid_token()`` do. An endpoint function or a `login` of your own
+    raises it to say that the server refused.
+    """
 
     remedy = "log in again"
 
 
 class RefreshUnavailable(JWTRefreshError):
-    """A refresh got no usable answer. The tokens are kept."""
+    """A refresh got no usable response. The tokens are kept.
+
+    The server was not reached, was too slow, is overloaded, or answered something that holds no
+    token. `response` is the API's 401 if a request raises it.
+    """
 
     remedy = "the tokens are kept; try again later"
 
     retry_after: float = 0.0
-    """Seconds the server asked to be left alone (Retry-After, RFC 9110 §10.2.3), else 0."""
+    """Seconds for which the server asked to be left alone (Retry-After, RFC 9110 §10.2.3), else 0."""
 
 
 class ReentrantRefresh(JWTRefreshError):
-    """A refresh or login has called through the adapter that is waiting for it."""
+    """A refresh or login has called through the adapter that is waiting for it.
+
+    It would wait for itself. The session that an endpoint function or a `login` is given calls
+    without the adapter; so does ``auth=anonymous``.
+    """
 
     remedy = "use the session that the function was given, or auth=anonymous"
 
@@ -99,9 +115,9 @@ class LockTimeout(StoreError):
 
 
 class ProfileError(JWTRefreshError):
-    """The file of profiles, or a profile in it, cannot be used. The text says where and why."""
+    """The profiles file, or a profile in it, cannot be used: `cause` says where and why."""
 
-    remedy = "edit the file of profiles"
+    remedy = "edit the profiles file"
 
 
 class InvalidToken(JWTRefreshError, ValueError):
@@ -117,12 +133,19 @@ class InvalidURL(JWTRefreshError, RequestsInvalidURL):
 
 
 class InsecureURL(InvalidURL):
-    """A URL that would carry tokens unencrypted to another machine."""
+    """A URL that would carry tokens unencrypted to another machine.
 
-    remedy = "use https, or allow_http=True if you must"
+    Loopback needs no https; ``allow_http=True`` takes any other machine's http as well.
+    """
+
+    remedy = "use https, or give allow_http=True if you trust the network"
 
 
 def capitalize(sentence: str) -> str:
-    """Return `sentence` with its first letter raised, unless it begins with something to type."""
+    """Return `sentence` with a capital, unless it begins with something to type.
+
+    >>> capitalize("try again later"), capitalize("client_id is missing")
+    ('Try again later', 'client_id is missing')
+    """
     first = sentence.partition(" ")[0].rstrip(".,;:?!")
     return sentence[:1].upper() + sentence[1:] if first.isalpha() else sentence

@@ -3,6 +3,9 @@
 A matcher is anything that takes a ``requests.Response`` and says yes or no. The ones made here are
 frozen values: they compare, pickle, and print as the call that makes them. Each also knows the
 statuses it can say yes to (``statuses``), so that no other response's body is read for it.
+
+>>> any_of(status(419), all_of(any_401, json_field("error.code", "TOKEN_EXPIRED")))
+any_of(status(419), all_of(status(401), json_field('error.code', 'TOKEN_EXPIRED')))
 """
 
 from __future__ import annotations
@@ -66,20 +69,20 @@ def json_field(
 
 
 def any_of(*matchers: Matcher) -> AnyOf:
-    """Match what at least one of `matchers` does.
+    """Match what at least one of `matchers` matches.
 
-    Raises ValueError for none at all, TypeError for what is no matcher.
+    Raises ValueError if there are none, TypeError for what is no matcher.
     """
     return AnyOf(matchers)
 
 
 def all_of(*matchers: Matcher) -> AllOf:
-    """Match what every one of `matchers` does, asked in this order.
+    """Match what every one of `matchers` matches, asked in this order.
 
     A function of your own is asked about every status from 400 up. For a server that says
     "expired" with a 200, put the status before it: ``all_of(status(200), mine)``.
 
-    Raises ValueError for none at all or if they share no status, TypeError for what is no matcher.
+    Raises ValueError if there are none or they share no status, TypeError for what is no matcher.
     """
     return AllOf(matchers)
 
@@ -89,6 +92,9 @@ def may_match(matcher: Matcher, status_code: int) -> bool:
 
     It has not if its ``statuses`` (a set of ints) lacks the code. Without that attribute it is
     asked about every status from 400 up.
+
+    >>> may_match(any_401, 401), may_match(any_401, 403), may_match(lambda response: True, 403)
+    (True, False, True)
     """
     return status_code in _possible_statuses(matcher)
 
@@ -171,7 +177,7 @@ class AnyOf:
 
     @cached_property
     def statuses(self) -> frozenset[int]:
-        """The statuses that one member at least can say yes to."""
+        """The statuses that at least one member can say yes to."""
         return frozenset[int]().union(*map(_possible_statuses, self.matchers))
 
     def __call__(self, response: requests.Response) -> bool:
@@ -206,12 +212,13 @@ class AllOf:
 
 
 any_401: Final = Status(frozenset({401}))
+"""Matches every 401: the rule where neither the endpoint nor `when` says another."""
 
 
 def status_codes(codes: int | Iterable[int]) -> frozenset[int]:
     """Return one status code or several as a set.
 
-    Raises TypeError for what is no int, ValueError for none at all or one outside 100 to 599.
+    Raises TypeError for what is no int, ValueError for one outside 100 to 599, or for none.
     """
     given = tuple(codes) if isinstance(codes, Iterable) else (codes,)
     if not given:
@@ -233,7 +240,11 @@ def parse_json(body: bytes) -> object:
 
 
 def find(document: object, path: str) -> object:
-    """Return what `document` holds at a dotted `path`, or MISSING."""
+    """Return what `document` holds at a dotted `path`, or MISSING.
+
+    >>> find({"errors": [{"code": 7}]}, "errors.0.code")
+    7
+    """
     for name in path.split("."):
         if isinstance(document, dict):
             document = document.get(name, MISSING)
@@ -308,8 +319,11 @@ _CHALLENGE_PART = re.compile(
 def _parse_challenges(header: str) -> list[tuple[str, dict[str, str]]]:
     """Return each challenge's scheme and its own parameters (RFC 9110 §11.6.1).
 
-    Requests joins several header lines with commas, as §5.3 allows, so that only a scheme's name
+    requests joins several header lines with commas, as §5.3 allows, so that only a scheme's name
     tells where the next challenge starts.
+
+    >>> _parse_challenges('Basic realm="a", Bearer error="invalid_token"')
+    [('Basic', {'realm': 'a'}), ('Bearer', {'error': 'invalid_token'})]
     """
     found: list[tuple[str, dict[str, str]]] = []
     at = 0

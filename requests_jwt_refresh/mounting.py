@@ -1,4 +1,4 @@
-"""Mounting the adapter on a Session."""
+"""Mounting the adapter on a Session: `mount`."""
 
 from __future__ import annotations
 
@@ -29,10 +29,24 @@ def mount(
 ) -> JWTRefreshAdapter:
     """Build a JWTRefreshAdapter, mount it on `session` for its origins, and return it.
 
+        adapter = mount(session, "https://api.example.com/v1", JSONEndpoint("/auth/refresh"))
+        adapter.set_token(Token(access, refresh))  # once, after a login
+        session.get("/users")  # https://api.example.com/v1/users, with the token
+
     The adapter that the session has for the base URL so far goes on doing the sending, with its
-    retries and its pool, unless a `transport` or options for a new pool are given. Options and
-    errors are those of JWTRefreshAdapter; InvalidURL is raised as well if another adapter of the
-    session serves one of the origins.
+    retries and its pool, unless a `transport` or options for a new pool are given.
+
+    Args:
+        session: where to mount it; URLs that go to other origins stay as they are.
+        base_url: the API's base URL, below which relative URLs go.
+        refresh: how to ask for a new token: an endpoint, or a callable
+            ``(session, token) -> Token``.
+        store: where the token lives; ``KeyringStore(<origin>, "default")`` if omitted.
+        options: all other arguments of JWTRefreshAdapter, by name.
+
+    Raises what JWTRefreshAdapter does, TypeError for what is no Session, and InvalidURL if another
+    adapter of the session serves one of the origins.
+
     """
     if not isinstance(session, requests.Session):
         raise TypeError(f"mount takes a requests.Session first, not {session!r}")
@@ -57,7 +71,7 @@ def _check_free(session: requests.Session, adapter: JWTRefreshAdapter) -> None:
             raise InvalidURL(
                 f"the session has another adapter on {prefix!r}, so requests there would go "
                 "without a token",
-                "give that adapter as transport=, and take it off the session",
+                f"give that adapter as transport=, and remove it: session.adapters.pop({prefix!r})",
             )
         if other.base_url.rstrip("/") != adapter.base_url.rstrip("/"):
             raise InvalidURL(

@@ -1,4 +1,4 @@
-"""The pytest plugin: the fixture `jwt_server`."""
+"""The pytest plugin: the fixture `jwt_server`, there as soon as this distribution is installed."""
 
 from __future__ import annotations
 
@@ -16,8 +16,13 @@ if TYPE_CHECKING:
 def jwt_server() -> Iterator[AuthServer]:
     """Start a real token server and API on loopback, new for each test.
 
-    Let it ``expire()``, ``revoke()``, ``fail(Status(503))``, and count: see
-    requests_jwt_refresh.testing.AuthServer.
+        def test_my_client_survives_an_expiry(jwt_server):
+            client = MyClient(jwt_server.url, jwt_server.login())
+            jwt_server.expire()
+            client.list_users()
+            assert jwt_server.counters.rotated == 1
+
+    See requests_jwt_refresh.testing.AuthServer for what it can do.
     """
     from requests_jwt_refresh.testing import AuthServer
 

@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
-_mutex = threading.Lock()  # held while Session.prepare_request is looked at and wrapped
+_MARK = "_accepts_relative_urls"  # an attribute of our wrap
+_mutex = threading.Lock()  # guards Session.prepare_request while it is looked at and wrapped
 
 
 class AcceptsRelativeURLs:
-    """Marks an adapter below whose ``base_url`` a session's relative URLs go."""
+    """Marks an adapter: a session's relative URLs go below its ``base_url``."""
 
     base_url: str
     accepts_relative_urls: ClassVar[bool] = True
@@ -36,7 +37,7 @@ class AcceptsRelativeURLs:
 def accept_relative_urls() -> None:
     """Wrap ``Session.prepare_request``, once in this process."""
     with _mutex:
-        if not hasattr(requests.Session.prepare_request, "_accepts_relative_urls"):
+        if not hasattr(requests.Session.prepare_request, _MARK):
             requests.Session.prepare_request = _wrap(  # type: ignore[method-assign]
                 requests.Session.prepare_request
             )
@@ -52,7 +53,7 @@ def _wrap(prepare_request: Any) -> Any:
         prepared: requests.PreparedRequest = prepare_request(session, request)
         return prepared
 
-    prepare._accepts_relative_urls = True  # type: ignore[attr-defined]  # noqa: SLF001 - our mark
+    vars(prepare)[_MARK] = True  # functools.wraps hands it on to a wrap around ours
     return prepare
 
 
@@ -76,7 +77,7 @@ def _make_absolute(session: requests.Session, url: object) -> str | None:
         raise InvalidURL(
             f"the relative URL {redact(text)} would go without a token: {redact(absolute)} is "
             f"served by another adapter, mounted on {prefix!r}",
-            "mount the JWTRefreshAdapter there, too, or give it the other one as its transport",
+            "mount the JWTRefreshAdapter there as well, with the other adapter as its transport=",
         )
     return absolute
 
@@ -95,7 +96,7 @@ def _common_base(adapters: Iterable[AcceptsRelativeURLs], url: str) -> str:
         raise InvalidURL(
             f"the relative URL {redact(url)} is ambiguous: this session has several base URLs "
             f"({', '.join(sorted(bases.values()))})",
-            "write the whole URL",
+            "write the whole URL, with its scheme",
         )
     return next(iter(bases.values()))
 

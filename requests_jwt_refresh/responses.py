@@ -1,6 +1,6 @@
 """How to read the response of a refresh endpoint.
 
-What the server wrote is never shown in an error, unless it cannot be a secret.
+What the server wrote is never shown in an error, unless it is of a form that no secret has.
 """
 
 from __future__ import annotations
@@ -21,8 +21,11 @@ from requests_jwt_refresh.tokens import Token
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+# RFC 9110 §15; some servers go beyond 599.
+_REDIRECTS: Final = range(300, 400)
+_PASSING_FAULTS: Final = frozenset({408, 429, *range(500, 1000)})
 # With these an error code in the body counts; rate limits and overload need none.
-_CODE_COUNTS: Final = frozenset({200, 201, *range(400, 500)} - {408, 429})
+_CODE_COUNTS: Final = frozenset({200, 201, *range(400, 500)}) - _PASSING_FAULTS
 _JSON_TYPES: Final = {dict: "an object", list: "a list", str: "a string", bool: "a boolean"}
 _MEDIA_TYPE = re.compile(r"[a-z0-9.+-]{1,40}/[a-z0-9.+-]{1,40}")
 _ERROR_CODE = re.compile(r"[a-z_]{1,40}")
@@ -32,7 +35,7 @@ _FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,29}")
 _SHOWABLE_URL = re.compile(
     r"(?:https?://[A-Za-z0-9.-]{1,80}(?::[0-9]{1,5})?)?(?:/[A-Za-z0-9._~-]{0,30}){1,10}"
 )
-# Plain text that is a token: no spaces, and not the start of markup or of broken JSON.
+# Plain text that may be a token: no spaces, and not the start of markup or of broken JSON.
 _BARE_TOKEN = re.compile(r"""(?![<{\["'])[\x21-\x7e]+""")
 _MOST_NAMES = 10
 # What to check when the server gives one of these codes (RFC 6749 §5.2, RFC 8707 §2).
@@ -49,18 +52,24 @@ _CHECK: Final = "check its URL and options"
 
 @dataclass(frozen=True)
 class TokenResponse:
-    """The response of a refresh endpoint, read to its end. Its repr shows the status alone."""
+    """The response of a refresh endpoint, read to its end. Its repr shows the status alone.
+
+    >>> TokenResponse(200, {}, b'{"access_token": "a secret"}')
+    TokenResponse(status=200)
+    """
 
     status: int
+    """The HTTP status code."""
     headers: Mapping[str, str] = field(repr=False)
     """Case-insensitive, as requests gives them."""
     body: bytes = field(repr=False)
+    """The body as it was sent, without its content encoding; 1 MiB at the most."""
     source: str = field(default="refresh endpoint", kw_only=True, repr=False)
-    """What has answered, for the text of an error."""
+    """What has answered, as it stands in the text of an error."""
 
 
 Reply = TokenResponse
-"""The name that TokenResponse had in 0.1."""
+"""The name that `TokenResponse` had in 0.1."""
 
 
 class Fields(Protocol):
@@ -85,7 +94,7 @@ def read_json(response: TokenResponse, fields: Fields) -> Token:
     everything else that holds no token.
     """
     if response.status in fields.rejected:
-        raise _rejected(str(response.status))
+        raise _rejected_error(str(response.status))
     if response.status not in fields.ok:
         raise _status_error(response)
     return _read_token(response, fields.access, fields.refresh, fields.expires_in)
@@ -121,15 +130,15 @@ def _read_token(
         )
     except InvalidToken as error:
         problem = error.cause
-    raise _unreadable(response, problem)  # outside, so that no traceback holds the token
+    raise _unreadable_error(response, problem)  # outside, so that no traceback holds the token
 
 
 def _read_access(response: TokenResponse, document: object, path: str) -> str:
     found = find(document, path)
     if found is MISSING:
-        raise _unreadable(response, _describe_missing(response, document, path))
+        raise _unreadable_error(response, _describe_missing(response, document, path))
     if not isinstance(found, str):
-        raise _unreadable(response, f"{path!r} is {_json_type(found)}, not a string")
+        raise _unreadable_error(response, f"{path!r} is {_json_type(found)}, not a string")
     return strip_bearer(found)
 
 
@@ -142,8 +151,8 @@ def _read_body(response: TokenResponse, document: object) -> str:
     if is_text and _BARE_TOKEN.fullmatch(text):
         return text
     if not response.body.strip() or document is MISSING:
-        raise _unreadable(response, _describe_text(response, "a token alone"))
-    raise _unreadable(
+        raise _unreadable_error(response, _describe_text(response, "a token alone"))
+    raise _unreadable_error(
         response,
         f"its body is {_json_type(document)}, not a token alone",
         "name the field of the access token with access=",
@@ -155,7 +164,7 @@ def _read_refresh(response: TokenResponse, document: object, path: str) -> str |
     if found is MISSING or found is None or found == "":
         return None
     if not isinstance(found, str):
-        raise _unreadable(response, f"{path!r} is {_json_type(found)}, not a string")
+        raise _unreadable_error(response, f"{path!r} is {_json_type(found)}, not a string")
     return found
 
 
@@ -170,34 +179,37 @@ def _parse_expiry(seconds: object) -> float | None:
     return clock.time() + lifetime if math.isfinite(lifetime) and lifetime > 0 else None
 
 
-# --- Errors: no text of the server's in them, unless it cannot be a secret ---------------------
+# --- Errors: no text of the server's in them, unless no secret has that form ---------------------
 
 
-def _rejected(reason: str) -> RefreshRejected:
+def _rejected_error(reason: str) -> RefreshRejected:
     return RefreshRejected(f"the server refused the refresh token ({reason})", "log in again")
 
 
-def _unavailable(cause: str, remedy: str, *, retry_after: float = 0.0) -> RefreshUnavailable:
+def _unavailable_error(cause: str, remedy: str, *, retry_after: float = 0.0) -> RefreshUnavailable:
     error = RefreshUnavailable(cause, f"the tokens are kept; {remedy}")
     error.retry_after = retry_after
     return error
 
 
-def _unreadable(response: TokenResponse, problem: str, remedy: str = _CHECK) -> RefreshUnavailable:
-    return _unavailable(f"the {response.source} answered {response.status}, but {problem}", remedy)
+def _unreadable_error(
+    response: TokenResponse, problem: str, remedy: str = _CHECK
+) -> RefreshUnavailable:
+    cause = f"the {response.source} answered {response.status}, but {problem}"
+    return _unavailable_error(cause, remedy)
 
 
 def _status_error(response: TokenResponse) -> RefreshUnavailable:
     """Return the error for a status that is neither success nor a refusal."""
     cause = f"the {response.source} answered {response.status}"
-    if 300 <= response.status < 400:  # noqa: PLR2004 - redirection (RFC 9110 §15.4)
+    if response.status in _REDIRECTS:
         return _redirect_error(response)
-    if response.status < 500 and response.status not in (408, 429):  # noqa: PLR2004 - RFC 9110 §15.6
-        return _unavailable(cause, _CHECK)
+    if response.status not in _PASSING_FAULTS:
+        return _unavailable_error(cause, _CHECK)
     seconds = _retry_after(response.headers)
     if not seconds:
-        return _unavailable(cause, "try again later")
-    return _unavailable(
+        return _unavailable_error(cause, "try again later")
+    return _unavailable_error(
         f"{cause} and asks to be left alone for {math.ceil(seconds)} s",
         f"try again in {math.ceil(seconds)} s",
         retry_after=seconds,
@@ -207,19 +219,19 @@ def _status_error(response: TokenResponse) -> RefreshUnavailable:
 def _redirect_error(response: TokenResponse) -> RefreshUnavailable:
     location = re.split("[?#]", response.headers.get("Location") or "", maxsplit=1)[0]
     to = f" to {location}" if _SHOWABLE_URL.fullmatch(location) else ""
-    return _unavailable(
+    return _unavailable_error(
         f"the {response.source} redirects{to} ({response.status}), which a call with a secret "
         "never follows",
-        "give the final URL (a trailing slash? https instead of http?)",
+        "give the final URL: perhaps with a trailing slash, or with https",
     )
 
 
 def _oauth2_error(response: TokenResponse, code: str) -> RefreshRejected | RefreshUnavailable:
     """Return the error for an error code of RFC 6749 §5.2."""
     if code == "invalid_grant":
-        return _rejected(f"{response.status} {code}")
+        return _rejected_error(f"{response.status} {code}")
     fault = "is at fault" if code in _REMEDIES else "may be at fault"
-    return _unavailable(
+    return _unavailable_error(
         f"the {response.source} answered {response.status} {code}: the set-up {fault}",
         _REMEDIES.get(code, _CHECK),
     )
@@ -238,7 +250,7 @@ def _check_token_type(response: TokenResponse, found: object) -> None:
         return
     is_showable = isinstance(found, str) and _TOKEN_TYPE.fullmatch(found)
     kind = f"a {found} token" if is_showable else "a token of another kind"
-    raise _unavailable(
+    raise _unavailable_error(
         f"the {response.source} gave {kind} (token_type); only {BEARER} tokens can be sent",
         f"set the client up for {BEARER} tokens at the server",
     )
@@ -266,7 +278,11 @@ def _json_type(value: object) -> str:
 
 
 def quote_list(names: Iterable[str]) -> str:
-    """Return `names` as they stand in a sentence."""
+    """Return `names` as they stand in a sentence.
+
+    >>> print(quote_list(["access", "refresh"]))
+    'access', 'refresh'
+    """
     return ", ".join(repr(name) for name in names)
 
 
@@ -276,14 +292,18 @@ def _retry_after(headers: Mapping[str, str]) -> float:
     if value.isascii() and value.isdigit():
         seconds = float(value)
     else:
-        # Both by the server's clock if it sends a Date, so that ours does not matter.
+        # Both by the server's clock if it sends a Date, so that a wrong one here does no harm.
         until, now = parse_http_date(value), parse_http_date(headers.get("Date") or "")
         seconds = 0.0 if until is None else until - (clock.time() if now is None else now)
     return seconds if math.isfinite(seconds) and seconds > 0 else 0.0
 
 
 def parse_http_date(value: str) -> float | None:
-    """Return an HTTP-date (RFC 9110 §5.6.7) in seconds since the epoch, None for anything else."""
+    """Return an HTTP-date (RFC 9110 §5.6.7) in seconds since the epoch, None for anything else.
+
+    >>> parse_http_date("Thu, 01 Jan 1970 00:01:00 GMT")
+    60.0
+    """
     try:
         moment = parsedate_to_datetime(value)
         # The obsolete formats name no zone, and mean UTC all the same.

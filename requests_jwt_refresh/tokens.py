@@ -25,23 +25,36 @@ _FIT_FOR_A_HEADER = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 class Token:
     """An access token, the refresh token that renews it, and when the access token expires.
 
-    Either of the two may be None, not both. ``expires_at`` is in seconds since the epoch, by this
-    machine's clock; None is "unknown", and such a token is refreshed when the API says so.
+    Args:
+        access: the access token; None if there is only a refresh token, which is then traded in
+            before the first request.
+        refresh: the refresh token; None if there is none: then the end of the
+            access token needs a login.
+        expires_at: when the access token expires, in seconds since the epoch by this machine's
+            clock. None is "unknown": for a JWT the adapter fills in its lifetime when it receives
+            it (RFC 7519 §4.1), an opaque token is refreshed when the API says that it has expired.
 
-    Raises InvalidToken for anything that is not a non-empty string fit for a header.
+    Raises InvalidToken if both tokens are None, or for anything that is not a non-empty string fit
+    for a header. Tokens are values: frozen, compared by the three arguments, and their repr shows
+    no secret.
+
+    >>> Token("an access token", refresh="a refresh token")
+    Token(access='***', refresh='***', expires_at=None)
+
     """
 
     access: str | None
     refresh: str | None = None
     expires_at: float | None = None
     received_at: float | None = field(default=None, init=False, compare=False)
-    """When it was received, in seconds since the epoch; None if that is not known."""
+    """When it was received, in seconds since the epoch; None if that is not known. Filled in by the
+    adapter, and stored with the token."""
 
     def __post_init__(self) -> None:
         if self.access is None and self.refresh is None:
             raise InvalidToken(
                 "a Token needs an access token, a refresh token or both",
-                "give one of them at least",
+                "give at least one of them",
             )
         _check("access", self.access)
         _check("refresh", self.refresh)
@@ -65,7 +78,11 @@ class Token:
         return not self.lasts(0.0)
 
     def lasts(self, seconds: float) -> bool:
-        """Whether the access token is valid for `seconds` more, as far as we know."""
+        """Whether the access token is valid for `seconds` more, as far as is known.
+
+        >>> Token("opaque").lasts(300)
+        True
+        """
         return self.expires_at is None or self.expires_at > clock.time() + seconds
 
 
@@ -90,7 +107,7 @@ def with_received_at(token: Token, at: float | None) -> Token:
 
 
 def jwt_lifetime(access: str) -> float | None:
-    """Return the seconds between a JWT's issue and its expiry, or None if it does not say."""
+    """Return a JWT's lifetime in seconds, ``exp - iat``, or None if it does not say."""
     claims = jwt_claims(access)
     issued, expires = claims.get("iat"), claims.get("exp")
     if not (_is_finite(issued) and _is_finite(expires)) or expires <= issued:
@@ -99,12 +116,10 @@ def jwt_lifetime(access: str) -> float | None:
 
 
 def jwt_claims(access: str) -> dict[str, Any]:
-    """Return the claims of a JWT, unverified: {} for an opaque token."""
-    parts = access.split(".")
-    if len(parts) != 3:  # noqa: PLR2004 - header, payload, signature (RFC 7515 §3.1)
-        return {}
+    """Return the claims of a JWT (RFC 7519 §4), unverified; {} for an opaque token."""
     try:
-        padded = parts[1] + "=" * (-len(parts[1]) % 4)
+        _header, payload, _signature = access.split(".")  # RFC 7515 §3.1
+        padded = payload + "=" * (-len(payload) % 4)
         claims = json.loads(base64.urlsafe_b64decode(padded))
     except (ValueError, RecursionError):
         return {}
@@ -120,12 +135,14 @@ def _check(kind: str, value: object) -> None:
         )
     if not _FIT_FOR_A_HEADER.fullmatch(value):
         raise InvalidToken(
-            f"the {kind} token is empty, or has a line break, an outer space or another character "
-            "that no header may carry",
+            f"the {kind} token is empty, has a line break or a space at one end, or has another "
+            "character that no header may carry",
             "give the token alone, as the server wrote it",
         )
     if starts_with_bearer(value):
-        raise InvalidToken(f"the {kind} token starts with '{BEARER} '", "give the token alone")
+        raise InvalidToken(
+            f"the {kind} token starts with '{BEARER} '", "give the token alone, without that word"
+        )
 
 
 def _is_finite(value: object) -> TypeGuard[float]:

@@ -20,7 +20,11 @@ _HAS_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
 class Origin(NamedTuple):
-    """Scheme, host and port, the default port made explicit (RFC 6454 §4)."""
+    """Scheme, host and port, the default port made explicit (RFC 6454 §4).
+
+    >>> str(origin_of("https://API.example.com:443/v1?page=2"))
+    'https://api.example.com'
+    """
 
     scheme: str
     host: str
@@ -46,7 +50,7 @@ class Origin(NamedTuple):
 
 
 def origin_of(url: str | None) -> Origin | None:
-    """Return the origin of an absolute http(s) URL, or None if it has none to be sure of."""
+    """Return the origin of an absolute http(s) URL, or None if it is not certain."""
     # All up to the third slash holds the whole authority, so URLs of one site share one entry.
     return _origin_of("/".join(url.split("/", 3)[:3])) if isinstance(url, str) else None
 
@@ -90,11 +94,14 @@ def validate(url: str, *, what: str, allow_http: bool = False) -> str:
             "write it like https://api.example.com/v1",
         )
     if "@" in urlsplit(prepared).netloc:
-        raise InvalidURL(f"{what} holds a user name", "leave it out")
+        raise InvalidURL(
+            f"{what} holds a user name or password",
+            "write it without them; the token says who calls",
+        )
     if not (origin.is_safe() or allow_http):
         raise InsecureURL(
             f"{what} {redact(url)} would send tokens unencrypted",
-            "use https, or allow_http=True if you must",
+            "use https, or give allow_http=True if you trust the network",
         )
     return prepared
 
@@ -103,7 +110,10 @@ def validate_base(url: str, *, allow_http: bool = False) -> str:
     """Return a base URL as requests would send it. Raises as `validate` does."""
     base = validate(url, what="the base URL", allow_http=allow_http)
     if "?" in base or "#" in base:
-        raise InvalidURL(f"the base URL {redact(url)} has a query or a fragment", "leave it out")
+        raise InvalidURL(
+            f"the base URL {redact(url)} has a query or a fragment",
+            "write it without them; a request may bring its own",
+        )
     return base
 
 
@@ -112,9 +122,9 @@ def validate_origin(url: str, *, allow_http: bool = False) -> Origin | None:
     found = validate(url, what="the trusted origin", allow_http=allow_http)
     if urlsplit(found)._replace(scheme="", netloc="").geturl() not in ("", "/"):
         raise InvalidURL(
-            f"the trusted origin {redact(url)} has a path or a query, but a whole origin is "
-            "trusted or none of it",
-            "write scheme, host and port",
+            f"the trusted origin {redact(url)} has a path or a query, but an origin is trusted as "
+            "a whole or not at all",
+            "write scheme, host and port alone, like https://cdn.example.com",
         )
     return origin_of(found)
 
@@ -124,6 +134,9 @@ def has_scheme(url: str) -> bool:
 
     Only ``scheme://`` counts (RFC 3986 §3): "users:active" and "/a?next=http://x" are relative.
     What starts like http but has no slashes is left for requests to refuse.
+
+    >>> has_scheme("https://api.example.com"), has_scheme("users:active")
+    (True, False)
     """
     return bool(_HAS_SCHEME.match(url)) or url.lower().startswith(("http:", "https:"))
 
@@ -133,6 +146,9 @@ def join(base: str, url: str) -> str:
 
     Unlike RFC 3986 §5.2, a leading slash means the base, not the root of the host: what a caller
     passes can never leave the base URL. Raises InvalidURL for a URL that would leave it.
+
+    >>> join("https://api.example.com/v1", "/users")
+    'https://api.example.com/v1/users'
     """
     if url.startswith("//"):
         raise InvalidURL(
@@ -152,7 +168,7 @@ def join(base: str, url: str) -> str:
 
 
 def _climbs(path: str) -> bool:
-    """Whether `path`, however encoded, goes above where it starts."""
+    """Whether `path`, decoded, goes above where it starts."""
     depth = 0
     for segment in unquote(path).replace("\\", "/").split("/"):
         depth += -1 if segment == ".." else segment not in ("", ".")
@@ -169,7 +185,11 @@ def _is_loopback(host: str) -> bool:
 
 
 def redact(url: object) -> str:
-    """Return `url` for an error text, without what may be secret in it."""
+    """Return `url` for an error text, without what may be secret in it.
+
+    >>> redact("https://api.example.com/users?key=secret")
+    "'https://api.example.com/users'"
+    """
     if not isinstance(url, str):
         return f"(a {type(url).__name__})"
     if "@" in url:

@@ -1,7 +1,9 @@
-"""What ARCHITECTURE.md and tests/__init__.py say of files is so."""
+"""What ARCHITECTURE.md and tests/__init__.py say of files is so, and what docstrings show."""
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import re
 from itertools import chain
 from pathlib import Path
@@ -14,6 +16,12 @@ from tests import HOUSEKEEPING, PROMISES
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent
 ARCHITECTURE = (ROOT / ".github" / "ARCHITECTURE.md").read_text(encoding="utf-8")
+PACKAGE = Path(requests_jwt_refresh.__file__).parent
+WITH_EXAMPLES = sorted(
+    ".".join(file.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+    for file in PACKAGE.rglob("*.py")
+    if ">>> " in file.read_text(encoding="utf-8")
+)
 NAMED = sorted({*chain.from_iterable(PROMISES.values()), *HOUSEKEEPING})
 
 
@@ -37,8 +45,7 @@ def test_each_promise_has_its_tests() -> None:
 
 def test_the_tree_is_the_packages() -> None:
     """ARCHITECTURE.md has a line for each module, and for none that is gone."""
-    package = Path(requests_jwt_refresh.__file__).parent
-    modules = {str(file.relative_to(package).as_posix()) for file in package.rglob("*.py")}
+    modules = {str(file.relative_to(PACKAGE).as_posix()) for file in PACKAGE.rglob("*.py")}
     # The docstring of a folder's own module is what its line in the tree says.
     folders = {module for module in modules if module.endswith("/__init__.py")}
     assert set(_files_in_the_tree()) == modules - folders
@@ -50,6 +57,14 @@ def test_each_rule_has_a_file() -> None:
     paths = re.findall(r"`(requests_jwt_refresh/[\w/]+\.py)`", section)
     assert paths
     assert [path for path in paths if not (ROOT / path).is_file()] == []
+
+
+@pytest.mark.parametrize("name", WITH_EXAMPLES)
+def test_each_example_is_true(name: str) -> None:
+    """What a docstring shows after >>> is what Python answers."""
+    failed, attempted = doctest.testmod(importlib.import_module(name))
+    assert attempted > 0
+    assert failed == 0
 
 
 def _files_in_the_tree() -> list[str]:

@@ -238,7 +238,7 @@ FAULTS: list[tuple[str, tuple[str, ...]]] = [
     ),
     (
         f'{PROD}{CLIENT}client_auth = "none"\nclient_secret_file = "x"',
-        ("refresh: client_auth='none' sends no client_secret: leave one of them out",),
+        ("refresh: client_auth='none' sends no client_secret; leave one of them out",),
     ),
     (
         f'{PROD}{JSON}[prod.logout]\nurl = "/l"\nmethod = "a b"',

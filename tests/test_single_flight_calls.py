@@ -135,7 +135,7 @@ def test_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[object] = []
 
     def work(call: Call[str]) -> str:
-        call.afterwards(told.append, "told", lambda _: None)
+        call.set_callback(told.append, "told", lambda _: None)
         return call.run_in_leader(lambda: threading.current_thread().name)
 
     assert outcome_of(flight, work) == threading.current_thread().name
@@ -242,7 +242,7 @@ def test_what_comes_afterwards_is_done_once(leaves: bool, monkeypatch: pytest.Mo
     work = Work()
 
     def give(call: Call[str]) -> str:
-        call.afterwards(note, "x", lambda _: None)
+        call.set_callback(note, "x", lambda _: None)
         return "done"
 
     work.give = give
@@ -265,7 +265,7 @@ def test_what_comes_afterwards_may_fail() -> None:
     errors: list[Exception] = []
 
     def work(call: Call[str]) -> str:
-        call.afterwards(fail, "x", errors.append)
+        call.set_callback(fail, "x", errors.append)
         return "done"
 
     assert outcome_of(flight, work) == "done"

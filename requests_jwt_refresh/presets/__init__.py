@@ -1,8 +1,10 @@
 """Ready endpoints for known servers, each with the server's own rule for "expired".
 
+    mount(session, "https://api.example.com", presets.SimpleJWT())
+
 Every argument has a default: the paths, fields and statuses that the server's documentation gives.
-Only Express needs a path, since it is each author's own.
-``mount(session, "https://api.example.com", presets.SimpleJWT())``
+Only Express needs a path, since it is each author's own. What a server does otherwise is said by
+name, as in JSONEndpoint and BearerEndpoint: ``presets.SimpleJWT("/token/refresh/")``.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.presets.express import Express
     from requests_jwt_refresh.presets.flask_jwt_extended import FlaskJWTExtended
     from requests_jwt_refresh.presets.simplejwt import SimpleJWT
+
+__docformat__ = "google"  # for pdoc
 
 __all__ = [
     "PRESET_MODULES",
@@ -50,7 +54,11 @@ _WHERE: Final = {
 
 
 def load(name: str) -> Preset:
-    """Return the preset that profiles call `name`. Raises ValueError if there is none."""
+    """Return the preset that profiles call `name`. Raises ValueError if there is none.
+
+    >>> load("simplejwt").endpoint()
+    SimpleJWT()
+    """
     if name not in PRESET_MODULES:
         raise ValueError(f"{name!r} is no preset: there are {', '.join(PRESET_MODULES)}")
     preset: Preset = import_module(f".{PRESET_MODULES[name]}", __name__).PRESET

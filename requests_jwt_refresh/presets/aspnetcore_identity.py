@@ -21,17 +21,16 @@ from requests_jwt_refresh.endpoints import JSONEndpoint
 from requests_jwt_refresh.matching import Matcher, bearer_challenge
 from requests_jwt_refresh.presets.base import Preset
 
-if TYPE_CHECKING:  # what inherited fields name, for tools that read annotations
-    from collections.abc import Mapping  # noqa: F401 - see above
-    from typing import Any  # noqa: F401 - see above
+if TYPE_CHECKING:  # for tools that read the annotations of inherited fields
+    from collections.abc import Mapping  # noqa: F401 - an inherited field
+    from typing import Any  # noqa: F401 - an inherited field
 
 
 @dataclass(frozen=True, repr=False)
 class ASPNETCoreIdentity(JSONEndpoint):
     """Be a client of ASP.NET Core's ``MapIdentityApi`` (``POST /refresh``).
 
-    A refused refresh token is a 401. So is an expired access token, with a Bearer challenge that
-    gives no error code.
+    Expired is a 401 with a Bearer challenge that gives no error code; refused is a 401.
     """
 
     url: str = "/refresh"

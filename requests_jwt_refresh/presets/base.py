@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Preset:
-    """A known server: its endpoint, and where its documentation has login and logout."""
+    """A known server: its endpoint, and where its documentation has login and logout.
+
+    A module of this package has one, named PRESET.
+    """
 
     endpoint: Callable[..., JSONEndpoint | BearerEndpoint]
     """The class that makes the endpoint; every argument but perhaps the URL has a default."""

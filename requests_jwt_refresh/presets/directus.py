@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class Directus(JSONEndpoint):
     """Be a client of Directus' "Refresh" (``POST /auth/refresh``, mode ``json``).
 
-    Expired is the error code TOKEN_EXPIRED; refused is a 401.
+    Expired is the error code TOKEN_EXPIRED at ``errors.0.extensions.code``; refused is a 401.
     """
 
     url: str = "/auth/refresh"

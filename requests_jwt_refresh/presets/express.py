@@ -19,19 +19,19 @@ from typing import TYPE_CHECKING, Final
 from requests_jwt_refresh.endpoints import JSONEndpoint
 from requests_jwt_refresh.presets.base import Preset
 
-if TYPE_CHECKING:  # what inherited fields name, for tools that read annotations
-    from collections.abc import Mapping  # noqa: F401 - see above
-    from typing import Any  # noqa: F401 - see above
+if TYPE_CHECKING:  # for tools that read the annotations of inherited fields
+    from collections.abc import Mapping  # noqa: F401 - an inherited field
+    from typing import Any  # noqa: F401 - an inherited field
 
-    from requests_jwt_refresh.matching import Matcher  # noqa: F401 - see above
+    from requests_jwt_refresh.matching import Matcher  # noqa: F401 - an inherited field
 
 
 @dataclass(frozen=True, repr=False)
 class Express(JSONEndpoint):
     """Be a client of a Node server written as most Express tutorials write it, in camelCase.
 
-    There is no such package and so no documented path: `url` is the author's. Nor is there a rule
-    for "expired": any 401 is taken for it.
+    There is no such package and so no documented path: `url` is the author's, and must be given.
+    Nor is there a rule for "expired": any 401 is taken for it. Refused is a 400, 401 or 403.
     """
 
     send: str = field(default="refreshToken", kw_only=True)

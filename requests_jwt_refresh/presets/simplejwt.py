@@ -23,9 +23,9 @@ from requests_jwt_refresh.endpoints import JSONEndpoint
 from requests_jwt_refresh.matching import Matcher, json_field
 from requests_jwt_refresh.presets.base import Preset
 
-if TYPE_CHECKING:  # what inherited fields name, for tools that read annotations
-    from collections.abc import Mapping  # noqa: F401 - see above
-    from typing import Any  # noqa: F401 - see above
+if TYPE_CHECKING:  # for tools that read the annotations of inherited fields
+    from collections.abc import Mapping  # noqa: F401 - an inherited field
+    from typing import Any  # noqa: F401 - an inherited field
 
 
 @dataclass(frozen=True, repr=False)

@@ -1,4 +1,4 @@
-"""The separate session that talks to the refresh endpoint, and one exchange over it."""
+"""The separate session that talks to the refresh endpoint, and one request over it."""
 
 from __future__ import annotations
 
@@ -23,16 +23,20 @@ if TYPE_CHECKING:
     from requests.cookies import RequestsCookieJar
     from typing_extensions import Self
 
-MAX_RESPONSE_BYTES: Final = 1024 * 1024  # a larger answer is not a token response
+MAX_RESPONSE_BYTES: Final = 1024 * 1024  # a larger response holds no token
 _CHUNK_BYTES: Final = 64 * 1024
 _KEPT: Final = "the tokens are kept; try again later"
+_CHECK_CERTIFICATE: Final = (
+    "the tokens are kept; check the server's certificate, and the verify and cert that the request "
+    "was sent with"
+)
 
 
 class SendOptions(NamedTuple):
     """How the caller reaches the network: what requests hands to an adapter's send.
 
     `ssl_context` is that of the adapter which does the sending, if it has one of its own. `url` is
-    what all this was for, None if it is for the refresh endpoint.
+    the URL that the other options were made for; None if that is the refresh endpoint.
     """
 
     verify: bool | str | None = True
@@ -49,7 +53,7 @@ class SendOptions(NamedTuple):
         return cls(found["verify"], found["cert"], found["proxies"])
 
     def for_url(self, url: str) -> SendOptions:
-        """Return the same for `url`, without the environment's proxies where no_proxy spares it."""
+        """Return the same for `url`, without the environment's proxies if no_proxy excludes it."""
         before, after = origin_of(self.url), origin_of(url)
         if before is None or after is None or before[1:] == after[1:]:
             return self._replace(url=None)
@@ -62,12 +66,12 @@ class SendOptions(NamedTuple):
 
 
 class ClientSession(requests.Session):
-    """A session for one exchange: no netrc, no environment, no redirects, and a deadline.
+    """A session for one refresh or login: no netrc, no environment, no redirects, and a deadline.
 
-    `seconds` bounds everything that is sent over it: connecting, retries, their pauses, and an
-    answer that trickles in. With `restart_each_time` it bounds each sending on its own, for a login
-    that waits for a person in between. The session uses the send `options` of the request that
-    needs the token, and `cookies` that outlive it.
+    `seconds` bounds everything that is sent over it: connecting, retries, their pauses, and a
+    response that trickles in. With `restart_each_time` it bounds each request on its own, for a
+    login that waits for a person in between. The session uses the send `options` of the request
+    that needs the token, and `cookies` that outlive it.
     """
 
     def __init__(
@@ -101,10 +105,10 @@ def send_request(
 ) -> TokenResponse:
     """Send `request` and return the whole response, read within `seconds` and MAX_RESPONSE_BYTES.
 
-    `source` is what it is sent to, as it stands in an error's text.
+    What the session itself sets for verify, cert and proxies goes before the `options` of the
+    caller's request. `source` is what is asked, as it stands in an error's text.
 
-    Raises RefreshUnavailable if there is no whole response. What the session itself sets for
-    verify, cert and proxies goes before what the caller's request used.
+    Raises RefreshUnavailable if there is no whole response.
     """
     deadline = monotonic() + seconds
     if "Authorization" in request.headers:
@@ -116,15 +120,18 @@ def send_request(
         try:
             return _send(session, prepared, options, deadline, source)
         except requests.exceptions.ChunkedEncodingError:
-            # The answer broke off in its body, where urllib3's retries do not reach.
+            # The response broke off in its body, where urllib3's retries do not reach.
             if monotonic() >= deadline:
                 raise
             return _send(session, prepared, options, deadline, source)
     except RefreshUnavailable:
         raise
     except OSError as error:  # all of requests' errors are
-        what = _describe(error, seconds, is_late=monotonic() >= deadline)
-        raise RefreshUnavailable(f"{_name(prepared, source)} {what}", _KEPT) from error
+        what = _describe_failure(error, seconds, is_late=monotonic() >= deadline)
+        raise RefreshUnavailable(
+            f"{_describe_target(prepared, source)} {what}",
+            _CHECK_CERTIFICATE if isinstance(error, requests.exceptions.SSLError) else _KEPT,
+        ) from error
 
 
 def _send(
@@ -146,7 +153,7 @@ def _send(
     with response, cut_off(response, deadline):
         body = _read_body(response, deadline, source)
     if _has_hung_up(session, prepared):
-        raise requests.Timeout  # what had come by then only looks like a whole answer
+        raise requests.Timeout  # what came until it hung up only looks like a whole response
     return TokenResponse(response.status_code, response.headers, body, source=source)
 
 
@@ -160,20 +167,20 @@ def _read_body(response: requests.Response, deadline: float, source: str) -> byt
         body += chunk
         if len(body) > MAX_RESPONSE_BYTES:
             raise RefreshUnavailable(
-                f"{_name(response.request, source)} answered with more than 1 MiB, which is no "
-                "token",
-                _KEPT,
+                f"{_describe_target(response.request, source)} answered with more than 1 MiB, "
+                "which is no token",
+                "the tokens are kept; check the URL, and what answers there",
             )
         if monotonic() > deadline:
             raise requests.Timeout
     return bytes(body)
 
 
-def _name(request: requests.PreparedRequest, source: str) -> str:
+def _describe_target(request: requests.PreparedRequest, source: str) -> str:
     return f"the {source} at {origin_of(request.url)}"
 
 
-def _describe(error: OSError, seconds: float, *, is_late: bool) -> str:
+def _describe_failure(error: OSError, seconds: float, *, is_late: bool) -> str:
     if isinstance(error, requests.Timeout):
         return f"did not answer within {seconds:g} s"
     if is_late:
@@ -204,6 +211,7 @@ class _Transport(HTTPAdapter):
         super().__init__()
         self._seconds = seconds
         self._restart_each_time = restart_each_time
+        # Written by the session's thread, read by the watchdog's: each is one step, without a lock.
         self._connections: list[Any] = []
         self._watchdog: Watchdog | None = None
         self.has_hung_up = False  # the deadline came before all had been read
@@ -220,7 +228,7 @@ class _Transport(HTTPAdapter):
     ) -> requests.Response:
         if self._restart_each_time:
             self._start()
-        if timeout is None:  # a callable endpoint that did not think of it
+        if timeout is None:  # an endpoint function that gave none
             timeout = TimeLeft(self._deadline)
         return super().send(  # by name, as requests does: under `run` a program may have wrapped it
             request, stream=stream, timeout=timeout, verify=verify, cert=cert, proxies=proxies
@@ -242,12 +250,13 @@ class _Transport(HTTPAdapter):
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
         pool = super().get_connection_with_tls_context(*args, **kwargs)
         if "ConnectionCls" not in vars(pool):
-            pool.ConnectionCls = _watched(pool.ConnectionCls, self._connections)
+            pool.ConnectionCls = _make_recording_class(pool.ConnectionCls, self._connections)
         return pool
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
         super().cert_verify(conn, url, verify, cert)
-        password = getattr(cert, "key_password", None)  # requests has no place for it, HTTPie has
+        # requests knows no password of a key; a `cert` that is more than its pair may have one.
+        password = getattr(cert, "key_password", None)
         if password is not None:
             conn.key_password = password
 
@@ -264,13 +273,13 @@ class _Transport(HTTPAdapter):
                     connection.sock.shutdown(socket.SHUT_RDWR)
 
 
-def _watched(base: type[Any], connections: list[Any]) -> type[Any]:
-    """Return a connection class that notes each of its connections."""
+def _make_recording_class(base: type[Any], connections: list[Any]) -> type[Any]:
+    """Return a connection class that adds each of its connections to `connections`."""
 
-    class Watched(base):  # type: ignore[misc]
+    class Recording(base):  # type: ignore[misc]
         def connect(self) -> None:
             super().connect()
             connections.append(self)
 
-    Watched.__name__ = base.__name__
-    return Watched
+    Recording.__name__ = base.__name__
+    return Recording

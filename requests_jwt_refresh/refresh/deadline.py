@@ -1,9 +1,9 @@
-"""A time by which an exchange has ended, whatever the server does.
+"""A time by which a request to the refresh endpoint has ended, whatever the server does.
 
-A socket's timeout starts anew with every byte that comes in, so that a trickle could go on for
+A socket's timeout starts anew with every byte that arrives, so that a trickle could go on for
 hours. Here the attempts share one deadline (`TimeLeft`), retries stop before it (`RetryUntil`), and
-what still hangs then is cut off (`Watchdog`). These times are the machine's own, as sockets have
-them, and not clock.py's.
+what still hangs then is cut off (`Watchdog`). A deadline is a ``time.monotonic()``, as sockets have
+it, and not clock.py's.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import requests
     from typing_extensions import Self
 
-DEADLINE_SLACK: Final = 0.1  # seconds after it; until then a timeout may speak for itself
+DEADLINE_SLACK: Final = 0.1  # seconds after it, in which a socket's own timeout may come first
 RETRIES: Final = 3  # after the first attempt: at once, after 0.5 s, after 1 s
 _SHORTEST: Final = 0.001  # seconds; urllib3 takes no timeout of 0
 
@@ -46,12 +46,15 @@ class RetryUntil(Retry):
 
     @classmethod
     def deadline_at(cls, deadline: float) -> RetryUntil:
-        """Return the retry policy of a refresh: promptly, and only for what may pass."""
+        """Return the retry policy of a refresh: promptly, and only for what may pass.
+
+        Connection errors, 429, 502, 503 and 504; pauses as Retry-After says (RFC 9110 §10.2.3).
+        """
         retry = cls(
             total=RETRIES,
             other=0,  # a bad certificate does not get better
             redirect=False,
-            allowed_methods=None,  # a lost answer is best asked for again inside the grace window
+            allowed_methods=None,  # POST too: a lost response may be had again in the grace window
             status_forcelist=(429, 502, 503, 504),
             backoff_factor=0.25,
             raise_on_status=False,
@@ -81,12 +84,12 @@ class Watchdog:
 
     def __init__(self, seconds: float, function: Callable[[], object]) -> None:
         self._timer = threading.Timer(max(seconds, 0.0) + DEADLINE_SLACK, function)
-        with suppress(RuntimeError):  # no daemons in this interpreter, no threads at its end
+        with suppress(RuntimeError):  # a sub-interpreter has no daemons, an ending one no threads
             self._timer.daemon = True
             self._timer.start()
 
     def stop(self) -> None:
-        """Have nothing called any more."""
+        """Do not call the function any more."""
         self._timer.cancel()
 
 

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
 FIRST_COOLDOWN: Final = 1.0  # seconds without another try after a failed refresh; doubles each time
 MAX_COOLDOWN: Final = 60.0  # seconds
-REFUSED_LIMIT: Final = 5  # refreshes whose new token the API refuses as well ...
-REFUSED_WINDOW: Final = 30.0  # ... within so many seconds; then no more are made
-_LONG_LIFE: Final = REFUSED_WINDOW / REFUSED_LIMIT  # seconds; tokens that live longer keep to that
+# After so many refreshes, within so many seconds, whose new token the API refuses as well, no more
+# are made.
+REFUSED_LIMIT: Final = 5
+REFUSED_WINDOW: Final = 30.0  # seconds
+_LONG_LIFE: Final = REFUSED_WINDOW / REFUSED_LIMIT  # seconds; longer lives do not expire so often
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Cooldown:
         return cls(failure.about(), clock.monotonic(), min(max(grown, asked), MAX_COOLDOWN))
 
     def left(self) -> float:
-        """Return the seconds until the next try; 0 or less if it is over."""
+        """Return the seconds until the next try; 0 or less if it has ended."""
         return self.began + self.seconds - clock.monotonic()
 
 
@@ -53,7 +55,11 @@ class _Refused:
 
 @dataclass(frozen=True)
 class LoopGuard:
-    """The last tokens that came fresh from the server and were refused by the API all the same."""
+    """The last tokens that came fresh from the server and were refused by the API all the same.
+
+    It brakes refreshes that do not help, and none that do: tokens that live for 2 s may well be
+    refreshed every 2 s.
+    """
 
     refused: tuple[_Refused, ...] = ()
 

@@ -5,7 +5,7 @@ The state behind it is three things: the call under way (single_flight.py), memo
 them, so that threads with a session each are as safe as threads with one session between them.
 
 Order, always: the server answers, the store saves, memory publishes, the waiters wake, callbacks
-are called. Refreshing ahead of the end, in the background, will have its place here, too.
+are called. "The exchange" is the one call under the store's lock that trades tokens.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from requests_jwt_refresh.errors import (
 )
 from requests_jwt_refresh.refresh.client import ClientSession, SendOptions, send_request
 from requests_jwt_refresh.refresh.limits import Cooldown
-from requests_jwt_refresh.refresh.shared import Attempt, shared_by
+from requests_jwt_refresh.refresh.shared import Attempt, shared_state
 from requests_jwt_refresh.refresh.sigterm import defer_sigterm, let_sigterm_through
 from requests_jwt_refresh.refresh.single_flight import OutOfPatience
 from requests_jwt_refresh.refresh.token_cache import TokenCache, is_better
 from requests_jwt_refresh.refresh.user_functions import (
     call_user_function,
-    describe,
+    describe_error,
     log_callback_error,
-    without_urls,
+    showable_cause,
 )
 from requests_jwt_refresh.tokens import Token, with_expiry
 
@@ -52,21 +52,21 @@ if TYPE_CHECKING:
     RefreshCallable = Callable[[requests.Session, Token], Token]
     Login = Callable[[requests.Session], Token]
 
-MAX_RESENDS: Final = 2  # with a token from another refresh, then with one of our own
-MAX_COOLDOWN_WAIT: Final = 1.0  # seconds of a cooldown that a request waits for; over that it fails
-PATIENCE_MARGIN: Final = 5.0  # seconds for the store, on top of its lock and the exchange
+MAX_RESENDS: Final = 2  # with a token from another thread or process, then with one of our own
+MAX_COOLDOWN_WAIT: Final = 1.0  # seconds of cooldown that a request waits; beyond that it fails
+PATIENCE_MARGIN: Final = 5.0  # seconds for the store, beside the waits for its lock and the server
 _KEPT: Final = "the tokens are kept; try again later"
 
 
 class _NothingToRefresh(RefreshRejected):
-    """There was no token to ask with, so nothing was refused and nothing is forgotten."""
+    """There was no token to ask with: nothing was refused, so no on_logout is called."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Work:
     """What a call does.
 
-    `can_log_in`: it logs in where the refresh is refused. `is_trade`: it asks with a refresh token
+    `can_log_in`: it logs in if the refresh is refused. `is_trade`: it asks with a refresh token
     of its own, whose refusal says nothing about the one that others have.
     """
 
@@ -79,7 +79,11 @@ class _Work:
 
 
 class Refresher:
-    """Keeps the token of one store fresh through one endpoint."""
+    """Keeps the token of one store fresh through one endpoint.
+
+    `url` is the endpoint's, absolute. `timeout` is in seconds, for one exchange with its retries,
+    and for each wait for the store's lock. `session` is the user's own for refresh calls, if any.
+    """
 
     def __init__(
         self,
@@ -102,14 +106,14 @@ class Refresher:
         self._cookies = requests.cookies.RequestsCookieJar()
         self._timeout = timeout
         self._patience = 2 * timeout + PATIENCE_MARGIN
-        self._shared = shared_by(store)
+        self._shared = shared_state(store)
         self._cache = TokenCache(store, self._shared.memory)
         self.flight = self._shared.flight
 
-    # What the adapter asks for, request by request
+    # For the adapter, request by request
 
     def token_to_send(self, options: SendOptions, since: float) -> Attempt:
-        """Return what to send a request with; with a valid token, from memory alone.
+        """Return what to send a request with; a valid token comes from memory alone.
 
         `since` is the clock.monotonic() at which the request began. Raises ReentrantRefresh, and
         RefreshUnavailable or StoreError only if there is no access token to try.
@@ -128,7 +132,7 @@ class Refresher:
         try:
             return self._renew(token, options, since)
         except RefreshRejected:
-            return Attempt(token, asked=True)  # let the API give its own answer
+            return Attempt(token, asked=True)  # so that the caller gets the API's own response
         except (RefreshUnavailable, StoreError):
             if token is None or token.access is None:
                 raise
@@ -161,10 +165,10 @@ class Refresher:
         if token is self._cache.token:
             self._shared.loop_guard = self._shared.loop_guard.note_refused(token)
 
-    # What the user asks for
+    # For the user
 
     def current(self) -> Token | None:
-        """Return the token in use, from the store if there was no look yet. Raises StoreError."""
+        """Return the token in use, from the store at the first call. Raises StoreError."""
         return self._cache.current()
 
     def reload(self) -> None:
@@ -188,10 +192,10 @@ class Refresher:
         return _token_of(self._renew(self.current(), options, clock.monotonic(), force=True))
 
     def trade(self, refresh_token: str, options: SendOptions) -> Token:
-        """Trade a refresh token that has only been given; it is saved if the server takes it.
+        """Trade a refresh token that no store has yet; save what the server gives for it.
 
-        Raises RefreshRejected, RefreshUnavailable or StoreError; the store keeps what it has, but
-        for a StoreError that says otherwise.
+        Raises RefreshRejected, RefreshUnavailable or StoreError; the store then keeps what it has,
+        unless the StoreError says otherwise.
         """
         given = Token(None, refresh=refresh_token)
         self._check_not_inside()
@@ -201,8 +205,8 @@ class Refresher:
             if call.work is work and call.outcome is not None:
                 return _token_of(call.outcome.get())
 
-    def valid(self, options: SendOptions, seconds: float) -> Token:
-        """Return a token that lasts so many more seconds; refresh only if there is none."""
+    def valid_token(self, options: SendOptions, seconds: float) -> Token:
+        """Return a token that lasts `seconds` more; refresh only if there is none."""
         token = self.current()
         if token is not None and token.access is not None and token.lasts(seconds):
             return token
@@ -225,7 +229,11 @@ class Refresher:
             run = partial(self._refresh_or_log_in, stale, options, since, force)
             work = _Work(run, can_log_in=self._login is not None)
             call = self._join(work)
-            attempt = self._led(call) if call.work is work else self._followed(call, stale, force)
+            attempt = (
+                self._own_result(call)
+                if call.work is work
+                else self._shared_result(call, stale, force)
+            )
             if attempt is not None:
                 return attempt
 
@@ -236,17 +244,19 @@ class Refresher:
             pass
         raise RefreshUnavailable(f"the refresh did not finish within {self._patience:g} s", _KEPT)
 
-    def _led(self, call: Call[Attempt]) -> Attempt | None:
-        """Return what came of a call of our own; None if it was abandoned, in a forked child."""
+    def _own_result(self, call: Call[Attempt]) -> Attempt | None:
+        """Return the result of our own call; None if it was abandoned, in a forked child."""
         return None if call.outcome is None else call.outcome.get()
 
-    def _followed(self, call: Call[Attempt], stale: Token | None, force: bool) -> Attempt | None:
-        """Return what came of another thread's call, None if we had better lead one ourselves."""
+    def _shared_result(
+        self, call: Call[Attempt], stale: Token | None, force: bool
+    ) -> Attempt | None:
+        """Return the result of another thread's call; None if this thread has to lead one."""
         if call.outcome is None:
             return None
         failure, attempt = call.outcome.failure, call.outcome.value
         if isinstance(failure, ReentrantRefresh):
-            return None  # the mistake of that thread's login or endpoint
+            return None  # a mistake in that thread's login or endpoint
         if failure is not None and _is_trade(call):
             return None  # it asked with another refresh token
         if isinstance(failure, RefreshRejected) and self._login and not _can_log_in(call):
@@ -254,9 +264,9 @@ class Refresher:
         if isinstance(failure, JWTRefreshError):
             raise failure.about() from failure.__cause__
         if attempt is None:
-            return None  # the leader died of something that is its own
-        # A token set or cleared since then goes before; and one that was good enough for another
-        # thread may be the very one that we came with.
+            return None  # the leader was interrupted, which is no result for others
+        # A token set or cleared since then goes before; and one that was good enough for the leader
+        # may be the very one that this request was refused with.
         is_current = attempt.token is self._cache.token
         is_of_use = force or attempt.asked or is_better(attempt.token, stale)
         return attempt if is_current and is_of_use else None
@@ -267,7 +277,7 @@ class Refresher:
             raise RefreshUnavailable(
                 "the API keeps refusing tokens fresh from the refresh endpoint, so no more are "
                 "fetched for now",
-                "find out whether the API accepts them at all: audience, scope, disabled user?",
+                "check why the API refuses them: another audience or scope, or a disabled user",
             )
         cooldown = self._shared.cooldown
         left = cooldown.left() if cooldown is not None else 0.0
@@ -279,7 +289,7 @@ class Refresher:
         if left <= MAX_COOLDOWN_WAIT:
             return left
         raise type(failure)(
-            f"{failure.cause} (as a moment ago; not tried again for {left:.0f} s)", failure.remedy
+            f"{failure.cause} (a moment ago; not tried again for {left:.0f} s)", failure.remedy
         ) from failure.__cause__
 
     def _check_not_inside(self) -> None:
@@ -322,8 +332,11 @@ class Refresher:
         except JWTRefreshError:
             raise
         except Exception as error:  # noqa: BLE001 - a user's store or endpoint may raise anything
-            failure = RefreshUnavailable(f"the refresh failed with {describe(error)}", _KEPT)
-            failure.__cause__ = without_urls(error)
+            failure = RefreshUnavailable(
+                f"the refresh failed with {describe_error(error)}",
+                "the tokens are kept; mend the store or endpoint that raised it",
+            )
+            failure.__cause__ = showable_cause(error)
         raise failure
 
     def _log_in_after(
@@ -337,7 +350,7 @@ class Refresher:
         try:
             if self._login is None:
                 raise refusal
-            return self._log_in(call, stale, options)
+            return self._log_in(self._login, call, stale, options)
         except BaseException:  # refused, failed, or interrupted by Ctrl-C
             self._call_on_logout(call, refusal)
             raise
@@ -370,15 +383,17 @@ class Refresher:
                 return Attempt(newer, asked=True)
             return Attempt(cache.save_new(fresh, token.refresh), asked=True)
 
-    def _log_in(self, call: Call[Attempt], stale: Token | None, options: SendOptions) -> Attempt:
-        """Have the leader log in, where a person may be asked; save here what it brings."""
+    def _log_in(
+        self, login: Login, call: Call[Attempt], stale: Token | None, options: SendOptions
+    ) -> Attempt:
+        """Have the leader log in, whose thread may ask a person; save here what it brings."""
         with self._cache.hold(stale, self._timeout, adopt=True) as adopted:
             if adopted is not None:  # another process has logged in
                 return Attempt(adopted, asked=False)
             token = self._cache.reload()
             if is_better(token, stale):
                 return Attempt(token, asked=False)
-            fresh = call.run_in_leader(partial(self._call_login, options))
+            fresh = call.run_in_leader(partial(self._call_login, login, options))
             return Attempt(self._cache.save_new(fresh, None), asked=True)
 
     def _trade(self, given: Token, options: SendOptions, call: Call[Attempt]) -> Attempt:
@@ -404,10 +419,9 @@ class Refresher:
             response = send_request(session, request, options, self._timeout)
             return with_expiry(endpoint.read(response))
 
-    def _call_login(self, options: SendOptions) -> Token:
-        assert self._login is not None  # noqa: S101 - for mypy
+    def _call_login(self, login: Login, options: SendOptions) -> Token:
         with let_sigterm_through(), self._session(options, interactive=True) as session:
-            return call_user_function("login", self._login, session)
+            return call_user_function("login", login, session)
 
     def _session(
         self, options: SendOptions, *, interactive: bool = False
@@ -420,14 +434,14 @@ class Refresher:
 
     def _call_on_refresh(self, call: Call[Attempt], attempt: Attempt) -> None:
         if self._on_refresh is not None and attempt.asked:
-            call.afterwards(
+            call.set_callback(
                 self._on_refresh, attempt.token, partial(log_callback_error, self._on_refresh)
             )
 
     def _call_on_logout(self, call: Call[Attempt], failure: RefreshRejected) -> None:
         if self._on_logout is not None and not isinstance(failure, _NothingToRefresh):
             on_error = partial(log_callback_error, self._on_logout)
-            call.afterwards(self._on_logout, failure, on_error)
+            call.set_callback(self._on_logout, failure, on_error)
 
 
 def _can_log_in(call: Call[Attempt]) -> bool:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class Attempt(NamedTuple):
     """What a request is sent with.
 
-    `asked` says whether the server has been asked for a token on behalf of this request, which
-    happens once at the most.
+    `token` is None if it is sent without one. `asked` says whether the server has been asked for a
+    token on behalf of this request, which happens at most once. `resends` counts those so far.
     """
 
     token: Token | None
@@ -28,8 +28,11 @@ class Attempt(NamedTuple):
     resends: int = 0
 
 
-class Shared:
-    """What all adapters on an equal store share."""
+class SharedState:
+    """What all adapters on an equal store share.
+
+    No lock guards the last two: a new value takes the place of the old one (see limits.py).
+    """
 
     def __init__(self) -> None:
         self.memory = Memory()
@@ -42,20 +45,23 @@ class Shared:
         self.cooldown, self.loop_guard = None, LoopGuard()
 
 
-_shared: WeakValueDictionary[Any, Shared] = WeakValueDictionary()
-_mutex = threading.Lock()  # guards _shared
+_shared: WeakValueDictionary[Any, SharedState] = WeakValueDictionary()
+_mutex = threading.Lock()  # guards the look-up in _shared; held for no more than that
 
 
-def shared_by(store: TokenStore) -> Shared:
-    """Return what all adapters on a store equal to `store` share."""
+def shared_state(store: TokenStore) -> SharedState:
+    """Return what all adapters on a store equal to `store` share; it lives as long as one of them.
+
+    A store that cannot be hashed is equal to itself alone.
+    """
     key: Any = store if getattr(store, "__hash__", None) else id(store)
     with _mutex:
-        return _shared.setdefault(key, Shared())
+        return _shared.setdefault(key, SharedState())
 
 
 def _renew_locks_in_child() -> None:
     """Replace the locks in a forked child: the threads that held them do not exist there."""
-    global _mutex  # noqa: PLW0603 - one for the process
+    global _mutex  # noqa: PLW0603 - there is one for the process
     _mutex = threading.Lock()
     for each in list(_shared.values()):
         each.memory.mutex = threading.Lock()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class _Deferral:
-    """A handler that notes a SIGTERM and, when the block has ended, lets it through."""
+    """A handler that notes a SIGTERM and, once the block has ended, delivers it."""
 
     def __init__(self) -> None:
         self._process = os.getpid()
@@ -34,9 +34,9 @@ class _Deferral:
 def defer_sigterm() -> Iterator[None]:
     """Deliver a SIGTERM only after the ``with`` block.
 
-    Between the server's answer and the store's save, it would cost the login. Only the main thread
-    can hold it back, and only the default action kills at once: a program with a handler of its own
-    ends in its own way, and Python waits for the refresh's thread by itself.
+    Between the server's response and the store's save, it would cost the login. Only the main
+    thread can hold it back, and only the default action kills at once: a program with a handler of
+    its own ends in its own way, and Python waits for the refresh's thread by itself.
     """
     if not _would_kill_at_once():
         yield
@@ -48,7 +48,7 @@ def defer_sigterm() -> Iterator[None]:
         yield
     finally:
         # First of all: a Ctrl-C may keep the next line from running. The handler then stays, and
-        # lets every SIGTERM through.
+        # delivers every SIGTERM.
         deferral.has_ended = True
         if signal.getsignal(signal.SIGTERM) is deferral:  # else a login has set a handler
             signal.signal(signal.SIGTERM, signal.SIG_DFL)

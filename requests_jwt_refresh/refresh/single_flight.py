@@ -1,4 +1,4 @@
-"""One call at a time: the first to ask leads, all others wait and share what comes of it.
+"""One call at a time: the first to ask leads, all others wait and share its outcome.
 
           joined              its thread begins         returns or raises
     IDLE -------> QUEUED -----------------> RUNNING ----------------------> FINISHED
@@ -10,28 +10,28 @@
 
 IDLE is a flight without a call. A call that is FINISHED or ABANDONED makes it idle again.
 
-What is called has a thread of its own, which the end of the program waits for: neither Ctrl-C in
-the leader nor the end of the program loses an answer that is on its way. What may ask a person (a
-login) is handed back to the leader.
+A call has a thread of its own, which the end of the program waits for: neither Ctrl-C in the leader
+nor the end of the program loses a response that is on its way. What may ask a person (a login) is
+handed back to the leader.
 
 Invariants, which the tests try with every interleaving of two and three threads, and with an
 exception at every line of a leader and a follower:
 
 1. A call takes the flight by one ``dict.setdefault``, one step for all other threads.
 2. Only the call's own thread changes its state and ends it. Python runs signal handlers in the main
-   thread alone, so no Ctrl-C can tear that.
+   thread alone, so no Ctrl-C can interrupt that.
 3. Leaders and followers hold no lock that another thread waits for. A follower waits on a bare lock
    of its own, and a leader on a queue of its own: each wait is one step.
-4. What comes of a call is there before its state says so, the flight is free before anybody wakes,
-   and no lock is held meanwhile.
-5. A queued call whose leader was interrupted before its thread began is begun by whichever waiter
-   notices. Several threads may be started for it: the first to take its claim runs it.
-6. A leader that goes, however it goes, says so; what it would have done last (`afterwards`) is then
-   done by the call's thread. It is done once.
-7. Nobody is known by the identifier of a thread, which the system gives to another one later. What
-   runs on behalf of a call, and what interrupts its leader, is known by its context (PEP 567).
-8. In a forked child the call's thread does not exist: the call is abandoned there, and whoever
-   waited for it takes the lead.
+4. The outcome of a call is there before its state says so, the flight is free before a waiter
+   wakes, and no lock is held meanwhile.
+5. If the leader of a queued call was interrupted before the call's thread began, the first waiter
+   to notice starts one. Several may be started: the first to take the call's claim runs it.
+6. A leader that goes, however it goes, says so; the callback that it would have called last is then
+   called by the call's thread. It is called once.
+7. No thread is known by its identifier, which the system gives to another one later. What runs on
+   behalf of a call, and what interrupts its leader, is known by its context (PEP 567).
+8. In a forked child the call's thread does not exist: the call is abandoned there, and one of those
+   that waited for it takes the lead.
 """
 
 from __future__ import annotations
@@ -59,11 +59,11 @@ R = TypeVar("R")
 
 THREAD_NAME: Final = "jwt-refresh"  # of the threads that calls run in
 QUEUED_GRACE: Final = 0.05  # seconds that a thread may take to begin, before another is started
-LEADER_GRACE: Final = 1.0  # seconds that a leader may take to begin with what comes afterwards
+LEADER_GRACE: Final = 1.0  # seconds that a leader may take to call the callback
 _EXIT_POLL: Final = 0.1  # seconds between two looks whether the program is ending
 _SLOT: Final = "call"  # the one key of a flight's dict
-_LEFT: Final = None  # what a leader says last
-_WAKE: Final = None  # what a leader is sent
+_LEFT: Final = None  # the leader's last message
+_WAKE: Final = None  # the message to a leader
 _LONG: Final = 1e6  # seconds; every lock and queue takes that for a timeout
 
 
@@ -80,7 +80,7 @@ class State(Enum):
 class LeaderLeft(BaseException):
     """The leader was interrupted before it did what it was asked to.
 
-    No Exception, so that nothing on its way takes it for a failure of `work`.
+    It is no Exception, so that no handler on its way takes it for a failure of `work`.
     """
 
 
@@ -105,7 +105,7 @@ class SingleFlight(Generic[T]):
 
     @property
     def waiting(self) -> int:
-        """How many wait for a call that another thread leads."""
+        """How many threads wait for a call that another one leads."""
         call = self.call
         return 0 if call is None else call.followers
 
@@ -122,9 +122,9 @@ class SingleFlight(Generic[T]):
     ) -> Call[T]:
         """Lead a call that does `work`, or wait for the one under way; return it when it has ended.
 
-        It is the caller's own call if its ``work`` is `work`. What a leader does afterwards is done
-        outside of the context that `wait_in` gives. Raises OutOfPatience after `seconds`; the call
-        goes on then, for those who come next.
+        It is the caller's own call if its ``work`` is `work`. A leader's callback runs outside of
+        the context that `wait_in` gives. Raises OutOfPatience after `seconds`; the call then goes
+        on, for later callers.
         """
         mine = Call(work, self._slot)
         context = contextvars.copy_context()  # gone with this call, however it ends
@@ -133,14 +133,16 @@ class SingleFlight(Generic[T]):
             with wait_in():
                 call = context.run(self._join, mine, seconds)
             if call is mine:
-                call.do_afterwards()
+                call.run_callback()
         finally:
             mine.to_thread.put(_LEFT)  # one step of the interpreter, which no signal comes before
         return call
 
     def _join(self, mine: Call[T], seconds: float) -> Call[T]:
         call = self._slot.setdefault(_SLOT, mine)
-        if call in _leading.get():  # mine, or that of a leader whom this signal handler interrupts
+        if (
+            call in _leading.get()
+        ):  # mine, or that of the leader which this signal handler interrupts
             call.lead(seconds)
         else:
             call.follow(seconds)
@@ -155,7 +157,7 @@ class SingleFlight(Generic[T]):
 
 @dataclass(frozen=True)
 class Outcome(Generic[T]):
-    """What came of a function: a value, or what it raised."""
+    """What a function returned or raised."""
 
     value: T | None = None
     failure: BaseException | None = None
@@ -167,13 +169,16 @@ class Outcome(Generic[T]):
         return cast("T", self.value)
 
 
-class _Afterwards(NamedTuple):
+class _Callback(NamedTuple):
     calls: starmap[object]  # of one call
     on_error: Callable[[Exception], object]
 
 
 class Call(Generic[T]):
-    """One call: what it does, where it is, and what came of it."""
+    """One call: what it does, its state, and its outcome.
+
+    No lock guards its fields: each look and each change is one step of the interpreter.
+    """
 
     def __init__(
         self, work: Callable[[Call[T]], T], slot: dict[str, Call[T]] | None = None
@@ -183,13 +188,13 @@ class Call(Generic[T]):
         self.state = State.QUEUED  # written by the call's own thread alone
         self.outcome: Outcome[T] | None = None  # there before the state is FINISHED
         self.to_thread: SimpleQueue[Any] = SimpleQueue()  # outcomes of tasks; _LEFT at the end
-        self._to_leader: SimpleQueue[Any] = SimpleQueue()  # wakes it: look again
+        self._to_leader: SimpleQueue[Any] = SimpleQueue()  # wakes it to look again
         self._task: Iterator[tuple[Callable[[], object]]] = iter(())  # for the leader, one at most
         self._slot = {} if slot is None else slot
         self._claim = threading.Lock()  # taken by the thread that runs the call, never released
-        self._gates: list[threading.Lock] = []  # closed locks, one a follower; opened at the end
+        self._gates: list[threading.Lock] = []  # one held lock a follower, released at the end
         self._has_thread = True  # False: it runs in the leader's, since no thread could be started
-        self._afterwards: _Afterwards | None = None
+        self._callback: _Callback | None = None
 
     @property
     def followers(self) -> int:
@@ -218,18 +223,18 @@ class Call(Generic[T]):
         self.state = State.RUNNING
         return cast("R", outcome.get())
 
-    def afterwards(
+    def set_callback(
         self,
         function: Callable[[Any], object],
         argument: object,
         on_error: Callable[[Exception], object],
     ) -> None:
-        """Have `function` called once, when the waiters are awake: by the leader if it is there.
+        """Have `function` called once, after the waiters were woken: by the leader if it is there.
 
-        `on_error` is given what it raises. That the step which takes it up also calls it is what
-        starmap is for: there is no moment in which it is taken up and not yet called.
+        `on_error` is given what it raises. starmap takes the function and calls it in one step:
+        there is no moment in which it has been taken and not been called.
         """
-        self._afterwards = _Afterwards(starmap(function, iter([(argument,)])), on_error)
+        self._callback = _Callback(starmap(function, iter([(argument,)])), on_error)
 
     # For the leader
 
@@ -240,7 +245,7 @@ class Call(Generic[T]):
         )
         try:
             if threading.current_thread() is threading.main_thread():
-                # Thread.start() waits, in Python code that a Ctrl-C can tear: not in this thread.
+                # Thread.start() waits, in Python code that Ctrl-C interrupts: not in this thread.
                 start_new_thread(self._launch, (thread,))
             else:
                 thread.start()
@@ -251,8 +256,8 @@ class Call(Generic[T]):
     def lead(self, seconds: float) -> None:
         """Start the thread, wait for the end, and do what is asked of the leader.
 
-        A signal handler that interrupts the leader may lead in its place: whatever is there to be
-        done is taken up in the step that also begins it. Raises OutOfPatience.
+        A signal handler that interrupts the leader may lead in its place: a task is taken in the
+        step that also begins it. Raises OutOfPatience.
         """
         if self.state is State.QUEUED:
             self.start()
@@ -271,7 +276,7 @@ class Call(Generic[T]):
         self._to_leader.put(_WAKE)  # for the leader, if this was in its place
 
     def _do(self, task: Callable[[], object]) -> bool:
-        """Do `task` on behalf of this call; what is no Exception goes through."""
+        """Do `task` on behalf of this call; a KeyboardInterrupt or SystemExit passes through."""
         try:
             outcome = Outcome(task())
         except Exception as failure:  # noqa: BLE001 - it is the call's, and raised there
@@ -279,13 +284,13 @@ class Call(Generic[T]):
         self.to_thread.put(outcome)
         return True
 
-    def do_afterwards(self) -> None:
-        """Do what the work left to be done, unless that has begun."""
-        if self._afterwards is not None:
+    def run_callback(self) -> None:
+        """Call what `set_callback` was given, unless that has begun."""
+        if self._callback is not None:
             try:
-                next(self._afterwards.calls, None)
-            except Exception as error:  # noqa: BLE001 - as documented
-                self._afterwards.on_error(error)
+                next(self._callback.calls, None)
+            except Exception as error:  # noqa: BLE001 - on_error is told
+                self._callback.on_error(error)
 
     # For a follower
 
@@ -325,10 +330,10 @@ class Call(Generic[T]):
             self.outcome = Outcome(failure=failure)
         self.end(state)
         _inside.reset(mark)
-        if self._has_thread and self._afterwards is not None:
+        if self._has_thread and self._callback is not None:
             with suppress(Empty):
                 self.to_thread.get(timeout=LEADER_GRACE)
-            self.do_afterwards()
+            self.run_callback()
 
     def _receive(self) -> Any:
         """Return what the leader sends."""
@@ -340,7 +345,7 @@ class Call(Generic[T]):
                     return _LEFT  # it does not wait for the leader, but for this thread
 
     def end(self, state: State) -> None:
-        """Free the flight and wake everybody; for the call's own thread."""
+        """Free the flight and wake all waiters; for the call's own thread."""
         self.state = state
         if self._slot.get(_SLOT) is self:
             del self._slot[_SLOT]
@@ -361,9 +366,9 @@ def _is_program_ending() -> bool:
 
 
 def shield(function: Callable[[], T]) -> T:
-    """Call `function` where no Ctrl-C can tear it, and return what it returns.
+    """Call `function` in a thread that no Ctrl-C can interrupt, and return what it returns.
 
-    If this thread is interrupted meanwhile, `function` comes to its end all the same.
+    If the caller's own thread is interrupted meanwhile, `function` runs to its end all the same.
     """
     call: Call[T] = Call(lambda _: function())
     call.lead(_LONG)

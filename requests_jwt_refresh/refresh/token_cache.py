@@ -32,17 +32,17 @@ if TYPE_CHECKING:
 logger = logging.getLogger("requests_jwt_refresh")
 
 LOCK_POLL_INTERVAL: Final = 0.5  # seconds between two looks into the store while its lock is taken
-RELOAD_DELAY: Final = 0.3  # seconds; an emptied store is a logout, so look twice
+RELOAD_DELAY: Final = 0.3  # seconds; an emptied store is a logout, so it is looked into twice
 _UNKNOWN: Final = object()  # what the store holds before the first look
 
 
 class Memory:
     """What this process knows of the token in one store; all adapters on an equal store share it.
 
-    The mutex guards `version`, `stored` and `dirty`, and every change of `token`; requests read
-    `token` without it. It is taken in threads that no signal handler interrupts, and never held
-    over I/O. The other fields are assigned as they are: each is a note to oneself, and a lost one
-    costs a look or a save.
+    The mutex guards every change of `token`, `stored`, `dirty` and `version`, which change together
+    in `_publish`; each may be read without it. It is taken in threads that no signal handler
+    interrupts, and never held over I/O. The other fields are assigned without it: of two threads at
+    once the later one wins, which costs a save or a look into the store too many.
     """
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class Memory:
         self.stored: object = _UNKNOWN  # the token that the store held when last seen, or None
         self.dirty = False  # memory is ahead of the store
         self.version = 0  # grows with every publication
-        self.unconfirmed: Token | None = None  # fresh from the server, and no API call has ended
+        self.unconfirmed: Token | None = None  # new from the server; no API call with it has ended
         self.writable = False  # the store has shown that it can be written
         self.next_save = 0.0  # clock.monotonic(): when a dirty token is saved again
 
@@ -95,7 +95,7 @@ class TokenCache:
     # For requests and users
 
     def current(self) -> Token | None:
-        """Return the token in use, from the store if there was no look yet. Raises StoreError."""
+        """Return the token in use, from the store at the first call. Raises StoreError."""
         memory = self._memory
         if memory.token is None and memory.stored is _UNKNOWN:
             shield(self._load)
@@ -135,7 +135,7 @@ class TokenCache:
     def save_again(self) -> None:
         """Try once more to save a token that the store would not take; never raise.
 
-        A store that takes long to fail is tried the more seldom.
+        The longer a store takes to fail, the less often it is tried.
         """
         memory, began = self._memory, clock.monotonic()
         if began < memory.next_save:
@@ -161,18 +161,18 @@ class TokenCache:
             self._memory.unconfirmed = None
 
     def is_unconfirmed(self, token: Token) -> bool:
-        """Whether `token` came fresh from the server, and no API call with it has ended."""
+        """Whether `token` is new from the server, and no API call with it has ended."""
         return token is self._memory.unconfirmed
 
     # For a refresh, in its own thread
 
     @contextmanager
     def hold(self, stale: Token | None, timeout: float, *, adopt: bool) -> Iterator[Token | None]:
-        """Hold the store's lock and yield None, or yield a token that makes the lock needless.
+        """Hold the store's lock and yield None, or with `adopt` yield a token better than `stale`.
 
-        While the lock is taken, the store is looked into now and then: of a thousand workers that
-        wait, one refreshes, and the others need not take the lock one after the other to learn of
-        it. Raises RefreshUnavailable after `timeout` seconds, StoreError.
+        While another one has the lock, the store is read every LOCK_POLL_INTERVAL seconds: of a
+        thousand workers that wait, one refreshes, and the others need not take the lock one after
+        the other to learn of it. Raises RefreshUnavailable after `timeout` seconds, StoreError.
         """
         deadline = monotonic() + timeout
         looks = max(1, round(timeout / LOCK_POLL_INTERVAL))
@@ -225,9 +225,9 @@ class TokenCache:
         return stored
 
     def check_writable(self, token: Token) -> None:
-        """Have the store show that it can be written, while nothing can be lost. Raises StoreError.
+        """Have the store show that it can be written, before the server rotates. Raises StoreError.
 
-        `token` is the one that it holds.
+        `token` is the one that the store holds; it is saved again.
         """
         if not self._memory.writable:
             self._store.save(token)
@@ -235,7 +235,10 @@ class TokenCache:
             self._memory.publish(token)
 
     def save_new(self, fresh: Token, old_refresh: str | None) -> Token:
-        """Save and publish a token fresh from the server; if the store fails, memory keeps it."""
+        """Save and publish a new token from the server; if the store fails, memory keeps it.
+
+        Without a refresh token of its own it keeps the old one (RFC 6749 §6).
+        """
         fresh, failure = self._save_new(fresh, old_refresh)
         if failure is not None:
             logger.warning(

@@ -23,13 +23,17 @@ logger = logging.getLogger("requests_jwt_refresh")
 
 
 def call_user_function(what: str, function: Callable[..., Token], *args: object) -> Token:
-    """Call a user's function for a token; whatever it raises becomes one of our errors."""
+    """Call a user's function for a token, and return that with its expiry.
+
+    `what` names the function in an error's text. Whatever it raises becomes one of our errors: our
+    own are passed on, all else is RefreshUnavailable.
+    """
     try:
         token = function(*args)
     except (RefreshRejected, RefreshUnavailable, StoreError, ReentrantRefresh):
         raise
     except Exception as error:  # noqa: BLE001 - a user's function may raise anything
-        description, cause = describe(error), without_urls(error)
+        description, cause = describe_error(error), showable_cause(error)
     else:
         if isinstance(token, Token) and token.access is not None:
             return with_expiry(token)
@@ -41,20 +45,23 @@ def call_user_function(what: str, function: Callable[..., Token], *args: object)
     ) from cause
 
 
-def without_urls(error: Exception) -> Exception | None:
-    """Return the error as a cause to show; requests' own repeat the URL, where a token may be."""
+def showable_cause(error: Exception) -> Exception | None:
+    """Return `error` to be shown as a cause, or None.
+
+    The errors of requests repeat the URL, in which a token may be.
+    """
     return None if isinstance(error, requests.RequestException) else error
 
 
-def describe(error: Exception) -> str:
-    """Return what an error is without its text."""
-    answer = getattr(error, "response", None)
-    status = f" ({answer.status_code})" if isinstance(answer, requests.Response) else ""
+def describe_error(error: Exception) -> str:
+    """Return an error's type and where it was raised, without its text, which may hold a token."""
+    response = getattr(error, "response", None)
+    status = f" ({response.status_code})" if isinstance(response, requests.Response) else ""
     frames = traceback.extract_tb(error.__traceback__)
     return f"{type(error).__name__}{status} at {frames[-1].name}, line {frames[-1].lineno}"
 
 
 def log_callback_error(callback: Callable[..., object], error: Exception) -> None:
-    # Neither its text nor its repr or traceback: a callback is given tokens.
+    # Neither text nor traceback of the error: a callback is given tokens.
     name = getattr(callback, "__qualname__", type(callback).__name__)
     logger.error("%s raised %s", name, type(error).__name__)

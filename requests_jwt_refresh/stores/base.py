@@ -1,4 +1,8 @@
-"""The four verbs of a token store, and how a token is written down."""
+"""The four verbs of a token store, and how a token is written down.
+
+A new store is one class with these four, and a test class that inherits
+``requests_jwt_refresh.testing.StoreContract``. `check_token`, `encode` and `decode` are for it.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +19,9 @@ if TYPE_CHECKING:
 class TokenStore(Protocol):
     """Where a token lives, and who shares it.
 
-    Anything with these four methods is a store. Two stores that compare equal hold the same token;
-    their lock excludes all who share it. Check your own with
-    ``requests_jwt_refresh.testing.StoreContract``.
+    Anything with these four methods is a store. Two stores that compare equal hold the same token,
+    and adapters on them share one refresh. The lock keeps out all who share the token: threads,
+    programs or machines. Check your own with ``requests_jwt_refresh.testing.StoreContract``.
     """
 
     def load(self) -> Token | None:
@@ -30,7 +34,7 @@ class TokenStore(Protocol):
         """Replace the token, all of it or nothing. Raises StoreError."""
 
     def clear(self) -> None:
-        """Forget the token; nothing to forget is fine. Raises StoreError."""
+        """Forget the token; it is fine if there is none. Raises StoreError."""
 
     def lock(self, timeout: float) -> AbstractContextManager[None]:
         """Keep all others who share the store out for the length of a ``with`` block.
@@ -41,14 +45,18 @@ class TokenStore(Protocol):
 
 
 def check_token(value: object) -> Token:
-    """Return `value` if it is a Token. Raises TypeError, which does not show it."""
+    """Return `value` if it is a Token. Raises TypeError, whose text does not show it."""
     if not isinstance(value, Token):
         raise TypeError(f"a store holds a Token, not {type(value).__name__}")
     return value
 
 
 def encode(token: Token) -> str:
-    """Return `token` as one line of JSON."""
+    """Return `token` as one line of JSON.
+
+    >>> encode(Token("a", refresh="r", expires_at=1.5))
+    '{"access":"a","refresh":"r","expires_at":1.5,"received_at":null}'
+    """
     fields = {
         "access": token.access,
         "refresh": token.refresh,
@@ -59,9 +67,12 @@ def encode(token: Token) -> str:
 
 
 def decode(text: str, where: str) -> Token:
-    """Return the token written by `encode`.
+    """Return the token that `encode` wrote.
 
-    Raises StoreError naming `where` if it is something else; the text itself is never shown.
+    Raises StoreError, which names `where`, if it is something else; the text is never shown.
+
+    >>> decode(encode(Token("a")), "the file") == Token("a")
+    True
     """
     try:
         fields = json.loads(text)

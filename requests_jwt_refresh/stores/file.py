@@ -24,15 +24,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FileStore:
-    """Keeps the token in a file that its owner alone can read.
+    """Keeps the token in a file that its owner alone can read, for all programs that know the path.
+
+        FileStore("~/.config/my-tool/token")
 
     The file has mode 0600; a folder that is missing is made with 0700. A save replaces the whole
     file in one step, so that a reader, a crash or a full disk never meets half a token. A file that
-    others can read, or that leads to where others can write, is refused. Beside it lies
-    ``<name>.lock``, which is never deleted.
+    others can read, or whose folder others can write, is refused. Beside it lies ``<name>.lock``,
+    which is never deleted.
 
-    `path` may start with ``~``. Raises TypeError for what is not a path, ValueError for an empty
-    one.
+    Args:
+        path: the file, absolute or relative to the working directory; it may start with ``~``.
+
+    Raises TypeError for what is not a path, ValueError for an empty one.
+
     """
 
     path: str | os.PathLike[str]
@@ -40,7 +45,7 @@ class FileStore:
     def __post_init__(self) -> None:
         if not isinstance(self.path, (str, os.PathLike)) or not os.fspath(self.path):
             raise (ValueError if self.path == "" else TypeError)("FileStore needs a file's path")
-        absolute = Path(os.path.abspath(Path(self.path).expanduser()))  # noqa: PTH100 - keeps links
+        absolute = Path(os.path.abspath(Path(self.path).expanduser()))  # noqa: PTH100 - resolve() would follow links
         object.__setattr__(self, "path", absolute)
 
     def load(self) -> Token | None:
@@ -53,13 +58,13 @@ class FileStore:
         return None if text is None else decode(text, f"the file {self._path}")
 
     def save(self, token: Token) -> None:
-        """Replace the token, all of it or nothing, and see it onto the disk. Raises StoreError."""
+        """Replace the token, all of it or nothing, and wait for the disk. Raises StoreError."""
         check_token(token)
         with _explain_errors(self._path, "written"):
             private_file.replace(self._make_folder(), encode(token))
 
     def clear(self) -> None:
-        """Delete the file; no file is fine. Raises StoreError."""
+        """Delete the file; it is fine if there is none. Raises StoreError."""
         with _explain_errors(self._path, "deleted"):
             private_file.delete(private_file.resolve(self._path))
 
@@ -81,7 +86,7 @@ class FileStore:
         return Path(self.path)
 
     def _make_folder(self) -> Path:
-        """Return where the file is or will be, in a folder that there is now."""
+        """Make the folder if it is missing; return where the file is or will be."""
         target = private_file.resolve(self._path)
         private_file.make_private_folder(target.parent)
         return target
@@ -96,5 +101,5 @@ def _explain_errors(path: Path, done: str) -> Iterator[None]:
     except OSError as error:
         raise StoreError(
             f"the token file {path} could not be {done}: {error.strerror or type(error).__name__}",
-            "nothing was changed; make sure that this user can write there",
+            "nothing was changed; make sure that this user can read and write there",
         ) from error

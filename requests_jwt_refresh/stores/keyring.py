@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# The remedies that several errors share.
 _START_SERVICE = "make sure that the keyring's service and its D-Bus session are running"
 _CHECK_NAME = "check the backend's name in PYTHON_KEYRING_BACKEND and in keyringrc.cfg"
 
@@ -36,8 +37,8 @@ _PASSING_ERRORS = frozenset({"ItemNotFoundException"})
 _TRIES = 3
 _RETRY_PAUSE = 0.02  # seconds
 
-# macOS reentries an entry by deleting it first, and a plaintext file is empty while it is written:
-# an entry that is not there is looked for again before that is believed.
+# macOS replaces an entry by deleting it first, and a plaintext file is empty while it is written:
+# an entry that seems to be missing is read again.
 _READ_DELAYS = (0.0, 0.01, 0.05)  # seconds
 
 # Windows takes 2560 bytes of UTF-16 (CRED_MAX_CREDENTIAL_BLOB_SIZE), 1280 characters; 80 to spare.
@@ -48,10 +49,10 @@ _INTERRUPT_GRACE = 2.0  # seconds
 
 
 class KeyringUnavailable(StoreError):
-    """A keyring that cannot keep a token, or not now.
+    """A keyring that cannot keep a token, at all or for now.
 
-    `remedy` is for programmers. A caller that has other words for keeping the token elsewhere, such
-    as the command line for its profiles, puts them after `advice`.
+    `remedy` is for programmers. A caller with other words for keeping the token elsewhere puts them
+    after `advice`.
     """
 
     advice: str = ""
@@ -62,16 +63,24 @@ class KeyringUnavailable(StoreError):
 
 @dataclass(frozen=True)
 class KeyringStore:
-    """Keeps the token in one entry of the keyring: ``service (account)``, user ``account``.
+    """Keeps the token in the operating system's keyring, for all programs of one user.
 
-    Save and clear under the store's lock: no keyring can compare and swap.
+    It is one entry, ``service (account)``, of the user ``account``; in several parts where the
+    keyring takes no long ones (Windows: 1280 characters).
 
-    `backend` is a keyring backend; None is the one that ``keyring.get_keyring()`` finds. Of a chain
-    of backends the first that is fit for a token is used, alone. `allow_plaintext` accepts one that
-    writes a readable file. `timeout` is in seconds and bounds each call, so that an
-    unanswered prompt does not hang the program.
+    Args:
+        service: what the token is for, such as ``"api.example.com"``.
+        account: whose token it is.
+        backend: a keyring backend; None is the one that ``keyring.get_keyring()`` finds. Of a chain
+            of backends only the first that is fit for a token is used.
+        allow_plaintext: accept a backend that writes a file which can be read as it is.
+        timeout: seconds for each load, save and clear, so that an unanswered prompt does not hang
+            the program.
 
-    Raises TypeError or ValueError for a service or account that is not printable text.
+    Raises TypeError or ValueError for a service or account that is not printable text, ValueError
+    for a timeout that is not positive. Save and clear under the store's `lock`: no keyring can
+    compare and swap.
+
     """
 
     service: str
@@ -84,7 +93,7 @@ class KeyringStore:
         _check_name("service", self.service)
         _check_name("account", self.account)
         if not 0 < self.timeout <= threading.TIMEOUT_MAX:
-            raise ValueError("timeout is not a number of seconds above 0, or too large")
+            raise ValueError("timeout must be a positive number of seconds")
 
     def load(self) -> Token | None:
         """Return the token, or None if there is none.
@@ -100,7 +109,7 @@ class KeyringStore:
         self._call(lambda entries: entries[0].write(encode(token)))
 
     def clear(self) -> None:
-        """Forget the token; nothing to forget is fine. Raises StoreError."""
+        """Forget the token; it is fine if there is none. Raises StoreError."""
 
         def remove(entries: list[_Entry]) -> None:
             for entry in entries:  # or the next backend of a chain would bring the token back
@@ -127,30 +136,36 @@ class KeyringStore:
 
     def _call(self, work: Callable[[list[_Entry]], T]) -> T:
         """Let `work` talk to the keyring for `timeout` seconds at most."""
-        call: _Call[T] = _Call(lambda: work(self._entries(call.check_wanted)))
+        call: _Call[T] = _Call(lambda: work(self._entries(call.stop_if_abandoned)))
         return call.result(self.timeout)
 
-    def _entries(self, check_wanted: Callable[[], None]) -> list[_Entry]:
+    def _entries(self, stop_if_abandoned: Callable[[], None]) -> list[_Entry]:
         """Return the entry in the backend to use, then those in the others of its chain."""
-        chain = _chain(_find_backend() if self.backend is None else self.backend)
+        chain = _list_chain(_find_backend() if self.backend is None else self.backend)
         chosen = _choose_backend(chain, allow_plaintext=self.allow_plaintext)
         others = [each for each in chain if each is not chosen and not _keeps_nothing(each)]
-        return [_Entry(each, self._name, self.account, check_wanted) for each in (chosen, *others)]
+        return [
+            _Entry(each, self._name, self.account, stop_if_abandoned) for each in (chosen, *others)
+        ]
 
 
 class _Entry:
     """One entry in one backend: written whole, or in parts with a manifest written last.
 
-    There are two sets of parts, a and b. A save fills the one that the current manifest does not
+    There are two sets of parts, a and b. A save writes the one that the current manifest does not
     name, so that a reader meanwhile finds the old token or the new one; what a killed save has left
-    is overwritten by the next.
+    behind is overwritten by the next.
     """
 
     def __init__(
-        self, backend: KeyringBackend, name: str, account: str, check_wanted: Callable[[], None]
+        self,
+        backend: KeyringBackend,
+        name: str,
+        account: str,
+        stop_if_abandoned: Callable[[], None],
     ) -> None:
         self._backend, self._name, self._account = backend, name, account
-        self._check_wanted = check_wanted
+        self._stop_if_abandoned = stop_if_abandoned
         self._limit = _max_length(backend)
 
     def read(self) -> str | None:
@@ -168,8 +183,8 @@ class _Entry:
         )
 
     def write(self, text: str) -> None:
-        # Reading first has a second use: a locked keyring asks for its password now, and if the
-        # answer comes too late, nothing is written any more.
+        # Reading first also makes a locked keyring ask for its password now: if that is given too
+        # late, nothing is written any more.
         before = _Manifest.read(self._get(self._name))
         if self._limit is None or len(text) <= self._limit:
             used = None
@@ -206,7 +221,7 @@ class _Entry:
             count = 0
             while self._get(self._part(parts, count)) is not None:
                 count += 1
-            # Last one first: if this is cut short, the next time still finds the others from 0 up.
+            # The last one first: if this is interrupted, the next save finds the rest from 0 up.
             for n in reversed(range(count)):
                 self._delete(self._part(parts, n))
 
@@ -219,9 +234,9 @@ class _Entry:
     def _put(self, name: str, text: str) -> None:
         self._ask("written", lambda: self._backend.set_password(name, self._account, text))
         if self._get(name) != text:
-            raise _error(
-                f"the keyring ({_kind(self._backend)}) took the entry '{name}' but does not give "
-                "back what was written",
+            raise _make_error(
+                f"the keyring ({_class_name(self._backend)}) took the entry '{name}' but does not "
+                "give back what was written",
                 "use another keyring backend",
             )
 
@@ -238,14 +253,14 @@ class _Entry:
             self._ask("deleted", delete)
         if self._get(name) is not None:
             raise StoreError(
-                f"the keyring ({_kind(self._backend)}) still holds the entry '{name}' after it was "
-                "deleted",
+                f"the keyring ({_class_name(self._backend)}) still holds the entry '{name}' after "
+                "it was deleted",
                 "delete it by hand, in the system's password manager",
             )
 
     def _ask(self, done: str, question: Callable[[], T]) -> T:
         for tries_left in reversed(range(_TRIES)):
-            self._check_wanted()
+            self._stop_if_abandoned()
             try:
                 return question()
             except Exception as error:  # noqa: BLE001 - many of keyring's are not KeyringErrors
@@ -258,9 +273,9 @@ class _Entry:
 
     def _explain(self, error: Exception, done: str) -> KeyringUnavailable:
         reason, advice = _reason_and_advice(error)
-        return _error(
+        return _make_error(
             f"the keyring entry '{self._name}' could not be {done}{reason} "
-            f"({_kind(self._backend)}: {type(error).__name__})",
+            f"({_class_name(self._backend)}: {type(error).__name__})",
             advice,
         )
 
@@ -282,8 +297,8 @@ class _Manifest:
         return None if found is None else cls(int(found[1]), found[2], found[3])
 
 
-class _Turn:
-    """The right to talk to the keyring: one call at a time in this process.
+class _KeyringLock:
+    """Guards the keyring against two calls at once in this process; backends are not thread-safe.
 
     Held for one load, save or clear; by a call that hangs, for as long as it hangs.
     """
@@ -297,7 +312,7 @@ class _Turn:
         self.lock = threading.Lock()  # the thread that held it is not in the child
 
 
-_turn = _Turn()
+_keyring_lock = _KeyringLock()
 
 
 class _Abandoned(Exception):
@@ -307,8 +322,11 @@ class _Abandoned(Exception):
 class _Call(Generic[T]):
     """One call to the keyring, made in a thread of its own so that it can be given up.
 
-    keyring passes no timeout on, and a prompt may wait for ever. A call that hangs keeps its turn,
-    and those behind it give up waiting for theirs: no more than one thread stays.
+    keyring passes no timeout on, and a prompt may wait for ever. A call that hangs keeps the lock,
+    and those behind it give up waiting for it: no more than one thread stays.
+
+    The thread alone writes the result and the error, before it sets `_done`; the caller alone
+    writes `_is_abandoned`. So no lock guards them.
     """
 
     def __init__(self, work: Callable[[], T]) -> None:
@@ -325,7 +343,7 @@ class _Call(Generic[T]):
         """
         if not self._run_within(timeout):
             self._is_abandoned = True
-            raise _error(
+            raise _make_error(
                 f"the keyring did not answer within {timeout:g} s: a prompt may be waiting for its "
                 "password",
                 "answer it and try again",
@@ -334,7 +352,7 @@ class _Call(Generic[T]):
             raise self._error
         return cast("T", self._result)
 
-    def check_wanted(self) -> None:
+    def stop_if_abandoned(self) -> None:
         """Raise _Abandoned if the caller has given up waiting."""
         if self._is_abandoned:
             raise _Abandoned
@@ -353,11 +371,11 @@ class _Call(Generic[T]):
         )
         try:
             thread.start()
-        except RuntimeError:  # no threads any more: the interpreter is on its way out
+        except RuntimeError:  # no threads any more: the interpreter is shutting down
             self._run(deadline)
 
     def _run(self, deadline: float) -> None:
-        lock = _turn.lock
+        lock = _keyring_lock.lock
         if not lock.acquire(timeout=max(deadline - time.monotonic(), 0.0)):
             return
         try:
@@ -369,7 +387,9 @@ class _Call(Generic[T]):
             self._done.set()
 
 
-def _error(cause: str, advice: str, *, can_allow_plaintext: bool = False) -> KeyringUnavailable:
+def _make_error(
+    cause: str, advice: str, *, can_allow_plaintext: bool = False
+) -> KeyringUnavailable:
     accept = "accept this one with allow_plaintext=True, " if can_allow_plaintext else ""
     error = KeyringUnavailable(cause, f"{advice}, {accept}or use FileStore or MemoryStore instead")
     error.advice, error.can_allow_plaintext = advice, can_allow_plaintext
@@ -383,12 +403,12 @@ def _find_backend() -> KeyringBackend:
         return keyring.get_keyring()
     except (ImportError, AttributeError, ValueError, TypeError, configparser.Error) as error:
         reason, advice = type(error).__name__, _CHECK_NAME
-    except Exception as error:  # noqa: BLE001 - whatever a backend meets when it cannot run here
+    except Exception as error:  # noqa: BLE001 - a backend that cannot run here raises anything
         reason, advice = type(error).__name__, _START_SERVICE
-    raise _error(f"the keyring backend could not be loaded ({reason})", advice)
+    raise _make_error(f"the keyring backend could not be loaded ({reason})", advice)
 
 
-def _chain(backend: KeyringBackend) -> list[KeyringBackend]:
+def _list_chain(backend: KeyringBackend) -> list[KeyringBackend]:
     """Return the backends that `backend` asks in turn, or itself if it is no chainer."""
     chained = getattr(backend, "backends", None)
     return [backend] if chained is None else list(chained)
@@ -398,23 +418,23 @@ def _choose_backend(chain: list[KeyringBackend], *, allow_plaintext: bool) -> Ke
     for backend in chain:
         if not _keeps_nothing(backend) and (allow_plaintext or not _is_plaintext(backend)):
             return backend
-    raise _refusal(chain)
+    raise _no_backend_error(chain)
 
 
-def _refusal(chain: list[KeyringBackend]) -> KeyringUnavailable:
+def _no_backend_error(chain: list[KeyringBackend]) -> KeyringUnavailable:
     plain = next(filter(_is_plaintext, chain), None)
     if plain is not None:
-        return _error(
-            f"the only keyring here ({_kind(plain)}) writes a file that can be read as it is",
+        return _make_error(
+            f"the only keyring here ({_class_name(plain)}) writes a file that can be read as it is",
             "install a real one (Linux: gnome-keyring or KWallet)",
             can_allow_plaintext=True,
         )
     if any(map(_is_switched_off, chain)):
-        return _error(
+        return _make_error(
             "keyring is switched off (null backend) and would keep nothing",
             "take null out of PYTHON_KEYRING_BACKEND or keyringrc.cfg",
         )
-    return _error(
+    return _make_error(
         "there is no keyring on this machine, or it does not run",
         "install and start one (Linux: gnome-keyring or KWallet, with a D-Bus session)",
     )
@@ -442,12 +462,12 @@ def _max_length(backend: KeyringBackend) -> int | None:
     return _WINDOWS_LIMIT if "WinVaultKeyring" in names else None
 
 
-def _kind(backend: KeyringBackend) -> str:
+def _class_name(backend: KeyringBackend) -> str:
     return f"{type(backend).__module__}.{type(backend).__qualname__}"
 
 
 def _reason_and_advice(error: Exception) -> tuple[str, str]:
-    """Return how the sentence about a keyring's error ends, and what to do."""
+    """Return the end of the sentence about a keyring's error, and what to do about it."""
     from keyring import errors
 
     is_locked = isinstance(error, errors.KeyringLocked) or type(error).__name__ in {
@@ -457,7 +477,7 @@ def _reason_and_advice(error: Exception) -> tuple[str, str]:
     if is_locked:
         return ": the keyring is locked", "what it holds is safe; unlock it and try again"
     if isinstance(error, errors.NoKeyringError):
-        return ": there is no keyring on this machine", "install one"
+        return ": there is no keyring on this machine", "install and start one"
     if isinstance(error, errors.InitError):
         return "", "log in to the desktop, or start the keyring's service and set it up"
     if isinstance(error, errors.PasswordSetError):

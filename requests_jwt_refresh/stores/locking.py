@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-_POLL_INTERVAL = 0.02  # seconds
+_POLL_INTERVAL = 0.02  # seconds between two tries to get the lock
 
 # Versions of filelock differ in which of these they have; old_filelock.py sees to what is missing.
 _OPTIONS: Final[dict[str, Any]] = {
     "mode": private_file.MODE,
     "thread_local": False,  # another thread than the one that entered the block may leave it
     "preserve_lock_file": True,
-    "fallback_to_soft": False,  # a lock that outlives a killed holder is none
+    "fallback_to_soft": False,  # such a lock would outlive a killed holder
 }
 
 # A folder that cannot be made for one of these reasons cannot be made by any program of this user.
-# Anything else (disk full, too many open files) may be over in a second: to go elsewhere for it
-# would be to have two locks.
+# Anything else (disk full, too many open files) may pass in a second; another folder until then
+# would make two locks of one.
 _PERMANENT_ERRORS = frozenset(
     {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EEXIST}
 )
@@ -46,8 +46,8 @@ def file_lock(path: Path, timeout: float) -> Iterator[None]:
     """Hold `path` against every other thread and process for the length of a ``with`` block.
 
     The operating system keeps the lock, so it is free again when its holder dies, however it dies.
-    A forked child neither holds nor frees its parent's. Never delete the file: a program that still
-    waits for the deleted one and a program that makes it anew would both hold "the" lock.
+    A forked child neither holds nor frees its parent's. Never delete the file: a program that has
+    the deleted one open and a program that makes a new one would both hold "the" lock.
 
     `timeout` is in seconds. Raises LockTimeout when it passes, StoreError if there can be no lock.
     """
@@ -89,7 +89,7 @@ def user_lock_path(*credential: str) -> Path:
 
 
 def _lock_functions(path: Path) -> tuple[Callable[..., object], Callable[[], object]]:
-    """Return what acquires a new lock on `path`, and what releases it."""
+    """Return the functions that acquire and release a new lock on `path`."""
     import filelock
 
     known = inspect.signature(filelock.FileLock.__init__).parameters
@@ -107,13 +107,13 @@ def _user_folders() -> list[Path]:
 
         return [platformdirs.user_state_path("requests-jwt-refresh", appauthor=False) / "locks"]
     in_temp = _SYSTEM_TEMP / f"requests-jwt-refresh-{os.getuid()}"
-    home = _home_in_the_password_database()
+    home = _home_from_passwd()
     if home is None or not home.is_dir():
         return [in_temp]
     return [home / ".local" / "state" / "requests-jwt-refresh" / "locks", in_temp]
 
 
-def _home_in_the_password_database() -> Path | None:
+def _home_from_passwd() -> Path | None:
     import pwd
 
     try:
@@ -123,7 +123,7 @@ def _home_in_the_password_database() -> Path | None:
 
 
 def _is_usable(folder: Path) -> bool:
-    """Whether `folder` is there now, this user's alone, and can be written."""
+    """Whether `folder` is this user's alone and can be written; it is made if it is missing."""
     try:
         private_file.make_private_folder(folder)
         is_private = private_file.is_private_folder(folder)
@@ -138,7 +138,7 @@ def _is_usable(folder: Path) -> bool:
 def _explain_errors(path: Path) -> Iterator[None]:
     try:
         yield
-    except LockTimeout:  # an OSError itself, by way of requests.RequestException
+    except LockTimeout:  # an OSError itself, as every requests.RequestException
         raise
     except OSError as error:
         raise _explain(error, path) from error

@@ -20,18 +20,27 @@ if TYPE_CHECKING:
 
 
 class MemoryStore:
-    """Keeps the token in this process.
+    """Keeps the token in this process, for its threads.
+
+    Args:
+        token: the first token, or None to begin without one.
+
+    Raises TypeError for anything but a Token or None.
 
     A pickled MemoryStore carries its token, as a pickled Session carries its cookies. A copied one
     is the same store: two copies of one rotating refresh token would log each other out. That is
     also why it is not for processes that fork while logged in: each would have a copy.
 
-    Raises TypeError for anything but a Token or None.
+    >>> from requests_jwt_refresh import Token
+    >>> MemoryStore(Token("a secret")).load()
+    Token(access='***', refresh=None, expires_at=None)
+
     """
 
     def __init__(self, token: Token | None = None) -> None:
         self._token = None if token is None else check_token(token)
-        self._lock = threading.Lock()  # for `lock` alone: reading and replacing one name is atomic
+        # For `lock` alone; it does not guard `_token`, which is read or replaced in one step.
+        self._lock = threading.Lock()
         _alive.add(self)
 
     def load(self) -> Token | None:
@@ -52,8 +61,8 @@ class MemoryStore:
         lock = self._lock  # the same one at the end, even if that end is in a forked child
         if not lock.acquire(timeout=min(max(timeout, 0.0), threading.TIMEOUT_MAX)):
             raise LockTimeout(
-                f"another thread did not let go of the MemoryStore within {timeout:g} s",
-                "the token is kept; try again",
+                f"the MemoryStore's lock was not free within {timeout:g} s: another thread has it",
+                "nothing was changed; try again, or look for a thread that hangs",
             )
         try:
             yield
@@ -82,7 +91,7 @@ _alive: weakref.WeakSet[MemoryStore] = weakref.WeakSet()
 def _unlock_all_after_fork() -> None:
     # The threads that held these locks do not exist in the child, and would never let go.
     for store in list(_alive):
-        store._unlock_after_fork()  # noqa: SLF001 - this module's own class
+        store._unlock_after_fork()  # noqa: SLF001 - a class of this module
 
 
 if hasattr(os, "register_at_fork"):

@@ -21,16 +21,17 @@ if TYPE_CHECKING:
 
 _CREATE = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
 
-# No mutex guards it: each change is one step. A child of a fork between locking and noting keeps a
-# descriptor, which does no harm: `release` unlocks it for both.
+# The locks that this process holds. No mutex guards it: each change is one step. A child of a fork
+# that comes between locking and adding keeps a descriptor, which does no harm: `release` unlocks it
+# for both.
 _held: set[Any] = set()
 
 
 def acquire(lock: Any, path: Path, timeout: float, poll_interval: float) -> None:
-    """Do what ``lock.acquire`` does. Raises filelock.Timeout; OSError, also for a soft lock."""
+    """Do what ``lock.acquire`` does. Raises filelock.Timeout, or OSError, also for a soft lock."""
     os.close(os.open(path, _CREATE, 0o600))  # they follow links, and the oldest know no mode
     end = time.monotonic() + timeout
-    while not _try(lock):
+    while not _try_to_acquire(lock):
         if time.monotonic() >= end:
             raise filelock.Timeout(str(path))
         time.sleep(poll_interval)
@@ -44,7 +45,7 @@ def release(lock: Any) -> None:
         _unlock(descriptor)
 
 
-def _try(lock: Any) -> bool:
+def _try_to_acquire(lock: Any) -> bool:
     try:
         lock.acquire(blocking=False)
     except filelock.Timeout:
@@ -59,10 +60,10 @@ def _try(lock: Any) -> bool:
 
 
 def _take_descriptor(lock: Any) -> int | None:
-    """Return the lock's descriptor, of which `lock` then knows no more."""
+    """Return the lock's descriptor, and have `lock` forget it."""
     holder, name = lock, "_lock_file_fd"
     if hasattr(lock, "_context"):  # from 3.11 on
-        holder, name = lock._context, "lock_file_fd"  # noqa: SLF001 - see above
+        holder, name = lock._context, "lock_file_fd"  # noqa: SLF001 - where they keep it
     descriptor: int | None = getattr(holder, name)
     setattr(holder, name, None)
     return descriptor

@@ -22,10 +22,11 @@ MODE = 0o600
 FOLDER_MODE = 0o700
 
 _MAX_LENGTH = 1024 * 1024  # characters; a longer file was not written here
-_MAX_TEMPORARY_AGE = 3600.0  # seconds; an older temporary file is from a write that was killed
+_MAX_TEMPORARY_AGE = 3600.0  # seconds; an older temporary file was left by a killed write
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
-# Opening a pipe without a writer would wait for ever; a link was followed by `resolve`, or not.
+# Opening a pipe without a writer would wait for ever. Links have been followed by `resolve`: one
+# that is there now was put there since.
 _READ_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
@@ -94,7 +95,7 @@ def is_private_folder(folder: Path) -> bool:
 
 
 def make_private_folder(folder: Path) -> None:
-    """Make what is missing of `folder` and those above it, for this user alone. Raises OSError."""
+    """Make `folder` and those above it that are missing, for this user alone. Raises OSError."""
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     for each in reversed(missing):
         each.mkdir(mode=FOLDER_MODE, exist_ok=True)
@@ -114,12 +115,12 @@ def read(path: Path) -> str | None:
 
 
 def replace(path: Path, text: str, *, mode: int = MODE) -> None:
-    """Write `text` as it is (line ends, too), in one step, and see it onto the disk.
+    """Replace the file's text by `text`, in one step, and wait until it is on the disk.
 
-    Readers, a crash and a full disk find the old text or the new one, whole. `mode` is that of the
-    file afterwards. The folder must exist. Raises OSError.
+    Line ends are written as they are. Readers, a crash and a full disk find the old text or the new
+    one, whole. `mode` is that of the file afterwards. The folder must exist. Raises OSError.
     """
-    _sweep(path)
+    _delete_old_temporaries(path)
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     temporary = Path(name)  # mode 0600
     try:
@@ -138,7 +139,7 @@ def replace(path: Path, text: str, *, mode: int = MODE) -> None:
 
 
 def delete(path: Path) -> None:
-    """Delete a file, and see that onto the disk; no file is fine. Raises OSError."""
+    """Delete a file, if there is one, and wait until it is gone from the disk. Raises OSError."""
     with suppress(FileNotFoundError):
         path.unlink()
         _sync_folder(path.parent)
@@ -166,7 +167,7 @@ def _check_status(found: os.stat_result, path: Path) -> None:
         )
 
 
-def _sweep(path: Path) -> None:
+def _delete_old_temporaries(path: Path) -> None:
     """Delete the temporary files of writes that were killed: they hold old secrets."""
     for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
         with suppress(OSError):
@@ -175,7 +176,7 @@ def _sweep(path: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """See a changed name onto the disk; Windows does so by itself and opens no folders."""
+    """Wait until a changed name is on the disk; Windows does so by itself and opens no folders."""
     if sys.platform == "win32":
         return
     descriptor = os.open(folder, os.O_RDONLY)

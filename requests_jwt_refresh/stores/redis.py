@@ -52,19 +52,25 @@ redis.call('HSET', KEYS[1], 'generation', known, 'token', text)
 return 1
 """
 
-_ANY: Final = -1  # as the generation seen: change it whatever is there
+_ANY: Final = -1  # instead of a generation seen: change it whichever is there
 
 
 class RedisStore:
     """Keeps the token under one key of a Redis, for processes on several machines.
 
-    `client` is a ``redis.Redis`` or a URL such as ``"redis://cache.example.com/0"``. With
-    `encryption_key` (from ``cryptography.fernet.Fernet.generate_key()``, or several, the newest
-    first) the token is encrypted before it is sent: many share a Redis. `lease` is in seconds: the
-    lock of a process that was killed is free again after that; a living one renews it.
+    Needs the extra ``redis``, and ``encryption`` for an `encryption_key`.
+
+    Args:
+        client: a ``redis.Redis``, or a URL such as ``"redis://cache.example.com/0"``.
+        key: the name of the Redis key; its lock is ``<key>:lock``.
+        encryption_key: from ``cryptography.fernet.Fernet.generate_key()``, or several, the newest
+            first. The token is encrypted before it is sent, since a Redis often has many users.
+        lease: seconds after which the lock of a process that was killed is free again; one that
+            lives renews it.
 
     Raises TypeError or ValueError for arguments that make no sense, ImportError with the line that
     installs what is missing.
+
     """
 
     def __init__(
@@ -108,7 +114,7 @@ class RedisStore:
         self._put(self._encrypt(encode(check_token(token))))
 
     def clear(self) -> None:
-        """Forget the token; nothing to forget is fine. Raises StoreError as `save` does."""
+        """Forget the token; it is fine if there is none. Raises StoreError as `save` does."""
         self._put(None)
 
     @contextmanager
@@ -176,7 +182,9 @@ class RedisStore:
         self._cipher = None if self._encryption_key is None else _make_cipher(self._encryption_key)
         self._change = self._client.register_script(_CHANGE)
         self._restore = self._client.register_script(_RESTORE)
-        self._known: tuple[int, str | None] = (0, None)  # newest generation seen, and its text
+        # The newest generation seen, and its text. No lock guards it: it is replaced as a whole. Of
+        # two threads at once the older one may win, until the next load.
+        self._known: tuple[int, str | None] = (0, None)
         # .is_holder: whether this thread holds the lock; .seen: the generation loaded under it
         self._thread = threading.local()
 
@@ -191,7 +199,7 @@ class RedisStore:
             raise StoreError(
                 f"the lock for {self._key!r} in Redis was lost, and another client has changed the "
                 "token since",
-                "the other client's token stays; see whether Redis or this machine is overloaded",
+                "the other client's token stays; check whether Redis or this machine is overloaded",
             )
         self._remember(generation, text)
 
@@ -214,7 +222,7 @@ class RedisStore:
         )
         try:
             thread.start()
-        except RuntimeError:  # no threads any more: the lease must do as it is
+        except RuntimeError:  # no threads any more: the lease is not renewed
             yield
             return
         try:
@@ -235,14 +243,14 @@ class RedisStore:
 
         try:
             lock.reacquire()
-        except LockError:  # lost, with Redis's data or while it was paused: take it if it is free
+        except LockError:  # lost with Redis's data or while this process slept: take it if free
             lease = int(self._lease * 1000)
             self._client.set(lock.name, lock.local.token, nx=True, px=lease)
 
     def _release(self, lock: Any) -> None:
         try:
             lock.release()
-        except Exception as error:  # noqa: BLE001 - what was done under it is done; it expires
+        except Exception as error:  # noqa: BLE001 - the work under it is done, and it expires
             logger.debug("The lock in Redis was not released (%s)", type(error).__name__)
 
     def _encrypt(self, text: str) -> str:
@@ -254,7 +262,7 @@ class RedisStore:
             return decode(text, where)
         try:
             decrypted = self._cipher.decrypt(text.encode()).decode()
-        except Exception:  # noqa: BLE001 - and no cause: it has nothing to say
+        except Exception:  # noqa: BLE001 - the error says no more than that it failed
             decrypted = None
         if decrypted is None:
             raise StoreError(

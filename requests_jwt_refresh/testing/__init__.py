@@ -1,4 +1,18 @@
-"""What this library's own tests use, for yours: a real server, a test class for stores."""
+"""What this library's own tests use, for yours: a real server, a test class for stores.
+
+    with AuthServer(lifetime=2.0) as server:
+        client = MyClient(server.url, server.login())
+        server.expire()  # every access token, now
+        client.list_users()
+        assert server.counters.rotated == 1
+
+- `AuthServer` with its `ServerOptions`, also as the pytest fixture ``jwt_server``
+- faults for ``server.fail()``: `Status`, `JSONBody`, `HTML`, `Redirect`, `Huge`, `Truncated`,
+  `Delay`, `Hang`, `Drop`, `DropAfter`, `Trickle`, or any `Fault`
+- `Gate`, from ``server.gate()``: holds requests until the test lets them go on
+- what it saw: `Counters`, `RecordedRequest`
+- `StoreContract`, the promises of a token store as a test class to inherit
+"""
 
 from requests_jwt_refresh.testing.contract import StoreContract
 from requests_jwt_refresh.testing.faults import (
@@ -29,6 +43,8 @@ from requests_jwt_refresh.testing.values import (
     ServerResponse,
     Target,
 )
+
+__docformat__ = "google"  # for pdoc
 
 __all__ = [
     "HTML",

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 
 _RECORDED_BYTES = 65_536  # of each request's body
-_PIECE_BYTES = 65_536
-_JOIN_SECONDS = 5.0
+_PIECE_BYTES = 65_536  # of one read
+_JOIN_SECONDS = 5.0  # for each thread, when the server stops
 
 
 class Connection(BaseHTTPRequestHandler):
@@ -46,7 +46,7 @@ class Connection(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         request = self._read_head()
-        is_unread = self._is_answered_unread(request)
+        is_unread = self._skips_body(request)
         try:
             request = request if is_unread else self._read_body(request)
         except ValueError:
@@ -54,17 +54,17 @@ class Connection(BaseHTTPRequestHandler):
             return
         self._respond(request)
         if is_unread:
-            self._hang_up_late(request)
+            self._close_on_next_request(request)
 
-    # http.server looks for these names.
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve  # noqa: N815
+    do_GET = do_HEAD = do_POST = do_PUT = _serve  # noqa: N815 - the names that http.server calls
+    do_PATCH = do_DELETE = do_OPTIONS = _serve  # noqa: N815 - likewise
 
     def _read_head(self) -> RecordedRequest:
         kind = self.server.routes.kind_of_path(self.path)
         headers = Headers(self.headers.items())
         return RecordedRequest(self.command, self.path, kind, self.number, headers)
 
-    def _is_answered_unread(self, request: RecordedRequest) -> bool:
+    def _skips_body(self, request: RecordedRequest) -> bool:
         if self.server.options.read_body_first or request.kind != "api" or not _has_body(request):
             return False
         return self.server.routes.find_user(request) is None
@@ -108,12 +108,12 @@ class Connection(BaseHTTPRequestHandler):
         self.server.ledger.count("faults")
         fault.play(exchange)
 
-    def _hang_up_late(self, request: RecordedRequest) -> None:
-        """Close at the worst moment: when the next request arrives on this connection."""
+    def _close_on_next_request(self, request: RecordedRequest) -> None:
+        """Close the connection when the next request arrives on it, which is the worst moment."""
         self.close_connection = True
-        with contextlib.suppress(ValueError):  # malformed: it has had its response all the same
+        with contextlib.suppress(ValueError):  # malformed, but it has been answered already
             for _ in self._read_pieces(request):
-                pass  # or a client that sends it all before it reads would see a reset
+                pass  # unread, it would reset the connection of a client still sending
             self.rfile.read(1)
 
 
@@ -138,7 +138,9 @@ class Listener(ThreadingHTTPServer):
         self.options = options
         self.ledger = ledger
         self.fault_plan = fault_plan
-        self._lock = threading.Lock()  # guards the two below; sockets are closed under it alone
+        # Guards the two below. Sockets are closed under it alone: `stop` must not shut down one
+        # whose number the system has given to another.
+        self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self._running: list[threading.Thread] = []
         super().__init__(address, Connection)
@@ -146,9 +148,9 @@ class Listener(ThreadingHTTPServer):
         self.routes = Routes(options, ledger, base_url(self.address))
 
     def server_bind(self) -> None:
-        socketserver.TCPServer.server_bind(self)  # HTTPServer's would ask the DNS for our name
+        socketserver.TCPServer.server_bind(self)  # HTTPServer's asks the DNS for this host's name
 
-    # What `request` is, only socketserver knows; over TCP it is the socket.
+    # socketserver's `request` is the socket, over TCP.
     def process_request(self, request: Any, client_address: object) -> None:
         with self._lock:
             self._open.add(request)
@@ -162,7 +164,7 @@ class Listener(ThreadingHTTPServer):
             super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: object) -> None:
-        """Report what is wrong here or in a user's predicate, but no client that has left."""
+        """Report an error here or in a user's predicate, but no client that has left."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 

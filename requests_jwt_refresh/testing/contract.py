@@ -1,5 +1,5 @@
 """What every token store promises, as a test class to inherit."""
-# ruff: noqa: S101 - assertions are what this is made of
+# ruff: noqa: S101 - a test class is made of assertions
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ class StoreContract:
     """How often the tests with concurrent readers save."""
 
     patience: ClassVar[float] = 30.0
-    """Seconds a test waits at most: longer than a dead holder's lock may live."""
+    """Seconds a test waits at most: more than the lock of a killed process may stay."""
 
     def make_store(self) -> TokenStore:
-        """Return a new client of the place where one token lives, the same throughout a test."""
+        """Return a new store of one and the same token throughout a test; override this."""
         raise NotImplementedError("say how your store is made: override make_store")
 
     # One client
@@ -66,7 +66,7 @@ class StoreContract:
         assert self._empty_store().load() is None, "an empty store must load None"
 
     def test_every_field_comes_back(self) -> None:
-        """Either token may be missing, the expiry may be unknown; both may be 5,000 long."""
+        """Either token may be missing, the expiry unknown; both may have 5,000 characters."""
         store = self._empty_store()
         values = (None, "a", "long" * 1250)
         for access, refresh, expires_at in product(values, values, (None, 0, 1e9, 1.7e9 + 0.125)):
@@ -135,13 +135,13 @@ class StoreContract:
         """While one thread saves, the others load a token that was saved, not half, not none."""
         store, written = self._empty_store(), self._tokens()
         store.save(written[0])
-        is_over = threading.Event()
+        is_done = threading.Event()
         with ThreadPoolExecutor(3) as pool:
-            readers = [pool.submit(_load_until, is_over, self.make_store()) for _ in range(2)]
+            readers = [pool.submit(_load_until, is_done, self.make_store()) for _ in range(2)]
             try:
                 self._save_all(store, written)
             finally:
-                is_over.set()
+                is_done.set()
             for reader in readers:
                 _check_all_whole(reader.result(self.patience), written)
 
@@ -152,7 +152,7 @@ class StoreContract:
         store.save(written[0])
         found = []
         with self._child(lambda: self._save_all(self.make_store(), written)) as child:
-            while not child.is_over():
+            while not child.has_ended():
                 found.append(store.load())
         _check_all_whole(found, written)
         assert child.has_succeeded, "a child process must be able to save"
@@ -219,7 +219,7 @@ class StoreContract:
         """A holder that is killed does not keep the lock."""
         self._needs_fork()
         store = self._empty_store()
-        with self._holder() as holder:
+        with self._hold_in_process() as holder:
             assert _is_locked_out(store) == self.shared_between_processes, (
                 "another process's lock must keep us out if we share the store, and only then"
             )
@@ -248,7 +248,7 @@ class StoreContract:
         def try_lock() -> None:
             assert _is_locked_out(self.make_store()) == self.shared_between_processes
 
-        with self._held_by_a_thread(store), self._child(try_lock) as child:
+        with self._hold_in_thread(store), self._child(try_lock) as child:
             child.wait()
         assert child.has_succeeded, (
             "a child must be kept out by its parent's thread if they share the store, and only then"
@@ -274,13 +274,13 @@ class StoreContract:
             raise unittest.SkipTest("there is no fork on this platform")
 
     @contextlib.contextmanager
-    def _held_by_a_thread(self, store: TokenStore) -> Iterator[None]:
-        is_held, is_over = threading.Event(), threading.Event()
+    def _hold_in_thread(self, store: TokenStore) -> Iterator[None]:
+        is_held, is_done = threading.Event(), threading.Event()
 
         def hold() -> None:
             with store.lock(self.patience):
                 is_held.set()
-                is_over.wait(self.patience)
+                is_done.wait(self.patience)
 
         with ThreadPoolExecutor(1) as pool:
             holder = pool.submit(hold)
@@ -288,11 +288,11 @@ class StoreContract:
                 assert is_held.wait(self.patience), "a free lock must be given"
                 yield
             finally:
-                is_over.set()
+                is_done.set()
                 holder.result(self.patience)
 
     @contextlib.contextmanager
-    def _holder(self) -> Iterator[_Child]:
+    def _hold_in_process(self) -> Iterator[_Child]:
         reading, writing = os.pipe()
 
         def hold() -> None:
@@ -333,7 +333,7 @@ class _Child:
     def has_succeeded(self) -> bool:
         return self._status == 0
 
-    def is_over(self) -> bool:
+    def has_ended(self) -> bool:
         if self._status is None:
             pid, status = os.waitpid(self._pid, os.WNOHANG)
             self._status = status if pid else None
@@ -344,7 +344,7 @@ class _Child:
             self._status = os.waitpid(self._pid, 0)[1]
 
     def kill(self) -> None:
-        if not self.is_over():
+        if not self.has_ended():
             os.kill(self._pid, signal.SIGKILL)
             self.wait()
 
@@ -377,9 +377,9 @@ def _check_all_whole(found: list[Token | None], written: list[Token]) -> None:
     assert set(found) <= set(written), "a reader must only find tokens that were saved"
 
 
-def _load_until(is_over: threading.Event, store: TokenStore) -> list[Token | None]:
+def _load_until(is_done: threading.Event, store: TokenStore) -> list[Token | None]:
     found = [store.load()]
-    while not is_over.is_set():
+    while not is_done.is_set():
         found.append(store.load())
     return found
 
@@ -387,7 +387,7 @@ def _load_until(is_over: threading.Event, store: TokenStore) -> list[Token | Non
 def _raise_inside(block: AbstractContextManager[None], error: BaseException) -> object:
     try:
         with block:
-            raise error  # noqa: TRY301 - the point
+            raise error  # noqa: TRY301 - to see it pass the block
     except BaseException as passed:  # noqa: BLE001 - a KeyboardInterrupt is one of them
         return passed
 

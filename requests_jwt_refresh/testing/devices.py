@@ -1,4 +1,4 @@
-"""Devices that ask to be let in, and the person who approves or denies (RFC 8628)."""
+"""Device authorizations (RFC 8628): started by a device, approved or denied by a person."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ class Device:
     code: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     user_code: str = field(default_factory=_make_user_code)
     polled_at: float = -math.inf  # the last time
-    user: str | None = None  # who approved it
+    user: str | None = None  # the one that approved it
     is_denied: bool = False
     is_used: bool = False
 
     def defer(self, now: float) -> str:
-        """Return the error code for a device not decided about yet (RFC 8628 §3.5)."""
+        """Return the error code for a device that is not decided yet (RFC 8628 §3.5)."""
         is_early = now - self.polled_at < self.interval - _TOLERANCE_SECONDS
         self.polled_at = now
         if not is_early:
@@ -53,7 +53,7 @@ class Device:
 
 
 class Devices:
-    """Which device codes were given, and what became of them."""
+    """The device codes that were given, and the state of each."""
 
     def __init__(self, options: ServerOptions) -> None:
         self._options = options
@@ -62,7 +62,7 @@ class Devices:
         self._by_letters: dict[str, Device] = {}
 
     def start(self) -> Device:
-        """Return a new device, not decided about yet (RFC 8628 §3.2)."""
+        """Return a new device, not decided yet (RFC 8628 §3.2)."""
         seconds = self._options.device_lifetime
         device = Device(seconds, clock.monotonic() + seconds, self._options.device_interval)
         with self._lock:

@@ -1,4 +1,4 @@
-"""Which request waits at which gate and meets which fault."""
+"""Which request waits at which gate, and which one gets which fault."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class FaultPlan:
     """The gates there are, and the faults still to be played."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()  # guards all below; never held during a wait
+        self._lock = threading.Lock()  # guards all below; never held while a request waits
         self._is_running = True
         self._gates: list[Gate] = []
         self._faults: list[PlannedFault] = []

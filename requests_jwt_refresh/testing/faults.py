@@ -1,4 +1,4 @@
-"""Faults on demand: what a request may meet instead of its response."""
+"""Faults on demand: what a request may get instead of its response."""
 
 from __future__ import annotations
 
@@ -16,14 +16,20 @@ if TYPE_CHECKING:
 
 
 class Fault(Protocol):
-    """How to answer a request badly. Any object with this method is one."""
+    """How to answer a request badly. Any object with this method is one.
+
+    class TwoResponses:
+        def play(self, exchange):
+            exchange.send(exchange.work())
+            exchange.send(ServerResponse(500))
+    """
 
     def play(self, exchange: Exchange) -> None:
         """Answer the request, or fail to."""
 
 
 class Exchange:
-    """One request, and the means to answer it."""
+    """One request to the server, and the means to answer it: what a Fault plays with."""
 
     def __init__(
         self,
@@ -93,7 +99,7 @@ class Exchange:
 
 
 class _FixedResponse:
-    """A fault that is a response. What the request asked for is not done."""
+    """A fault that is a response. The request's work is not done."""
 
     def to_response(self) -> ServerResponse:
         raise NotImplementedError
@@ -107,7 +113,11 @@ class _FixedResponse:
 
 @dataclass(frozen=True)
 class Status(_FixedResponse):
-    """Any status, with any body. `retry_after` is seconds, or a date as a string."""
+    """Any status, with any body. `retry_after` is in seconds, or a date as a string.
+
+    >>> Status(503, retry_after=1).to_response().headers
+    {'Retry-After': '1'}
+    """
 
     status: int
     retry_after: float | str | None = None
@@ -174,7 +184,7 @@ class Huge(_FixedResponse):
 
 @dataclass(frozen=True)
 class Truncated(_FixedResponse):
-    """JSON cut short. `short`: Content-Length promises more, and the connection closes."""
+    """JSON cut short; with `short` below what Content-Length says, and the connection closes."""
 
     short: bool = False
 

@@ -1,4 +1,4 @@
-"""Gates: where a test holds requests until it lets them go on."""
+"""Gates: a test holds requests there until it lets them go on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Gate:
-    """Where requests wait, after they were read and counted, before anything is done for them."""
+    """Holds requests after they were read and counted, before anything is done for them."""
 
     def __init__(self, on: Target, remove: Callable[[Gate], None]) -> None:
         self.on = on

@@ -50,12 +50,13 @@ class Grant:
 
 
 class Ledger:
-    """Which tokens were given, which are good, and what was counted."""
+    """The tokens that were given, which of them are good, and what was counted."""
 
     def __init__(self, options: ServerOptions) -> None:
         self.devices = Devices(options)
         self._options = options
-        self._lock = threading.Lock()  # guards all below; held for look-ups, never for I/O
+        # Guards all below, and what is in the families; held for look-ups, never for I/O.
+        self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
         self._requests: list[RecordedRequest] = []
         self._families: list[_Family] = []
@@ -171,9 +172,9 @@ class Ledger:
         """Whether the family may still refresh. Raises ValueError for a token never given."""
         with self._lock:
             family = self._refreshes.get(refresh or "")
-        if family is None:
-            raise ValueError("this server never gave that refresh token")
-        return family.is_refreshable
+            if family is None:
+                raise ValueError("this server never gave that refresh token")
+            return family.is_refreshable
 
     def logout(self, refresh: str | None) -> None:
         """Revoke the family of a refresh token, if it has one (RFC 7009 §2.2)."""

@@ -1,4 +1,4 @@
-"""The server's options: what every part of it may read, and no part of it."""
+"""The server's options, which every part of it may read: values, and nothing else."""
 
 from __future__ import annotations
 
@@ -30,14 +30,15 @@ class ServerOptions:
     revoke_old_access: bool = False
     """Whether an access token expires the moment its family is given a newer one."""
     opaque: bool = False
-    """Whether access tokens are random strings instead of JWTs."""
+    """Whether access tokens are random strings instead of JWTs (RFC 7519)."""
     clock_skew: float = 0.0
     """Seconds by which the clock that writes iat and exp is ahead of ours."""
     read_body_first: bool = True
-    """If False, an upload without a good token is answered unread. Keep-alive is promised, and the
-    connection closed at the worst moment: when the next request arrives on it."""
+    """If False, an upload without a good token is answered before its body was read. Keep-alive is
+    promised, and the connection closed when the next request arrives on it, which is the worst
+    moment."""
     expired: Status = _INVALID_JWT
-    """What the API says to an access token that is not, or no longer, good."""
+    """The API's response to an access token that has expired or was never good."""
     refresh_path: str = "/auth/refresh"
     """Where refresh tokens are taken."""
     request_field: str = "refresh_token"
@@ -49,7 +50,7 @@ class ServerOptions:
     expires_field: str | None = "expires_in"
     """None: the response does not say how long the token lives."""
     status: int = 200
-    """Of a response that gives tokens."""
+    """The HTTP status of a response that gives tokens."""
     bare: bool = False
     """Whether a refresh is answered with the access token alone, as a JSON string."""
     device_lifetime: float = 600.0

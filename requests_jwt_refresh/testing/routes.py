@@ -1,4 +1,4 @@
-"""What each path answers, and what it asks of the ledger for that."""
+"""The response of each path, and what it needs of the ledger."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _NO_STORE = {"Cache-Control": "no-store"}  # RFC 6749 §5.1, RFC 8628 §3.2
 
 
 class Routes:
-    """What each kind of request gets."""
+    """The response to each kind of request."""
 
     def __init__(self, options: ServerOptions, ledger: Ledger, base_url: str) -> None:
         self._options = options
@@ -56,7 +56,7 @@ class Routes:
         return _KINDS.get(path, "api")
 
     def kind_by_grant(self, request: RecordedRequest) -> Kind:
-        """Return the kind of a request whose body is known: one path may serve all grants."""
+        """Return the kind of a request whose body has been read: one path may serve all grants."""
         is_at_token_path = _path_of(request) == _TOKEN_PATH
         is_other = is_at_token_path and _read_form(request).get("grant_type") in self._grants()
         return "login" if is_other else request.kind

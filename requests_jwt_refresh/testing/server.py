@@ -37,28 +37,28 @@ if TYPE_CHECKING:
 
     from requests_jwt_refresh.testing.faults import (
         Fault,
-        Status,  # noqa: F401 - what an inherited field names, for tools that read annotations
+        Status,  # noqa: F401 - an inherited field, for tools that read annotations
     )
     from requests_jwt_refresh.testing.values import Counters, RecordedRequest, Target
 
 
-_POLL_SECONDS = 0.02  # how often the listener looks whether it is to stop
+_POLL_SECONDS = 0.02  # between two looks of the listener whether it is to stop
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class AuthServer(ServerOptions):
     """A token server and the API it guards, on a free port of 127.0.0.1, until the block ends.
 
-    POST /auth/login    JSON {"username", "password"} or Basic; "wrong" is the wrong password
-    POST /auth/refresh  the refresh token as JSON, as a form or in ``Authorization: Bearer``
-    POST /auth/logout   revokes the refresh token's family
-    POST /auth/revoke   the same as RFC 7009 has it: a form with ``token``, always 200
-    POST /auth/device   starts a device authorization (RFC 8628): a form with ``client_id``
-    POST /auth/token    a form with ``grant_type``: password, or a device code being polled
-    /public/...         echoes the request, no token needed
-    /status/NNN         that status; needs a token, as all that follows
-    /redirect?to=URL    redirects, with ``&status=302`` or another
-    /api/..., the rest  echoes the request: method, path, query, the body's size and sha256, user
+        POST /auth/login    JSON {"username", "password"} or Basic; "wrong" is the wrong password
+        POST /auth/refresh  the refresh token as JSON, as a form or in Authorization: Bearer
+        POST /auth/logout   revokes the refresh token's family
+        POST /auth/revoke   the same as RFC 7009 has it: a form with token, always 200
+        POST /auth/device   starts a device authorization (RFC 8628): a form with client_id
+        POST /auth/token    a form with grant_type: password, or a device code being polled
+        /public/...         echoes the request, no token needed
+        /status/NNN         that status; needs a token, as all that follows
+        /redirect?to=URL    redirects, with &status=302 or another
+        /api/..., the rest  echoes method, path, query, the body's size and sha256, user
 
     Options (see ServerOptions) are attributes, and may be changed between requests.
 
@@ -116,7 +116,7 @@ class AuthServer(ServerOptions):
         return base_url(self._address)
 
     def login(self, user: str = "alice") -> Token:
-        """Return the tokens of a new family, without HTTP, and as strings alone: no expires_at."""
+        """Return the tokens of a new family, without a request. They come without expires_at."""
         grant = self._ledger.login(user)
         return Token(grant.access, grant.refresh)
 
@@ -129,14 +129,14 @@ class AuthServer(ServerOptions):
         self._ledger.revoke_refresh_tokens()
 
     def approve(self, user_code: str, user: str = "alice") -> None:
-        """Let the device in, as `user` does at the verification page (RFC 8628 §3.3).
+        """Approve the device, as `user` does at the verification page (RFC 8628 §3.3).
 
         The latest of approve() and deny() holds. Raises ValueError for a user code never given.
         """
         self._ledger.devices.approve(user_code, user)
 
     def deny(self, user_code: str) -> None:
-        """Turn the device away, as the person at the verification page may (RFC 8628 §3.3).
+        """Deny the device, as the user at the verification page may (RFC 8628 §3.3).
 
         Raises ValueError for a user code never given.
         """
@@ -160,13 +160,23 @@ class AuthServer(ServerOptions):
         return self._ledger.requests()
 
     def fail(self, fault: Fault, on: Target = "refresh", times: int | None = 1) -> None:
-        """Give the next `times` requests `fault`; None: all of them, until clear_faults().
+        """Give the next `times` requests `fault` instead of their response.
+
+            server.fail(Status(503, retry_after=1))  # the next refresh
+            server.fail(Hang(), on=lambda path: path == "/api/users", times=None)
+
+        Args:
+            fault: what they get.
+            on: which requests: a kind such as ``"refresh"`` or ``"api"``, or a predicate on the
+                path.
+            times: how many; None for all of them, until clear_faults().
 
         Faults planned for the same requests are played one after the other. Raises ValueError for
         a target or a number that makes no sense.
+
         """
         if times is not None and times < 1:
-            raise ValueError(f"times={times}: give a positive number, or None for no end")
+            raise ValueError(f"times={times} is no positive number, and not None for no end")
         self._fault_plan.add_fault(PlannedFault(fault, validate_target(on), times))
 
     def clear_faults(self) -> None:
@@ -178,6 +188,10 @@ class AuthServer(ServerOptions):
     def gate(self, on: Target = "refresh") -> Gate:
         """Return a gate at which requests wait from now until the ``with`` block ends.
 
-        Raises ValueError for a target that makes no sense.
+            with server.gate(on="refresh") as gate:
+                start_32_threads()
+                gate.wait_for(32)
+
+        `on` is as in fail(). Raises ValueError for a target that makes no sense.
         """
         return self._fault_plan.add_gate(validate_target(on))

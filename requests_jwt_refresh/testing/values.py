@@ -38,7 +38,11 @@ def json_response(
 
 
 def shorten(number: float) -> float:
-    """Return a whole number as an int, the way most servers write seconds."""
+    """Return a whole number as an int, the way most servers write seconds.
+
+    >>> shorten(300.0), shorten(0.5)
+    (300, 0.5)
+    """
     return int(number) if number % 1 == 0 else number
 
 
@@ -103,10 +107,11 @@ class Counters:
     """How often each thing has happened, at one moment."""
 
     connections: int = 0
+    """Connections that clients made."""
     requests: int = 0
     """All of them, of any kind."""
     refreshes: int = 0
-    """POSTs that reached the refresh endpoint, whatever became of them; without other grants."""
+    """POSTs to the refresh endpoint, answered well or badly; without other grants."""
     rotated: int = 0
     """Refreshes that gave new tokens."""
     repeated: int = 0
@@ -119,10 +124,12 @@ class Counters:
     """POSTs to the login or token endpoint that gave tokens, other than by a refresh token;
     AuthServer.login() is not among them."""
     logouts: int = 0
+    """POSTs to the logout endpoint, and those to the revocation endpoint that name a token."""
     answered: int = 0
     """API requests that got their 200."""
     unauthorized: int = 0
     """API requests without a good access token."""
     families_revoked: int = 0
+    """Families that were revoked: by a logout, a revocation, a reuse or AuthServer.revoke()."""
     faults: int = 0
-    """Requests, of any kind, that met a fault."""
+    """Requests, of any kind, that got a fault."""

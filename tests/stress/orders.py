@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Check = Callable[[], None]
 
 EVERY: Final = ""  # each line is a step
-SHARED: Final = r"\.state\b|_gates|_slot|outcome|_afterwards|setdefault|_claim"
+SHARED: Final = r"\.state\b|_gates|_slot|outcome|\b_callback|setdefault|_claim"
 
 
 class Party:
@@ -45,7 +45,7 @@ class Party:
             self._running += 1
             assert self._running == 1, "two calls at once"
             self.runs.append(name)
-            call.afterwards(self.told.append, name, lambda _: None)
+            call.set_callback(self.told.append, name, lambda _: None)
             try:
                 self.world.step()
                 if self._logs_in:
