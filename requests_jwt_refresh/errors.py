@@ -89,7 +89,7 @@ class RefreshUnavailable(JWTRefreshError):
     remedy = "the tokens are kept; try again later"
 
     retry_after: float = 0.0
-    """Seconds for which the server asked to be left alone (Retry-After, RFC 9110 §10.2.3), else 0."""
+    """Seconds that the server asked to wait (Retry-After, RFC 9110 §10.2.3), else 0."""
 
 
 class ReentrantRefresh(JWTRefreshError):

@@ -328,7 +328,10 @@ class Refresher:
             try:
                 return self._exchange(stale, options, force)
             except RefreshRejected as refusal:
-                return self._log_in_after(refusal, stale, options, call)
+                if self._login is None:
+                    self._call_on_logout(call, refusal)
+                    raise
+                return self._log_in_after(refusal, self._login, stale, options, call)
         except JWTRefreshError:
             raise
         except Exception as error:  # noqa: BLE001 - a user's store or endpoint may raise anything
@@ -342,15 +345,14 @@ class Refresher:
     def _log_in_after(
         self,
         refusal: RefreshRejected,
+        login: Login,
         stale: Token | None,
         options: SendOptions,
         call: Call[Attempt],
     ) -> Attempt:
-        """Log in, if there is a way; a refusal that no login mends is a logout."""
+        """Log in; a refusal that this does not mend is a logout."""
         try:
-            if self._login is None:
-                raise refusal
-            return self._log_in(self._login, call, stale, options)
+            return self._log_in(login, call, stale, options)
         except BaseException:  # refused, failed, or interrupted by Ctrl-C
             self._call_on_logout(call, refusal)
             raise
