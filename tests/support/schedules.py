@@ -187,7 +187,7 @@ class World:
             threading=SimpleNamespace(
                 Lock=partial(_Lock, self),
                 Thread=partial(_StartedThread, self),
-                current_thread=lambda: None,
+                current_thread=lambda: SimpleNamespace(daemon=False),
                 main_thread=lambda: SimpleNamespace(is_alive=lambda: True),
             ),
             SimpleQueue=partial(_Queue, self),
