@@ -17,7 +17,7 @@ from requests_jwt_refresh import (
     mount,
 )
 from requests_jwt_refresh.refresh import refresher
-from requests_jwt_refresh.refresh.deadline import RETRIES
+from requests_jwt_refresh.refresh.retries import RETRIES
 from requests_jwt_refresh.testing import Status
 from tests.support.clock import no_backoff
 from tests.support.crowd import THREADS, Crowd, Seen401s, wait_for_waiters

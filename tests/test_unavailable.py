@@ -21,7 +21,7 @@ from requests_jwt_refresh import (
     mount,
 )
 from requests_jwt_refresh.refresh.client import MAX_RESPONSE_BYTES
-from requests_jwt_refresh.refresh.deadline import RETRIES
+from requests_jwt_refresh.refresh.retries import RETRIES
 from requests_jwt_refresh.testing import (
     HTML,
     AuthServer,

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import requests
 from requests.adapters import HTTPAdapter
 
-from requests_jwt_refresh.authorization import anonymous
+from requests_jwt_refresh.authorization import AUTHORIZATION, anonymous
 from requests_jwt_refresh.errors import RefreshUnavailable
-from requests_jwt_refresh.refresh.deadline import RetryUntil, TimeLeft, Watchdog, cut_off
+from requests_jwt_refresh.refresh.deadline import TimeLeft, Watchdog, cut_off
+from requests_jwt_refresh.refresh.retries import RetryUntil
 from requests_jwt_refresh.responses import TokenResponse
 from requests_jwt_refresh.urls import origin_of
 
@@ -111,7 +112,7 @@ def send_request(
     Raises RefreshUnavailable if there is no whole response.
     """
     deadline = monotonic() + seconds
-    if "Authorization" in request.headers:
+    if AUTHORIZATION.name in request.headers:
         request.auth = anonymous  # so that neither netrc nor the session's auth replaces it
     else:
         request.auth = request.auth or session.auth or anonymous
@@ -238,7 +239,7 @@ class _Transport(HTTPAdapter):
         if self._watchdog is not None:
             self._watchdog.stop()
         self._deadline = monotonic() + self._seconds
-        self.max_retries = RetryUntil.deadline_at(self._deadline)
+        self.max_retries = RetryUntil.policy_until(self._deadline)
         self._watchdog = Watchdog(self._seconds, self._hang_up)
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:

@@ -1,0 +1,54 @@
+"""The retry policy of the refresh call: what is asked for again, how often, and until when."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
+
+from urllib3.exceptions import MaxRetryError, ResponseError
+from urllib3.util import Retry
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+RETRIES: Final = 3  # after the first attempt: at once, after 0.5 s, after 1 s
+
+
+class RetryUntil(Retry):
+    """urllib3's Retry, which stops when the next attempt would come after the deadline."""
+
+    deadline: float
+
+    @classmethod
+    def policy_until(cls, deadline: float) -> RetryUntil:
+        """Return the retry policy of a refresh: promptly, and only for what may pass.
+
+        Connection errors, 429, 502, 503 and 504; pauses as Retry-After says (RFC 9110 §10.2.3).
+        """
+        retry = cls(
+            total=RETRIES,
+            other=0,  # a bad certificate does not get better
+            redirect=False,
+            allowed_methods=None,  # POST too: a lost response may be had again in the grace window
+            status_forcelist=(429, 502, 503, 504),
+            backoff_factor=0.25,
+            raise_on_status=False,
+        )
+        retry.deadline = deadline
+        return retry
+
+    def new(self, **changes: Any) -> Self:
+        """Return a copy with `changes`, as urllib3 makes it before each attempt."""
+        again = super().new(**changes)
+        again.deadline = self.deadline
+        return again
+
+    def increment(self, *args: Any, **kwargs: Any) -> Self:
+        """Count one attempt. Raises MaxRetryError if there is no time for another."""
+        again = super().increment(*args, **kwargs)
+        response, error = kwargs.get("response"), kwargs.get("error")
+        pause = (response and again.get_retry_after(response)) or again.get_backoff_time()
+        if monotonic() + pause >= self.deadline:
+            reason = error or ResponseError("no time left for another attempt")
+            raise MaxRetryError(kwargs["_pool"], None, reason) from error
+        return again
