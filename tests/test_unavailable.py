@@ -348,14 +348,16 @@ def test_a_callable_that_forgets_its_timeout(
 def test_a_callable_says_unavailable_itself(
     server: AuthServer, session: requests.Session, store: MemoryStore
 ) -> None:
-    """A RefreshUnavailable of its own keeps its text."""
+    """A RefreshUnavailable of its own keeps its text, and has the remedy of its class."""
 
     def refresh(_session: requests.Session, _token: Token) -> Token:
         raise RefreshUnavailable("closed on Sundays")
 
     mount(session, server.url, refresh, store)
     server.expire()
-    assert str(unavailable(session)) == "closed on Sundays"
+    failure = unavailable(session)
+    assert failure.cause == "closed on Sundays"
+    assert str(failure) == "closed on Sundays. The tokens are kept; try again later"
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tests.support.waits import WAIT, join, wait_until
 
@@ -22,7 +22,7 @@ THREADS = 32
 class Crowd:
     """Calls ``do(number)`` in `count` threads at the same time; keeps what became of each."""
 
-    def __init__(self, count: int, do: Callable[[int], requests.Response]) -> None:
+    def __init__(self, count: int, do: Callable[[int], Any]) -> None:
         self._do = do
         self._start = threading.Barrier(count)
         self._outcomes: dict[int, requests.Response | BaseException] = {}
