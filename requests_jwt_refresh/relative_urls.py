@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import os
 import re
 import threading
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -41,6 +42,15 @@ def accept_relative_urls() -> None:
             requests.Session.prepare_request = _wrap(  # type: ignore[method-assign]
                 requests.Session.prepare_request
             )
+
+
+def _renew_lock_in_child() -> None:
+    global _mutex  # noqa: PLW0603 - the thread that held it does not exist in a forked child
+    _mutex = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock_in_child)
 
 
 def _wrap(prepare_request: Any) -> Any:
