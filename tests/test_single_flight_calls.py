@@ -411,7 +411,8 @@ def work(call):
     return "done"
 children = []
 def fork(*_):
-    children.append(os.fork())
+    if not children:
+        children.append(os.fork())
 signal.signal(signal.SIGUSR1, fork)
 if {who!r} == "follower":
     threading.Thread(target=flight.join, args=(work, 30)).start()
@@ -420,9 +421,9 @@ def interrupt():
     assert begun.wait(30)
     while {who!r} == "follower" and not flight.waiting:
         time.sleep(0.001)
-    os.kill(os.getpid(), signal.SIGUSR1)
-    while not children:
-        time.sleep(0.001)
+    while not children:  # one that comes just before a wait does not end it
+        os.kill(os.getpid(), signal.SIGUSR1)
+        time.sleep(0.1)
     go_on.set()
 threading.Thread(target=interrupt).start()
 call = flight.join(work, 30)
@@ -464,6 +465,35 @@ assert failed is None, failed
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.stdout, done.stderr) == ("done\n", "")
+
+
+def test_the_end_of_a_sub_interpreter() -> None:
+    """It aborts the process if a thread is left that `threading` does not know."""
+    script = """
+try:
+    import _interpreters as interpreters
+    here = interpreters.create("legacy")
+except ImportError:
+    import _xxsubinterpreters as interpreters
+    here = interpreters.create(isolated=False)
+code = '''
+import threading, time
+from requests_jwt_refresh.refresh.single_flight import shield
+start = threading.Thread.start
+def start_slowly(thread):
+    start(thread)
+    time.sleep(0.3)
+threading.Thread.start = start_slowly
+shield(print)
+'''
+failed = interpreters.run_string(here, code)
+interpreters.destroy(here)
+assert failed is None, failed
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.stderr, done.returncode) == ("", 0)
 
 
 def test_a_program_that_ends_does_not_wait_for_a_login() -> None:

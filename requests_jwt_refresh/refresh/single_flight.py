@@ -44,7 +44,8 @@ from _thread import start_new_thread
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from enum import Enum
-from functools import partial
+from functools import cache, partial
+from importlib import import_module
 from itertools import starmap
 from queue import Empty, SimpleQueue
 from time import monotonic
@@ -244,7 +245,7 @@ class Call(Generic[T]):
             target=contextvars.copy_context().run, args=(self._run,), name=THREAD_NAME, daemon=False
         )
         try:
-            if threading.current_thread() is threading.main_thread():
+            if _handles_signals():
                 # Thread.start() waits, in Python code that Ctrl-C interrupts: not in this thread.
                 start_new_thread(self._launch, (thread,))
             else:
@@ -352,6 +353,23 @@ class Call(Generic[T]):
         while self._gates:
             self._gates.pop().release()
         self._to_leader.put(_WAKE)
+
+
+def _handles_signals() -> bool:
+    """Whether signal handlers run in this thread: the main thread of the main interpreter.
+
+    Another interpreter could not end while a thread that `threading` does not know is there.
+    """
+    return threading.current_thread() is threading.main_thread() and _is_main_interpreter()
+
+
+@cache
+def _is_main_interpreter() -> bool:
+    for name in ("_interpreters", "_xxsubinterpreters"):  # since Python 3.13, and before
+        with suppress(ImportError):
+            interpreters = import_module(name)
+            return bool(interpreters.get_current() == interpreters.get_main())
+    return True
 
 
 def _is_program_ending() -> bool:
