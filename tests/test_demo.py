@@ -19,8 +19,8 @@ from typing import IO, TYPE_CHECKING, Any
 import pytest
 
 from requests_jwt_refresh import Token, mount
-from requests_jwt_refresh.cli import demo
 from requests_jwt_refresh.cli import main as cli
+from requests_jwt_refresh.cli import scenes
 from requests_jwt_refresh.stores.memory import MemoryStore
 from requests_jwt_refresh.testing import AuthServer, Counters, Drop, JSONBody, Status
 
@@ -121,7 +121,7 @@ def play_on(screen: Screen, monkeypatch: pytest.MonkeyPatch | None = None, **cha
         monkeypatch.delenv("NO_COLOR", raising=False)
         for name, value in {"TERM": "xterm-256color", **changes}.items():
             monkeypatch.setenv(name, value)
-    assert demo.run(screen)
+    assert scenes.play_demo(screen)
     return screen.text()
 
 
@@ -129,7 +129,7 @@ def play_on(screen: Screen, monkeypatch: pytest.MonkeyPatch | None = None, **cha
 def transcript() -> str:
     """What the demo shows when all goes well."""
     page = io.StringIO()
-    assert demo.run(page)
+    assert scenes.play_demo(page)
     return page.getvalue()
 
 
@@ -190,7 +190,7 @@ def test_needs_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, nowhere)
     monkeypatch.setenv("NO_PROXY", "")
-    assert demo.run(io.StringIO())
+    assert scenes.play_demo(io.StringIO())
 
 
 def test_needs_requests_and_nothing_else() -> None:
@@ -222,7 +222,7 @@ def test_waits_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("it sleeps")
 
     monkeypatch.setattr(time, "sleep", sleep)
-    assert demo.run(io.StringIO())
+    assert scenes.play_demo(io.StringIO())
 
 
 def test_interrupted_in_the_middle() -> None:
@@ -231,8 +231,8 @@ def test_interrupted_in_the_middle() -> None:
     code = (
         "import signal, sys\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from requests_jwt_refresh.cli import demo, main as cli\n"
-        "demo.Record.wait_for = lambda *_: signal.raise_signal(signal.SIGINT)\n"
+        "from requests_jwt_refresh.cli import main as cli, scenes\n"
+        "scenes.Record.wait_for = lambda *_: signal.raise_signal(signal.SIGINT)\n"
         "sys.exit(cli.main(['demo']))\n"
     )
     done = run_piped([sys.executable, "-c", code])
@@ -258,9 +258,9 @@ def test_one_request_line_by_line(transcript: str) -> None:
 def test_the_wire_is_not_canned(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that gives no new refresh token is shown to give none."""
 
-    monkeypatch.setattr(demo, "AuthServer", NotRotating)
+    monkeypatch.setattr(scenes, "AuthServer", NotRotating)
     page = io.StringIO()
-    assert not demo.run(page)
+    assert not scenes.play_demo(page)
     assert "refresh token 1  ->  200 access token 2\n" in page.getvalue()
 
 
@@ -312,9 +312,9 @@ def test_no_token_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
                 tokens.update((seen.bearer, carried.get("refresh_token")))
             super().stop()
 
-    monkeypatch.setattr(demo, "AuthServer", Remembering)
+    monkeypatch.setattr(scenes, "AuthServer", Remembering)
     page = io.StringIO()
-    assert demo.run(page)
+    assert scenes.play_demo(page)
     secrets = [secret for secret in tokens if secret is not None]
     assert len(secrets) == 4 + 4 + 3  # four logins, and the three new access tokens in use
     shown = page.getvalue()
@@ -388,7 +388,7 @@ def mount_without_on_logout(
 
 def send_generator(file: IO[bytes], session: requests.Session) -> requests.Response:
     """Send an upload that cannot be sent again."""
-    file.seek(demo.FILE_START)
+    file.seek(scenes.FILE_START)
     return session.post("/api/files", data=iter([file.read()]))
 
 
@@ -443,7 +443,7 @@ def test_exit_status_1_when_something_did_not_happen(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Whatever did not happen has a cross and is named, and the exit status is 1."""
-    monkeypatch.setattr(demo, name, replacement)
+    monkeypatch.setattr(scenes, name, replacement)
     assert cli.main(["demo"]) == 1
     shown = capsys.readouterr().out
     assert "[no]" in shown
@@ -468,8 +468,8 @@ def test_exit_status_1_when_there_are_no_answers(
 ) -> None:
     """What breaks a scene off is told as its end, without a traceback, and is waited for in vain
     for PATIENCE at the most."""
-    monkeypatch.setattr(demo, "PATIENCE", 1.0)
-    monkeypatch.setattr(demo, "AuthServer", server)
+    monkeypatch.setattr(scenes, "PATIENCE", 1.0)
+    monkeypatch.setattr(scenes, "AuthServer", server)
     assert cli.main(["demo"]) == 1
     told = capsys.readouterr()
     assert cross in find_summary(told.out)
@@ -481,7 +481,9 @@ def test_every_scene_is_played(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A scene that breaks off does not spoil the next ones."""
-    monkeypatch.setattr(demo, "_upload_from", lambda *_: (_ for _ in ()).throw(OSError("no disk")))
+    monkeypatch.setattr(
+        scenes, "_upload_from", lambda *_: (_ for _ in ()).throw(OSError("no disk"))
+    )
     assert cli.main(["demo"]) == 1
     summary = find_summary(capsys.readouterr().out)
     assert (summary.count("[ok]"), summary.count("[no]")) == (3, 1)
@@ -493,7 +495,7 @@ def test_an_error_in_any_language(
 ) -> None:
     """What the system says in its own language stays ASCII in a pipe."""
     failure = OSError("Kein Speicherplatz verf\N{LATIN SMALL LETTER U WITH DIAERESIS}gbar")
-    monkeypatch.setattr(demo, "_upload_from", lambda *_: (_ for _ in ()).throw(failure))
+    monkeypatch.setattr(scenes, "_upload_from", lambda *_: (_ for _ in ()).throw(failure))
     assert cli.main(["demo"]) == 1
     shown = capsys.readouterr().out
     assert shown.isascii()

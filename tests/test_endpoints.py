@@ -602,7 +602,7 @@ NOTHING: Any = object()
         (
             lambda: OAuth2Endpoint("/t", "me", SECRET, client_auth="Basic"),
             ValueError,
-            "client_auth is 'basic', 'post' or 'none'",
+            "client_auth must be one of 'none', 'basic', 'post'",
         ),
         (
             lambda: OAuth2Endpoint("/t", "me", SECRET, client_auth="none"),

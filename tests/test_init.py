@@ -14,6 +14,7 @@ from requests_jwt_refresh.endpoints import OAuth2Endpoint
 from requests_jwt_refresh.grants.password import PasswordLogin
 from requests_jwt_refresh.grants.revocation import Logout
 from requests_jwt_refresh.presets import PRESET_MODULES
+from requests_jwt_refresh.profiles.kinds import STORE_KINDS
 from requests_jwt_refresh.profiles.load import Profiles
 from requests_jwt_refresh.profiles.server import KINDS
 from tests.support.command_line import (
@@ -270,13 +271,14 @@ def choices(cls: Any, name: str) -> set[str]:
         ("--client-auth", choices(OAuth2Endpoint, "client_auth")),
         ("--login-send", choices(PasswordLogin, "send")),
         ("--logout-send", choices(Logout, "send")),
+        ("--store", set(STORE_KINDS)),
     ],
-    ids=["--preset", "--kind", "--client-auth", "--login-send", "--logout-send"],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_flags_have_the_values_that_a_profile_may_have(
     user: User, flag: str, known: set[str]
 ) -> None:
-    """Written down a second time, so that --help need not load what defines them."""
+    """A profile takes each of them, and --help lists them."""
     cause, _ = user.run(*INIT, flag, "nonsense").cause_and_remedy()
     _, _, listed = cause.partition("must be one of ")
     assert set(re.findall(r"[\w-]+", listed)) == known

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 import requests_jwt_refresh as library
 from requests_jwt_refresh.cli.console import Exit, UsageError, ask, hanging_indent
 from requests_jwt_refresh.cli.options import add_command, examples
+from requests_jwt_refresh.client_auth import CLIENT_AUTHS
+from requests_jwt_refresh.grants import LOGIN_SENDS, LOGOUT_SENDS
 from requests_jwt_refresh.presets import PRESET_MODULES
 from requests_jwt_refresh.presets import load as load_preset
+from requests_jwt_refresh.profiles.kinds import ENDPOINT_KINDS, STORE_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -20,8 +23,7 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.cli.options import Parser, Subparsers
 
 _PRESETS: Final = tuple(PRESET_MODULES)
-_KINDS: Final = ("json", "oauth2", "bearer")
-_CLIENT_AUTHS: Final = ("none", "basic", "post")
+_KINDS: Final = tuple(ENDPOINT_KINDS)
 
 _LONG_EXAMPLE: Final = """\
 requests-jwt init prod --base-url https://api.example.com/v1 \\
@@ -76,9 +78,9 @@ def _add_server_options(parser: Parser) -> None:
     parser.add_argument("--client-id", metavar="ID", help="OAuth 2.0: the client's id")
     parser.add_argument(
         "--client-auth",
-        choices=_CLIENT_AUTHS,
+        choices=CLIENT_AUTHS,
         metavar="HOW",
-        help=f"OAuth 2.0: {', '.join(_CLIENT_AUTHS)}; `login` asks for the secret",
+        help=f"OAuth 2.0: {', '.join(CLIENT_AUTHS)}; `login` asks for the secret",
     )
 
 
@@ -86,13 +88,13 @@ def _add_login_options(parser: Parser) -> None:
     parser.add_argument("--device-url", metavar="URL", help="OAuth 2.0: for the device flow")
     parser.add_argument("--scope", metavar="SCOPE", help="OAuth 2.0: what the device flow asks for")
     parser.add_argument("--login-url", metavar="URL", help="takes a user name and a password")
-    _add_choice(parser, "--login-send", ("json", "form", "basic", "oauth2"), "{}")
+    _add_choice(parser, "--login-send", LOGIN_SENDS, "{}")
     parser.add_argument("--logout-url", metavar="URL", help="takes tokens back")
-    _add_choice(parser, "--logout-send", ("json", "bearer", "oauth2"), "{}")
+    _add_choice(parser, "--logout-send", LOGOUT_SENDS, "{}")
 
 
 def _add_store_options(parser: Parser) -> None:
-    _add_choice(parser, "--store", ("keyring", "file", "redis"), "where the token lives: {}")
+    _add_choice(parser, "--store", STORE_KINDS, "where the token lives: {}")
     parser.add_argument("--path", metavar="PATH", help="of the file store")
     parser.add_argument("--redis", metavar="URL", help="of the Redis store, without a password")
     parser.add_argument("--key", metavar="KEY", help="of the Redis store")
@@ -194,7 +196,7 @@ def _content(options: argparse.Namespace) -> dict[str, Any]:
     if options.expired:
         content["when"] = dict(zip(("json_field", "value"), options.expired, strict=True))
     store = {"path": options.path, "url": options.redis, "key": options.key}
-    if any(store.values()) or options.store not in (None, "keyring"):
+    if any(store.values()) or options.store not in (None, STORE_KINDS[0]):
         where = options.store or ("file" if options.path else "redis")
         content["store"] = _given({"kind": where, **store})
     login = {"send": options.login_send, "url": options.login_url}
@@ -258,8 +260,8 @@ def _ask_for_server(options: argparse.Namespace) -> None:
 def _ask_for_client(options: argparse.Namespace) -> None:
     _fill(options, "client_id", "Client id", is_needed=True)
     if not options.client_auth:
-        question = f"How the client shows its secret ({', '.join(_CLIENT_AUTHS)})"
-        answer = _ask(question, "none", _choice_check(_CLIENT_AUTHS))
+        question = f"How the client shows its secret ({', '.join(CLIENT_AUTHS)})"
+        answer = _ask(question, "none", _choice_check(CLIENT_AUTHS))
         options.client_auth = None if answer == "none" else answer
     _fill(options, "device_url", "Device authorization endpoint, if there is one")
 

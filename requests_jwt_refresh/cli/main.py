@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import requests_jwt_refresh as library
 from requests_jwt_refresh.cli.console import Exit, UsageError, complain, report
-from requests_jwt_refresh.cli.options import COMMANDS, Parser, add_command, examples
+from requests_jwt_refresh.cli.options import COMMANDS, Parser, examples
 
 if TYPE_CHECKING:
     import argparse
@@ -148,29 +148,9 @@ def _parser(command: str) -> Parser:
 
 def _add(subparsers: Subparsers, command: str) -> None:
     """Add the parser of one command."""
-    if command == "demo":  # whose module needs too much for a mere --help
-        _add_demo(subparsers)
-    else:
-        module = importlib.import_module(f".{_MODULES[command]}", __package__)
-        add = f"add_{command}" if command in _ACCOUNT else "add_parser"
-        getattr(module, add)(subparsers)
-
-
-def _add_demo(subparsers: Subparsers) -> None:
-    add_command(
-        subparsers,
-        "demo",
-        _demo,
-        description="Starts a token server on this machine, lets its access tokens expire, and "
-        "shows what the server and the callers see of it. Needs no account, network or keyring. "
-        "The exit status is 0 if all of it really happened, 1 if not.",
-    )
-
-
-def _demo(_options: argparse.Namespace) -> int:
-    from requests_jwt_refresh.cli import demo
-
-    return Exit.DONE if demo.run(sys.stdout) else Exit.FAULT
+    module = importlib.import_module(f".{_MODULES[command]}", __package__)
+    add = f"add_{command}" if command in _ACCOUNT else "add_parser"
+    getattr(module, add)(subparsers)
 
 
 def _discard_output() -> None:

@@ -6,7 +6,7 @@ each does the sending, over a session of its own.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 
     from requests_jwt_refresh.responses import TokenResponse
     from requests_jwt_refresh.tokens import Token
+
+# Here, where importing them costs nothing: ``init --help`` lists them.
+LOGIN_SENDS: Final = ("json", "form", "basic", "oauth2")
+"""The values of `PasswordLogin.send`; the first is the default."""
+
+LOGOUT_SENDS: Final = ("json", "bearer", "oauth2")
+"""The values of `Logout.send`; the first is the default."""
 
 
 class Reader(Protocol):

@@ -10,6 +10,7 @@ from requests.cookies import RequestsCookieJar
 
 from requests_jwt_refresh.authorization import AUTHORIZATION
 from requests_jwt_refresh.errors import RefreshUnavailable
+from requests_jwt_refresh.grants import LOGOUT_SENDS
 from requests_jwt_refresh.refresh.client import ClientSession, send_request
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Logout:
     """
 
     url: str
-    send: str = field(default="json", metadata={"choices": ("json", "bearer", "oauth2")})
+    send: str = field(default=LOGOUT_SENDS[0], metadata={"choices": LOGOUT_SENDS})
     method: str = "POST"
     refresh_field: str = "refresh_token"
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False, hash=False)

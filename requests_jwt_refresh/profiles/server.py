@@ -8,11 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
-from requests_jwt_refresh import presets
-from requests_jwt_refresh.endpoints import BearerEndpoint, JSONEndpoint, OAuth2Endpoint, check_json
+from requests_jwt_refresh import endpoints, presets
+from requests_jwt_refresh.endpoints import JSONEndpoint, OAuth2Endpoint, check_json
 from requests_jwt_refresh.grants.device import DeviceLogin
 from requests_jwt_refresh.grants.password import PasswordLogin
 from requests_jwt_refresh.grants.revocation import Logout
+from requests_jwt_refresh.profiles.kinds import ENDPOINT_KINDS
 from requests_jwt_refresh.profiles.schema import build, check_url, read_fields
 from requests_jwt_refresh.profiles.secrets import SecretFile, SecretInKeyring, WithSecret
 from requests_jwt_refresh.urls import has_scheme, join, origin_of, validate
@@ -25,11 +26,9 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.profiles.schema import Table
 
 KINDS: Final[Mapping[str, Any]] = {
-    "json": JSONEndpoint,
-    "bearer": BearerEndpoint,
-    "oauth2": OAuth2Endpoint,
+    kind: getattr(endpoints, name) for kind, name in ENDPOINT_KINDS.items()
 }
-"""The kinds of endpoint by their names in a profile; presets have their own."""
+"""The classes of endpoints by their kinds in a profile; presets have their own."""
 
 _NO_KEYS: Final = {"when", "client_secret"}  # a table of its own; no secret goes into a profile
 _RESPONSE_KEYS: Final = ("access", "refresh", "expires_in")  # a login's response may have others

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from requests_jwt_refresh.errors import StoreError
+from requests_jwt_refresh.profiles.kinds import STORE_KINDS
 from requests_jwt_refresh.profiles.schema import build
 from requests_jwt_refresh.profiles.secrets import SecretFile
 from requests_jwt_refresh.urls import origin_of
@@ -30,7 +31,7 @@ def read_store(profile: Table, base_url: str) -> Stores:
     table = profile.table("store")
     if table is None:
         return _read_keyring(profile.below("store", {}), base_url)
-    readers = {"keyring": _read_keyring, "file": _read_file, "redis": _read_redis}
+    readers = dict(zip(STORE_KINDS, (_read_keyring, _read_file, _read_redis), strict=True))
     stores = readers[table.choice("kind", readers)](table, base_url)
     table.check_all_known()
     return stores
