@@ -291,7 +291,7 @@ def test_the_logout(transcript: str) -> None:
     assert """\
    POST /auth/refresh  refresh token 1  ->  400 invalid_grant
    the caller sees one answer: 401
-   on_logout was told: RefreshRejected
+   on_logout was called with: RefreshRejected
    the store holds: nothing
 """ in transcript.partition("\n4. ")[2]
 

@@ -335,7 +335,7 @@ def test_a_plaintext_keyring_in_the_words_of_a_profile(
 def test_a_lock_that_is_held(well: User) -> None:
     """Another program may be refreshing just now: a note, not a fault."""
     with well.store.lock(1):
-        report = check_within(well, lock_wait=0.05)
+        report = check_within(well, lock_timeout=0.05)
     assert report.is_healthy_but_for(lock="note")
     assert report.findings["lock"].cause == "another program has held it for 0.05 s"
     assert report.findings["lock"].remedy

@@ -44,7 +44,7 @@ def test_a_server_that_hangs_up(well: User, server: AuthServer) -> None:
 def test_a_server_that_hangs(well: User, server: AuthServer) -> None:
     """Given up in time, with the time that it was given."""
     server.fail(Hang())
-    report = check_within(well, patience=0.2)
+    report = check_within(well, timeout=0.2)
     assert report.has_no_clock_and(endpoint="FAULT")
     assert report.findings["endpoint"].cause == f"{server.url} does not answer within 0.2 s"
     assert "firewall" in report.findings["endpoint"].remedy
@@ -53,7 +53,7 @@ def test_a_server_that_hangs(well: User, server: AuthServer) -> None:
 def test_a_server_that_trickles(well: User, server: AuthServer) -> None:
     """An answer that comes byte by byte does not come within the time, either."""
     server.fail(Trickle(0.01, part="header"))
-    report = check_within(well, patience=0.2)
+    report = check_within(well, timeout=0.2)
     assert report.has_no_clock_and(endpoint="FAULT")
     assert report.findings["endpoint"].cause == f"{server.url} does not answer within 0.2 s"
 

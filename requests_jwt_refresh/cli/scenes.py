@@ -45,8 +45,8 @@ def play_demo(stream: TextIO) -> bool:
     """Play all scenes on `stream`; return whether all of it really happened."""
     page = Page(stream)
     with _open_stage(page) as stage:
-        page.headline("requests-jwt demo")
-        page.paragraph(
+        page.write_headline("requests-jwt demo")
+        page.write_paragraph(
             f"A token server now runs at {stage.server.url}, for this demo alone. Its refresh "
             "tokens may be used once: a second use, and it revokes the whole login. The adapter is "
             "mounted on a plain requests.Session. Tokens are numbered here, never shown.",
@@ -80,32 +80,32 @@ class Scene(NamedTuple):
 
 
 def _play(scene: Scene, number: int, stage: Stage) -> list[Check]:
-    stage.page.headline(f"{number}. {scene.title}")
-    stage.page.paragraph(scene.sentence)
-    stage.page.line()
+    stage.page.write_headline(f"{number}. {scene.title}")
+    stage.page.write_paragraph(scene.sentence)
+    stage.page.write_line()
     checks: list[Check] = []
     try:
         checks.extend(scene.play(stage))
     except (requests.RequestException, OSError) as error:
         failed = Check("the scene ended with", f"{type(error).__name__}: {error}", "no error")
-        stage.page.verdict(str(failed), is_good=False)
+        stage.page.write_verdict(str(failed), is_good=False)
         checks.append(failed)
     return checks
 
 
 def _sum_up(page: Page, checks: dict[str, list[Check]]) -> bool:
     """Write one line per scene: what happened or, if something did not, that alone."""
-    page.headline("Summary")
+    page.write_headline("Summary")
     for name, of_scene in checks.items():
         failed = [check for check in of_scene if not check.holds]
-        page.verdict(f"{name}: {'; '.join(map(str, failed or of_scene))}", is_good=not failed)
+        page.write_verdict(f"{name}: {'; '.join(map(str, failed or of_scene))}", is_good=not failed)
     everything = [check for of_scene in checks.values() for check in of_scene]
     count, passed = len(everything), sum(check.holds for check in everything)
-    page.line()
+    page.write_line()
     if passed == count:
-        page.line(f"All of it really happened: {passed} of {count} checks passed.")
+        page.write_line(f"All of it really happened: {passed} of {count} checks passed.")
     else:
-        page.line(f"{count - passed} of {count} checks failed: not all of it happened.")
+        page.write_line(f"{count - passed} of {count} checks failed: not all of it happened.")
     return passed == count
 
 
@@ -172,14 +172,14 @@ class Names:
 
     def describe_request(self, request: RecordedRequest) -> str:
         if request.kind == "refresh":
-            token = self._name("refresh", _fields(request.body).get("refresh_token"))
+            token = self._name("refresh", _parse_fields(request.body).get("refresh_token"))
         else:
             token = self._name("access", request.bearer)
         return f"{request.method:<4} {request.path:<13}  {token or 'no token'}"
 
     def describe_response(self, response: ServerResponse) -> str:
         """Return what a response says besides its status."""
-        fields = _fields(response.body)
+        fields = _parse_fields(response.body)
         tokens = [self._name(kind, fields.get(f"{kind}_token")) for kind in self._known]
         reason = fields.get("message") or fields.get("error") or ""
         return ", ".join(filter(None, tokens)) or str(reason)
@@ -193,7 +193,7 @@ class Names:
         return f"{kind} token {known.index(secret) + 1}"
 
 
-def _fields(body: bytes) -> dict[str, Any]:
+def _parse_fields(body: bytes) -> dict[str, Any]:
     document = parse_json(body)
     return document if isinstance(document, dict) else {}
 
@@ -224,12 +224,12 @@ class Stage:
 
     def show_wire(self, call: str, token: Token, *expected: str) -> Check:
         """Write what a call with `token` put on the wire; return whether that was `expected`."""
-        self.page.line(call)
+        self.page.write_line(call)
         names, entries = Names(token), self.record.entries()
         for entry in entries:
             request = names.describe_request(entry.request)
             response = names.describe_response(entry.response)
-            self.page.exchange(request, entry.response.status, response)
+            self.page.write_exchange(request, entry.response.status, response)
         return Check("on the wire", list(map(str, entries)), list(expected))
 
 
@@ -266,7 +266,7 @@ def _play_one_request(stage: Stage) -> Iterator[Check]:
 
 
 def _show_caller(page: Page, response: requests.Response, expected: int) -> Check:
-    page.line(f"the caller sees one answer: {response.status_code}")
+    page.write_line(f"the caller sees one answer: {response.status_code}")
     return Check("to the caller", response.status_code, expected)
 
 
@@ -286,7 +286,7 @@ def _play_threads(stage: Stage) -> Iterator[Check]:
         stage.server.gate(on="api") as start,
         stage.server.gate(on="refresh") as refresh,
     ):
-        calls = [pool.submit(_call, stage.session) for _ in range(THREADS)]
+        calls = [pool.submit(_get_status, stage.session) for _ in range(THREADS)]
         start.wait_for(THREADS, PATIENCE)
         start.open()
         stage.record.wait_for(THREADS)
@@ -302,11 +302,11 @@ def _play_threads(stage: Stage) -> Iterator[Check]:
         Check("still logged in:", stage.server.family_alive(token), True),
     ]
     for check in checks:
-        stage.page.figure(check.what, check.got)
+        stage.page.write_figure(check.what, check.got)
     yield from checks
 
 
-def _call(session: requests.Session) -> str:
+def _get_status(session: requests.Session) -> str:
     try:
         return str(session.get("/api/users", timeout=PATIENCE).status_code)
     except requests.RequestException as error:
@@ -341,24 +341,24 @@ def _upload_from(file: IO[bytes], session: requests.Session) -> requests.Respons
 
 def _show_digest(page: Page, what: str, digest: str | None, size: int | None) -> None:
     shown = "nothing" if digest is None else f"{digest[:16]}..."
-    page.line(f"sha256 of {what} {shown}  {size or 0:,} bytes")
+    page.write_line(f"sha256 of {what} {shown}  {size or 0:,} bytes")
 
 
 def _play_logout(stage: Stage) -> Iterator[Check]:
     token = stage.begin()
     stage.server.revoke()
     response = stage.session.get("/api/users", timeout=PATIENCE)
-    told = [type(error).__name__ for error in stage.logouts]
-    held = _names_of(stage.store.load())
+    error_names = [type(error).__name__ for error in stage.logouts]
+    stored_parts = _list_parts(stage.store.load())
     yield stage.show_wire('session.get("/api/users")', token, "GET 401", "POST 400")
     yield _show_caller(stage.page, response, 401)
-    stage.page.line(f"on_logout was told: {format_value(told)}")
-    stage.page.line(f"the store holds: {format_value(held)}")
-    yield Check("to on_logout", told, ["RefreshRejected"])
-    yield Check("in the store", held, [])
+    stage.page.write_line(f"on_logout was called with: {format_value(error_names)}")
+    stage.page.write_line(f"the store holds: {format_value(stored_parts)}")
+    yield Check("to on_logout", error_names, ["RefreshRejected"])
+    yield Check("in the store", stored_parts, [])
 
 
-def _names_of(token: Token | None) -> list[str]:
+def _list_parts(token: Token | None) -> list[str]:
     """Return what a token holds, by name."""
     if token is None:
         return []

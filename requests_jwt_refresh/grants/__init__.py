@@ -1,4 +1,4 @@
-"""First tokens, and how they end: one module per grant.
+"""Getting first tokens, and revoking them: one module per grant.
 
 Like endpoints, grants are frozen values that make requests and read responses. The function beside
 each does the sending, over a session of its own.
@@ -27,8 +27,8 @@ LOGOUT_SENDS: Final = ("json", "bearer", "oauth2")
 class Reader(Protocol):
     """What can read a token out of a response: every endpoint."""
 
-    def read(self, reply: TokenResponse) -> Token:
-        """Return the token. Raises RefreshRejected, RefreshUnavailable."""
+    def read(self, response: TokenResponse) -> Token:
+        """Return the token. Raises RefreshRejected or RefreshUnavailable."""
 
 
 class OAuth2Client(Reader, Protocol):

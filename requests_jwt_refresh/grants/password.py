@@ -58,15 +58,15 @@ class PasswordLogin:
             request.json = fields
         return request
 
-    def read(self, reply: TokenResponse) -> Token:
-        """Return the token. Raises RefreshRejected for a wrong password, RefreshUnavailable."""
-        if self.send == "oauth2" or reply.status not in _REFUSALS:
+    def read(self, response: TokenResponse) -> Token:
+        """Return the token. Raises RefreshRejected for a wrong password, or RefreshUnavailable."""
+        if self.send == "oauth2" or response.status not in _REFUSALS:
             try:
-                return with_expiry(self.endpoint.read(reply))
+                return with_expiry(self.endpoint.read(response))
             except RefreshRejected:
                 pass  # its text is about a refresh token
         raise RefreshRejected(
-            f"the server refused the user name or the password ({reply.status})",
+            f"the server refused the user name or the password ({response.status})",
             "check both and try again",
         )
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.profiles.schema import Table
     from requests_jwt_refresh.stores.base import TokenStore
 
-_PROBE: Final = "doctor"  # what is added to the name of a store to have one to try things on
+_PROBE: Final = "doctor"  # added to the name of a store, for one to try things on
 
 
 class Stores(NamedTuple):
@@ -27,10 +27,10 @@ class Stores(NamedTuple):
 
 
 def read_store(profile: Table, base_url: str) -> Stores:
-    """Return the stores that the profile describes: the keyring if it does not say."""
+    """Return the stores that the profile describes, by default in the keyring."""
     table = profile.table("store")
     if table is None:
-        return _read_keyring(profile.below("store", {}), base_url)
+        return _read_keyring(profile.subtable("store", {}), base_url)
     readers = dict(zip(STORE_KINDS, (_read_keyring, _read_file, _read_redis), strict=True))
     stores = readers[table.choice("kind", readers)](table, base_url)
     table.check_all_known()
@@ -85,14 +85,14 @@ def _read_redis_url(table: Table) -> str:
     if "@" in url or "password" in parse_qs(urlsplit(url).query):
         raise table.error(
             "url",
-            "holds a password, and no secret goes into this file",
+            "holds a password, and this file must not hold secrets",
             "put the URL into a file of its own and name that as url_file",
         )
     return url
 
 
 def _read_secret(table: Table, key: str) -> str:
-    """Return what is in the file that is named at `key`."""
+    """Return the secret in the file that `key` names. Raises ProfileError."""
     try:
         return SecretFile(table.file_path(key)).read()
     except StoreError as error:
