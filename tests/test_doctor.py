@@ -109,7 +109,7 @@ def test_all_is_well_in_the_keyring(
     [
         (None, "there is no such file", "requests-jwt init prod"),
         ("", "there is no profile 'prod'", "requests-jwt init prod"),
-        ("[prod\n", "it is not TOML", "that file"),
+        ("[prod\n", "it is not valid TOML", "that file"),
         ('[prod]\nbase_url = "https://h"\n', "refresh is missing", "add it"),
         ('[prod]\nbase_url = "https://h"\npassword = "hunter2"\n', "looks like a secret", "login"),
     ],
@@ -350,7 +350,7 @@ def test_a_clients_secret(user: User, server: AuthServer) -> None:
     report = examine(user)
     assert report.is_healthy_but_for(secret="FAULT")
     assert str(file) in report.findings["secret"].cause
-    assert report.findings["secret"].remedy == "put the secret there, alone"
+    assert report.findings["secret"].remedy == "put the secret there, and nothing else"
     file.write_text("s3cr3t\n", encoding="utf-8")
     report = examine(user)
     assert report.is_healthy_but_for(secret="ok")

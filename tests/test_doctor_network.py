@@ -64,7 +64,12 @@ def test_a_server_that_trickles(well: User, server: AuthServer) -> None:
         (Status(404), "note", "answers 404 to a GET", "check refresh.url in the profile"),
         (Status(500), "FAULT", "answers 500", "try again later"),
         (Status(503), "FAULT", "answers 503", "try again later"),
-        (Redirect("https://hunter2/"), "FAULT", "redirects (307), which", "give the final URL"),
+        (
+            Redirect("https://hunter2/"),
+            "FAULT",
+            "redirects (307), which",
+            "give the URL that it re",
+        ),
         (Redirect("/x", 301), "FAULT", "redirects (301), which", "a trailing slash"),
         (Status(401), "ok", "answers", ""),
         (Status(200), "ok", "answers", ""),
@@ -93,7 +98,7 @@ def test_a_proxy_that_leads_nowhere(
     monkeypatch.setenv("no_proxy", "")
     report = examine(well)
     assert report.has_no_clock_and(endpoint="FAULT")
-    cause = f"the proxy that http_proxy names does not lead to {server.url}"
+    cause = f"the proxy in http_proxy does not lead to {server.url}"
     assert report.findings["endpoint"].cause == cause
     assert "NO_PROXY" in report.findings["endpoint"].remedy
     assert "hunter2" not in report.text
@@ -123,7 +128,7 @@ def test_a_proxy_that_is_none(
     monkeypatch.setenv("no_proxy", "")
     report = examine(well)
     assert report.has_no_clock_and(endpoint="FAULT")
-    cause = f"the proxy that {variable} names {problem}"
+    cause = f"the proxy in {variable} {problem}"
     assert report.findings["endpoint"].cause.startswith(cause)
     assert report.findings["endpoint"].remedy.startswith(f"check {variable} (")
     assert "hunter2" not in report.text
@@ -138,7 +143,7 @@ def test_a_socks_proxy_that_leads_nowhere(
     monkeypatch.setenv("no_proxy", "")
     report = examine(well)
     assert report.has_no_clock_and(endpoint="FAULT")
-    cause = f"the proxy that http_proxy names (does not lead to {server.url}|cannot be used .*)"
+    cause = f"the proxy in http_proxy (does not lead to {server.url}|cannot be used .*)"
     assert re.fullmatch(cause, report.findings["endpoint"].cause)
     assert "hunter2" not in report.text
 
@@ -198,7 +203,7 @@ def test_a_server_that_does_not_tell_its_time(well: User, server: AuthServer, da
     server.fail(dated(date))
     report = examine(well)
     assert report.signs()["clock"] == "note"
-    assert report.findings["clock"].cause == "the server does not tell its time"
+    assert report.findings["clock"].cause == "the server's response has no Date header"
     assert report.status == 0
 
 
@@ -283,7 +288,7 @@ def test_a_certificate_that_is_about_to_end(user: User, monkeypatch: pytest.Monk
         report = over_tls(user, url)
     assert report.is_healthy_but_for(TLS="note")
     assert "the certificate expires in 12 d 23 h (" in report.findings["TLS"].cause
-    assert report.findings["TLS"].remedy == "tell those who run the server"
+    assert report.findings["TLS"].remedy == "tell the people who run the server"
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_an_explicit_scheme_without_a_profile(home: Home, server: AuthServer) ->
         else:
             del home.environment["REQUESTS_JWT_PROFILES"]
         error = error_of(home.http(f"{server.url.replace('http', 'http+jwt')}/users"))
-        assert f"no profile is for '{server.url}/users'" in error
+        assert f"there is no profile for '{server.url}/users'" in error
         assert "requests-jwt init NAME" in error
         home.environment["REQUESTS_JWT_PROFILES"] = str(home.file)
     assert server.counters.connections == 0

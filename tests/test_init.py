@@ -384,10 +384,10 @@ def test_init_by_asking(user: User) -> None:
         terminal.expect("did you mean 'directus'?")
         terminal.answer("[json]: ", "")
         terminal.answer("Refresh endpoint, such as /auth/refresh: ", "")
-        terminal.expect("this is needed")
+        terminal.expect("an answer is needed")
         terminal.answer("Refresh endpoint, such as /auth/refresh: ", "/r")
         terminal.answer("empty for none: ", "/l")
-        terminal.answer("empty: any 401: ", "message=Invalid JWT")
+        terminal.answer("empty for any: ", "message=Invalid JWT")
         terminal.answer("Logout endpoint; empty for none: ", "")
         assert terminal.end() == 0
     assert terminal.shown.endswith("Next: requests-jwt login prod\r\n")
@@ -425,7 +425,7 @@ def test_init_asks_for_a_device_flow(user: User) -> None:
         terminal.answer("Client id: ", "tv")
         terminal.answer("(none, basic, post) [none]: ", "")
         terminal.answer("Device authorization endpoint, if there is one: ", "/d")
-        terminal.answer("empty: any 401: ", "")
+        terminal.answer("empty for any: ", "")
         terminal.answer("Logout endpoint; empty for none: ", "")
         assert terminal.end() == 0
     assert Profiles.read(user.file).content["prod"] == {
@@ -475,7 +475,7 @@ def test_a_client_with_a_secret_needs_its_id(user: User, auth: str) -> None:
     said = user.run(*INIT, *OAUTH2, "--client-auth", auth)
     cause, _ = said.cause_and_remedy()
     assert (said.status, user.file.exists()) == (2, False)
-    assert cause.startswith("that makes no profile: refresh.client_id is missing")
+    assert cause.startswith("these options make no usable profile: refresh.client_id is missing")
     assert "client_secret" not in cause
 
 
@@ -483,12 +483,12 @@ def test_a_client_with_a_secret_is_asked_for_its_id(user: User) -> None:
     """First, since no other answer makes a profile without it."""
     with Terminal(SCRIPT, *INIT, "--kind", "oauth2", "--client-auth", "basic") as terminal:
         terminal.answer("Client id: ", "")
-        terminal.expect("this is needed")
+        terminal.expect("an answer is needed")
         terminal.answer("Client id: ", "me")
         terminal.answer("such as /auth/refresh: ", "/t")
         terminal.answer("if there is one: ", "")
         terminal.answer("empty for none: ", "")
-        terminal.answer("empty: any 401: ", "")
+        terminal.answer("empty for any: ", "")
         terminal.answer("Logout endpoint; empty for none: ", "")
         assert terminal.end() == 0
     refresh = {"kind": "oauth2", "url": "/t", "client_id": "me", "client_auth": "basic"}

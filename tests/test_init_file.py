@@ -157,8 +157,8 @@ def test_replace_never_writes_anything_else(
     said = init(user, text, "--replace")
     cause, remedy = said.cause_and_remedy()
     assert said.status == 2
-    assert cause.endswith("cannot be replaced from here, and nothing was changed")
-    assert remedy == "edit it by hand, or take it out and try again"
+    assert cause.endswith("cannot be replaced automatically, and nothing was changed")
+    assert remedy == "edit it by hand, or remove it and try again"
     assert user.file.read_text("utf-8") == text
 
 

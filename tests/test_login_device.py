@@ -247,7 +247,7 @@ def test_a_server_in_trouble_while_the_login_is_approved(
         ),
         (
             JSONBody({"device_code": "d", "user_code": "u", "verification_uri": "javascript:1"}),
-            "the device authorization endpoint named no page to open: ",
+            "the device authorization endpoint gave no usable page to open: ",
         ),
         (None, "the device authorization endpoint at http://127.0.0.1:"),
     ],

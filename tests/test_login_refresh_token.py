@@ -59,7 +59,7 @@ def test_a_refresh_token_that_cannot_be_tried(user: User, server: AuthServer) ->
     said = user.run("login", "prod", "--refresh-token", "-", typed=given)
     cause, remedy = said.cause_and_remedy()
     assert (said.status, said.out, user.held) == (4, "", Token(None, given))
-    assert cause.startswith("the token is stored, but could not be tried: the refresh endpoint at ")
+    assert cause.startswith("the token is stored, but could not be tried out: the refresh ")
     assert "try again later" in remedy
     server.start()
     assert user.run("token", "prod").status == 0

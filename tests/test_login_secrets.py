@@ -157,7 +157,7 @@ def test_what_cannot_be_a_client_secret(client: User, server: AuthServer, typed:
     cause, remedy = said.cause_and_remedy()
     assert (said.status, said.out, server.counters) == (2, "", Counters())
     assert cause.startswith("the client secret ")
-    assert remedy.startswith("put the secret there alone")
+    assert remedy.startswith("give the secret alone")
     assert "token" not in said.err
     assert typed.strip() not in said.err
 
@@ -193,7 +193,7 @@ def test_a_secret_file_that_is_not_there(user: User, server: AuthServer) -> None
     cause, remedy = said.cause_and_remedy()
     assert (said.status, server.counters) == (5, Counters())
     assert str(user.home / "secret.txt") in cause
-    assert remedy == "put the secret there, alone"
+    assert remedy == "put the secret there, and nothing else"
 
 
 # --- Where a secret could show -------------------------------------------------------------------

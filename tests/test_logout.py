@@ -78,7 +78,7 @@ def test_logout_while_the_server_is_down(user: User, server: AuthServer, down: s
     cause, remedy = said.cause_and_remedy()
     assert (said.status, said.out) == (4, logged_out(user))
     assert cause.startswith("the server was not told: the logout endpoint ")
-    assert remedy == "the token is forgotten here, but good there until it expires"
+    assert remedy == "the token is forgotten here, but the server accepts it until it expires"
     assert not user.token_file.exists()
 
 

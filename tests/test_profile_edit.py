@@ -90,7 +90,7 @@ def test_a_profile_that_is_there_stays_unless_told_otherwise(file: Path) -> None
     with pytest.raises(ProfileError) as caught:
         write_profile(file, "prod", {}, replace=False)
     assert caught.value.cause == f"{file}: profile 'prod' exists already"
-    assert caught.value.remedy == "edit it there, or write it anew with --replace"
+    assert caught.value.remedy == "edit it there, or replace it with --replace"
     assert file.read_text("utf-8") == TABLE
 
 

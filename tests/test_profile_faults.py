@@ -67,7 +67,7 @@ FAULTS: list[tuple[str, tuple[str, ...]]] = [
         (
             "refresh is missing: it must be a table with a preset (",
             "directus",
-            "a kind (json, bearer, oa",
+            "a kind (json, oauth2, be",
         ),
     ),
     (f'{PROD}[prod.refresh]\nkind = "json"\nurll = "x"', ("refresh.url is missing", "'urll'")),
@@ -205,7 +205,7 @@ FAULTS: list[tuple[str, tuple[str, ...]]] = [
     (f'{STORE}kind = "redis"\nkey = "k"\nurl = "http://h"', ("store: ", "not a Redis URL")),
     (
         f'{STORE}kind = "redis"\nkey = "k"\nurl = "redis://:{SECRET}@h"',
-        ("store.url holds a password, and no secret goes into this file", "url_file"),
+        ("store.url holds a password, and this file must not hold secrets", "url_file"),
     ),
     # Options that make no sense.
     (
@@ -247,7 +247,7 @@ FAULTS: list[tuple[str, tuple[str, ...]]] = [
     # Rules.
     (
         f"{PROD}{JSON}[prod.when]",
-        ("when says nothing. Give json_field and value, bearer_challeng",),
+        ("when has no rule. Give json_field and value, bearer_challeng",),
     ),
     (
         f'{WHEN}json_field = "a"',
@@ -260,7 +260,7 @@ FAULTS: list[tuple[str, tuple[str, ...]]] = [
     ),
     (f"{WHEN}any_of = []\nall_of = []", ("when has all_of and any_of: one rule at a time",)),
     (f"{WHEN}any_of = []", ("when: any_of() needs at least one matcher",)),
-    (f"{WHEN}any_of = [{{status = 401}}, {{}}]", ("when.any_of.1 says nothing",)),
+    (f"{WHEN}any_of = [{{status = 401}}, {{}}]", ("when.any_of.1 has no rule",)),
     (
         f'{WHEN}any_of = [{{all_of = [{{json_field = "a"}}]}}]',
         ("when.any_of.0.all_of.0.value is missing",),
@@ -278,7 +278,7 @@ FAULTS: list[tuple[str, tuple[str, ...]]] = [
     (f'{PROD}{JSON}[prod.device]\nurl = "/d"', ("device.url is for OAuth 2.0 servers",)),
     (
         f'{LOGIN}send = "oauth2"',
-        ("login.send is for OAuth 2.0 servers: the profile's refresh.kind is another",),
+        ("login.send is for OAuth 2.0 servers: the profile's refresh.kind is a different one",),
     ),
     (
         f'{PROD}{JSON}[prod.logout]\nurl = "/l"\nsend = "oauth2"',
@@ -286,7 +286,7 @@ FAULTS: list[tuple[str, tuple[str, ...]]] = [
     ),
     (
         f'{PROD}{CLIENT}[prod.login]\nsend = "oauth2"\naccess = "x"',
-        ("login.access has no place in OAuth 2.0",),
+        ("login.access cannot be chosen with OAuth 2.0",),
     ),
 ]
 
@@ -330,7 +330,7 @@ def test_a_fault_is_named(file: Path, text: str, named: tuple[str, ...]) -> None
         ("[prod]\n[stage]", "zzz", "there is no profile 'zzz'. Use one of these: prod, stage"),
         ("", "zzz", "there is no profile 'zzz'; there are none yet. Make it with: requests-jwt "),
         ("x = 1", "y", "there is no profile 'y'; there are none yet."),
-        (f"base_url = 1\n{GOOD}", "base_url", "'base_url' stands outside of any profile. Put it"),
+        (f"base_url = 1\n{GOOD}", "base_url", "'base_url' is outside of any profile. Put it"),
         (f'["my prod"]\n{GOOD}', "my prod", "profile 'my prod': a profile's name is made of let"),
         (f'[""]\n{GOOD}', "", "profile '': a profile's name is made of letters, digits, '-', '_'"),
     ],

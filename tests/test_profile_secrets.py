@@ -67,7 +67,7 @@ PLACES = {
 
 def is_refused(error: ProfileError, file: Path, path: str) -> bool:
     said = str(error)
-    begins = f"{file}: profile 'prod': {path} looks like a secret, and no secret goes into this"
+    begins = f"{file}: profile 'prod': {path} looks like a secret, and this file must not hold"
     return said.startswith(begins) and "`requests-jwt login prod`" in said
 
 

@@ -107,11 +107,11 @@ COMMANDS: list[tuple[str, ...]] = [
 FILES = {
     "unknown": (TWO, "there is no profile 'prod'"),
     "none yet": ("", "there is no profile 'prod'"),
-    "no TOML": ("[prod\n", "it is not TOML"),
+    "no TOML": ("[prod\n", "it is not valid TOML"),
     "no text": ("[prod]\n# \udcff", "it is not UTF-8 text"),
     "no refresh": (f'[prod]\nbase_url = "{API}"\n', "refresh is missing"),
     "a secret": (f'[prod]\nbase_url = "{API}"\npassword = "hunter2"\n', "looks like a secret"),
-    "no table": ("prod = 1\n", "stands outside of any profile"),
+    "no table": ("prod = 1\n", "is outside of any profile"),
     "no file": (None, "there is no such file"),
 }
 
