@@ -387,7 +387,7 @@ def test_init_by_asking(user: User) -> None:
         terminal.expect("an answer is needed")
         terminal.answer("Refresh endpoint, such as /auth/refresh: ", "/r")
         terminal.answer("empty for none: ", "/l")
-        terminal.answer("empty for any: ", "message=Invalid JWT")
+        terminal.answer("empty for any): ", "message=Invalid JWT")
         terminal.answer("Logout endpoint; empty for none: ", "")
         assert terminal.end() == 0
     assert terminal.shown.endswith("Next: requests-jwt login prod\r\n")
@@ -425,7 +425,7 @@ def test_init_asks_for_a_device_flow(user: User) -> None:
         terminal.answer("Client id: ", "tv")
         terminal.answer("(none, basic, post) [none]: ", "")
         terminal.answer("Device authorization endpoint, if there is one: ", "/d")
-        terminal.answer("empty for any: ", "")
+        terminal.answer("empty for any): ", "")
         terminal.answer("Logout endpoint; empty for none: ", "")
         assert terminal.end() == 0
     assert Profiles.read(user.file).content["prod"] == {
@@ -488,7 +488,7 @@ def test_a_client_with_a_secret_is_asked_for_its_id(user: User) -> None:
         terminal.answer("such as /auth/refresh: ", "/t")
         terminal.answer("if there is one: ", "")
         terminal.answer("empty for none: ", "")
-        terminal.answer("empty for any: ", "")
+        terminal.answer("empty for any): ", "")
         terminal.answer("Logout endpoint; empty for none: ", "")
         assert terminal.end() == 0
     refresh = {"kind": "oauth2", "url": "/t", "client_id": "me", "client_auth": "basic"}

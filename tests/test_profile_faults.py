@@ -169,7 +169,7 @@ FAULTS: list[tuple[str, tuple[str, ...]]] = [
     # A preset or a kind.
     (
         f'{PROD}[prod.refresh]\nurl = "/r"',
-        ("refresh.kind is missing: it must be one of json, bea",),
+        ("refresh.kind is missing: it must be one of json, oau",),
     ),
     (f'{PROD}{JSON}preset = "directus"', ("refresh needs either a preset or a kind",)),
     # URLs that cannot be used.

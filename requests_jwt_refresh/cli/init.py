@@ -254,7 +254,7 @@ def _ask_for_the_rest(options: argparse.Namespace) -> None:
     if not options.device_url and not (preset and preset.login):
         _ask_option(options, "login_url", "Login endpoint, such as /auth/login; empty for none")
     if not options.preset and not options.expired:
-        question = "What a 401 says for an expired token (message=Invalid JWT); empty for any"
+        question = "An expired token's 401 says (FIELD=VALUE; empty for any)"
         answer = _ask(question, "", _find_rule_problem)
         options.expired = tuple(answer.split("=", 1)) if answer else None
     _ask_option(options, "logout_url", "Logout endpoint; empty for none")
@@ -330,7 +330,7 @@ def _make_base_url_check(allow_http: bool) -> Callable[[str], str | None]:
 
 def _find_rule_problem(answer: str) -> str | None:
     field, _, value = answer.partition("=")
-    return None if (field and value) or not answer else "it must be FIELD=VALUE"
+    return None if (field and value) or not answer else "it must be FIELD=VALUE, such as message=Invalid JWT"
 
 
 def _find_missing(answer: str) -> str | None:
