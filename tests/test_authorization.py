@@ -391,9 +391,9 @@ class _Guarded(BaseHTTPRequestHandler):
 def is_right(header: str | None, method: str) -> bool:
     if header is None or not header.startswith("Digest "):
         return False
-    said = parse_dict_header(header.removeprefix("Digest "))
-    one, two = md5("alice:api:pw"), md5(f"{method}:{said['uri']}")
-    return said["response"] == md5(f"{one}:{NONCE}:{said['nc']}:{said['cnonce']}:auth:{two}")
+    result = parse_dict_header(header.removeprefix("Digest "))
+    one, two = md5("alice:api:pw"), md5(f"{method}:{result['uri']}")
+    return result["response"] == md5(f"{one}:{NONCE}:{result['nc']}:{result['cnonce']}:auth:{two}")
 
 
 def md5(text: str) -> str:

@@ -300,7 +300,7 @@ def test_no_token_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     """None of the tokens that were given or used is on the page, nor half of one, nor any JWT."""
     tokens: set[str | None] = set()
 
-    class Remembering(AuthServer):
+    class RecordingTokens(AuthServer):
         def login(self, user: str = "alice") -> Token:
             token = super().login(user)
             tokens.update((token.access, token.refresh))
@@ -312,7 +312,7 @@ def test_no_token_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
                 tokens.update((seen.bearer, carried.get("refresh_token")))
             super().stop()
 
-    monkeypatch.setattr(scenes, "AuthServer", Remembering)
+    monkeypatch.setattr(scenes, "AuthServer", RecordingTokens)
     page = io.StringIO()
     assert scenes.play_demo(page)
     secrets = [secret for secret in tokens if secret is not None]
@@ -342,7 +342,7 @@ class NotRotating(AuthServer):
         self.rotate = False
 
 
-class Stricter(AuthServer):
+class CountingTwice(AuthServer):
     """Finds two refreshes where there was one."""
 
     @property
@@ -351,7 +351,7 @@ class Stricter(AuthServer):
         return replace(counters, refreshes=2 * counters.refreshes)
 
 
-class Suspicious(AuthServer):
+class CountingReuse(AuthServer):
     """Finds a reuse in every refresh."""
 
     @property
@@ -360,7 +360,7 @@ class Suspicious(AuthServer):
         return replace(counters, reuse=counters.rotated)
 
 
-class Forgetful(AuthServer):
+class DenyingLogins(AuthServer):
     def family_alive(self, token: Token) -> bool:
         return not super().family_alive(token)
 
@@ -417,9 +417,9 @@ BOGUS = JSONBody({"access_token": "bogus", "refresh_token": "bogus"})
         ("AuthServer", NeverRevoking, "Refusal: on the wire GET 401, POST 200, GET 200 (expected"),
         ("AuthServer", NeverRevoking, "to on_logout nothing (expected RefreshRejected)"),
         ("AuthServer", NotRotating, "One request: new tokens stored: no (expected yes)"),
-        ("AuthServer", Stricter, "32 threads: refresh calls: 2 (expected 1)"),
-        ("AuthServer", Suspicious, "32 threads: refresh tokens used twice: 1 (expected 0)"),
-        ("AuthServer", Forgetful, "32 threads: still logged in: no (expected yes)"),
+        ("AuthServer", CountingTwice, "32 threads: refresh calls: 2 (expected 1)"),
+        ("AuthServer", CountingReuse, "32 threads: refresh tokens used twice: 1 (expected 0)"),
+        ("AuthServer", DenyingLogins, "32 threads: still logged in: no (expected yes)"),
         ("MemoryStore", KeepingAll, "in the store an access token, a refresh token (expected noth"),
         (
             "mount",
@@ -471,10 +471,10 @@ def test_exit_status_1_when_there_are_no_answers(
     monkeypatch.setattr(scenes, "PATIENCE", 1.0)
     monkeypatch.setattr(scenes, "AuthServer", server)
     assert cli.main(["demo"]) == 1
-    told = capsys.readouterr()
-    assert cross in find_summary(told.out)
-    assert max(map(len, told.out.splitlines())) <= 80
-    assert told.err == ""
+    output = capsys.readouterr()
+    assert cross in find_summary(output.out)
+    assert max(map(len, output.out.splitlines())) <= 80
+    assert output.err == ""
 
 
 def test_every_scene_is_played(

@@ -108,9 +108,9 @@ SETUPS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
 @pytest.mark.parametrize(("flags", "expected"), SETUPS.values(), ids=SETUPS)
 def test_init_from_flags(user: User, flags: tuple[str, ...], expected: dict[str, Any]) -> None:
     """What the flags say is in the file, and nothing else, and makes a profile."""
-    said = user.run(*INIT, *flags)
-    assert (said.status, said.err) == (0, "")
-    assert said.out == f"Profile 'prod' is in {user.file}\nNext: requests-jwt login prod\n"
+    result = user.run(*INIT, *flags)
+    assert (result.status, result.err) == (0, "")
+    assert result.out == f"Profile 'prod' is in {user.file}\nNext: requests-jwt login prod\n"
     known = Profiles.read()
     assert known.content == {"prod": {"base_url": API, **expected}}
     assert known.profile("prod").base_url == f"{API}/"
@@ -162,9 +162,9 @@ def test_init_leaves_the_rest_of_the_file_as_it_is(user: User, end_of_file: str)
 def test_init_refuses_a_name_that_is_taken(user: User) -> None:
     """The file stays as it is, and --replace is what helps."""
     user.file.write_text(OTHERS, encoding="utf-8")
-    said = user.run("init", "other", "--base-url", API, "--preset", "directus")
-    cause, remedy = said.cause_and_remedy()
-    assert (said.status, said.out) == (2, "")
+    result = user.run("init", "other", "--base-url", API, "--preset", "directus")
+    cause, remedy = result.cause_and_remedy()
+    assert (result.status, result.out) == (2, "")
     assert cause == f"{user.file}: profile 'other' exists already"
     assert "--replace" in remedy
     assert user.file.read_text(encoding="utf-8") == OTHERS
@@ -248,9 +248,9 @@ def test_flags_that_make_no_sense(user: User, flags: tuple[str, ...]) -> None:
     """Exit status 2, two lines, and the file is untouched."""
     user.file.write_text(OTHERS, encoding="utf-8")
     before = user.file.stat()
-    said = user.run(*INIT, *flags)
-    cause, _ = said.cause_and_remedy()
-    assert (said.status, said.out) == (2, "")
+    result = user.run(*INIT, *flags)
+    cause, _ = result.cause_and_remedy()
+    assert (result.status, result.out) == (2, "")
     assert "json_field" not in cause  # that is a key of the file
     assert user.file.read_text(encoding="utf-8") == OTHERS
     assert user.file.stat().st_ino == before.st_ino
@@ -297,27 +297,27 @@ def test_init_repeats_no_password(user: User) -> None:
         ("--store", "redis", "--redis", "redis://:hunter2@h", "--key", "k"),
         ("--refresh-url", "https://me:hunter2@h/r"),
     ):
-        said = user.run(*INIT, "--preset", "simplejwt", *flags)
-        said.cause_and_remedy()
-        assert said.status == 2
-        assert "hunter2" not in said.err
+        result = user.run(*INIT, "--preset", "simplejwt", *flags)
+        result.cause_and_remedy()
+        assert result.status == 2
+        assert "hunter2" not in result.err
 
 
 @pytest.mark.parametrize("name", ["", "a b", ".a", "a/b", "a\nb", "\x1b[31m"])
 def test_names_that_are_none(user: User, name: str) -> None:
     """A name is fit for a shell: letters, digits and three signs."""
-    said = user.run("init", name, "--base-url", API, "--preset", "simplejwt")
-    said.cause_and_remedy()
-    assert (said.status, user.file.exists()) == (2, False)
-    assert "\x1b" not in said.err
+    result = user.run("init", name, "--base-url", API, "--preset", "simplejwt")
+    result.cause_and_remedy()
+    assert (result.status, user.file.exists()) == (2, False)
+    assert "\x1b" not in result.err
 
 
 def test_init_into_a_file_that_is_not_toml(user: User) -> None:
     """It is left as it is: exit status 2."""
     user.file.write_text("[prod\n", encoding="utf-8")
-    said = user.run("init", "new", "--base-url", API, "--preset", "simplejwt", "--replace")
-    said.cause_and_remedy()
-    assert (said.status, user.file.read_text(encoding="utf-8")) == (2, "[prod\n")
+    result = user.run("init", "new", "--base-url", API, "--preset", "simplejwt", "--replace")
+    result.cause_and_remedy()
+    assert (result.status, user.file.read_text(encoding="utf-8")) == (2, "[prod\n")
 
 
 def test_init_where_no_file_can_be(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -325,18 +325,18 @@ def test_init_where_no_file_can_be(user: User, monkeypatch: pytest.MonkeyPatch) 
     user.file.write_text(OTHERS, encoding="utf-8")
     place = user.file / "below" / "p.toml"
     monkeypatch.setenv("REQUESTS_JWT_PROFILES", str(place))
-    said = user.run(*INIT, "--preset", "simplejwt")
-    cause, _ = said.cause_and_remedy()
-    assert said.status == 2
+    result = user.run(*INIT, "--preset", "simplejwt")
+    cause, _ = result.cause_and_remedy()
+    assert result.status == 2
     assert str(place) in cause
 
 
 def test_init_with_profiles_in_the_environment(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where they are no file, there is none to write: the variable is named."""
     monkeypatch.setenv("REQUESTS_JWT_PROFILES_TOML", OTHERS)
-    said = user.run(*INIT, "--preset", "simplejwt")
-    _, remedy = said.cause_and_remedy()
-    assert (said.status, user.file.exists()) == (2, False)
+    result = user.run(*INIT, "--preset", "simplejwt")
+    _, remedy = result.cause_and_remedy()
+    assert (result.status, user.file.exists()) == (2, False)
     assert remedy == "unset REQUESTS_JWT_PROFILES_TOML"
 
 
@@ -366,9 +366,9 @@ def test_inits_at_the_same_time(user: User) -> None:
 
 def test_init_needs_a_terminal_to_ask(user: User) -> None:
     """Without --base-url and a terminal: exit status 2, and nothing waits."""
-    said = user.run("init", "prod", typed="https://api.example.com\n")
-    cause, _ = said.cause_and_remedy()
-    assert (said.status, cause, user.file.exists()) == (2, "--base-url is missing", False)
+    result = user.run("init", "prod", typed="https://api.example.com\n")
+    cause, _ = result.cause_and_remedy()
+    assert (result.status, cause, user.file.exists()) == (2, "--base-url is missing", False)
 
 
 def test_init_by_asking(user: User) -> None:
@@ -472,9 +472,9 @@ def test_init_asks_what_no_option_says(user: User) -> None:
 @pytest.mark.parametrize("auth", ["basic", "post"])
 def test_a_client_with_a_secret_needs_its_id(user: User, auth: str) -> None:
     """The secret itself has no place in the file, so the remedy does not ask for it."""
-    said = user.run(*INIT, *OAUTH2, "--client-auth", auth)
-    cause, _ = said.cause_and_remedy()
-    assert (said.status, user.file.exists()) == (2, False)
+    result = user.run(*INIT, *OAUTH2, "--client-auth", auth)
+    cause, _ = result.cause_and_remedy()
+    assert (result.status, user.file.exists()) == (2, False)
     assert cause.startswith("these options make no usable profile: refresh.client_id is missing")
     assert "client_secret" not in cause
 

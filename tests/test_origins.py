@@ -31,7 +31,7 @@ from tests.support.internet import (
     REFRESH,
     Answer,
     Internet,
-    json_answer,
+    make_json_answer,
     mount_on,
     running,
     to,
@@ -302,7 +302,7 @@ def test_a_refreshed_token_does_not_follow_a_redirect_either(
 
     mount_on(session, *EVERYWHERE, on_refresh=redirect_from_now_on)
     internet.answers[f"{BASE}/go"] = Answer(401)
-    internet.answers[f"{BASE}/auth/refresh"] = json_answer(access_token="renewed-secret")
+    internet.answers[f"{BASE}/auth/refresh"] = make_json_answer(access_token="renewed-secret")
     response = session.get(f"{BASE}/go", timeout=WAIT)
     assert response.url == "https://evil.com/x"
     assert internet.origins_with(ACCESS) == internet.origins_with("renewed-secret") == {API}
@@ -381,7 +381,7 @@ def test_the_401_of_a_trusted_origin_is_cured(
     """A trusted origin may say "expired"; the refresh goes to the endpoint all the same."""
     mount_on(session, *EVERYWHERE, trusted_origins=[CDN])
     internet.answers[f"{CDN}/x"] = Answer(401)
-    internet.answers[f"{BASE}/auth/refresh"] = json_answer(access_token="renewed-secret")
+    internet.answers[f"{BASE}/auth/refresh"] = make_json_answer(access_token="renewed-secret")
     session.get(f"{CDN}/x", timeout=WAIT)
     assert [request.url for request in internet.received] == [
         f"{CDN}/x",

@@ -35,12 +35,12 @@ TOKEN = Token("old-access", "old-refresh")
 ALL = [SimpleJWT(), FlaskJWTExtended(), Directus(), ASPNETCoreIdentity(), Express("/auth/refresh")]
 
 
-def sent_by(endpoint: Endpoint) -> requests.PreparedRequest:
+def prepare(endpoint: Endpoint) -> requests.PreparedRequest:
     return endpoint.ask(URL, TOKEN).prepare()
 
 
-def json_sent_by(endpoint: Endpoint) -> Any:
-    body = sent_by(endpoint).body
+def prepare_json(endpoint: Endpoint) -> Any:
+    body = prepare(endpoint).body
     assert isinstance(body, bytes)
     return json.loads(body)
 
@@ -157,7 +157,7 @@ NOT_VALID = {"detail": "Token is expired", "code": "token_not_valid"}
 
 def test_simplejwt_posts_refresh_to_the_path_with_its_slash() -> None:
     assert SimpleJWT().url == "/api/token/refresh/"
-    assert json_sent_by(SimpleJWT()) == {"refresh": "old-refresh"}
+    assert prepare_json(SimpleJWT()) == {"refresh": "old-refresh"}
 
 
 def test_simplejwt_answers_with_or_without_rotation() -> None:
@@ -184,7 +184,7 @@ def test_simplejwt_says_expired_by_code_in_any_language() -> None:
 
 
 def test_flask_takes_the_refresh_token_in_the_header_and_no_body() -> None:
-    request = sent_by(FlaskJWTExtended())
+    request = prepare(FlaskJWTExtended())
     assert FlaskJWTExtended().url == "/refresh"
     assert (request.method, request.body) == ("POST", None)
     assert request.headers["Authorization"] == "Bearer old-refresh"
@@ -224,7 +224,7 @@ def test_a_flask_preset_can_be_changed_without_losing_its_message_key() -> None:
 
 
 def test_directus_is_asked_for_json_and_answers_below_data() -> None:
-    sent = json_sent_by(Directus())
+    sent = prepare_json(Directus())
     assert sent == {"refresh_token": "old-refresh", "mode": "json"}
     data = {"access_token": "new", "expires": 900000, "refresh_token": "r2"}
     assert read(Directus(), 200, {"data": data}) == Token("new", "r2")
@@ -246,7 +246,7 @@ def test_directus_tells_by_code() -> None:
 
 
 def test_aspnet_speaks_camel_case(clock: Clock) -> None:
-    sent = json_sent_by(ASPNETCoreIdentity())
+    sent = prepare_json(ASPNETCoreIdentity())
     assert sent == {"refreshToken": "old-refresh"}
     response = {"tokenType": "Bearer", "accessToken": "a", "expiresIn": 3600, "refreshToken": "r2"}
     token = read(ASPNETCoreIdentity(), 200, response)
@@ -266,7 +266,7 @@ def test_aspnet_says_expired_and_refused_with_a_bare_challenge() -> None:
 
 def test_express_speaks_camel_case_and_gives_no_reason() -> None:
     endpoint = Express("/auth/refresh")
-    assert json_sent_by(endpoint) == {"refreshToken": "old-refresh"}
+    assert prepare_json(endpoint) == {"refreshToken": "old-refresh"}
     response = {"accessToken": "new", "refreshToken": "r2"}
     assert read(endpoint, 200, response) == Token("new", "r2")
     assert says_expired(endpoint, 401, {"message": "jwt expired"})

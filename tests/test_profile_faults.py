@@ -20,7 +20,7 @@ from tests.support.profiles import (
     SECRET,
     STORE,
     WHEN,
-    fault,
+    catch_fault,
     file,
     no_profiles_in_the_environment,
 )
@@ -297,18 +297,18 @@ FAULTS: list[tuple[str, tuple[str, ...]]] = [
 def test_a_fault_is_named(file: Path, text: str, named: tuple[str, ...]) -> None:
     """File, profile and key come first, then what was expected; and no other profile suffers."""
     file.write_text(text + GOOD)
-    error = fault(file).value
-    said = str(error)
-    assert said.startswith(f"{file}: profile 'prod': {named[0]}")
+    error = catch_fault(file).value
+    result = str(error)
+    assert result.startswith(f"{file}: profile 'prod': {named[0]}")
     for each in named:
-        assert each in said
+        assert each in result
     assert error.__context__ is None, "an exception behind it could hold a secret"
     assert Profiles.read(file).profile("good").base_url == "https://good.example.com/"
     assert JWTRefreshAdapter.from_profile("good", file).base_url == "https://good.example.com/"
 
 
 @pytest.mark.parametrize(
-    ("text", "name", "said"),
+    ("text", "name", "result"),
     [
         (f"[prod]\n[stage]\n{GOOD}", "prd", "there is no profile 'prd'. Did you mean 'prod'?"),
         ("[prod]\n[stage]", "PROD", "there is no profile 'PROD'. Did you mean 'prod'?"),
@@ -335,10 +335,10 @@ def test_a_fault_is_named(file: Path, text: str, named: tuple[str, ...]) -> None
         (f'[""]\n{GOOD}', "", "profile '': a profile's name is made of letters, digits, '-', '_'"),
     ],
 )
-def test_a_profile_that_is_none_is_named(file: Path, text: str, name: str, said: str) -> None:
+def test_a_profile_that_is_none_is_named(file: Path, text: str, name: str, result: str) -> None:
     """With the nearest spelling, or all there are."""
     file.write_text(text)
-    assert str(fault(file, name).value).startswith(f"{file}: {said}")
+    assert str(catch_fault(file, name).value).startswith(f"{file}: {result}")
 
 
 def test_a_store_that_is_not_installed_is_named(
@@ -347,9 +347,9 @@ def test_a_store_that_is_not_installed_is_named(
     """With the line that installs it."""
     monkeypatch.setitem(sys.modules, "redis", None)
     file.write_text(f'{STORE}kind = "redis"\nkey = "k"\nurl = "redis://h"\n')
-    said = str(fault(file).value)
-    assert said.startswith(f"{file}: profile 'prod': store.kind is 'redis', but ")
-    assert "pip install" in said
+    result = str(catch_fault(file).value)
+    assert result.startswith(f"{file}: profile 'prod': store.kind is 'redis', but ")
+    assert "pip install" in result
 
 
 MORE_FAULTS = {
@@ -391,6 +391,6 @@ MORE_FAULTS = {
 def test_these_faults_are_named_too(file: Path, text: str, named: str) -> None:
     """As a ProfileError with the file, the profile and the key, and before any request is made."""
     file.write_text(text)
-    caught = fault(file)
+    caught = catch_fault(file)
     assert str(caught.value).startswith(f"{file}: profile 'prod': ")
     assert named in str(caught.value)

@@ -330,7 +330,11 @@ def _make_base_url_check(allow_http: bool) -> Callable[[str], str | None]:
 
 def _find_rule_problem(answer: str) -> str | None:
     field, _, value = answer.partition("=")
-    return None if (field and value) or not answer else "it must be FIELD=VALUE, such as message=Invalid JWT"
+    return (
+        None
+        if (field and value) or not answer
+        else "it must be FIELD=VALUE, such as message=Invalid JWT"
+    )
 
 
 def _find_missing(answer: str) -> str | None:

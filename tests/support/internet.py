@@ -48,7 +48,7 @@ ADDRESSES = ["127.0.0.1", "127.0.0.2", "::1"]
 
 
 @dataclass(frozen=True)
-class Received:
+class ReceivedRequest:
     """A request as the host that it was for received it."""
 
     method: str
@@ -79,7 +79,7 @@ def to(location: str, status: int = 302) -> Answer:
     return Answer(status, headers={"Location": location})
 
 
-def json_answer(**content: object) -> Answer:
+def make_json_answer(**content: object) -> Answer:
     return Answer(200, json.dumps(content).encode())
 
 
@@ -94,7 +94,7 @@ class Internet(ThreadingHTTPServer):
         self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.tls.load_cert_chain(certificate)
         self.certificate = certificate
-        self.received: list[Received] = []
+        self.received: list[ReceivedRequest] = []
         self.answers: dict[str, Answer] = {}
 
     def forget(self) -> None:
@@ -146,7 +146,7 @@ class _Proxied(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
         url = self.origin + self.path
-        received = Received(self.command, url, Headers(self.headers.items()), body)
+        received = ReceivedRequest(self.command, url, Headers(self.headers.items()), body)
         self.server.received.append(received)
         response = self.server.answers.get(url, Answer())
         self.send_response(response.status)
