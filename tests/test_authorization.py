@@ -124,6 +124,7 @@ def test_the_scheme_is_recognised_and_stripped_in_any_case(value: str, token: st
 
 @pytest.mark.parametrize(("word", "is_it"), [("bEARER", True), ("Bearers", False), ("", False)])
 def test_a_scheme_is_compared_whole(word: str, is_it: bool) -> None:
+    """A longer word that begins with the scheme is another scheme."""
     assert is_bearer(word) is is_it
 
 

@@ -253,7 +253,7 @@ def test_own_credentials_and_a_broken_store(
 
 
 def test_the_others_of_a_broken_file(workspace: Workspace) -> None:
-    """A faulty profile spoils no other, whatever its fault."""
+    """Other profiles work, whatever the fault of one is."""
     faulty = profile_text(workspace, "faulty").replace('"faulty.json"', '"~no-such-user/x"')
     workspace.profiles.write_text(f"{faulty}\n{profile_text(workspace)}", encoding="utf-8")
     ended = workspace.plain_code(code("call()"))

@@ -54,7 +54,7 @@ def test_without_standard_error(user: User, server: AuthServer) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
 @pytest.mark.usefixtures("user")
-def test_nowhere_to_complain() -> None:
+def test_errors_that_cannot_be_written() -> None:
     """Errors that cannot be written change no exit status."""
     done = subprocess.run(
         ["sh", "-c", 'exec "$@" 2>/dev/full', "sh", SCRIPT, "status", "prod"],

@@ -168,10 +168,10 @@ def test_coloured_on_a_terminal(no_color: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("changes", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=["NO_COLOR", "TERM"])
-def test_colours_are_not_for_everybody(
+def test_colours_can_be_switched_off(
     monkeypatch: pytest.MonkeyPatch, changes: dict[str, str]
 ) -> None:
-    """NO_COLOR and TERM=dumb are heard on a terminal too."""
+    """NO_COLOR and TERM=dumb count on a terminal as well."""
     shown = play_on(Screen("utf-8", is_terminal=True), monkeypatch, **changes)
     assert ESCAPE not in shown
     assert shown.count("\N{CHECK MARK}") == 4
@@ -287,7 +287,7 @@ def test_the_digests_of_the_upload(transcript: str) -> None:
 
 
 def test_the_logout(transcript: str) -> None:
-    """The fourth scene: the API's own 401, an empty store, and on_logout told why."""
+    """The fourth scene: the API's own 401, an empty store, and on_logout called with the reason."""
     assert """\
    POST /auth/refresh  refresh token 1  ->  400 invalid_grant
    the caller sees one answer: 401
@@ -466,8 +466,7 @@ def test_exit_status_1_when_there_are_no_answers(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """What breaks a scene off is told as its end, without a traceback, and is waited for in vain
-    for PATIENCE at the most."""
+    """What ends a scene early is shown without a traceback, after PATIENCE seconds at the most."""
     monkeypatch.setattr(scenes, "PATIENCE", 1.0)
     monkeypatch.setattr(scenes, "AuthServer", server)
     assert cli.main(["demo"]) == 1

@@ -285,7 +285,7 @@ def test_a_certificate_of_ones_own_ca(
 
 
 def test_a_certificate_that_is_about_to_end(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two weeks before: a note, for those who run the server."""
+    """Two weeks before: a note, for the people who run the server."""
     file = certificate(user.home, 13)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(file))
     with tls_server(file) as url:

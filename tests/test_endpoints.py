@@ -89,6 +89,7 @@ def catch_unavailable(endpoint: Endpoint, given: TokenResponse) -> RefreshUnavai
 
 
 def test_a_json_endpoint_posts_the_refresh_token_and_nothing_else() -> None:
+    """By default, in the field refresh_token."""
     request = prepare(ANSWERED)
     assert (request.method, request.url) == ("POST", URL)
     assert prepare_json(ANSWERED) == {"refresh_token": "old-refresh"}
@@ -98,6 +99,7 @@ def test_a_json_endpoint_posts_the_refresh_token_and_nothing_else() -> None:
 
 
 def test_the_refresh_token_can_go_to_any_field_beside_extra_ones() -> None:
+    """`send` names the field, also inside an object of `extra`."""
     plain = JSONEndpoint("/r", send="refreshToken", extra={"device": 7})
     assert prepare_json(plain) == {"device": 7, "refreshToken": "old-refresh"}
     nested = JSONEndpoint("/r", send="data.auth.refresh", extra={"data": {"device": 7}})
@@ -117,6 +119,7 @@ def test_extra_is_copied_to_its_depth() -> None:
 
 
 def test_a_bearer_endpoint_sends_the_refresh_token_as_header_and_no_body() -> None:
+    """RFC 6750 §2.1."""
     request = prepare(BearerEndpoint("/r"))
     assert (request.method, request.body) == ("POST", None)
     assert request.headers["Authorization"] == "Bearer old-refresh"
@@ -124,6 +127,7 @@ def test_a_bearer_endpoint_sends_the_refresh_token_as_header_and_no_body() -> No
 
 
 def test_a_bearer_endpoint_may_have_another_method_and_a_body() -> None:
+    """`method` and `extra` say so."""
     assert prepare(BearerEndpoint("/r", method="PUT")).method == "PUT"
     assert prepare_json(BearerEndpoint("/r", extra={"device": 7})) == {"device": 7}
 
@@ -143,6 +147,7 @@ def test_oauth2_without_a_secret_sends_the_id_in_the_form() -> None:
 
 
 def test_oauth2_with_a_secret_uses_basic_and_keeps_both_out_of_the_form() -> None:
+    """RFC 6749 §2.3.1: Basic is what every server supports."""
     endpoint = OAuth2Endpoint("/token", "me", "secret")
     assert prepare_basic_pair(endpoint) == "me:secret"
     assert set(prepare_form(endpoint)) == {"grant_type", "refresh_token"}
@@ -155,6 +160,7 @@ def test_oauth2_basic_encodes_id_and_secret_first() -> None:
 
 
 def test_oauth2_post_sends_both_in_the_form() -> None:
+    """RFC 6749 §2.3.1, for servers that cannot read Basic."""
     endpoint = OAuth2Endpoint("/token", "me", "secret", client_auth="post")
     form = prepare_form(endpoint)
     assert (form["client_id"], form["client_secret"]) == (["me"], ["secret"])
@@ -170,6 +176,7 @@ def test_oauth2_extra_goes_into_the_form() -> None:
 
 @pytest.mark.parametrize("endpoint", [ANSWERED, BearerEndpoint("/r"), OAUTH2])
 def test_nothing_is_asked_without_a_refresh_token(endpoint: Endpoint) -> None:
+    """ValueError: there is nothing to send."""
     with pytest.raises(ValueError, match="no refresh token"):
         endpoint.ask(URL, Token("access"))
 
@@ -180,6 +187,7 @@ def test_nothing_is_asked_without_a_refresh_token(endpoint: Endpoint) -> None:
 @pytest.mark.parametrize("endpoint", [ANSWERED, BearerEndpoint("/r"), OAUTH2])
 @pytest.mark.parametrize("code", [200, 201])
 def test_an_answer_becomes_a_token(endpoint: Endpoint, code: int) -> None:
+    """With its tokens and its lifetime."""
     body = {"access_token": "a", "refresh_token": "r", "expires_in": 300, "other": [1]}
     token = endpoint.read(response(code, body))
     assert (token.access, token.refresh, token.expires_at) == ("a", "r", at_or_after(NOW + 300))
@@ -187,10 +195,12 @@ def test_an_answer_becomes_a_token(endpoint: Endpoint, code: int) -> None:
 
 @pytest.mark.parametrize("absent", [{}, {"refresh_token": None}, {"refresh_token": ""}])
 def test_no_refresh_token_means_keep_the_old_one(absent: dict[str, Any]) -> None:
+    """The endpoint returns None for it (RFC 6749 §6)."""
     assert ANSWERED.read(response(200, {"access_token": "a", **absent})) == Token("a")
 
 
 def test_fields_are_found_along_dotted_paths() -> None:
+    """Dots reach into objects and lists."""
     endpoint = JSONEndpoint(
         "/r", access="data.0.token", refresh="data.0.renew", expires_in="meta.ttl"
     )
@@ -200,6 +210,7 @@ def test_fields_are_found_along_dotted_paths() -> None:
 
 
 def test_a_field_named_none_is_not_read() -> None:
+    """refresh=None and expires_in=None: there is nothing to read."""
     endpoint = JSONEndpoint("/r", refresh=None, expires_in=None)
     body = {"access_token": "a", "refresh_token": 5, "expires_in": 300}
     assert endpoint.read(response(200, body)) == Token("a")
@@ -241,15 +252,18 @@ def test_a_bearer_prefix_in_the_answer_is_taken_off(sent: str) -> None:
 
 @pytest.mark.parametrize("body", [b'"abc.d"', b"abc.d", b" abc.d\r\n", b'\n"abc.d" '])
 def test_the_whole_body_can_be_the_token(body: bytes) -> None:
+    """access=None: as a JSON string or as plain text."""
     assert JSONEndpoint("/r", access=None).read(response(200, body)) == Token("abc.d")
 
 
 def test_a_token_of_digits_alone_is_a_token_in_plain_text() -> None:
+    """It is not read as a JSON number."""
     assert JSONEndpoint("/r", access=None).read(response(200, b"0123")) == Token("0123")
     assert JSONEndpoint("/r", access=None).read(response(200, b"123")) == Token("123")
 
 
 def test_json_may_start_with_a_byte_order_mark_and_repeat_itself() -> None:
+    """A repeated field has its last value."""
     body = b'\xef\xbb\xbf{"access_token": "x", "access_token": "a", "n": NaN}'
     assert ANSWERED.read(response(200, body)) == Token("a")
     assert JSONEndpoint("/r", access=None).read(response(200, b"\xef\xbb\xbfabc")) == Token("abc")
@@ -267,6 +281,7 @@ def test_json_may_start_with_a_byte_order_mark_and_repeat_itself() -> None:
     ],
 )
 def test_a_refusal_is_a_status(endpoint: Endpoint, code: int) -> None:
+    """One of `rejected`, whatever the body is."""
     with pytest.raises(RefreshRejected) as caught:
         endpoint.read(response(code, {"message": SECRET}))
     assert caught.value.cause == f"the server refused the refresh token ({code})"
@@ -286,6 +301,7 @@ def test_oauth2_refuses_with_invalid_grant_alone(code: int) -> None:
 @pytest.mark.parametrize("code", [400, 401, 403])
 @pytest.mark.parametrize("body", [b"", b"<html>", {"error": None}, {"message": "no"}, [1]])
 def test_oauth2_takes_no_bare_status_for_a_refusal(code: int, body: object) -> None:
+    """Without invalid_grant the tokens are kept."""
     error = catch_unavailable(OAUTH2, response(code, body))
     assert error.cause == f"the refresh endpoint answered {code}"
     assert error.remedy == "the tokens are kept; check its URL and options"
@@ -303,6 +319,7 @@ def test_oauth2_takes_no_bare_status_for_a_refusal(code: int, body: object) -> N
     ],
 )
 def test_oauth2_set_up_faults_keep_the_tokens_and_say_what_to_check(code: str, advice: str) -> None:
+    """RFC 6749 §5.2: every error code but invalid_grant."""
     body = {"error": code, "error_description": SECRET}
     error = catch_unavailable(OAUTH2, response(401, body))
     assert error.cause == f"the refresh endpoint answered 401 {code}: the set-up is at fault"
@@ -310,6 +327,7 @@ def test_oauth2_set_up_faults_keep_the_tokens_and_say_what_to_check(code: str, a
 
 
 def test_oauth2_shows_an_unknown_error_code_only_if_it_looks_like_one() -> None:
+    """Any other text might hold a secret."""
     assert "400 odd_code" in str(catch_unavailable(OAUTH2, response(400, {"error": "odd_code"})))
     for odd in (SECRET, f"{'a' * 41}", "Not A Code", "", 7, {"code": SECRET}):
         error = catch_unavailable(OAUTH2, response(400, {"error": odd}))
@@ -319,16 +337,19 @@ def test_oauth2_shows_an_unknown_error_code_only_if_it_looks_like_one() -> None:
 
 @pytest.mark.parametrize("code", [408, 429, 500, 503])
 def test_oauth2_overload_is_no_refusal_whatever_the_body_says(code: int) -> None:
+    """A 429 or 5xx keeps the tokens."""
     error = catch_unavailable(OAUTH2, response(code, {"error": "invalid_grant"}, Retry_After="7"))
     assert error.retry_after == 7.0
 
 
 def test_oauth2_a_token_beside_an_error_is_a_token() -> None:
+    """A token that the server has given is never thrown away."""
     assert OAUTH2.read(response(200, {"access_token": "a", "error": "none"})) == Token("a")
 
 
 @pytest.mark.parametrize("kind", ["Bearer", "bearer", "BEARER", None])
 def test_oauth2_takes_bearer_tokens_in_any_case(kind: str | None) -> None:
+    """RFC 6749 §5.1: the value of token_type is case-insensitive."""
     assert OAUTH2.read(response(200, {"access_token": "a", "token_type": kind})) == Token("a")
 
 
@@ -348,6 +369,7 @@ def test_oauth2_takes_no_other_kind_of_token(kind: str, shown: str) -> None:
 @pytest.mark.parametrize("endpoint", [ANSWERED, BearerEndpoint("/r"), OAUTH2])
 @pytest.mark.parametrize("code", [408, 429, 500, 502, 503, 504, 599])
 def test_overload_keeps_the_tokens(endpoint: Endpoint, code: int) -> None:
+    """408, 429 and 5xx are RefreshUnavailable."""
     error = catch_unavailable(endpoint, response(code, SECRET.encode()))
     assert error.cause == f"the refresh endpoint answered {code}"
     assert error.remedy == "the tokens are kept; try again later"
@@ -356,6 +378,7 @@ def test_overload_keeps_the_tokens(endpoint: Endpoint, code: int) -> None:
 
 @pytest.mark.parametrize("code", [202, 204, 404, 405, 415, 418])
 def test_any_other_status_points_at_the_set_up(code: int) -> None:
+    """RefreshUnavailable whose remedy names the URL."""
     error = catch_unavailable(ANSWERED, response(code, SECRET.encode()))
     assert error.cause == f"the refresh endpoint answered {code}"
     assert error.remedy == "the tokens are kept; check its URL and options"
@@ -411,6 +434,7 @@ def test_a_retry_date_counts_from_the_servers_own_clock() -> None:
 
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
 def test_a_redirect_is_not_followed_but_explained(code: int) -> None:
+    """The error names where it points, so that the URL can be corrected."""
     location = f"https://api.example.com/auth/refresh/?token={SECRET}#{SECRET}"
     error = catch_unavailable(ANSWERED, response(code, Location=location))
     assert f"redirects to https://api.example.com/auth/refresh/ ({code})" in error.cause
@@ -431,6 +455,7 @@ def test_a_redirect_is_not_followed_but_explained(code: int) -> None:
     ],
 )
 def test_a_redirect_that_might_hold_a_secret_is_not_shown(location: str) -> None:
+    """A user name, a query, a long path or an odd scheme may be one."""
     error = str(catch_unavailable(ANSWERED, response(302, Location=location)))
     assert "redirects (302)" in error
 
@@ -470,12 +495,14 @@ def test_a_redirect_that_might_hold_a_secret_is_not_shown(location: str) -> None
 def test_an_unreadable_answer_keeps_the_tokens_and_says_what_is_wrong(
     endpoint: Endpoint, body: object, content_type: str, problem: str
 ) -> None:
+    """RefreshUnavailable, without a word of the answer itself."""
     error = catch_unavailable(endpoint, response(200, body, Content_Type=content_type))
     assert str(error).startswith("the refresh endpoint answered 200, but ")
     assert problem in str(error)
 
 
 def test_only_ten_field_names_are_shown() -> None:
+    """An answer may have any number of fields."""
     error = str(catch_unavailable(ANSWERED, response(200, {f"f{n}": n for n in range(11)})))
     assert "'f9'" in error
     assert "'f10'" not in error
@@ -499,6 +526,7 @@ def test_only_ten_field_names_are_shown() -> None:
     ],
 )
 def test_a_body_that_is_no_token_is_not_taken_for_one(body: object, problem: str) -> None:
+    """With access=None, JSON and HTML are errors."""
     endpoint = JSONEndpoint("/r", access=None)
     error = catch_unavailable(endpoint, response(200, body, Content_Type="text/plain"))
     assert problem in error.cause
@@ -534,17 +562,20 @@ def test_for_json_around_a_token_its_field_can_be_named(body: object) -> None:
 def test_an_endpoint_prints_as_the_call_that_makes_it_but_for_its_secrets(
     endpoint: Endpoint, call: str
 ) -> None:
+    """Secrets are shown as asterisks."""
     assert repr(endpoint) == call
     assert pickle.loads(pickle.dumps(endpoint)) == endpoint
     assert hash(pickle.loads(pickle.dumps(endpoint))) == hash(endpoint)
 
 
 def test_a_response_shows_its_status_alone() -> None:
+    """Its body and headers may hold tokens."""
     shown = repr(response(200, {"access_token": SECRET}, Set_Cookie=SECRET))
     assert shown == "TokenResponse(status=200)"
 
 
 def test_an_endpoint_has_a_rule_for_expired() -> None:
+    """Any 401, unless `when` says otherwise."""
     assert ANSWERED.when == BearerEndpoint("/r").when == OAUTH2.when == any_401
     assert JSONEndpoint("/r", when=status(419)).when == status(419)
 
@@ -621,7 +652,7 @@ NOTHING: Any = object()
 def test_options_that_make_no_sense_are_refused_when_they_are_given(
     make: Callable[[], object], error: type[Exception], text: str
 ) -> None:
-    """Not at three in the morning, when the token expires; and without showing a secret."""
+    """Not at the first refresh, hours later; and without showing a secret."""
     with pytest.raises(error, match=text) as caught:
         make()
     assert SECRET not in str(caught.value)

@@ -182,6 +182,7 @@ def plant(folder: Path, **modules: str) -> list[Import]:
 
 
 def test_a_circle_is_found_with_file_and_line(tmp_path: Path) -> None:
+    """A late import closes it as well."""
     imports = plant(
         tmp_path,
         stores__file="import planted.stores.locking\n",
@@ -216,11 +217,13 @@ def test_an_arrow_up_is_found_with_file_and_line(tmp_path: Path, text: str) -> N
 
 
 def test_the_order_within_a_floor_counts(tmp_path: Path) -> None:
+    """A module may import those before it on its own floor."""
     imports = plant(tmp_path, errors="import planted.clock", clock="", urls="import planted.errors")
     assert find_arrows_up(imports) == ["errors.py:1: errors imports clock"]
 
 
 def test_type_checking_and_other_packages_do_not_count(tmp_path: Path) -> None:
+    """They draw no arrow."""
     imports = plant(
         tmp_path,
         tokens="import planted_too, requests\nif TYPE_CHECKING:\n    import planted.adapter\n",

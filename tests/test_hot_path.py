@@ -150,14 +150,14 @@ def session(lock_takers: list[str], stub: StubTransport, store: WatchedStore) ->
 
 
 def test_no_lock_is_taken(session: Session, lock_takers: list[str]) -> None:
-    """Threads with a valid token never stand in line."""
+    """Threads with a valid token never wait for each other."""
     for url in OURS:
         session.get(url)
     assert lock_takers == []
 
 
 def test_no_store_is_read(session: Session, store: WatchedStore) -> None:
-    """A keyring costs milliseconds: it is not asked for what is known."""
+    """Reading a keyring takes milliseconds: it is not read for a token that is in memory."""
     for url in OURS:
         session.get(url)
     assert store.asked == []
@@ -177,7 +177,7 @@ def test_no_url_is_parsed_whose_origin_is_known(session: Session, parsed_urls: l
 
 
 def test_every_request_had_its_token(session: Session, stub: StubTransport) -> None:
-    """What is so cheap is done all the same."""
+    """The tests above do not pass because nothing was done."""
     for url in OURS:
         session.get(url)
     assert stub.authorizations() == ["Bearer first"] * (1 + len(OURS))

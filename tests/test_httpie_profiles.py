@@ -82,7 +82,7 @@ def test_a_named_profiles_upload(home: Home, opaque_server: AuthServer) -> None:
 
 
 def test_a_named_profiles_token_stays_with_it(home: Home, server: AuthServer) -> None:
-    """A redirect to another profile's server, or to anybody's, carries no token of bob's."""
+    """A redirect to any other server, another profile's included, carries no token of bob's."""
     with AuthServer() as other:
         home.profile("bob", server.url)
         home.log_in("bob", server)

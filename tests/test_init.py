@@ -447,7 +447,7 @@ def test_ctrl_d_at_a_question(user: User) -> None:
 
 
 def test_init_asks_under_allow_http(user: User) -> None:
-    """Who says --allow-http may answer with http."""
+    """With --allow-http, an answer may be an http URL."""
     with Terminal(SCRIPT, "init", "prod", "--preset", "simplejwt", "--allow-http") as terminal:
         terminal.answer("Base URL of the API: ", "http://intranet.example.com")
         terminal.answer(": ", "")  # the logout endpoint, or the same question again

@@ -179,7 +179,7 @@ def test_plaintext_is_refused() -> None:
 
 
 def test_plaintext_can_be_accepted() -> None:
-    """Said aloud, it is used."""
+    """With allow_plaintext=True it is used."""
     store = KeyringStore(SERVICE, backend=PlaintextKeyring(), allow_plaintext=True)
     store.save(TOKEN)
     assert store.load() == TOKEN
@@ -298,7 +298,7 @@ def test_an_interrupted_save_is_finished() -> None:
 
 
 def test_it_works_when_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An interpreter on its way out still saves the token it has just got."""
+    """An interpreter that is shutting down still saves the token that it has just received."""
 
     def refuse(_: threading.Thread) -> NoReturn:
         raise RuntimeError("can't create new thread at interpreter shutdown")

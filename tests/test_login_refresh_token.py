@@ -134,7 +134,7 @@ def test_an_odd_answer_to_a_refresh_token(
 def test_an_interrupt_before_a_refresh_token_has_been_tried(
     user: User, server: AuthServer, number: signal.Signals
 ) -> None:
-    """Who breaks off finds the token of before, whatever the server does."""
+    """After an interrupt the earlier token is still there, whatever the server does."""
     user.describe(server)
     user.file.write_text(
         user.file.read_text().replace("refresh_timeout = 10", "refresh_timeout = 2")

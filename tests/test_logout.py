@@ -67,7 +67,7 @@ def test_logout_here_alone(user: User, server: AuthServer) -> None:
 
 @pytest.mark.parametrize("down", ["stopped", "500", "404"])
 def test_logout_while_the_server_is_down(user: User, server: AuthServer, down: str) -> None:
-    """Forgotten here, still good there: exit status 4, which says so."""
+    """The token is gone here, but still valid at the server: exit status 4."""
     user.describe(server, logout=LOGOUT)
     user.save_token(with_expiry(server.login()))
     if down == "stopped":
@@ -101,7 +101,7 @@ def test_logout_with_an_expired_access_token(user: User, server: AuthServer) -> 
 
 
 def test_logout_with_a_token_that_is_refused(user: User, server: AuthServer) -> None:
-    """What is not good there any more needs no telling: exit status 0."""
+    """The server need not be told of a token that it refuses anyway: exit status 0."""
     user.describe(server, logout=LOGOUT)
     user.save_token(make_expired_token(server))
     server.revoke()
@@ -171,7 +171,7 @@ def test_logout_while_the_store_is_locked(user: User, server: AuthServer) -> Non
 def test_logout_tells_the_newest_token(
     user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Somebody refreshes while the lock is waited for: it is their token that goes back."""
+    """Another program refreshes while the lock is waited for: its token is the one revoked."""
     user.describe(server, logout=LOGOUT)
     user.save_token(with_expiry(server.login()))
     newest = with_expiry(server.login())
@@ -190,7 +190,7 @@ def test_logout_tells_the_newest_token(
 def test_logout_tells_a_token_that_could_not_be_saved(
     user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The disk is full, but what has just been fetched is what the server takes back."""
+    """The disk is full, but the token that has just been fetched is the one revoked."""
     user.describe(server, logout=LOGOUT)
     old = user.save_token(make_expired_token(server))
     save = FileStore.save

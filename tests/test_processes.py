@@ -44,7 +44,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals a
 
 
 def test_processes_that_meet_one_expiry(place: StoreLocation, server: AuthServer) -> None:
-    """All have their 401 before anybody refreshes: one does, the others adopt."""
+    """All have their 401 before any of them refreshes: one does, the others adopt its token."""
     with workers(place, server, 4) as started:
         assert call_all(started) == ["200"] * 4
         server.expire()

@@ -295,7 +295,7 @@ FAULTS: list[tuple[str, tuple[str, ...]]] = [
     ("text", "named"), FAULTS, ids=[f"{named[0][:40]}-{at}" for at, (_, named) in enumerate(FAULTS)]
 )
 def test_a_fault_is_named(file: Path, text: str, named: tuple[str, ...]) -> None:
-    """File, profile and key come first, then what was expected; and no other profile suffers."""
+    """File, profile and key come first, then what was expected; other profiles still work."""
     file.write_text(text + GOOD)
     error = catch_fault(file).value
     result = str(error)

@@ -169,7 +169,7 @@ def test_fields_can_be_left_out_or_picked() -> None:
 
 
 def test_a_type_that_no_table_can_hold_is_the_programmers_fault() -> None:
-    """It has to be left out, or gets a reader."""
+    """TypeError: it has to be left out, or needs a reader."""
 
     @dataclass
     class Odd:

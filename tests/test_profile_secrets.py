@@ -135,7 +135,7 @@ def test_names_of_fields_and_files_are_no_secrets(file: Path) -> None:
 
 
 def test_a_secret_beside_the_profile_is_the_others_business(file: Path) -> None:
-    """One faulty profile spoils no other, whatever its fault."""
+    """Other profiles work, whatever the fault of one is."""
     text = f'{PROD}{JSON}\n[bad]\npassword = "{SECRET}"\n'
     assert profile(file, text).name == "prod"
     assert SECRET not in repr(Profiles.read(file))
@@ -279,7 +279,7 @@ def test_a_client_may_send_the_secret_of_its_file_in_the_form(file: Path) -> Non
 
 
 def test_a_client_without_its_secret_asks_nothing(file: Path) -> None:
-    """Above all not with the stand-in. The profile itself can be read without the secret."""
+    """Above all not with the placeholder. The profile itself can be read without the secret."""
     client = read_client(file)
     with pytest.raises(StoreError, match="could not be read"):
         client.ask("https://h/t", Token("a", "r"))

@@ -82,7 +82,7 @@ def test_no_file_of_profiles(user: User) -> None:
     assert user.run("profiles", "--path") == CommandResult(0, f"{user.file}\n", "")
 
 
-def test_names_that_no_terminal_can_bear(user: User) -> None:
+def test_names_with_control_characters(user: User) -> None:
     """What stands in the file cannot steer the terminal, nor look like two names."""
     user.file.write_text('["a\\u001b[31m"]\nx = 1\n["b\\nc"]\nx = 1\n', encoding="utf-8")
     for flags in ((), ("--names",), ("--json",)):

@@ -132,6 +132,7 @@ def test_the_public_names_are_these() -> None:
 
 
 def test_the_name_that_a_response_had_in_0_1_is_still_there() -> None:
+    """Users' own endpoints import it for annotations."""
     assert requests_jwt_refresh.Reply is requests_jwt_refresh.TokenResponse
 
 
@@ -199,7 +200,7 @@ def test_the_error_tree(name: str) -> None:
 
 
 def test_errors_are_all_public() -> None:
-    """What can be raised can be imported from the top."""
+    """What can be raised can be imported from the package itself."""
     errors = vars(sys.modules["requests_jwt_refresh.errors"]).values()
     raised = {
         each.__name__

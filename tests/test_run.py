@@ -204,7 +204,7 @@ def bearers(server: AuthServer) -> set[str]:
 
 @pytest.mark.parametrize("names", ["prod,billing", "billing,prod"])
 def test_two_profiles_of_one_origin(names: str, workspace: Workspace) -> None:
-    """Of two profiles on one origin the one whose base URL is nearest has its way."""
+    """Of two profiles on one origin, the one whose base URL covers more of the URL is used."""
     text = profile_text(workspace, "billing").replace(
         workspace.server.url, f"{workspace.server.url}/api/billing"
     )
@@ -262,7 +262,7 @@ def test_names_with_blanks(workspace: Workspace) -> None:
 
 @pytest.mark.parametrize("own", ["", "headers={'Authorization': 'Bearer old'}"])
 def test_a_redirect_to_a_third_server(own: str, workspace: Workspace) -> None:
-    """A redirect away from the API takes no token along."""
+    """A redirect to another server carries no token."""
     with AuthServer() as third:
         to = f"{third.url}/public/x"
         code = (

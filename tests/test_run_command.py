@@ -138,7 +138,7 @@ def test_a_shell_script_without_a_first_line(workspace: Workspace) -> None:
 
 
 def test_a_folder_named_like_a_command(workspace: Workspace) -> None:
-    """A folder that happens to be called like the program is not run in its workspace."""
+    """A folder in the working directory with the name of a command is not run in its place."""
     (workspace.folder / "env").mkdir()
     ended = workspace.start(
         [COMMAND, "run", "prod", "--", "env", "echo", "hi"], folder=workspace.folder

@@ -253,7 +253,7 @@ print(requests.get(url).status_code)
     ids=["wrappers", "nested", "warms up", "keywords", "requests", "history", "no URL", "logs"],
 )
 def test_as_if_no_token_were_needed(code: str, workspace: Workspace) -> None:
-    """However it gets at sessions and adapters, a program finds and is told the same."""
+    """However a program reaches sessions and adapters, what it finds is the same."""
     plain = workspace.plain_code(START.replace("/api/", "/public/") + code)
     assert workspace.run_code(START + code) == plain
     assert plain.output or plain.errors
@@ -261,7 +261,7 @@ def test_as_if_no_token_were_needed(code: str, workspace: Workspace) -> None:
 
 @pytest.mark.parametrize("code", [KEYWORDS, REQUESTS], ids=["keywords", "requests"])
 def test_as_if_no_token_had_expired(code: str, workspace: Workspace) -> None:
-    """Neither the refresh nor the second sending shows."""
+    """The program sees neither the refresh nor the second sending."""
     plain = workspace.plain_code(START.replace("/api/", "/public/") + code)
     workspace.server.expire()
     assert workspace.run_code(START + code) == plain

@@ -260,7 +260,7 @@ def test_what_comes_afterwards_is_done_once(leaves: bool, monkeypatch: pytest.Mo
 
 
 def test_what_comes_afterwards_may_fail() -> None:
-    """Its error is handed to who asked for it, and nobody else hears of it."""
+    """Its error is given to the function that was passed for it, and to no other thread."""
     flight: SingleFlight[str] = SingleFlight()
     errors: list[Exception] = []
 
@@ -301,7 +301,7 @@ def test_nothing_is_left_of_a_call() -> None:
     assert not any(isinstance(call, Call) for mark in marks for call in mark)
 
 
-def test_threads_that_come_and_go_are_nobody() -> None:
+def test_thread_identifiers_are_not_trusted() -> None:
     """The system gives identifiers of threads again: no stranger is taken for the leader."""
     flight: SingleFlight[str] = SingleFlight()
     work = Work()
@@ -335,7 +335,7 @@ def test_one_flight_inside_another() -> None:
 
 
 def test_a_leader_interrupted_before_its_thread_began(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its call is queued, and nobody runs it: whoever comes next does."""
+    """Its call is queued without a thread to run it: the next thread that joins does."""
 
     def interrupted(_call: object) -> NoReturn:
         raise KeyboardInterrupt

@@ -250,7 +250,7 @@ def test_what_helps_against_a_store_that_cannot_be_read(user: User, server: Auth
 
 
 def test_refresh(user: User, server: AuthServer) -> None:
-    """A token that is still good is replaced all the same; it is not shown."""
+    """Also a token that is still valid is replaced; the new one is not shown."""
     user.describe(server)
     old = user.save_token(with_expiry(server.login()))
     result = user.run("refresh", "prod")

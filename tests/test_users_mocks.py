@@ -448,7 +448,7 @@ def test_mounting_finds_the_adapter_for_the_base_url(session: Session, server: A
     assert session.get_adapter(f"{server.url}/x") is adapter
 
 
-def test_mounting_twice_makes_no_tower(session: Session, server: AuthServer) -> None:
+def test_mounting_twice_does_not_stack_adapters(session: Session, server: AuthServer) -> None:
     """The second adapter replaces the first and takes over its transport: one refresh, no more."""
     first = mount_for(session, server)
     second = mount(session, server.url, REFRESH, MemoryStore(server.login()), when=any_401)
