@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -41,6 +40,7 @@ pytestmark = needs_posix
 # --- Secrets as arguments ------------------------------------------------------------------------
 
 SECRET = "eyJhbGciOi-s3cr3t"
+needs_proc = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks into /proc")
 REFUSED: list[Any] = [
     ("login", "prod", "--refresh-token", SECRET),
     ("login", "prod", f"--refresh-token={SECRET}"),
@@ -220,7 +220,7 @@ def read_what_ps_shows(pid: int) -> str:
     return "\n".join(Path(place).read_bytes().decode(errors="replace") for place in places)
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="looks into /proc")  # noqa: PTH112
+@needs_proc
 def test_no_secret_is_to_be_seen(user: User, server: AuthServer) -> None:
     """A password typed in a terminal: no echo, and in no argument, environment or profile."""
     user.describe(server, **LOGIN)
@@ -248,7 +248,7 @@ def test_no_secret_is_to_be_seen(user: User, server: AuthServer) -> None:
     assert PASSWORD not in user.token_file.read_text(encoding="utf-8")
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="looks into /proc")  # noqa: PTH112
+@needs_proc
 def test_no_piped_token_is_to_be_seen(user: User, server: AuthServer) -> None:
     """Nor one that is piped in, while it is being exchanged."""
     user.describe(server)

@@ -67,7 +67,7 @@ class Party:
         for thread in self.world.threads:
             assert thread.failure is None or isinstance(thread.failure, Interrupted), thread.failure
         died = {each.name for each in self.world.threads if each.failure is not None}
-        assert left is None or died, "nobody begins what is queued"
+        assert left is None or died, "a queued call is never begun"
         for name in set(names) - died:
             outcome = self.calls[name].outcome
             assert outcome is not None

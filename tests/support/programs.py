@@ -228,7 +228,7 @@ def _run_to_end(
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8") as errors,
         open(to_program, "w", encoding="utf-8") as answers,  # noqa: PTH123 - a descriptor
-        open(from_program, encoding="utf-8") as output,  # noqa: PTH123
+        open(from_program, encoding="utf-8") as output,  # noqa: PTH123 - likewise
     ):
         try:
             program = start(stdin, stdout, errors.fileno())
