@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-import keyring.core
 import pytest
 from keyring.backend import KeyringBackend
 from keyring.backends import fail
@@ -24,6 +23,7 @@ from tests.support.command_line import (
     user,
 )
 from tests.support.doctor import HEALTHY, check_within, examine, healthy_user
+from tests.support.keyrings import fail_backend, use_keyring
 from tests.support.secret_service import running_secret_service, secret_service
 
 if TYPE_CHECKING:
@@ -295,7 +295,7 @@ def test_a_locked_keyring(user: User, server: AuthServer, secret_service: Secret
 
 def test_no_keyring(user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without one: what to install, or to use instead."""
-    monkeypatch.setattr(keyring.core, "_keyring_backend", fail.Keyring())  # type: ignore[no-untyped-call]
+    use_keyring(monkeypatch, fail_backend())
     user.describe(server, store='kind = "keyring"')
     report = examine(user)
     assert report.is_healthy_but_for(store="FAULT", token="FAULT")
@@ -307,7 +307,7 @@ def test_no_keyring_in_the_words_of_a_profile(
     user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What to use instead is said as it stands in a profile."""
-    monkeypatch.setattr(keyring.core, "_keyring_backend", fail.Keyring())  # type: ignore[no-untyped-call]
+    use_keyring(monkeypatch, fail_backend())
     user.describe(server, store='kind = "keyring"')
     report = examine(user)
     assert "MemoryStore" not in report.text
@@ -324,7 +324,7 @@ def test_a_plaintext_keyring_in_the_words_of_a_profile(
     user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So is how to accept one that others can read."""
-    monkeypatch.setattr(keyring.core, "_keyring_backend", PlaintextKeyring())  # type: ignore[no-untyped-call]
+    use_keyring(monkeypatch, PlaintextKeyring())  # type: ignore[no-untyped-call]
     user.describe(server, store='kind = "keyring"')
     remedy = examine(user).findings["store"].remedy
     assert "accept this one with allow_plaintext = true in [prod.store], or" in remedy

@@ -18,17 +18,14 @@ from requests_jwt_refresh.errors import RefreshRejected, RefreshUnavailable
 from requests_jwt_refresh.matching import any_401, status
 from requests_jwt_refresh.responses import TokenResponse
 from requests_jwt_refresh.tokens import Token
+from tests.support.endpoints import TOKEN, URL, prepare, prepare_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import requests
-
     from requests_jwt_refresh.endpoints import Endpoint
 
-URL = "https://api.example.com/auth/refresh"
 SECRET = "s3cr3t-t0k3n"
-TOKEN = Token("old-access", "old-refresh")
 NOW = 1_700_000_000.0  # where the clock stands
 
 ANSWERED = JSONEndpoint("/auth/refresh")
@@ -43,16 +40,6 @@ def response(status: int, body: object = b"", **headers: str) -> TokenResponse:
     sent = body if isinstance(body, bytes) else json.dumps(body).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return TokenResponse(status, CaseInsensitiveDict(named), sent)
-
-
-def prepare(endpoint: Endpoint) -> requests.PreparedRequest:
-    return endpoint.ask(URL, TOKEN).prepare()
-
-
-def prepare_json(endpoint: Endpoint) -> Any:
-    body = prepare(endpoint).body
-    assert isinstance(body, bytes)
-    return json.loads(body)
 
 
 def prepare_form(endpoint: Endpoint) -> dict[str, list[str]]:

@@ -31,6 +31,7 @@ from tests.support.keyrings import (
     null_backend,
     pywintypes_error,
     secret_service_backend,
+    use_keyring,
 )
 from tests.support.waits import WAIT, join, start, wait_until
 
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from keyring.backend import KeyringBackend
 
 HERE = FailingKeyring.__module__
 
@@ -147,23 +147,18 @@ def test_what_cannot_be_deleted_is_an_error() -> None:
 # Which backend
 
 
-def use(monkeypatch: pytest.MonkeyPatch, backend: KeyringBackend | None) -> None:
-    """Make `backend` keyring's own; None makes keyring look for one."""
-    monkeypatch.setattr(keyring.core, "_keyring_backend", backend)
-
-
 @pytest.mark.parametrize("given", [False, True], ids=["found", "given"])
 def test_no_keyring_is_refused(monkeypatch: pytest.MonkeyPatch, given: bool) -> None:
     """The fail backend is not taken for an empty store."""
     backend = fail_backend()
-    use(monkeypatch, backend)
+    use_keyring(monkeypatch, backend)
     for error in catch_failures(KeyringStore(SERVICE, backend=backend if given else None)):
         assert str(error).startswith("there is no keyring on this machine")
 
 
 def test_a_keyring_switched_off_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """The null backend stores nothing and says nothing."""
-    use(monkeypatch, null_backend())
+    use_keyring(monkeypatch, null_backend())
     for error in catch_failures(KeyringStore(SERVICE)):
         assert str(error).startswith("keyring is switched off (null backend)")
         assert "keyringrc.cfg" in str(error)
@@ -232,7 +227,7 @@ def test_a_cleared_chain_does_not_bring_the_token_back() -> None:
 def test_an_unknown_backend_is_a_store_error(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """A wrong PYTHON_KEYRING_BACKEND says where to look."""
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", name)
-    use(monkeypatch, None)
+    use_keyring(monkeypatch, None)
     for error in catch_failures(KeyringStore(SERVICE)):
         assert "the keyring backend could not be loaded" in str(error)
         assert "PYTHON_KEYRING_BACKEND" in str(error)
@@ -245,7 +240,7 @@ def test_a_dead_bus_is_a_store_error(
     """No D-Bus where there should be one: is it running?"""
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", f"unix:path={tmp_path}/none")
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.SecretService.Keyring")
-    use(monkeypatch, None if asked_for else secret_service_backend())
+    use_keyring(monkeypatch, None if asked_for else secret_service_backend())
     for error in catch_failures(KeyringStore(SERVICE)):
         assert "service" in str(error)
         assert "running" in error.remedy or "start the keyring's service" in error.remedy

@@ -25,24 +25,13 @@ from requests_jwt_refresh.presets import (
 )
 from requests_jwt_refresh.responses import TokenResponse
 from requests_jwt_refresh.tokens import Token
+from tests.support.endpoints import prepare, prepare_json
 
 if TYPE_CHECKING:
     from requests_jwt_refresh.endpoints import Endpoint
     from tests.support.clock import Clock
 
-URL = "https://api.example.com/refresh"
-TOKEN = Token("old-access", "old-refresh")
 ALL = [SimpleJWT(), FlaskJWTExtended(), Directus(), ASPNETCoreIdentity(), Express("/auth/refresh")]
-
-
-def prepare(endpoint: Endpoint) -> requests.PreparedRequest:
-    return endpoint.ask(URL, TOKEN).prepare()
-
-
-def prepare_json(endpoint: Endpoint) -> Any:
-    body = prepare(endpoint).body
-    assert isinstance(body, bytes)
-    return json.loads(body)
 
 
 def read(endpoint: Endpoint, status: int, document: Any) -> Token:

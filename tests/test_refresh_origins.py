@@ -28,38 +28,22 @@ from tests.support.internet import (
     REFRESH,
     Answer,
     Internet,
+    every_host,
+    internet,
     make_json_answer,
     mount_on,
-    running,
+    session,
 )
 from tests.support.sessions import plain_session
 from tests.support.waits import WAIT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from requests_jwt_refresh import Endpoint
 
-
-@pytest.fixture(scope="module")
-def every_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Internet]:
-    with running(tmp_path_factory.mktemp("tls")) as internet:
-        yield internet
-
-
-@pytest.fixture
-def internet(every_host: Internet) -> Internet:
-    """Every host there is, none of which has received anything yet."""
-    every_host.forget()
-    return every_host
-
-
-@pytest.fixture
-def session(internet: Internet) -> Iterator[requests.Session]:
-    """A plain session for which that is all there is."""
-    with internet.session() as session:
-        yield session
+__all__ = ["every_host", "internet", "session"]  # fixtures
 
 
 # --- The refresh call ----------------------------------------------------------------------------

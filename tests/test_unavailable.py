@@ -283,7 +283,7 @@ def test_retry_after_is_kept_within_the_refresh(
 def test_a_callable_that_raises(
     server: AuthServer, session: requests.Session, store: MemoryStore, error: Exception
 ) -> None:
-    """The error names the kind, not the text; its cause is the exception unless that shows a URL."""
+    """The error names the kind, not the text; the exception is its cause unless it shows a URL."""
     answers: list[Any] = [error]
 
     def refresh(_session: requests.Session, _token: Token) -> Token:

@@ -24,21 +24,28 @@ if TYPE_CHECKING:
 
     Body = list[tuple[Key | None, Item]]
 
-LOCK_WAIT: Final = 10.0  # seconds
+LOCK_TIMEOUT: Final = 10.0  # seconds
 _BYTE_ORDER_MARK: Final = "\ufeff"
 
 
-def write_profile(path: Path, name: str, content: Mapping[str, Any], *, replace: bool) -> None:
+def write_profile(
+    path: Path,
+    name: str,
+    content: Mapping[str, Any],
+    *,
+    replace: bool,
+    lock_timeout: float = LOCK_TIMEOUT,
+) -> None:
     """Write the profile `name` into the file at `path`, whole or not at all.
 
     Its folder and the file itself are made if they are missing. Raises ProfileError if the file
     cannot be read or written, or if it has such a profile and `replace` is false; LockTimeout if
-    another program is writing it.
+    another program is still writing it after `lock_timeout` seconds.
     """
     path = Path(
         os.path.realpath(path)
     )  # it may be a link of the owner's, such as into a repository
-    with file_lock(user_lock_path("profiles", str(path)), LOCK_WAIT):
+    with file_lock(user_lock_path("profiles", str(path)), lock_timeout):
         before = Profiles.read(path).content if path.exists() else {}
         if name in before and not replace:
             raise make_exists_error(path, name)

@@ -1,4 +1,7 @@
-"""Every host there is: a proxy that plays them all, and notes what each of them received."""
+"""Every host there is: a proxy that plays them all, and notes what each of them received.
+
+Import the fixtures `every_host`, `internet` and `session` into a test module that needs them.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -196,6 +200,26 @@ def running(folder: Path) -> Iterator[Internet]:
         finally:
             internet.shutdown()
             join(thread)
+
+
+@pytest.fixture(scope="module")
+def every_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Internet]:
+    with running(tmp_path_factory.mktemp("tls")) as internet:
+        yield internet
+
+
+@pytest.fixture
+def internet(every_host: Internet) -> Internet:
+    """Every host there is, none of which has received anything yet."""
+    every_host.forget()
+    return every_host
+
+
+@pytest.fixture
+def session(internet: Internet) -> Iterator[requests.Session]:
+    """A plain session for which that is all there is."""
+    with internet.session() as session:
+        yield session
 
 
 def mount_on(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import keyring.backends.fail
 import keyring.backends.null
 import keyring.backends.SecretService
+import keyring.core
 import keyring.errors
 import pytest
 from keyring.backend import KeyringBackend
@@ -226,6 +227,14 @@ def catch_failure(call: Callable[[], object]) -> StoreError:
 def catch_failures(store: KeyringStore) -> list[StoreError]:
     """Return the errors of all three verbs."""
     return [catch_failure(call) for call in (store.load, lambda: store.save(TOKEN), store.clear)]
+
+
+def use_keyring(monkeypatch: pytest.MonkeyPatch, backend: KeyringBackend | None) -> None:
+    """Make `backend` keyring's own; None makes keyring look for one.
+
+    keyring.set_keyring() could not be undone: keyring has no public way to forget its backend.
+    """
+    monkeypatch.setattr(keyring.core, "_keyring_backend", backend)
 
 
 def count_keyring_threads() -> int:
