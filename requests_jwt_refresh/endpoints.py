@@ -18,6 +18,7 @@ from urllib.parse import quote_plus
 import requests
 
 from requests_jwt_refresh.authorization import AUTHORIZATION
+from requests_jwt_refresh.client_auth import CLIENT_AUTHS
 from requests_jwt_refresh.matching import Matcher, any_401, check_path, status_codes
 from requests_jwt_refresh.responses import TokenResponse, quote_list, read_json, read_oauth2
 
@@ -198,9 +199,7 @@ class OAuth2Endpoint(_CallRepr):
     url: str
     client_id: str | None = None
     client_secret: str | None = field(default=None, repr=False)
-    client_auth: str | None = field(
-        default=None, kw_only=True, metadata={"choices": ("basic", "post", "none")}
-    )
+    client_auth: str | None = field(default=None, kw_only=True, metadata={"choices": CLIENT_AUTHS})
     extra: Mapping[str, str | Sequence[str]] = field(
         default_factory=dict, repr=False, hash=False, kw_only=True
     )
@@ -242,8 +241,8 @@ class OAuth2Endpoint(_CallRepr):
         if "" in (self.client_id, self.client_secret):
             raise ValueError("client_id or client_secret is empty; give it, or leave it out")
         method = self._auth_method()
-        if method not in ("basic", "post", "none"):
-            raise ValueError("client_auth is 'basic', 'post' or 'none'")
+        if method not in CLIENT_AUTHS:
+            raise ValueError(f"client_auth must be one of {', '.join(map(repr, CLIENT_AUTHS))}")
         if method == "none" and self.client_secret:
             raise ValueError("client_auth='none' sends no client_secret; leave one of them out")
         if method != "none" and not (self.client_id and self.client_secret):

@@ -47,7 +47,7 @@ _UNSET = "authorization:"  # how a header is left out; the request itself shows 
 
 
 class HTTPieAdapter(ProfileAdapter):
-    """As for other programs, but an Authorization typed on the command line is always kept."""
+    """Sends tokens as for other programs, but never replaces an Authorization that was typed."""
 
     needs_profiles = False  # the plugin may only have come along with the library
 
@@ -62,10 +62,10 @@ class HTTPieAdapter(ProfileAdapter):
     ) -> Response:
         """Send `request` with the token of the profile that it names, else of this one."""
         options = (stream, timeout, verify, cert, proxies)
-        named = _named_in(request)
+        named = _find_named_adapter(request)
         if named is not None and self.transport is not None and named.profile is not self.profile:
             return named.with_transport(self.transport, self.context).send(request, *options)
-        return super().send(_with_resendable_body(request), *options)
+        return super().send(_make_body_resendable(request), *options)
 
     def leaves_alone(self, request: PreparedRequest) -> bool:
         """Whether the request brings its own token, is to have none, or is about tokens."""
@@ -74,15 +74,15 @@ class HTTPieAdapter(ProfileAdapter):
 
 
 class NamedAdapter(HTTPieAdapter):
-    """That of the profile in --auth, for the requests that name it and no others."""
+    """The adapter of the profile in --auth, for no requests but those that name it."""
 
     def leaves_alone(self, request: PreparedRequest) -> bool:
         """Whether the request names no profile, brings its own token, or is about tokens."""
-        return _named_in(request) is None or super().leaves_alone(request)
+        return _find_named_adapter(request) is None or super().leaves_alone(request)
 
 
 class ExplicitAdapter(BaseAdapter):
-    """What is mounted for https+jwt://: a session's adapter for https, with a profile's token."""
+    """What HTTPie mounts for https+jwt://: sends a profile's token by the adapter for https."""
 
     def __init__(self, transport: BaseAdapter | None = None) -> None:
         super().__init__()
@@ -107,16 +107,16 @@ class ExplicitAdapter(BaseAdapter):
         """
         transport = self._transport or requests.adapters.HTTPAdapter()
         options = (stream, timeout, verify, cert, proxies)
-        plain = _with_plain_url(request)
+        plain = _make_plain(request)
         registry = load_registry()
-        found = _named_in(request) or registry.adapter_for(plain.url or "")
+        found = _find_named_adapter(request) or registry.adapter_for(plain.url or "")
         if found is not None:
             return found.with_transport(transport).send(plain, *options)
         if registry.is_about_tokens(plain.url or ""):
             return transport.send(plain, *options)
         raise InvalidURL(
-            f"no profile is for {redact(plain.url)}",
-            "make one with `requests-jwt init NAME`, or leave out '+jwt'",
+            f"there is no profile for {redact(plain.url)}",
+            "make one with: requests-jwt init NAME; or leave out '+jwt'",
         )
 
     def close(self) -> None:
@@ -138,7 +138,7 @@ class _ProfileAuth(AuthBase):
             raise InvalidURL(
                 f"profile {profile.name!r} is for {profile.base_url}: its token does not go to "
                 f"{redact(url)}",
-                "name a profile of that URL; to see all profiles: requests-jwt profiles",
+                "name a profile for that URL; to see all profiles: requests-jwt profiles",
             )
         adapter = NamedAdapter(profile)
         _named_adapters.append(adapter)
@@ -160,7 +160,7 @@ class _NamedAdapterHook:
 
 
 class HTTPSPlugin(TransportPlugin):  # type: ignore[misc]
-    """Stands for https+jwt://."""
+    """The scheme https+jwt://."""
 
     name = "requests-jwt-refresh"
     description = "Sends the tokens of requests-jwt's profiles, and refreshes them"
@@ -172,36 +172,36 @@ class HTTPSPlugin(TransportPlugin):  # type: ignore[misc]
 
 
 class HTTPPlugin(HTTPSPlugin):
-    """Stands for http+jwt://, for servers on this machine."""
+    """The scheme http+jwt://, for servers on this machine."""
 
     prefix: ClassVar[str] = "http" + _MARK
 
 
 class JWTAuthPlugin(AuthPlugin):  # type: ignore[misc]
-    """Stands for --auth-type=requests-jwt --auth=PROFILE."""
+    """The options --auth-type=requests-jwt --auth=PROFILE."""
 
     name = "JWT of a requests-jwt profile"
-    description = "--auth is the name of a profile of requests-jwt, which has the token"
+    description = "--auth is the name of a requests-jwt profile, whose token is sent"
     auth_type = "requests-jwt"
     auth_require = True
     auth_parse = False
     netrc_parse = False
     prompt_password = False
 
-    def get_auth(self, username: str | None = None, password: str | None = None) -> AuthBase:  # noqa: ARG002 - HTTPie's
+    def get_auth(self, username: str | None = None, password: str | None = None) -> AuthBase:  # noqa: ARG002 - HTTPie calls it so
         """Return what marks the request."""
         return _ProfileAuth(str(self.raw_auth))
 
 
 class _OldNamePlugin(JWTAuthPlugin):
-    """Stands for --auth-type=jwt, which other plugins are called, too."""
+    """The option --auth-type=jwt, a name that other plugins have as well."""
 
-    description = "the old name of requests-jwt, unless another plugin is called jwt"
+    description = "the old name of requests-jwt, unless another plugin has it"
     auth_type = "jwt"
 
 
 class _NoPlugin(BasePlugin):  # type: ignore[misc]
-    """Takes the place of a plugin in HTTPie's list, and is none."""
+    """Something in HTTPie's list of plugins that is no plugin."""
 
 
 def __getattr__(name: str) -> type[BasePlugin]:
@@ -223,8 +223,8 @@ def plain_url(url: str) -> str:
     return f"{scheme}://{rest}" if mark and scheme.lower() in ("http", "https") else url
 
 
-def _with_plain_url(request: PreparedRequest) -> PreparedRequest:
-    """Return the request with the scheme that requests knows, and the cookies that go with it."""
+def _make_plain(request: PreparedRequest) -> PreparedRequest:
+    """Return the request with the scheme that requests knows, and the cookies for that scheme."""
     plain = copy(request)
     plain.url = plain_url(request.url or "")
     jar: Any = request._cookies  # noqa: SLF001 - as requests' auth does
@@ -236,7 +236,7 @@ def _with_plain_url(request: PreparedRequest) -> PreparedRequest:
     return plain
 
 
-def _named_in(request: PreparedRequest) -> NamedAdapter | None:
+def _find_named_adapter(request: PreparedRequest) -> NamedAdapter | None:
     hooks = request.hooks.get("response", ())
     return next((each.adapter for each in hooks if isinstance(each, _NamedAdapterHook)), None)
 
@@ -250,7 +250,7 @@ class _FileBody:
 
     def seek(self, offset: int) -> None:
         self._file.seek(offset)
-        self.read = self._file.read.__wrapped__  # without what shows it
+        self.read = self._file.read.__wrapped__  # without the wrapper that shows it
 
 
 class _MultipartBody:
@@ -270,7 +270,7 @@ class _MultipartBody:
         self.read = again.read
 
 
-def _with_resendable_body(request: PreparedRequest) -> PreparedRequest:
+def _make_body_resendable(request: PreparedRequest) -> PreparedRequest:
     changed = copy(request)
     if isinstance(request.body, MultipartEncoder):
         changed.body = _MultipartBody(request.body)
@@ -281,7 +281,7 @@ def _with_resendable_body(request: PreparedRequest) -> PreparedRequest:
 
 
 def _wrap(session: requests.Session, own: BaseAdapter, url: str) -> BaseAdapter:
-    """Return what a session of HTTPie's sends with."""
+    """Return the adapter that a session of HTTPie sends with."""
     if type(own) is ExplicitAdapter:
         return own.with_transport(unwrap(session.get_adapter(plain_url(url))))
     wrapped = wrap_adapter(session, own, url)

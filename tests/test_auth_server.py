@@ -29,12 +29,12 @@ from requests_jwt_refresh.testing import (
 )
 from tests.support.plain_requests import (
     THREADS,
-    bearer,
+    exchange_token,
     get,
+    make_bearer_header,
     open_http_connection,
     open_socket,
     refresh,
-    renew,
     run_in_threads,
     wait_for_faults,
 )
@@ -54,7 +54,9 @@ class TestAPI:
         """The echo says what arrived, and for which user."""
         access = server.login("bob").access
         url = server.url + "/api/users?page=2&page=3"
-        response = requests.post(url, data=b"hello", headers=bearer(access), timeout=WAIT)
+        response = requests.post(
+            url, data=b"hello", headers=make_bearer_header(access), timeout=WAIT
+        )
         assert response.status_code == 200
         assert response.json() == {
             "method": "POST",
@@ -110,7 +112,7 @@ class TestAPI:
     @pytest.mark.parametrize("method", ["HEAD", "GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
     def test_every_method_is_served(self, server: AuthServer, method: str) -> None:
         """HEAD without a body, the others with the echo."""
-        headers = bearer(server.login().access)
+        headers = make_bearer_header(server.login().access)
         response = requests.request(method, server.url + "/api", headers=headers, timeout=WAIT)
         assert response.status_code == 200
         if method == "HEAD":
@@ -121,7 +123,7 @@ class TestAPI:
 
     def test_chunked_bodies_are_read(self, server: AuthServer, session: requests.Session) -> None:
         """RFC 9112 §7.1; the connection is good for the next request."""
-        headers = bearer(server.login().access)
+        headers = make_bearer_header(server.login().access)
         pieces = [b"a" * 70_000, b"b", b"c" * 70_000]
         response = session.post(
             server.url + "/api", data=iter(pieces), headers=headers, timeout=WAIT
@@ -136,7 +138,7 @@ class TestAPI:
         self, server: AuthServer, session: requests.Session, status: int
     ) -> None:
         """/status/NNN, and the connection is good for the next request."""
-        session.headers.update(bearer(server.login().access))
+        session.headers.update(make_bearer_header(server.login().access))
         response = session.get(f"{server.url}/status/{status}", timeout=WAIT)
         assert response.status_code == status
         assert (response.content == b"") == (status in (204, 304))
@@ -198,7 +200,9 @@ class TestUnreadUploads:
     """A server that answers before it reads, and closes a connection that it promised to keep."""
 
     def upload(self, connection: http.client.HTTPConnection, access: str | None) -> int:
-        connection.request("POST", "/api", body=b"x" * 3_000_000, headers=bearer(access))
+        connection.request(
+            "POST", "/api", body=b"x" * 3_000_000, headers=make_bearer_header(access)
+        )
         response = connection.getresponse()
         response.read()
         assert response.headers.get("Connection") is None  # RFC 9112 §9.3: it will persist
@@ -292,7 +296,7 @@ class TestRecords:
         """Neither the server's own repr nor that of requests, counters and faults."""
         token = server.login()
         get(server, token.access)
-        new = renew(server, token)
+        new = exchange_token(server, token)
         faults = [JSONBody({"access_token": new.access}), Status(200, body=str(new).encode())]
         shown = repr([server, server.requests, server.counters, *faults])
         assert "authorization" in shown
@@ -309,8 +313,10 @@ class TestRecords:
             with requests.Session() as session:
                 session.trust_env = False
                 url = server.url + "/api"
-                good = [session.get(url, headers=bearer(token.access)) for _ in range(5)]
-                bad = [session.get(url, headers=bearer("nonsense")) for _ in range(4)]
+                good = [
+                    session.get(url, headers=make_bearer_header(token.access)) for _ in range(5)
+                ]
+                bad = [session.get(url, headers=make_bearer_header("nonsense")) for _ in range(4)]
                 no = session.post(server.url + "/auth/refresh", json={"refresh_token": "nonsense"})
                 return [each.status_code for each in (*good, *bad, no)]
 

@@ -29,8 +29,8 @@ from requests_jwt_refresh.testing import (
 from tests.support.plain_requests import (
     THREADS,
     get,
+    make_raw_refresh,
     open_socket,
-    raw_refresh,
     refresh,
     run_behind_gate,
     wait_for_faults,
@@ -126,7 +126,7 @@ class TestFaults:
     def test_delay_does_nothing_for_a_client_that_left(self, server: AuthServer) -> None:
         """So a client that gave up finds its token as it was."""
         server.fail(Delay(3600))
-        with open_socket(server, raw_refresh(server.login())) as sock:
+        with open_socket(server, make_raw_refresh(server.login())) as sock:
             wait_for_faults(server)
             sock.shutdown(socket.SHUT_WR)
             server.clear_faults()
@@ -154,14 +154,14 @@ class TestFaults:
     def test_trickle_sends_the_header_at_once(self, server: AuthServer) -> None:
         """By default only the body is slow."""
         server.fail(Trickle(3600))
-        with open_socket(server, raw_refresh(server.login())) as sock:
+        with open_socket(server, make_raw_refresh(server.login())) as sock:
             assert read_until(sock, b"\r\n\r\n").startswith(b"HTTP/1.1 200 ")
             assert_silent(sock)
 
     def test_trickle_may_start_with_the_header(self, server: AuthServer) -> None:
         """With part="header" not even the status line comes at once."""
         server.fail(Trickle(3600, "header"))
-        with open_socket(server, raw_refresh(server.login())) as sock:
+        with open_socket(server, make_raw_refresh(server.login())) as sock:
             wait_for_faults(server)
             assert_silent(sock)
 

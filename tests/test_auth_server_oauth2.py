@@ -46,7 +46,7 @@ def log_in_by_password(server: AuthServer, **form: str) -> requests.Response:
     return post_form(server, "/auth/token", grant_type="password", **form)
 
 
-def outcome_of(response: requests.Response) -> str:
+def read_outcome(response: requests.Response) -> str:
     """Return the error code of a refusal, "tokens" for a response that gives some."""
     if response.status_code == 200:
         assert {"access_token", "refresh_token"} < set(response.json())
@@ -57,7 +57,7 @@ def outcome_of(response: requests.Response) -> str:
     return str(response.json()[name])
 
 
-def user_of(server: AuthServer, response: requests.Response) -> Any:
+def read_user(server: AuthServer, response: requests.Response) -> Any:
     """Return the user that the API sees in the access token of `response`."""
     headers = {"Authorization": f"Bearer {response.json()['access_token']}"}
     return requests.get(server.url + "/api/x", headers=headers, timeout=WAIT).json()["user"]
@@ -109,7 +109,7 @@ class TestDeviceAuthorization:
     def test_it_needs_a_form_with_client_id(self, server: AuthServer, sent: dict[str, Any]) -> None:
         """RFC 8628 §3.1; a parameter without a value counts as omitted (RFC 6749 §3.2)."""
         response = requests.post(server.url + "/auth/device", **sent, timeout=WAIT)
-        assert outcome_of(response) == "invalid_request"
+        assert read_outcome(response) == "invalid_request"
 
     def test_options_decide_how_long_and_how_often(self, server: AuthServer) -> None:
         """The response says what device_lifetime and device_interval are at that moment."""
@@ -125,7 +125,7 @@ class TestDeviceAuthorization:
     def test_it_is_a_target_of_faults_and_gates(self, server: AuthServer) -> None:
         """on="device" is the device authorization endpoint, and no other."""
         server.fail(Status(503), on="device")
-        assert outcome_of(log_in_by_password(server, username="bob", password="p")) == "tokens"
+        assert read_outcome(log_in_by_password(server, username="bob", password="p")) == "tokens"
         assert post_form(server, "/auth/device", client_id="tv").status_code == 503
         with ThreadPoolExecutor(1) as pool, server.gate(on="device") as gate:
             waiting = pool.submit(start_device, server)
@@ -139,7 +139,7 @@ class TestPolling:
         """RFC 8628 §3.5: authorization_pending, however often, if the interval allows it."""
         with AuthServer(device_interval=0) as server:
             code = start_device(server)["device_code"]
-            assert [outcome_of(poll(server, code)) for _ in range(3)] == [
+            assert [read_outcome(poll(server, code)) for _ in range(3)] == [
                 "authorization_pending"
             ] * 3
             assert server.counters.logins == 0
@@ -149,10 +149,10 @@ class TestPolling:
         fields = start_device(server)
         server.approve(fields["user_code"], "bob")
         response = poll(server, fields["device_code"])
-        assert outcome_of(response) == "tokens"
+        assert read_outcome(response) == "tokens"
         assert response.headers["Cache-Control"] == "no-store"
         assert set(response.json()) == {"access_token", "token_type", "expires_in", "refresh_token"}
-        assert user_of(server, response) == "bob"
+        assert read_user(server, response) == "bob"
         refreshed = post_form(
             server, "/auth/refresh", refresh_token=response.json()["refresh_token"]
         )
@@ -163,15 +163,15 @@ class TestPolling:
         """approve() and login() have the same default."""
         fields = start_device(server)
         server.approve(fields["user_code"])
-        assert user_of(server, poll(server, fields["device_code"])) == "alice"
+        assert read_user(server, poll(server, fields["device_code"])) == "alice"
 
     def test_an_approval_is_for_one_device(self) -> None:
         """The others are still pending."""
         with AuthServer(device_interval=0) as server:
             one, other = start_device(server), start_device(server)
             server.approve(one["user_code"])
-            assert outcome_of(poll(server, other["device_code"])) == "authorization_pending"
-            assert outcome_of(poll(server, one["device_code"])) == "tokens"
+            assert read_outcome(poll(server, other["device_code"])) == "authorization_pending"
+            assert read_outcome(poll(server, one["device_code"])) == "tokens"
 
     def test_after_an_approval_no_poll_is_too_early(self, clock: Clock) -> None:
         """RFC 8628 §3.5: slow_down is a variant of authorization_pending, which has ended."""
@@ -180,14 +180,14 @@ class TestPolling:
             poll(server, fields["device_code"])
             server.approve(fields["user_code"])
             clock.advance(1)
-            assert outcome_of(poll(server, fields["device_code"])) == "tokens"
+            assert read_outcome(poll(server, fields["device_code"])) == "tokens"
 
     def test_after_a_denial_it_is_access_denied(self, server: AuthServer) -> None:
         """RFC 8628 §3.5, at every later poll, too."""
         fields = start_device(server)
         server.deny(fields["user_code"])
         for _ in range(2):
-            assert outcome_of(poll(server, fields["device_code"])) == "access_denied"
+            assert read_outcome(poll(server, fields["device_code"])) == "access_denied"
         assert server.counters.logins == 0
 
     def test_the_latest_decision_holds(self, server: AuthServer) -> None:
@@ -197,23 +197,25 @@ class TestPolling:
         server.deny(one["user_code"])
         server.deny(other["user_code"])
         server.approve(other["user_code"])
-        assert outcome_of(poll(server, one["device_code"])) == "access_denied"
-        assert outcome_of(poll(server, other["device_code"])) == "tokens"
+        assert read_outcome(poll(server, one["device_code"])) == "access_denied"
+        assert read_outcome(poll(server, other["device_code"])) == "tokens"
 
     def test_a_code_is_good_once(self, server: AuthServer) -> None:
         """A used code is refused as one never given, even if it is approved again."""
         fields = start_device(server)
         server.approve(fields["user_code"])
-        assert outcome_of(poll(server, fields["device_code"])) == "tokens"
+        assert read_outcome(poll(server, fields["device_code"])) == "tokens"
         server.approve(fields["user_code"])
-        assert outcome_of(poll(server, fields["device_code"])) == "invalid_grant"
+        assert read_outcome(poll(server, fields["device_code"])) == "invalid_grant"
         assert server.counters.logins == 1
 
     def test_of_many_at_once_one_gets_tokens(self, server: AuthServer) -> None:
         """The check and the use are one step."""
         fields = start_device(server)
         server.approve(fields["user_code"])
-        outcomes = run_in_threads(lambda: outcome_of(poll(server, fields["device_code"])), THREADS)
+        outcomes = run_in_threads(
+            lambda: read_outcome(poll(server, fields["device_code"])), THREADS
+        )
         assert sorted(outcomes) == ["invalid_grant"] * (THREADS - 1) + ["tokens"]
         assert server.counters.logins == 1
 
@@ -224,14 +226,14 @@ class TestPolling:
         server.fail(DropAfter(), on="login")
         with pytest.raises(requests.ConnectionError):
             poll(server, fields["device_code"])
-        assert outcome_of(poll(server, fields["device_code"])) == "invalid_grant"
+        assert read_outcome(poll(server, fields["device_code"])) == "invalid_grant"
 
     def test_a_code_never_given_is_refused(self, server: AuthServer) -> None:
         """RFC 6749 §5.2: invalid_grant; a user code is no device code either."""
         fields = start_device(server)
         server.approve(fields["user_code"])
         for unknown in ("nonsense", fields["user_code"]):
-            assert outcome_of(poll(server, unknown)) == "invalid_grant"
+            assert read_outcome(poll(server, unknown)) == "invalid_grant"
 
     def test_codes_outlive_a_stop(self, server: AuthServer) -> None:
         """They are kept like tokens."""
@@ -239,13 +241,13 @@ class TestPolling:
         server.stop()
         server.start()
         server.approve(fields["user_code"])
-        assert outcome_of(poll(server, fields["device_code"])) == "tokens"
+        assert read_outcome(poll(server, fields["device_code"])) == "tokens"
 
     def test_a_user_code_may_be_typed_carelessly(self, server: AuthServer) -> None:
         """RFC 8628 §6.1: in any case, without its dash."""
         fields = start_device(server)
         server.approve(f" {fields['user_code'].lower().replace('-', '')}\n")
-        assert outcome_of(poll(server, fields["device_code"])) == "tokens"
+        assert read_outcome(poll(server, fields["device_code"])) == "tokens"
 
     def test_a_user_code_never_given_is_an_error(self, server: AuthServer) -> None:
         """ValueError, so that a mistyped one is noticed; the text does not repeat it."""
@@ -262,7 +264,7 @@ class TestInterval:
         """RFC 8628 §3.5, by the machine's own clock; the first poll is never too early."""
         with AuthServer(device_interval=60) as server:
             code = start_device(server)["device_code"]
-            outcomes = [outcome_of(poll(server, code)) for _ in range(3)]
+            outcomes = [read_outcome(poll(server, code)) for _ in range(3)]
         assert outcomes == ["authorization_pending", "slow_down", "slow_down"]
 
     def test_each_slow_down_adds_five_seconds(self, server: AuthServer, clock: Clock) -> None:
@@ -271,7 +273,7 @@ class TestInterval:
 
         def after(seconds: float) -> str:
             clock.advance(seconds)
-            return outcome_of(poll(server, code))
+            return read_outcome(poll(server, code))
 
         assert after(0) == "authorization_pending"
         assert after(4) == "slow_down"  # 10 from now on
@@ -286,10 +288,10 @@ class TestInterval:
         outcomes = []
         for seconds in (0, 5, 4.95, 5):
             clock.advance(seconds)
-            outcomes.append(outcome_of(poll(server, code)))
+            outcomes.append(read_outcome(poll(server, code)))
         assert outcomes == ["authorization_pending"] * 4
         clock.advance(4.85)
-        assert outcome_of(poll(server, code)) == "slow_down"
+        assert read_outcome(poll(server, code)) == "slow_down"
 
     def test_each_code_has_its_own(self, server: AuthServer, clock: Clock) -> None:
         """One that was slowed down leaves the others alone, and the option as it was."""
@@ -297,8 +299,8 @@ class TestInterval:
         for code in (hasty, hasty, patient):
             poll(server, code)
         clock.advance(5)
-        assert outcome_of(poll(server, hasty)) == "slow_down"
-        assert outcome_of(poll(server, patient)) == "authorization_pending"
+        assert read_outcome(poll(server, hasty)) == "slow_down"
+        assert read_outcome(poll(server, patient)) == "authorization_pending"
         assert start_device(server)["interval"] == 5
 
     def test_it_is_what_the_response_said(self, server: AuthServer) -> None:
@@ -306,7 +308,7 @@ class TestInterval:
         server.device_interval = 0
         code = start_device(server)["device_code"]
         server.device_interval = 60
-        assert [outcome_of(poll(server, code)) for _ in range(2)] == ["authorization_pending"] * 2
+        assert [read_outcome(poll(server, code)) for _ in range(2)] == ["authorization_pending"] * 2
 
 
 class TestLifetime:
@@ -314,9 +316,9 @@ class TestLifetime:
         """RFC 8628 §3.5: expired_token after expires_in seconds, and not before."""
         code = start_device(server)["device_code"]
         clock.advance(599)
-        assert outcome_of(poll(server, code)) == "authorization_pending"
+        assert read_outcome(poll(server, code)) == "authorization_pending"
         clock.advance(1)
-        assert outcome_of(poll(server, code)) == "expired_token"
+        assert read_outcome(poll(server, code)) == "expired_token"
 
     def test_a_lifetime_of_zero_has_ended_at_once(self) -> None:
         """Even for an approved code; a second poll gets the same, never slow_down."""
@@ -325,7 +327,7 @@ class TestLifetime:
             assert fields["expires_in"] == 0
             server.approve(fields["user_code"])
             for _ in range(2):
-                assert outcome_of(poll(server, fields["device_code"])) == "expired_token"
+                assert read_outcome(poll(server, fields["device_code"])) == "expired_token"
             assert server.counters.logins == 0
 
 
@@ -333,7 +335,7 @@ class TestPasswords:
     def test_they_give_tokens(self, server: AuthServer) -> None:
         """RFC 6749 §4.3: tokens of that user, counted as a login."""
         response = log_in_by_password(server, username="bob", password="p&q")
-        assert (outcome_of(response), user_of(server, response)) == ("tokens", "bob")
+        assert (read_outcome(response), read_user(server, response)) == ("tokens", "bob")
         assert (server.counters.logins, server.counters.refreshes) == (1, 0)
         assert server.requests[0].kind == "login"
 
@@ -343,7 +345,7 @@ class TestPasswords:
     def test_bad_ones_are_refused(self, server: AuthServer, user: str, password: str) -> None:
         """RFC 6749 §5.2: invalid_grant, and no login is counted."""
         assert (
-            outcome_of(log_in_by_password(server, username=user, password=password))
+            read_outcome(log_in_by_password(server, username=user, password=password))
             == "invalid_grant"
         )
         assert server.counters.logins == 0
@@ -360,7 +362,7 @@ class TestTokenEndpoint:
     def test_other_grants_are_unsupported(self, server: AuthServer, grant_type: str) -> None:
         """RFC 6749 §5.2; refreshing has its own path by default."""
         response = post_form(server, "/auth/token", grant_type=grant_type, refresh_token="x")
-        assert outcome_of(response) == "unsupported_grant_type"
+        assert read_outcome(response) == "unsupported_grant_type"
         assert server.counters == Counters(connections=1, requests=1)
 
     @pytest.mark.parametrize(
@@ -382,7 +384,7 @@ class TestTokenEndpoint:
     ) -> None:
         """RFC 6749 §5.2; parameters come as a form (§4.3.2)."""
         response = requests.post(server.url + "/auth/token", **sent, timeout=WAIT)
-        assert outcome_of(response) == "invalid_request"
+        assert read_outcome(response) == "invalid_request"
 
     @pytest.mark.parametrize("path", ["/auth/token", "/auth/device", "/auth/revoke"])
     def test_only_a_post_is_accepted(self, server: AuthServer, path: str) -> None:
@@ -393,7 +395,7 @@ class TestTokenEndpoint:
     def test_the_refresh_path_takes_no_other_grants(self, server: AuthServer) -> None:
         """Unless it is the token endpoint as well."""
         form = {"grant_type": "password", "username": "bob", "password": "p"}
-        assert outcome_of(post_form(server, "/auth/refresh", **form)) == "unsupported_grant_type"
+        assert read_outcome(post_form(server, "/auth/refresh", **form)) == "unsupported_grant_type"
         assert (server.counters.refreshes, server.counters.logins) == (1, 0)
 
 
@@ -401,7 +403,7 @@ class TestOnePathForAllGrants:
     def test_it_serves_them_all(self, one_path: AuthServer) -> None:
         """As most OAuth 2.0 servers do, with refresh_path="/auth/token"."""
         fields = start_device(one_path)
-        assert outcome_of(poll(one_path, fields["device_code"])) == "authorization_pending"
+        assert read_outcome(poll(one_path, fields["device_code"])) == "authorization_pending"
         one_path.approve(fields["user_code"], "bob")
         first = poll(one_path, fields["device_code"])
         second = post_form(
@@ -411,7 +413,7 @@ class TestOnePathForAllGrants:
             refresh_token=first.json()["refresh_token"],
         )
         third = log_in_by_password(one_path, username="carol", password="p")
-        users = [user_of(one_path, each) for each in (first, second, third)]
+        users = [read_user(one_path, each) for each in (first, second, third)]
         assert users == ["bob", "bob", "carol"]
 
     def test_each_is_counted_as_what_it_is(self, one_path: AuthServer) -> None:
@@ -431,7 +433,7 @@ class TestOnePathForAllGrants:
         one_path.fail(Status(503))
         with one_path.gate(on="refresh") as gate:
             assert (
-                outcome_of(log_in_by_password(one_path, username="bob", password="p")) == "tokens"
+                read_outcome(log_in_by_password(one_path, username="bob", password="p")) == "tokens"
             )
             with pytest.raises(TimeoutError):
                 gate.wait_for(1, timeout=0)
@@ -486,7 +488,7 @@ class TestRevocation:
             "bearer": {"headers": {"Authorization": f"Bearer {token.refresh}"}},
         }
         response = requests.post(server.url + "/auth/revoke", **sent[how], timeout=WAIT)
-        assert outcome_of(response) == "invalid_request"
+        assert read_outcome(response) == "invalid_request"
         assert server.family_alive(token)
         assert server.counters.logouts == 0
 

@@ -19,10 +19,10 @@ from requests_jwt_refresh.testing import (
 from requests_jwt_refresh.tokens import jwt_claims, jwt_lifetime, with_expiry
 from tests.support.plain_requests import (
     THREADS,
-    bearer,
+    exchange_token,
     get,
+    make_bearer_header,
     refresh,
-    renew,
     run_behind_gate,
     run_in_threads,
 )
@@ -71,7 +71,7 @@ class TestAccessTokens:
         server.expire()
         assert get(server, token.access).status_code == 401
         assert get(server, other.access).status_code == 401
-        assert get(server, renew(server, token).access).status_code == 200
+        assert get(server, exchange_token(server, token).access).status_code == 200
 
     def test_they_end_with_their_lifetime(self, server: AuthServer) -> None:
         """Options may change between requests; a lifetime of 0 has ended at once."""
@@ -94,7 +94,7 @@ class TestAccessTokens:
         """With revoke_old_access, one access token a family."""
         with AuthServer(revoke_old_access=revoke_old_access) as server:
             old = server.login()
-            new = renew(server, old)
+            new = exchange_token(server, old)
             assert get(server, old.access).status_code == status
             assert get(server, new.access).status_code == 200
 
@@ -123,7 +123,7 @@ class TestRefresh:
             lambda text: {"json": {"refresh_token": text}},
             lambda text: {"data": {"grant_type": "refresh_token", "refresh_token": text}},
             lambda text: {"data": {"refresh_token": text}},
-            lambda text: {"headers": bearer(text)},
+            lambda text: {"headers": make_bearer_header(text)},
         ],
         ids=["json", "form", "form without grant_type", "bearer"],
     )
@@ -206,7 +206,7 @@ class TestReuse:
     def test_it_revokes_the_whole_family(self, server: AuthServer) -> None:
         """RFC 6749 §10.4: the newest tokens too, the access token included."""
         old, other = server.login(), server.login()
-        new = renew(server, old)
+        new = exchange_token(server, old)
         assert refresh(server, old).json() == {"error": "invalid_grant"}
         assert refresh(server, new).json() == {"error": "invalid_grant"}
         assert get(server, new.access).status_code == 401
@@ -220,7 +220,7 @@ class TestReuse:
         """detect_reuse=False: counted as reuse, but the family lives on."""
         with AuthServer(detect_reuse=False) as server:
             old = server.login()
-            new = renew(server, old)
+            new = exchange_token(server, old)
             assert refresh(server, old).status_code == 400
             assert server.family_alive(old)
             assert refresh(server, new).status_code == 200
@@ -231,8 +231,8 @@ class TestReuse:
         """A second use is answered as if it were the first."""
         with AuthServer(grace=3600) as server:
             old = server.login()
-            newest = renew(server, renew(server, old))
-            assert renew(server, old) == newest
+            newest = exchange_token(server, exchange_token(server, old))
+            assert exchange_token(server, old) == newest
             assert get(server, newest.access).status_code == 200
             counted = server.counters
             assert (counted.rotated, counted.repeated, counted.reuse) == (2, 1, 0)
@@ -241,9 +241,9 @@ class TestReuse:
         """The same refresh token, with a good access token."""
         with AuthServer(grace=3600) as server:
             old = server.login()
-            newest = renew(server, old)
+            newest = exchange_token(server, old)
             server.expire()
-            again = renew(server, old)
+            again = exchange_token(server, old)
             assert again.refresh == newest.refresh
             assert get(server, again.access).status_code == 200
 
@@ -251,7 +251,7 @@ class TestReuse:
         """A shorter grace holds for tokens that were rotated before, too."""
         with AuthServer(grace=3600) as server:
             old = server.login()
-            renew(server, old)
+            exchange_token(server, old)
             server.grace = 0
             assert refresh(server, old).status_code == 400
             assert not server.family_alive(old)
@@ -356,7 +356,7 @@ class TestTime:
         """A second use is answered for `grace` seconds after the first."""
         server.grace = 30
         old = server.login()
-        renew(server, old)
+        exchange_token(server, old)
         clock.advance(29)
         assert refresh(server, old).status_code == 200
         clock.advance(1)

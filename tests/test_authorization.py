@@ -124,6 +124,7 @@ def test_the_scheme_is_recognised_and_stripped_in_any_case(value: str, token: st
 
 @pytest.mark.parametrize(("word", "is_it"), [("bEARER", True), ("Bearers", False), ("", False)])
 def test_a_scheme_is_compared_whole(word: str, is_it: bool) -> None:
+    """A longer word that begins with the scheme is another scheme."""
     assert is_bearer(word) is is_it
 
 
@@ -391,9 +392,9 @@ class _Guarded(BaseHTTPRequestHandler):
 def is_right(header: str | None, method: str) -> bool:
     if header is None or not header.startswith("Digest "):
         return False
-    said = parse_dict_header(header.removeprefix("Digest "))
-    one, two = md5("alice:api:pw"), md5(f"{method}:{said['uri']}")
-    return said["response"] == md5(f"{one}:{NONCE}:{said['nc']}:{said['cnonce']}:auth:{two}")
+    result = parse_dict_header(header.removeprefix("Digest "))
+    one, two = md5("alice:api:pw"), md5(f"{method}:{result['uri']}")
+    return result["response"] == md5(f"{one}:{NONCE}:{result['nc']}:{result['cnonce']}:auth:{two}")
 
 
 def md5(text: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 from requests_jwt_refresh.testing import AuthServer
 from tests.support.programs import (
     ADAPTER,
-    Ended,
+    ProgramResult,
     Workspace,
     break_toml,
     expire_and_revoke,
@@ -58,7 +58,7 @@ def test_every_session(early: bool, workspace: Workspace) -> None:
     text = code("call()", "wait()", "call()", "call(get=requests.Session().get)")
     text = AUTO + text.replace(AUTO, "") if early else text
     ended = workspace.plain("-c", text, at_wait=lambda _: workspace.server.expire())
-    assert ended == Ended(0, "200 prod\nwaiting\n200 prod\n200 prod\n", "")
+    assert ended == ProgramResult(0, "200 prod\nwaiting\n200 prod\n200 prod\n", "")
     counters = workspace.server.counters
     assert (counters.refreshes, counters.reuse) == (1, 0)
 
@@ -66,7 +66,7 @@ def test_every_session(early: bool, workspace: Workspace) -> None:
 def test_sessions_made_before(workspace: Workspace) -> None:
     """A session that was made before the import sends the token, too."""
     text = "import requests\nsession = requests.Session()\n" + code("call(get=session.get)")
-    assert workspace.plain_code(text) == Ended(0, "200 prod\n", "")
+    assert workspace.plain_code(text) == ProgramResult(0, "200 prod\n", "")
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,9 @@ other.join()
 def test_a_fork_while_profiles_are_read(workspace: Workspace) -> None:
     """A fork does not wait for another thread for ever: the child reads the profiles itself."""
     warns = ("-W", "ignore::DeprecationWarning")  # of fork with threads, since 3.12
-    assert workspace.plain(*warns, "-c", code(FORK)) == Ended(0, "200 prod\n0\n200 prod\n", "")
+    assert workspace.plain(*warns, "-c", code(FORK)) == ProgramResult(
+        0, "200 prod\n0\n200 prod\n", ""
+    )
 
 
 # --- Which profiles ------------------------------------------------------------------------------
@@ -154,7 +156,7 @@ def test_all_profiles_of_the_file(workspace: Workspace) -> None:
     with AuthServer() as billing:
         workspace.profiles.write_text(two_profiles(workspace, billing), encoding="utf-8")
         ended = workspace.plain_code(code("call()", f"call({billing.url!r})"))
-        assert ended == Ended(0, "200 prod\n200 billing\n", "")
+        assert ended == ProgramResult(0, "200 prod\n200 billing\n", "")
 
 
 @pytest.mark.parametrize("names", ["billing", " billing ,"])
@@ -164,7 +166,7 @@ def test_some_profiles_of_the_file(names: str, workspace: Workspace) -> None:
         workspace.profiles.write_text(two_profiles(workspace, billing), encoding="utf-8")
         text = code("call()", f"call({billing.url!r})")
         ended = workspace.plain_code(text, REQUESTS_JWT_PROFILE=names)
-        assert ended == Ended(0, "401 None\n200 billing\n", "")
+        assert ended == ProgramResult(0, "401 None\n200 billing\n", "")
         assert {each.bearer for each in workspace.server.requests} == {None}
 
 
@@ -173,7 +175,7 @@ def test_profiles_in_a_variable(workspace: Workspace) -> None:
     text = profile_text(workspace).replace('"prod.json"', f'"{workspace.folder}/prod.json"')
     workspace.profiles.write_text("no TOML", encoding="utf-8")
     ended = workspace.plain_code(code("call()"), REQUESTS_JWT_PROFILES_TOML=text)
-    assert ended == Ended(0, "200 prod\n", "")
+    assert ended == ProgramResult(0, "200 prod\n", "")
 
 
 def test_the_users_own_file(workspace: Workspace) -> None:
@@ -183,7 +185,7 @@ def test_the_users_own_file(workspace: Workspace) -> None:
     folder.mkdir(parents=True)
     text = profile_text(workspace).replace('"prod.json"', f'"{workspace.folder}/prod.json"')
     (folder / "profiles.toml").write_text(text, encoding="utf-8")
-    assert workspace.plain_code(code("call()")) == Ended(0, "200 prod\n", "")
+    assert workspace.plain_code(code("call()")) == ProgramResult(0, "200 prod\n", "")
 
 
 def test_another_folder(workspace: Workspace) -> None:
@@ -192,7 +194,7 @@ def test_another_folder(workspace: Workspace) -> None:
     ended = workspace.plain(
         "-c", text, folder=workspace.folder, REQUESTS_JWT_PROFILES="profiles.toml"
     )
-    assert ended == Ended(0, "200 prod\n", "")
+    assert ended == ProgramResult(0, "200 prod\n", "")
 
 
 def test_no_token_for_others(workspace: Workspace) -> None:
@@ -200,7 +202,7 @@ def test_no_token_for_others(workspace: Workspace) -> None:
     with AuthServer() as third:
         to = f"{third.url}/public/x"
         lines = (f"call({third.url!r})", f"call(os.environ['API'] + '/redirect?to={to}&a=')")
-        assert workspace.plain_code(code(*lines)) == Ended(0, "401 None\n200 None\n", "")
+        assert workspace.plain_code(code(*lines)) == ProgramResult(0, "401 None\n200 None\n", "")
         assert {each.headers.get("Authorization") for each in third.requests} == {None}
 
 
@@ -224,9 +226,9 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize(("break_it", "said"), BROKEN)
+@pytest.mark.parametrize(("break_it", "result"), BROKEN)
 def test_a_broken_set_up(
-    break_it: Callable[[Workspace], None], said: str, workspace: Workspace
+    break_it: Callable[[Workspace], None], result: str, workspace: Workspace
 ) -> None:
     """The program works as without the line, and one warning says what is wrong."""
     lines = ("call()", "call()", "call(get=requests.Session().get)")
@@ -234,7 +236,7 @@ def test_a_broken_set_up(
     break_it(workspace)
     ended = workspace.plain_code(code(*lines))
     assert ended.without_ours() == plain
-    assert said in ended.warning()
+    assert result in ended.warning()
 
 
 @pytest.mark.parametrize(
@@ -251,7 +253,7 @@ def test_own_credentials_and_a_broken_store(
 
 
 def test_the_others_of_a_broken_file(workspace: Workspace) -> None:
-    """A faulty profile spoils no other, whatever its fault."""
+    """Other profiles work, whatever the fault of one is."""
     faulty = profile_text(workspace, "faulty").replace('"faulty.json"', '"~no-such-user/x"')
     workspace.profiles.write_text(f"{faulty}\n{profile_text(workspace)}", encoding="utf-8")
     ended = workspace.plain_code(code("call()"))
@@ -259,7 +261,7 @@ def test_the_others_of_a_broken_file(workspace: Workspace) -> None:
     assert "faulty" in ended.warning()
 
 
-def run_refused(workspace: Workspace) -> Ended:
+def run_refused(workspace: Workspace) -> ProgramResult:
     text = code("call()", "wait()", "call()", "call()")
     return workspace.plain_code(text, at_wait=expire_and_revoke(workspace))
 
@@ -295,7 +297,7 @@ def test_twice(workspace: Workspace) -> None:
         "call()",
     )
     ended = workspace.plain_code(code(*lines))
-    assert ended == Ended(0, "True\n200 prod\n", "")
+    assert ended == ProgramResult(0, "True\n200 prod\n", "")
     assert workspace.server.counters.requests == 1
 
 
@@ -304,7 +306,7 @@ def test_under_run(workspace: Workspace) -> None:
     ended = workspace.run(
         *("-c", code("call()", "wait()", "call()")), at_wait=lambda _: workspace.server.expire()
     )
-    assert ended == Ended(0, "200 prod\nwaiting\n200 prod\n", "")
+    assert ended == ProgramResult(0, "200 prod\nwaiting\n200 prod\n", "")
     assert [each.kind for each in workspace.server.requests] == ["api", "api", "refresh", "api"]
 
 
@@ -324,7 +326,7 @@ def test_a_session_with_an_adapter_of_ours(mounting: str, workspace: Workspace) 
         "call()",
     )
     ended = workspace.plain_code(code(*lines), at_wait=lambda _: workspace.server.expire())
-    assert ended == Ended(0, "True\n200 mine\nwaiting\n200 mine\n200 prod\n", "")
+    assert ended == ProgramResult(0, "True\n200 mine\nwaiting\n200 mine\n200 prod\n", "")
     assert workspace.server.counters.refreshes == 2
 
 
@@ -335,4 +337,6 @@ def test_the_adapter_is_the_sessions_own(workspace: Workspace) -> None:
         "found.label = 1",
         "print(isinstance(found, Own), own.label, session.get(url).status_code)",
     )
-    assert workspace.plain_code(AUTO + ADAPTER + "\n".join(lines)) == Ended(0, "True 1 200\n", "")
+    assert workspace.plain_code(AUTO + ADAPTER + "\n".join(lines)) == ProgramResult(
+        0, "True 1 200\n", ""
+    )

@@ -101,7 +101,7 @@ def refuse_with_cookie(server: AuthServer, cookie: str) -> None:
     server.fail(Status(401, body=INVALID_JWT, headers={"Set-Cookie": cookie}), on="api")
 
 
-def sent_cookies(server: AuthServer) -> list[str | None]:
+def read_sent_cookies(server: AuthServer) -> list[str | None]:
     return [seen.headers.get("Cookie") for seen in server.requests if seen.kind == "api"]
 
 
@@ -113,7 +113,7 @@ def test_cookies_of_the_401_and_of_the_answer_are_kept(
     server.fail(Status(200, headers={"Set-Cookie": "second=2; Path=/"}), on="api")
     assert session.get("/api/x").status_code == 200
     assert session.cookies.get_dict() == {"first": "1", "second": "2"}
-    assert sent_cookies(server) == [None, "first=1"]
+    assert read_sent_cookies(server) == [None, "first=1"]
 
 
 def test_a_cookie_of_the_401_replaces_the_older_one(server: AuthServer, session: Session) -> None:
@@ -122,7 +122,7 @@ def test_a_cookie_of_the_401_replaces_the_older_one(server: AuthServer, session:
     session.cookies.set("sticky", "old", domain="127.0.0.1", path="/")
     refuse_with_cookie(server, "sticky=new; Path=/")
     session.get("/api/x", cookies={"mine": "1"})
-    *_, first, second = sent_cookies(server)
+    *_, first, second = read_sent_cookies(server)
     assert set((first or "").split("; ")) == {"sticky=old", "mine=1"}
     assert set((second or "").split("; ")) == {"sticky=new", "mine=1"}
     assert session.cookies.get_dict() == {"sticky": "new"}
@@ -135,7 +135,7 @@ def test_a_cookie_that_the_401_deletes_is_not_sent_again(
     session.cookies.set("sticky", "old", domain="127.0.0.1", path="/")
     refuse_with_cookie(server, "sticky=; Path=/; Max-Age=0")
     session.get("/api/x")
-    assert sent_cookies(server) == ["sticky=old", None]
+    assert read_sent_cookies(server) == ["sticky=old", None]
     assert session.cookies.get_dict() == {}
 
 
@@ -145,7 +145,7 @@ def test_a_cookie_for_another_path_is_kept_but_not_sent(
     """The rules for cookies hold for the resend, too."""
     refuse_with_cookie(server, "elsewhere=1; Path=/elsewhere")
     session.get("/api/x")
-    assert sent_cookies(server) == [None, None]
+    assert read_sent_cookies(server) == [None, None]
     assert session.cookies.get_dict() == {"elsewhere": "1"}
 
 
@@ -154,7 +154,7 @@ def test_a_cookie_header_set_by_hand_stays(server: AuthServer, session: Session)
     session.cookies.set("sticky", "old", domain="127.0.0.1", path="/")
     refuse_with_cookie(server, "first=1; Path=/")
     session.get("/api/x", headers={"Cookie": "mine=1"})
-    assert sent_cookies(server) == ["mine=1", "mine=1"]
+    assert read_sent_cookies(server) == ["mine=1", "mine=1"]
 
 
 def test_cookies_of_a_401_that_stands_are_kept(server: AuthServer, session: Session) -> None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from requests_jwt_refresh.cli import demo
 from requests_jwt_refresh.cli import main as cli
+from requests_jwt_refresh.cli import scenes
 from requests_jwt_refresh.cli.options import COMMANDS
 from tests.support.command_line import SCRIPT, user
 
@@ -130,7 +130,7 @@ def test_the_demos_exit_status(
     happened: bool, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The demo's exit status is 0 if all of it happened, else 1."""
-    monkeypatch.setattr(demo, "run", lambda _stream: happened)
+    monkeypatch.setattr(scenes, "play_demo", lambda _stream: happened)
     assert cli.main(["demo"]) == status
 
 
@@ -140,7 +140,7 @@ def test_interrupted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
     def interrupted(_stream: object) -> bool:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(demo, "run", interrupted)
+    monkeypatch.setattr(scenes, "play_demo", interrupted)
     assert cli.main(["demo"]) == 130
     assert capsys.readouterr() == ("", "")
 

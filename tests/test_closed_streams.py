@@ -13,12 +13,12 @@ from tests.support.command_line import (
     OAUTH2_REFRESH,
     SCRIPT,
     WAIT,
-    Said,
+    CommandResult,
     User,
     end,
-    end_without,
-    expired,
+    make_expired_token,
     needs_posix,
+    run_with_closed_stream,
     start,
     user,
 )
@@ -35,9 +35,9 @@ def test_without_standard_input(user: User, server: AuthServer) -> None:
     """<&- is an input that has nothing: exit status 2, two lines."""
     user.describe(server, login='url = "/auth/login"')
     for command in (("login", "prod"), ("init", "new")):
-        said = end_without("0", *command)
-        said.cause_and_remedy()
-        assert (said.status, said.out) == (2, "")
+        result = run_with_closed_stream("0", *command)
+        result.cause_and_remedy()
+        assert (result.status, result.out) == (2, "")
     assert server.counters == Counters()
 
 
@@ -46,15 +46,15 @@ def test_without_standard_error(user: User, server: AuthServer) -> None:
     device = 'url = "/auth/device"\ntoken_url = "/auth/token"'
     server.device_lifetime = 0.01
     user.describe(server, OAUTH2_REFRESH, device=device)
-    assert end_without("2", "login", "prod") == Said(3, "", "")
+    assert run_with_closed_stream("2", "login", "prod") == CommandResult(3, "", "")
     assert server.counters.requests == 2
-    assert end_without("2", "status", "prod").status == 3
-    assert end_without("2", "nonsense") == Said(2, "", "")
+    assert run_with_closed_stream("2", "status", "prod").status == 3
+    assert run_with_closed_stream("2", "nonsense") == CommandResult(2, "", "")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
 @pytest.mark.usefixtures("user")
-def test_nowhere_to_complain() -> None:
+def test_errors_that_cannot_be_written() -> None:
     """Errors that cannot be written change no exit status."""
     done = subprocess.run(
         ["sh", "-c", 'exec "$@" 2>/dev/full', "sh", SCRIPT, "status", "prod"],
@@ -68,12 +68,12 @@ def test_nowhere_to_complain() -> None:
 def test_a_token_that_goes_nowhere(user: User, server: AuthServer) -> None:
     """>&- is a fault where the output is all that is wanted: exit status 1, and no request."""
     user.describe(server)
-    user.holds(expired(server))
-    said = end_without("1", "token", "prod")
-    cause, _ = said.cause_and_remedy()
-    assert (said.status, server.counters) == (1, Counters())
+    user.save_token(make_expired_token(server))
+    result = run_with_closed_stream("1", "token", "prod")
+    cause, _ = result.cause_and_remedy()
+    assert (result.status, server.counters) == (1, Counters())
     assert cause.startswith("the output cannot be written")
-    assert end_without("1", "refresh", "prod") == Said(0, "", "")
+    assert run_with_closed_stream("1", "refresh", "prod") == CommandResult(0, "", "")
 
 
 def test_a_path_that_stdout_has_no_signs_for(
@@ -82,6 +82,6 @@ def test_a_path_that_stdout_has_no_signs_for(
     """It is escaped, and not the end of the program."""
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")
     user.describe(server, store='kind = "file"\npath = "Zoë.json"')
-    said = end(start("status", "prod"))
-    assert (said.status, "Zo\\xeb.json" in said.out) == (3, True)
-    said.cause_and_remedy()
+    result = end(start("status", "prod"))
+    assert (result.status, "Zo\\xeb.json" in result.out) == (3, True)
+    result.cause_and_remedy()

@@ -120,9 +120,9 @@ def test_the_script_is_complete(shell: str) -> None:
 def test_no_such_shell(user: User) -> None:
     """Exit status 2, and which there are."""
     for arguments in (["fish"], []):
-        said = user.run("completion", *arguments)
-        cause, _ = said.cause_and_remedy()
-        assert (said.status, said.out) == (2, "")
+        result = user.run("completion", *arguments)
+        cause, _ = result.cause_and_remedy()
+        assert (result.status, result.out) == (2, "")
         assert "SHELL" in cause or "shell" in cause
 
 

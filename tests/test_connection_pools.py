@@ -11,7 +11,7 @@ from urllib3 import HTTPConnectionPool
 from requests_jwt_refresh import RefreshUnavailable
 from requests_jwt_refresh.refresh.limits import MAX_COOLDOWN
 from requests_jwt_refresh.testing import Status
-from tests.support.answers import ANSWERS, KIB, noise
+from tests.support.answers import ANSWERS, KIB, make_noise
 from tests.support.callers import (
     EXPIRED_IN_ANY_WAY,
     SMALLEST_POOL,
@@ -151,7 +151,7 @@ def test_fifty_expiries_of_each_kind_take_one_slot(
     """With a single connection to be had, each of 50 requests meets a 401 and is resent."""
     server.read_body_first = read_body_first
     file = tmp_path / "file"
-    file.write_bytes(noise(100 * KIB))
+    file.write_bytes(make_noise(100 * KIB))
     statuses: Counter[int] = Counter()
     with our_session(server, EXPIRED_IN_ANY_WAY, **SMALLEST_POOL) as session:
         for _ in range(50):
@@ -172,7 +172,7 @@ def test_requests_that_fail_give_their_slot_back(
 ) -> None:
     """Refused, unavailable or none of our business: the next request finds the slot free."""
     file = tmp_path / "file"
-    file.write_bytes(noise(100 * KIB))
+    file.write_bytes(make_noise(100 * KIB))
     with our_session(server, EXPIRED_IN_ANY_WAY, **SMALLEST_POOL) as session:
         event(server)
         if event is refresh_is_unavailable:

@@ -19,8 +19,8 @@ from typing import IO, TYPE_CHECKING, Any
 import pytest
 
 from requests_jwt_refresh import Token, mount
-from requests_jwt_refresh.cli import demo
 from requests_jwt_refresh.cli import main as cli
+from requests_jwt_refresh.cli import scenes
 from requests_jwt_refresh.stores.memory import MemoryStore
 from requests_jwt_refresh.testing import AuthServer, Counters, Drop, JSONBody, Status
 
@@ -121,7 +121,7 @@ def play_on(screen: Screen, monkeypatch: pytest.MonkeyPatch | None = None, **cha
         monkeypatch.delenv("NO_COLOR", raising=False)
         for name, value in {"TERM": "xterm-256color", **changes}.items():
             monkeypatch.setenv(name, value)
-    assert demo.run(screen)
+    assert scenes.play_demo(screen)
     return screen.text()
 
 
@@ -129,7 +129,7 @@ def play_on(screen: Screen, monkeypatch: pytest.MonkeyPatch | None = None, **cha
 def transcript() -> str:
     """What the demo shows when all goes well."""
     page = io.StringIO()
-    assert demo.run(page)
+    assert scenes.play_demo(page)
     return page.getvalue()
 
 
@@ -168,10 +168,10 @@ def test_coloured_on_a_terminal(no_color: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("changes", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=["NO_COLOR", "TERM"])
-def test_colours_are_not_for_everybody(
+def test_colours_can_be_switched_off(
     monkeypatch: pytest.MonkeyPatch, changes: dict[str, str]
 ) -> None:
-    """NO_COLOR and TERM=dumb are heard on a terminal too."""
+    """NO_COLOR and TERM=dumb count on a terminal as well."""
     shown = play_on(Screen("utf-8", is_terminal=True), monkeypatch, **changes)
     assert ESCAPE not in shown
     assert shown.count("\N{CHECK MARK}") == 4
@@ -190,7 +190,7 @@ def test_needs_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, nowhere)
     monkeypatch.setenv("NO_PROXY", "")
-    assert demo.run(io.StringIO())
+    assert scenes.play_demo(io.StringIO())
 
 
 def test_needs_requests_and_nothing_else() -> None:
@@ -222,7 +222,7 @@ def test_waits_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("it sleeps")
 
     monkeypatch.setattr(time, "sleep", sleep)
-    assert demo.run(io.StringIO())
+    assert scenes.play_demo(io.StringIO())
 
 
 def test_interrupted_in_the_middle() -> None:
@@ -231,8 +231,8 @@ def test_interrupted_in_the_middle() -> None:
     code = (
         "import signal, sys\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from requests_jwt_refresh.cli import demo, main as cli\n"
-        "demo.Record.wait_for = lambda *_: signal.raise_signal(signal.SIGINT)\n"
+        "from requests_jwt_refresh.cli import main as cli, scenes\n"
+        "scenes.Record.wait_for = lambda *_: signal.raise_signal(signal.SIGINT)\n"
         "sys.exit(cli.main(['demo']))\n"
     )
     done = run_piped([sys.executable, "-c", code])
@@ -258,9 +258,9 @@ def test_one_request_line_by_line(transcript: str) -> None:
 def test_the_wire_is_not_canned(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that gives no new refresh token is shown to give none."""
 
-    monkeypatch.setattr(demo, "AuthServer", NotRotating)
+    monkeypatch.setattr(scenes, "AuthServer", NotRotating)
     page = io.StringIO()
-    assert not demo.run(page)
+    assert not scenes.play_demo(page)
     assert "refresh token 1  ->  200 access token 2\n" in page.getvalue()
 
 
@@ -287,11 +287,11 @@ def test_the_digests_of_the_upload(transcript: str) -> None:
 
 
 def test_the_logout(transcript: str) -> None:
-    """The fourth scene: the API's own 401, an empty store, and on_logout told why."""
+    """The fourth scene: the API's own 401, an empty store, and on_logout called with the reason."""
     assert """\
    POST /auth/refresh  refresh token 1  ->  400 invalid_grant
    the caller sees one answer: 401
-   on_logout was told: RefreshRejected
+   on_logout was called with: RefreshRejected
    the store holds: nothing
 """ in transcript.partition("\n4. ")[2]
 
@@ -300,7 +300,7 @@ def test_no_token_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     """None of the tokens that were given or used is on the page, nor half of one, nor any JWT."""
     tokens: set[str | None] = set()
 
-    class Remembering(AuthServer):
+    class RecordingTokens(AuthServer):
         def login(self, user: str = "alice") -> Token:
             token = super().login(user)
             tokens.update((token.access, token.refresh))
@@ -312,9 +312,9 @@ def test_no_token_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
                 tokens.update((seen.bearer, carried.get("refresh_token")))
             super().stop()
 
-    monkeypatch.setattr(demo, "AuthServer", Remembering)
+    monkeypatch.setattr(scenes, "AuthServer", RecordingTokens)
     page = io.StringIO()
-    assert demo.run(page)
+    assert scenes.play_demo(page)
     secrets = [secret for secret in tokens if secret is not None]
     assert len(secrets) == 4 + 4 + 3  # four logins, and the three new access tokens in use
     shown = page.getvalue()
@@ -342,7 +342,7 @@ class NotRotating(AuthServer):
         self.rotate = False
 
 
-class Stricter(AuthServer):
+class CountingTwice(AuthServer):
     """Finds two refreshes where there was one."""
 
     @property
@@ -351,7 +351,7 @@ class Stricter(AuthServer):
         return replace(counters, refreshes=2 * counters.refreshes)
 
 
-class Suspicious(AuthServer):
+class CountingReuse(AuthServer):
     """Finds a reuse in every refresh."""
 
     @property
@@ -360,7 +360,7 @@ class Suspicious(AuthServer):
         return replace(counters, reuse=counters.rotated)
 
 
-class Forgetful(AuthServer):
+class DenyingLogins(AuthServer):
     def family_alive(self, token: Token) -> bool:
         return not super().family_alive(token)
 
@@ -388,7 +388,7 @@ def mount_without_on_logout(
 
 def send_generator(file: IO[bytes], session: requests.Session) -> requests.Response:
     """Send an upload that cannot be sent again."""
-    file.seek(demo.FILE_START)
+    file.seek(scenes.FILE_START)
     return session.post("/api/files", data=iter([file.read()]))
 
 
@@ -417,9 +417,9 @@ BOGUS = JSONBody({"access_token": "bogus", "refresh_token": "bogus"})
         ("AuthServer", NeverRevoking, "Refusal: on the wire GET 401, POST 200, GET 200 (expected"),
         ("AuthServer", NeverRevoking, "to on_logout nothing (expected RefreshRejected)"),
         ("AuthServer", NotRotating, "One request: new tokens stored: no (expected yes)"),
-        ("AuthServer", Stricter, "32 threads: refresh calls: 2 (expected 1)"),
-        ("AuthServer", Suspicious, "32 threads: refresh tokens used twice: 1 (expected 0)"),
-        ("AuthServer", Forgetful, "32 threads: still logged in: no (expected yes)"),
+        ("AuthServer", CountingTwice, "32 threads: refresh calls: 2 (expected 1)"),
+        ("AuthServer", CountingReuse, "32 threads: refresh tokens used twice: 1 (expected 0)"),
+        ("AuthServer", DenyingLogins, "32 threads: still logged in: no (expected yes)"),
         ("MemoryStore", KeepingAll, "in the store an access token, a refresh token (expected noth"),
         (
             "mount",
@@ -443,7 +443,7 @@ def test_exit_status_1_when_something_did_not_happen(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Whatever did not happen has a cross and is named, and the exit status is 1."""
-    monkeypatch.setattr(demo, name, replacement)
+    monkeypatch.setattr(scenes, name, replacement)
     assert cli.main(["demo"]) == 1
     shown = capsys.readouterr().out
     assert "[no]" in shown
@@ -466,22 +466,23 @@ def test_exit_status_1_when_there_are_no_answers(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """What breaks a scene off is told as its end, without a traceback, and is waited for in vain
-    for PATIENCE at the most."""
-    monkeypatch.setattr(demo, "PATIENCE", 1.0)
-    monkeypatch.setattr(demo, "AuthServer", server)
+    """What ends a scene early is shown without a traceback, after PATIENCE seconds at the most."""
+    monkeypatch.setattr(scenes, "PATIENCE", 1.0)
+    monkeypatch.setattr(scenes, "AuthServer", server)
     assert cli.main(["demo"]) == 1
-    told = capsys.readouterr()
-    assert cross in find_summary(told.out)
-    assert max(map(len, told.out.splitlines())) <= 80
-    assert told.err == ""
+    output = capsys.readouterr()
+    assert cross in find_summary(output.out)
+    assert max(map(len, output.out.splitlines())) <= 80
+    assert output.err == ""
 
 
 def test_every_scene_is_played(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A scene that breaks off does not spoil the next ones."""
-    monkeypatch.setattr(demo, "_upload_from", lambda *_: (_ for _ in ()).throw(OSError("no disk")))
+    monkeypatch.setattr(
+        scenes, "_upload_from", lambda *_: (_ for _ in ()).throw(OSError("no disk"))
+    )
     assert cli.main(["demo"]) == 1
     summary = find_summary(capsys.readouterr().out)
     assert (summary.count("[ok]"), summary.count("[no]")) == (3, 1)
@@ -493,7 +494,7 @@ def test_an_error_in_any_language(
 ) -> None:
     """What the system says in its own language stays ASCII in a pipe."""
     failure = OSError("Kein Speicherplatz verf\N{LATIN SMALL LETTER U WITH DIAERESIS}gbar")
-    monkeypatch.setattr(demo, "_upload_from", lambda *_: (_ for _ in ()).throw(failure))
+    monkeypatch.setattr(scenes, "_upload_from", lambda *_: (_ for _ in ()).throw(failure))
     assert cli.main(["demo"]) == 1
     shown = capsys.readouterr().out
     assert shown.isascii()

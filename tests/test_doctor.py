@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-import keyring.core
 import pytest
 from keyring.backend import KeyringBackend
 from keyring.backends import fail
@@ -17,13 +16,14 @@ from requests_jwt_refresh.tokens import Token, with_expiry, with_received_at
 from tests.support.command_line import (
     WITH_SECRET,
     User,
-    closed_port,
-    expired,
-    jwt,
+    find_closed_port,
+    make_expired_token,
+    make_jwt,
     needs_posix,
     user,
 )
-from tests.support.doctor import HEALTHY, check_within, examine, well
+from tests.support.doctor import HEALTHY, check_within, examine, healthy_user
+from tests.support.keyrings import fail_backend, use_keyring
 from tests.support.secret_service import running_secret_service, secret_service
 
 if TYPE_CHECKING:
@@ -33,18 +33,18 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.testing import AuthServer
     from tests.support.secret_service import SecretService
 
-__all__ = ["running_secret_service", "secret_service", "user", "well"]  # fixtures
+__all__ = ["healthy_user", "running_secret_service", "secret_service", "user"]  # fixtures
 
 pytestmark = needs_posix
 
 
-def test_all_is_well(well: User, server: AuthServer) -> None:
+def test_all_is_well(healthy_user: User, server: AuthServer) -> None:
     """Exit status 0, and each check tells what it has found."""
-    report = examine(well)
+    report = examine(healthy_user)
     assert report.is_healthy_but_for()
     assert {what: finding.cause for what, finding in report.findings.items()} == {
-        "profile": f"prod, in {well.file}",
-        "store": f"file {well.token_file}: written, read, cleared",
+        "profile": f"prod, in {healthy_user.file}",
+        "store": f"file {healthy_user.token_file}: written, read, cleared",
         "lock": "free",
         "token": "there is a refresh token",
         "endpoint": f"{server.url}/auth/refresh answers",
@@ -52,14 +52,14 @@ def test_all_is_well(well: User, server: AuthServer) -> None:
     }
 
 
-def test_nothing_is_touched(well: User, server: AuthServer) -> None:
+def test_nothing_is_touched(healthy_user: User, server: AuthServer) -> None:
     """The token's entry stays as it is, the probe is gone; the server sees no token, no refresh."""
-    before = (well.token_file.read_bytes(), well.token_file.stat())
-    token = well.held
-    report = examine(well)
-    after = (well.token_file.read_bytes(), well.token_file.stat())
+    before = (healthy_user.token_file.read_bytes(), healthy_user.token_file.stat())
+    token = healthy_user.stored_token
+    report = examine(healthy_user)
+    after = (healthy_user.token_file.read_bytes(), healthy_user.token_file.stat())
     assert before == after
-    assert {each.name for each in well.home.iterdir()} == {
+    assert {each.name for each in healthy_user.home.iterdir()} == {
         "profiles.toml",
         "token.json",
         "token.json.lock",
@@ -77,9 +77,9 @@ def test_nothing_is_touched(well: User, server: AuthServer) -> None:
 def test_an_expired_access_token_is_no_fault(user: User, server: AuthServer) -> None:
     """It will be refreshed, but not by doctor."""
     user.describe(server)
-    token = user.holds(expired(server))
+    token = user.save_token(make_expired_token(server))
     assert examine(user).is_healthy_but_for()
-    assert user.held == token
+    assert user.stored_token == token
 
 
 def test_all_is_well_in_the_keyring(
@@ -109,7 +109,7 @@ def test_all_is_well_in_the_keyring(
     [
         (None, "there is no such file", "requests-jwt init prod"),
         ("", "there is no profile 'prod'", "requests-jwt init prod"),
-        ("[prod\n", "it is not TOML", "that file"),
+        ("[prod\n", "it is not valid TOML", "that file"),
         ('[prod]\nbase_url = "https://h"\n', "refresh is missing", "add it"),
         ('[prod]\nbase_url = "https://h"\npassword = "hunter2"\n', "looks like a secret", "login"),
     ],
@@ -182,7 +182,7 @@ def test_no_token(user: User, server: AuthServer) -> None:
 def test_no_refresh_token(user: User, server: AuthServer) -> None:
     """Worth a note: it works until the access token ends."""
     user.describe(server)
-    user.holds(Token("access"))
+    user.save_token(Token("access"))
     report = examine(user)
     assert report.is_healthy_but_for(token="note")
     assert report.findings["token"].remedy.endswith("requests-jwt login prod")
@@ -191,7 +191,7 @@ def test_no_refresh_token(user: User, server: AuthServer) -> None:
 def test_a_refresh_token_that_is_over(user: User, server: AuthServer) -> None:
     """A fault, if it says so itself."""
     user.describe(server)
-    user.holds(Token("access", jwt({"exp": time.time() - 3605})))
+    user.save_token(Token("access", make_jwt({"exp": time.time() - 3605})))
     report = examine(user)
     assert report.is_healthy_but_for(token="FAULT")
     assert report.findings["token"].cause.startswith("the refresh token expired 1 h ")
@@ -205,8 +205,8 @@ def test_a_refresh_token_ends_by_the_servers_clock(
     user.describe(server)
     came_in_at = time.time() - 600
     there = came_in_at - 7200
-    access, refresh = (jwt({"iat": there, "exp": there + age}) for age in (300, 600 + left))
-    user.holds(with_received_at(Token(access, refresh), came_in_at))
+    access, refresh = (make_jwt({"iat": there, "exp": there + age}) for age in (300, 600 + left))
+    user.save_token(with_received_at(Token(access, refresh), came_in_at))
     assert examine(user).is_healthy_but_for(token=sign)
 
 
@@ -225,7 +225,7 @@ def test_a_refresh_token_ends_by_the_servers_clock(
 def test_a_refresh_token_that_says_nonsense(user: User, server: AuthServer, exp: str) -> None:
     """No crash, whatever it says."""
     user.describe(server)
-    user.holds(Token("access", jwt(f'{{"exp": {exp}}}')))
+    user.save_token(Token("access", make_jwt(f'{{"exp": {exp}}}')))
     assert set(examine(user).findings) == set(HEALTHY)
 
 
@@ -239,25 +239,25 @@ def _garbage(user: User) -> None:
 
 @pytest.mark.parametrize("spoil", [_readable_by_others, _garbage])
 def test_a_token_that_cannot_be_read(
-    well: User, server: AuthServer, spoil: Callable[[User], None]
+    healthy_user: User, server: AuthServer, spoil: Callable[[User], None]
 ) -> None:
     """The store is in order, this entry is not: which file, and what to do with it."""
-    spoil(well)
-    report = examine(well)
+    spoil(healthy_user)
+    report = examine(healthy_user)
     assert report.is_healthy_but_for(token="FAULT")
-    assert str(well.token_file) in report.findings["token"].cause
+    assert str(healthy_user.token_file) in report.findings["token"].cause
     assert "log in again" in report.findings["token"].remedy
     assert "hunter2" not in report.text
     assert server.counters.refreshes == 0
 
 
-def test_a_store_that_cannot_be_used(well: User, server: AuthServer) -> None:
+def test_a_store_that_cannot_be_used(healthy_user: User, server: AuthServer) -> None:
     """A folder that others can change: all that needs the store is a fault, and what helps."""
-    folder = well.home / "shared"
-    well.describe(server, store='kind = "file"\npath = "shared/token.json"')
+    folder = healthy_user.home / "shared"
+    healthy_user.describe(server, store='kind = "file"\npath = "shared/token.json"')
     folder.mkdir()
     folder.chmod(0o777)
-    report = examine(well)
+    report = examine(healthy_user)
     assert report.is_healthy_but_for(store="FAULT", lock="FAULT", token="FAULT")
     assert f"others can change the folder {folder}" in report.findings["store"].cause
     assert report.findings["store"].remedy.endswith(f"chmod go-w {folder}")
@@ -266,11 +266,11 @@ def test_a_store_that_cannot_be_used(well: User, server: AuthServer) -> None:
 
 @pytest.mark.parametrize("verb", ["load", "clear"])
 def test_a_store_that_does_not_do_what_it_says(
-    well: User, monkeypatch: pytest.MonkeyPatch, verb: str
+    healthy_user: User, monkeypatch: pytest.MonkeyPatch, verb: str
 ) -> None:
     """What is written must be there, and what is cleared must be gone."""
     monkeypatch.setattr(FileStore, verb, lambda _store: None)
-    report = examine(well)
+    report = examine(healthy_user)
     assert report.signs()["store"] == "FAULT"
     assert report.findings["store"].cause.endswith("does not keep what is written")
 
@@ -295,7 +295,7 @@ def test_a_locked_keyring(user: User, server: AuthServer, secret_service: Secret
 
 def test_no_keyring(user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without one: what to install, or to use instead."""
-    monkeypatch.setattr(keyring.core, "_keyring_backend", fail.Keyring())  # type: ignore[no-untyped-call]
+    use_keyring(monkeypatch, fail_backend())
     user.describe(server, store='kind = "keyring"')
     report = examine(user)
     assert report.is_healthy_but_for(store="FAULT", token="FAULT")
@@ -307,7 +307,7 @@ def test_no_keyring_in_the_words_of_a_profile(
     user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What to use instead is said as it stands in a profile."""
-    monkeypatch.setattr(keyring.core, "_keyring_backend", fail.Keyring())  # type: ignore[no-untyped-call]
+    use_keyring(monkeypatch, fail_backend())
     user.describe(server, store='kind = "keyring"')
     report = examine(user)
     assert "MemoryStore" not in report.text
@@ -324,7 +324,7 @@ def test_a_plaintext_keyring_in_the_words_of_a_profile(
     user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So is how to accept one that others can read."""
-    monkeypatch.setattr(keyring.core, "_keyring_backend", PlaintextKeyring())  # type: ignore[no-untyped-call]
+    use_keyring(monkeypatch, PlaintextKeyring())  # type: ignore[no-untyped-call]
     user.describe(server, store='kind = "keyring"')
     remedy = examine(user).findings["store"].remedy
     assert "accept this one with allow_plaintext = true in [prod.store], or" in remedy
@@ -332,36 +332,36 @@ def test_a_plaintext_keyring_in_the_words_of_a_profile(
     assert "accept this one with allow_plaintext = true in [prod.store], or" in remedy
 
 
-def test_a_lock_that_is_held(well: User) -> None:
+def test_a_lock_that_is_held(healthy_user: User) -> None:
     """Another program may be refreshing just now: a note, not a fault."""
-    with well.store.lock(1):
-        report = check_within(well, lock_wait=0.05)
+    with healthy_user.store.lock(1):
+        report = check_within(healthy_user, lock_timeout=0.05)
     assert report.is_healthy_but_for(lock="note")
     assert report.findings["lock"].cause == "another program has held it for 0.05 s"
     assert report.findings["lock"].remedy
-    assert examine(well).is_healthy_but_for()
+    assert examine(healthy_user).is_healthy_but_for()
 
 
 def test_a_clients_secret(user: User, server: AuthServer) -> None:
     """A profile that needs one: whether it is there, and not what it is."""
     user.describe(server, WITH_SECRET)
-    user.holds(with_expiry(server.login()))
+    user.save_token(with_expiry(server.login()))
     file = user.home / "secret.txt"
     report = examine(user)
     assert report.is_healthy_but_for(secret="FAULT")
     assert str(file) in report.findings["secret"].cause
-    assert report.findings["secret"].remedy == "put the secret there, alone"
+    assert report.findings["secret"].remedy == "put the secret there, and nothing else"
     file.write_text("s3cr3t\n", encoding="utf-8")
     report = examine(user)
     assert report.is_healthy_but_for(secret="ok")
     assert "s3cr3t" not in report.text
 
 
-def test_a_redis_that_is_down(well: User, server: AuthServer) -> None:
+def test_a_redis_that_is_down(healthy_user: User, server: AuthServer) -> None:
     """All that needs the store is a fault; the password in url_file is not shown."""
     pytest.importorskip("redis")
-    (well.home / "redis.txt").write_text(f"redis://:hunter2@127.0.0.1:{closed_port()}")
-    well.describe(server, store='kind = "redis"\nurl_file = "redis.txt"\nkey = "k"')
-    report = examine(well)
+    (healthy_user.home / "redis.txt").write_text(f"redis://:hunter2@127.0.0.1:{find_closed_port()}")
+    healthy_user.describe(server, store='kind = "redis"\nurl_file = "redis.txt"\nkey = "k"')
+    report = examine(healthy_user)
     assert report.is_healthy_but_for(store="FAULT", lock="FAULT", token="FAULT")
     assert "hunter2" not in report.text

@@ -21,7 +21,7 @@ ROOT = Path(requests_jwt_refresh.__file__).parent
 # Bottom up. A module may import what stands before its own name here, a wing (a folder) also its
 # own modules. `__init__` and `__main__` of the package are outside: importing them is no arrow.
 FLOORS = (
-    ("errors", "clock", "events", "authorization", "tokens", "urls", "matching"),
+    ("errors", "clock", "events", "client_auth", "authorization", "tokens", "urls", "matching"),
     ("bodies", "responses", "endpoints", "relative_urls"),
     ("stores",),
     ("refresh",),
@@ -83,7 +83,7 @@ class Modules:
                 yield from ((each.name, self._within(node.module) or "") for each in node.names)
 
     def _imports_of(self, importer: str) -> Iterator[tuple[str, int]]:
-        for node in carried_out(self._tree(importer)):
+        for node in walk_reachable(self._tree(importer)):
             if isinstance(node, ast.ImportFrom):
                 assert node.level == 0, f"{importer}: imports here are absolute"
                 for each in node.names:
@@ -112,19 +112,19 @@ class Modules:
         return parent or self._exports.get(name)
 
 
-def carried_out(tree: ast.AST) -> Iterator[ast.AST]:
+def walk_reachable(tree: ast.AST) -> Iterator[ast.AST]:
     """Yield every node that a running program can reach: all but ``if TYPE_CHECKING:``."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
             for other in node.orelse:
                 yield other
-                yield from carried_out(other)
+                yield from walk_reachable(other)
             continue
         yield node
-        yield from carried_out(node)
+        yield from walk_reachable(node)
 
 
-def circle(imports: Iterable[Import]) -> list[str]:
+def find_circle(imports: Iterable[Import]) -> list[str]:
     """Return the imports that make a circle; none is an empty list."""
     graph: dict[str, set[str]] = {}
     found: dict[tuple[str, str], Import] = {}
@@ -139,7 +139,7 @@ def circle(imports: Iterable[Import]) -> list[str]:
     return []
 
 
-def arrows_up(imports: Iterable[Import]) -> list[str]:
+def find_arrows_up(imports: Iterable[Import]) -> list[str]:
     """Return the imports that go from one floor to the same or a higher one."""
     return [str(each) for each in imports if _goes_up(each)]
 
@@ -160,12 +160,12 @@ def test_every_module_has_a_floor() -> None:
 
 def test_imports_make_no_circle() -> None:
     """Late imports count as well, those for type checking do not."""
-    assert circle(Modules(ROOT).imports()) == []
+    assert find_circle(Modules(ROOT).imports()) == []
 
 
 def test_imports_go_down() -> None:
     """From each floor to lower ones, and within a floor in the order written."""
-    assert arrows_up(Modules(ROOT).imports()) == []
+    assert find_arrows_up(Modules(ROOT).imports()) == []
 
 
 # --- The checker itself --------------------------------------------------------------------------
@@ -182,16 +182,17 @@ def plant(folder: Path, **modules: str) -> list[Import]:
 
 
 def test_a_circle_is_found_with_file_and_line(tmp_path: Path) -> None:
+    """A late import closes it as well."""
     imports = plant(
         tmp_path,
         stores__file="import planted.stores.locking\n",
         stores__locking="def lock():\n    from planted.stores import file\n",
     )
-    assert sorted(circle(imports)) == [
+    assert sorted(find_circle(imports)) == [
         str(Path("stores/file.py:1: stores.file imports stores.locking")),
         str(Path("stores/locking.py:2: stores.locking imports stores.file")),
     ]
-    assert arrows_up(imports) == []
+    assert find_arrows_up(imports) == []
 
 
 @pytest.mark.parametrize(
@@ -211,16 +212,18 @@ def test_an_arrow_up_is_found_with_file_and_line(tmp_path: Path, text: str) -> N
     exports = "if TYPE_CHECKING:\n    from planted.adapter import Adapter\n"
     imports = plant(tmp_path, __init__=exports, tokens=text, adapter="import planted.urls", urls="")
     line = text[: text.index("planted")].count("\n") + 1
-    assert arrows_up(imports) == [f"tokens.py:{line}: tokens imports adapter"]
-    assert circle(imports) == []
+    assert find_arrows_up(imports) == [f"tokens.py:{line}: tokens imports adapter"]
+    assert find_circle(imports) == []
 
 
 def test_the_order_within_a_floor_counts(tmp_path: Path) -> None:
+    """A module may import those before it on its own floor."""
     imports = plant(tmp_path, errors="import planted.clock", clock="", urls="import planted.errors")
-    assert arrows_up(imports) == ["errors.py:1: errors imports clock"]
+    assert find_arrows_up(imports) == ["errors.py:1: errors imports clock"]
 
 
 def test_type_checking_and_other_packages_do_not_count(tmp_path: Path) -> None:
+    """They draw no arrow."""
     imports = plant(
         tmp_path,
         tokens="import planted_too, requests\nif TYPE_CHECKING:\n    import planted.adapter\n",
@@ -235,19 +238,19 @@ SCHEME = re.compile(r"\bBearer\b")
 SCHEME_IN_ANY_CASE = re.compile(r"\bbearer\b", re.IGNORECASE)
 
 
-def literals(tree: ast.AST) -> Iterator[ast.Constant]:
+def find_literals(tree: ast.AST) -> Iterator[ast.Constant]:
     """Yield the strings in code, those within f-strings too, but no docstrings."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             continue
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node
-        yield from literals(node)
+        yield from find_literals(node)
 
 
-def schemes_in(file: Path, pattern: re.Pattern[str]) -> list[int]:
+def find_schemes(file: Path, pattern: re.Pattern[str]) -> list[int]:
     """Return the lines of `file` whose code writes the scheme; a command for a shell may."""
-    found = literals(ast.parse(file.read_text(encoding="utf-8")))
+    found = find_literals(ast.parse(file.read_text(encoding="utf-8")))
     return [
         each.lineno
         for each in found
@@ -264,7 +267,7 @@ def test_only_authorization_knows_the_scheme() -> None:
         f"{file.relative_to(ROOT)}:{line}"
         for file in sorted(ROOT.rglob("*.py"))
         if file.name != "authorization.py" and "testing" not in file.relative_to(ROOT).parts
-        for line in schemes_in(file, SCHEME_IN_ANY_CASE if file.parent == ROOT else SCHEME)
+        for line in find_schemes(file, SCHEME_IN_ANY_CASE if file.parent == ROOT else SCHEME)
     ]
     assert found == []
 
@@ -280,4 +283,4 @@ def test_a_planted_scheme_is_found(tmp_path: Path) -> None:
         'TWO = f"Bearer {ONE}"\n'
         'THREE = "curl -H Authorization: Bearer"\n'
     )
-    assert schemes_in(file, SCHEME) == [4, 5]
+    assert find_schemes(file, SCHEME) == [4, 5]

@@ -19,12 +19,12 @@ from tests.support.profiles import (
     LOGIN,
     OAUTH2_FULL,
     SECRET,
-    basic_pair,
     file,
-    form_of,
-    json_of,
     no_profiles_in_the_environment,
     profile,
+    read_basic_pair,
+    read_form,
+    read_json,
 )
 
 if TYPE_CHECKING:
@@ -47,10 +47,10 @@ def test_a_password_goes_into_a_json_body() -> None:
     assert (request.method, request.url) == ("POST", URL)
     assert request.headers["Accept"] == "application/json"
     assert "Authorization" not in request.headers
-    assert json_of(request) == {"username": "alice", "password": "pass"}
+    assert read_json(request) == {"username": "alice", "password": "pass"}
     extra = {"mode": "json", "pass": "of another"}
     named = PasswordLogin(URL, ENDPOINT, username_field="email", password_field="pass", extra=extra)
-    sent = json_of(named.ask("alice", "pass").prepare())
+    sent = read_json(named.ask("alice", "pass").prepare())
     assert sent == {"mode": "json", "email": "alice", "pass": "pass"}
 
 
@@ -61,7 +61,7 @@ def test_a_password_goes_into_a_form() -> None:
     assert (request.method, request.url) == ("POST", URL)
     assert request.headers["Accept"] == "application/json"
     assert "Authorization" not in request.headers
-    assert form_of(request) == {"u": ["alice"], "password": ["p&=ss"], "a": ["1", "2"]}
+    assert read_form(request) == {"u": ["alice"], "password": ["p&=ss"], "a": ["1", "2"]}
 
 
 def test_a_password_goes_into_the_header() -> None:
@@ -70,9 +70,9 @@ def test_a_password_goes_into_the_header() -> None:
     request = login.ask("alicé", "p:ß").prepare()
     assert (request.method, request.url, request.body) == ("POST", URL, None)
     assert request.headers["Accept"] == "application/json"
-    assert basic_pair(request) == "alicé:p:ß"
+    assert read_basic_pair(request) == "alicé:p:ß"
     with_body = PasswordLogin(URL, ENDPOINT, send="basic", extra={"mode": "json"})
-    assert json_of(with_body.ask("alice", "pass").prepare()) == {"mode": "json"}
+    assert read_json(with_body.ask("alice", "pass").prepare()) == {"mode": "json"}
 
 
 def test_a_password_is_a_grant() -> None:
@@ -81,7 +81,7 @@ def test_a_password_is_a_grant() -> None:
     request = login.ask("alice", "pass").prepare()
     assert (request.method, request.url) == ("POST", URL)
     assert "Authorization" not in request.headers
-    assert form_of(request) == {
+    assert read_form(request) == {
         "grant_type": ["password"],
         "username": ["alice"],
         "password": ["pass"],
@@ -97,8 +97,8 @@ def test_a_password_is_a_grant_of_a_client_with_a_secret(file: Path) -> None:
     assert login is not None
     request = login.ask("alice", "pass").prepare()
     assert request.url == "https://api.example.com/v1/token"
-    assert basic_pair(request) == f"me:{SECRET}"
-    assert form_of(request) == {
+    assert read_basic_pair(request) == f"me:{SECRET}"
+    assert read_form(request) == {
         "grant_type": ["password"],
         "username": ["alice"],
         "password": ["pass"],
@@ -132,10 +132,10 @@ def test_a_refresh_token_is_given_back_in_a_json_body() -> None:
     assert (request.method, request.url) == ("POST", URL)
     assert request.headers["Accept"] == "application/json"
     assert request.headers["Authorization"] == "Bearer access"
-    assert json_of(request) == {"renew": "refresh", "everywhere": True}
+    assert read_json(request) == {"renew": "refresh", "everywhere": True}
     without = Logout(URL).ask(Token(None, "refresh")).prepare()
     assert "Authorization" not in without.headers
-    assert json_of(without) == {"refresh_token": "refresh"}
+    assert read_json(without) == {"refresh_token": "refresh"}
 
 
 def test_a_refresh_token_is_given_back_in_the_header() -> None:
@@ -145,7 +145,7 @@ def test_a_refresh_token_is_given_back_in_the_header() -> None:
     assert (request.method, request.url, request.body) == ("DELETE", URL, None)
     assert request.headers["Authorization"] == "Bearer refresh"
     extra = Logout(URL, send="bearer", extra={"everywhere": True})
-    assert json_of(extra.ask(Token("access", "refresh")).prepare()) == {"everywhere": True}
+    assert read_json(extra.ask(Token("access", "refresh")).prepare()) == {"everywhere": True}
 
 
 @pytest.mark.parametrize("client", [PUBLIC, CONFIDENTIAL])
@@ -154,7 +154,7 @@ def test_a_refresh_token_is_revoked(client: OAuth2Endpoint) -> None:
     logout = Logout(URL, send="oauth2", client=client, extra={"everywhere": "yes"})
     request = logout.ask(Token("access", "refresh")).prepare()
     assert (request.method, request.url) == ("POST", URL)
-    form = form_of(request)
+    form = read_form(request)
     assert form.pop("client_id", None) == (["me"] if client is PUBLIC else None)
     assert form == {
         "token": ["refresh"],
@@ -164,7 +164,7 @@ def test_a_refresh_token_is_revoked(client: OAuth2Endpoint) -> None:
     if client is PUBLIC:
         assert "Authorization" not in request.headers
     else:
-        assert basic_pair(request) == "me:shh"
+        assert read_basic_pair(request) == "me:shh"
 
 
 @pytest.mark.parametrize("client", [PUBLIC, CONFIDENTIAL])
@@ -173,10 +173,10 @@ def test_a_device_asks_for_codes_and_then_whether_they_were_used(client: OAuth2E
     login = DeviceLogin(URL, "https://api.example.com/token", client, "me", "a b")
     request = login.ask().prepare()
     assert (request.method, request.url) == ("POST", URL)
-    assert form_of(request) == {"client_id": ["me"], "scope": ["a b"]}
+    assert read_form(request) == {"client_id": ["me"], "scope": ["a b"]}
     poll = login.poll("code").prepare()
     assert (poll.method, poll.url) == ("POST", "https://api.example.com/token")
-    assert form_of(poll) == {
+    assert read_form(poll) == {
         "grant_type": ["urn:ietf:params:oauth:grant-type:device_code"],
         "device_code": ["code"],
         "client_id": ["me"],
@@ -186,6 +186,6 @@ def test_a_device_asks_for_codes_and_then_whether_they_were_used(client: OAuth2E
         if client is PUBLIC:
             assert "Authorization" not in each.headers
         else:
-            assert basic_pair(each) == "me:shh"
+            assert read_basic_pair(each) == "me:shh"
     without = DeviceLogin(URL, URL, client, "me").ask().prepare()
-    assert form_of(without) == {"client_id": ["me"]}
+    assert read_form(without) == {"client_id": ["me"]}

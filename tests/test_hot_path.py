@@ -55,9 +55,9 @@ class WatchedStore(MemoryStore):
 class WatchedLock:
     """A lock that notes each time it is taken by this library."""
 
-    def __init__(self, lock: Any, taken: list[str]) -> None:
+    def __init__(self, lock: Any, lock_takers: list[str]) -> None:
         self._lock = lock
-        self._taken = taken
+        self._taken = lock_takers
 
     def acquire(self, *args: Any, **kwargs: Any) -> bool:
         self._note()
@@ -80,15 +80,15 @@ class WatchedLock:
 
 
 @pytest.fixture
-def taken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def lock_takers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The modules of this library that have taken a lock since, in order.
 
     Every lock is watched that a module of the library holds, or that is made from now on.
     """
-    taken: list[str] = []
+    lock_takers: list[str] = []
 
     def watching(make: Callable[[], Any]) -> Callable[[], WatchedLock]:
-        return lambda: WatchedLock(make(), taken)
+        return lambda: WatchedLock(make(), lock_takers)
 
     lock_types = (type(threading.Lock()), type(threading.RLock()))
     for where, name in ((threading, "Lock"), (threading, "RLock"), (_thread, "allocate_lock")):
@@ -97,23 +97,23 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     for module in [each for name, each in sys.modules.items() if name.startswith(LIBRARY)]:
         for name, value in list(vars(module).items()):
             if isinstance(value, lock_types):
-                monkeypatch.setattr(module, name, WatchedLock(value, taken))
-    return taken
+                monkeypatch.setattr(module, name, WatchedLock(value, lock_takers))
+    return lock_takers
 
 
 @pytest.fixture
-def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def parsed_urls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The URLs that have been parsed."""
-    parsed: list[str] = []
+    parsed_urls: list[str] = []
     for name in ("urlsplit", "parse_url"):
         parse = getattr(urls, name)
 
         def noting(url: str, parse: Callable[[str], object] = parse) -> object:
-            parsed.append(url)
+            parsed_urls.append(url)
             return parse(url)
 
         monkeypatch.setattr(urls, name, noting)
-    return parsed
+    return parsed_urls
 
 
 @pytest.fixture
@@ -136,76 +136,76 @@ def refreshed(_session: Session, _token: Token) -> Token:
 
 
 @pytest.fixture
-def session(taken: list[str], stub: StubTransport, store: WatchedStore) -> Iterator[Session]:
+def session(lock_takers: list[str], stub: StubTransport, store: WatchedStore) -> Iterator[Session]:
     """A session that has sent one request to our origin."""
     with requests.Session() as session:
         session.trust_env = False
         session.mount("https://", JWTRefreshAdapter(BASE, refreshed, store, transport=stub))
         assert session.get("/warm").status_code == 200
         assert store.asked == ["load"], "one look, for the first request"
-        assert taken, "which did take a lock"
-        taken.clear()
+        assert lock_takers, "which did take a lock"
+        lock_takers.clear()
         store.asked.clear()
         yield session
 
 
-def test_no_lock_is_taken(session: Session, taken: list[str]) -> None:
-    """Threads with a valid token never stand in line."""
+def test_no_lock_is_taken(session: Session, lock_takers: list[str]) -> None:
+    """Threads with a valid token never wait for each other."""
     for url in OURS:
         session.get(url)
-    assert taken == []
+    assert lock_takers == []
 
 
 def test_no_store_is_read(session: Session, store: WatchedStore) -> None:
-    """A keyring costs milliseconds: it is not asked for what is known."""
+    """Reading a keyring takes milliseconds: it is not read for a token that is in memory."""
     for url in OURS:
         session.get(url)
     assert store.asked == []
 
 
-def test_no_url_is_parsed_whose_origin_is_known(session: Session, parsed: list[str]) -> None:
+def test_no_url_is_parsed_whose_origin_is_known(session: Session, parsed_urls: list[str]) -> None:
     """One URL of an origin, ours or not, stands for all of them."""
     for url in OURS:
         session.get(url)
     other = f"https://{uuid.uuid4().hex}.example.com"
     session.get(f"{other}/1")
-    assert [url for url in parsed if "//hot." in url] == []
-    assert parsed, "an origin never seen before has to be parsed"
-    parsed.clear()
+    assert [url for url in parsed_urls if "//hot." in url] == []
+    assert parsed_urls, "an origin never seen before has to be parsed"
+    parsed_urls.clear()
     session.get(f"{other}/2?x=1")
-    assert parsed == []
+    assert parsed_urls == []
 
 
 def test_every_request_had_its_token(session: Session, stub: StubTransport) -> None:
-    """What is so cheap is done all the same."""
+    """The tests above do not pass because nothing was done."""
     for url in OURS:
         session.get(url)
     assert stub.authorizations() == ["Bearer first"] * (1 + len(OURS))
 
 
 def test_it_is_hot_again_after_a_refresh(
-    session: Session, stub: StubTransport, store: WatchedStore, taken: list[str]
+    session: Session, stub: StubTransport, store: WatchedStore, lock_takers: list[str]
 ) -> None:
     """A 401 takes locks and asks the store; the requests after it do neither."""
     session.get("/refused")
     assert store.asked[:2] == ["load", "lock"]
     assert "save" in store.asked
-    assert taken, "the instruments do see the way that is not hot"
-    taken.clear()
+    assert lock_takers, "the instruments do see the way that is not hot"
+    lock_takers.clear()
     store.asked.clear()
     session.get("/users")
     assert stub.authorizations()[-2:] == ["Bearer second"] * 2
-    assert (taken, store.asked) == ([], [])
+    assert (lock_takers, store.asked) == ([], [])
 
 
-def test_an_opaque_token_is_as_cheap(taken: list[str], stub: StubTransport) -> None:
+def test_an_opaque_token_is_as_cheap(lock_takers: list[str], stub: StubTransport) -> None:
     """One whose expiry is not known counts as valid until the API says otherwise."""
     store = WatchedStore(Token("opaque", "r1"))
     with requests.Session() as session:
         session.mount("https://", JWTRefreshAdapter(BASE, refreshed, store, transport=stub))
         session.get("/warm")
-        taken.clear()
+        lock_takers.clear()
         store.asked.clear()
         session.get("/users")
     assert stub.authorizations() == ["Bearer opaque"] * 2
-    assert (taken, store.asked) == ([], [])
+    assert (lock_takers, store.asked) == ([], [])

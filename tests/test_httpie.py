@@ -16,15 +16,15 @@ from tests.support.http_command import (
     EXPLICIT,
     Home,
     alice,
-    api,
     home,
+    list_api_requests,
     needs_httpie,
-    opaque,
+    opaque_server,
     warm_command,
     warm_http,
 )
 
-__all__ = ["alice", "home", "opaque", "warm_command", "warm_http"]  # fixtures
+__all__ = ["alice", "home", "opaque_server", "warm_command", "warm_http"]  # fixtures
 
 pytestmark = needs_httpie
 
@@ -36,7 +36,7 @@ def test_a_get(alice: Home, server: AuthServer) -> None:
     assert (done.answer["method"], done.answer["query"]) == ("GET", "q=1")
     assert done.err == ""
     alice.plain_http(f"{server.url}/users", "q==1")
-    ours, theirs = (dict(seen.headers) for seen in api(server))
+    ours, theirs = (dict(seen.headers) for seen in list_api_requests(server))
     assert ours.pop("authorization") == f"Bearer {alice.stores['alice'].load().access}"  # type: ignore[union-attr]
     assert ours == theirs
     assert server.counters.refreshes == 0
@@ -52,7 +52,7 @@ def test_an_expired_token(alice: Home, server: AuthServer) -> None:
     after = alice.stores["alice"].load()
     assert before is not None
     assert after is not None
-    assert after.access == api(server)[-1].bearer != before.access
+    assert after.access == list_api_requests(server)[-1].bearer != before.access
     assert server.counters.rotated == server.counters.refreshes == server.counters.unauthorized == 1
 
 
@@ -78,38 +78,40 @@ BODIES: dict[str, tuple[str, ...]] = {
         ),
     ],
 )
-def test_a_body_across_an_expiry(home: Home, opaque: AuthServer, body: tuple[str, ...]) -> None:
+def test_a_body_across_an_expiry(
+    home: Home, opaque_server: AuthServer, body: tuple[str, ...]
+) -> None:
     """What goes out the second time is what went out the first time, and what HTTPie sends."""
-    home.profile("alice", opaque.url)
-    home.log_in("alice", opaque)
+    home.profile("alice", opaque_server.url)
+    home.log_in("alice", opaque_server)
     (home.folder / "upload").write_bytes(CONTENT)
     (home.folder / "rows.json").write_text("[1, 2]")
-    opaque.expire()
-    done = home.http("POST", f"{opaque.url}/upload", "--timeout=20", *body)
+    opaque_server.expire()
+    done = home.http("POST", f"{opaque_server.url}/upload", "--timeout=20", *body)
     assert (done.answer["user"], done.err) == ("alice", "")
-    refused, sent = api(opaque)
+    refused, sent = list_api_requests(opaque_server)
     assert refused.sha256 in (None, sent.sha256)
     assert refused.headers["Content-Length"] == sent.headers["Content-Length"] == str(sent.size)
     assert refused.headers["Content-Type"] == sent.headers["Content-Type"]
-    opaque.read_body_first = True
-    home.plain_http("POST", f"{opaque.url}/upload", *body)
+    opaque_server.read_body_first = True
+    home.plain_http("POST", f"{opaque_server.url}/upload", *body)
     boundary = re.compile(rb"[0-9a-f]{32}")
-    theirs = api(opaque)[-1]
+    theirs = list_api_requests(opaque_server)[-1]
     assert boundary.sub(b"", sent.body) == boundary.sub(b"", theirs.body)
     assert sent.size == theirs.size > 0
-    assert opaque.counters.rotated == 1
+    assert opaque_server.counters.rotated == 1
 
 
-def test_files_arrive_whole(home: Home, opaque: AuthServer) -> None:
+def test_files_arrive_whole(home: Home, opaque_server: AuthServer) -> None:
     """By name, as standard input and through a pipe: each byte arrives, an expiry in between."""
-    home.profile("alice", opaque.url)
-    home.log_in("alice", opaque)
+    home.profile("alice", opaque_server.url)
+    home.log_in("alice", opaque_server)
     path = home.folder / "upload"
     path.write_bytes(CONTENT)
 
     def upload(*arguments: str, stdin: IO[bytes] | bytes | None = None) -> None:
-        opaque.expire()
-        done = home.http("PUT", f"{opaque.url}/upload", *arguments, stdin=stdin)
+        opaque_server.expire()
+        done = home.http("PUT", f"{opaque_server.url}/upload", *arguments, stdin=stdin)
         assert done.answer["size"] == len(CONTENT)
         assert done.answer["sha256"] == hashlib.sha256(CONTENT).hexdigest()
         assert (done.answer["user"], done.err) == ("alice", "")
@@ -118,8 +120,8 @@ def test_files_arrive_whole(home: Home, opaque: AuthServer) -> None:
     with path.open("rb") as file:
         upload(stdin=file)
     upload(stdin=CONTENT)
-    assert opaque.counters.rotated == 3
-    assert len(api(opaque)) == 6
+    assert opaque_server.counters.rotated == 3
+    assert len(list_api_requests(opaque_server)) == 6
 
 
 CHUNKED: dict[str, tuple[tuple[str, ...], bool]] = {
@@ -131,47 +133,52 @@ CHUNKED: dict[str, tuple[tuple[str, ...], bool]] = {
 
 
 @pytest.mark.parametrize(("body", "piped"), CHUNKED.values(), ids=CHUNKED)
-def test_chunked(home: Home, opaque: AuthServer, body: tuple[str, ...], piped: bool) -> None:
+def test_chunked(home: Home, opaque_server: AuthServer, body: tuple[str, ...], piped: bool) -> None:
     """It is read once, so it is sent once: a 401 and a word on stderr, and the next one works."""
-    home.profile("alice", opaque.url)
-    home.log_in("alice", opaque)
+    home.profile("alice", opaque_server.url)
+    home.log_in("alice", opaque_server)
     (home.folder / "upload").write_bytes(CONTENT)
-    opaque.expire()
+    opaque_server.expire()
     stdin = CONTENT if piped else None
-    done = home.http("--chunked", "POST", f"{opaque.url}/upload", *body, stdin=stdin)
+    done = home.http("--chunked", "POST", f"{opaque_server.url}/upload", *body, stdin=stdin)
     assert json.loads(done.out) == {"message": "Invalid JWT"}
     (warning,) = done.err.splitlines()
     assert "can be sent only once" in warning
     assert "can be resent" in warning
-    again = home.http("--chunked", "POST", f"{opaque.url}/upload", *body, stdin=stdin)
+    again = home.http("--chunked", "POST", f"{opaque_server.url}/upload", *body, stdin=stdin)
     assert again.answer["size"] > 0
     assert again.err == ""
-    first, second = api(opaque)
+    first, second = list_api_requests(opaque_server)
     assert first.headers["Transfer-Encoding"] == second.headers["Transfer-Encoding"] == "chunked"
-    assert opaque.counters.rotated == 1
+    assert opaque_server.counters.rotated == 1
 
 
 @pytest.mark.parametrize(
     "body", [("@upload",), ("--form", "a@upload")], ids=["a file", "multipart"]
 )
-def test_an_upload_is_shown_once(home: Home, opaque: AuthServer, body: tuple[str, ...]) -> None:
+def test_an_upload_is_shown_once(
+    home: Home, opaque_server: AuthServer, body: tuple[str, ...]
+) -> None:
     """-v shows what is uploaded while it is read, and nothing when it is read once more."""
-    home.profile("alice", opaque.url)
-    home.log_in("alice", opaque)
+    home.profile("alice", opaque_server.url)
+    home.log_in("alice", opaque_server)
     (home.folder / "upload").write_text("some words")
-    opaque.expire()
-    done = home.http("-v", "POST", f"{opaque.url}/upload", *body)
+    opaque_server.expire()
+    done = home.http("-v", "POST", f"{opaque_server.url}/upload", *body)
     assert done.out.count("some words") == 1
     assert done.out.count("HTTP/1.1 200 OK") == 1
-    assert [seen.size is None or seen.size > 0 for seen in api(opaque)] == [True, True]
-    assert b"some words" in api(opaque)[-1].body
+    assert [seen.size is None or seen.size > 0 for seen in list_api_requests(opaque_server)] == [
+        True,
+        True,
+    ]
+    assert b"some words" in list_api_requests(opaque_server)[-1].body
 
 
 def test_repeated_headers(alice: Home, server: AuthServer) -> None:
     """Both arrive, in both attempts, and what was to be left out stays out."""
     server.expire()
     assert alice.http(f"{server.url}/users", "X-A:1", "X-A:2", "X-C:ü", "Accept:").status == 0
-    first, second = api(server)
+    first, second = list_api_requests(server)
     assert first.headers["X-A"] == second.headers["X-A"] == "1, 2"
     assert "Accept" not in first.headers
     ours = [{**seen.headers, "authorization": ""} for seen in (first, second)]
@@ -225,7 +232,7 @@ def test_an_upload_that_is_redirected(alice: Home, server: AuthServer) -> None:
     server.expire()
     done = alice.http("--follow", "PUT", f"{server.url}/redirect?to=/up&status=307", "@upload")
     assert done.answer["sha256"] == hashlib.sha256(CONTENT).hexdigest()
-    assert [seen.size for seen in api(server)] == [len(CONTENT)] * 3
+    assert [seen.size for seen in list_api_requests(server)] == [len(CONTENT)] * 3
 
 
 def test_too_many_redirects(alice: Home, server: AuthServer) -> None:
@@ -252,7 +259,7 @@ def test_a_session(alice: Home, server: AuthServer) -> None:
     assert {each["name"] for each in session["cookies"]} == {"seen", "mine"}
     assert "type" not in session["auth"] or session["auth"]["type"] is None
     assert alice.http(f"--session={file}", f"{server.url}/users").answer["user"] == "alice"
-    last = api(server)[-1].headers
+    last = list_api_requests(server)[-1].headers
     assert last["X-A"] == "1"
     assert set(last["Cookie"].split("; ")) == {"mine=1", "seen=1"}
     assert server.counters.rotated == 1

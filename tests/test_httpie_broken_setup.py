@@ -14,12 +14,12 @@ from tests.support.http_command import (
     CONTENT,
     EXPLICIT,
     HTTP,
-    Done,
     Home,
+    HTTPResult,
     alice,
+    find_warning,
     home,
     needs_httpie,
-    two_lines,
     warm_command,
     warm_http,
 )
@@ -29,7 +29,7 @@ __all__ = ["alice", "home", "warm_command", "warm_http"]  # fixtures
 pytestmark = needs_httpie
 
 
-def run_as_without_us(home: Home, server: AuthServer) -> Done:
+def run_as_without_us(home: Home, server: AuthServer) -> HTTPResult:
     """Return what `http` has done, which is the same as without us but for what it says."""
     path = f"{server.url}/users"
     ours = home.http("--print=HBb", "--check-status", path, "a=1")
@@ -39,7 +39,7 @@ def run_as_without_us(home: Home, server: AuthServer) -> Done:
     first, second = server.requests
     assert (dict(first.headers), first.body) == (dict(second.headers), second.body)
     assert theirs.err in ours.err
-    return Done(ours.out, ours.err.removesuffix(theirs.err), ours.status)
+    return HTTPResult(ours.out, ours.err.removesuffix(theirs.err), ours.status)
 
 
 def test_no_configuration(home: Home, server: AuthServer) -> None:
@@ -73,7 +73,7 @@ def test_a_home_that_cannot_be(home: Home, server: AuthServer) -> None:
 
 def test_no_such_file(home: Home, server: AuthServer) -> None:
     """A file that is named but not there is worth a warning."""
-    cause, remedy = two_lines(run_as_without_us(home, server))
+    cause, remedy = find_warning(run_as_without_us(home, server))
     assert "there is no such file" in cause
     assert "without tokens" in remedy
 
@@ -92,7 +92,7 @@ BROKEN = {
 def test_a_broken_file(home: Home, server: AuthServer, text: str) -> None:
     """It is said once, with what helps, and `http` works as without us."""
     home.file.write_text(text, encoding="utf-8", errors="surrogateescape")
-    cause, remedy = two_lines(run_as_without_us(home, server))
+    cause, remedy = find_warning(run_as_without_us(home, server))
     assert str(home.file) in cause
     assert "requests-jwt profiles" in remedy
 
@@ -102,7 +102,7 @@ def test_a_faulty_profile_spoils_no_other(alice: Home, server: AuthServer) -> No
     alice.profile("bob", "ftp://api.example.com")
     done = alice.http(f"{server.url}/users")
     assert done.answer["user"] == "alice"
-    cause, _ = two_lines(done)
+    cause, _ = find_warning(done)
     assert "'bob'" in cause
 
 
@@ -112,7 +112,7 @@ def test_a_keyring_that_cannot_be_used(home: Home, server: AuthServer) -> None:
     home.file.write_text(f'[alice]\nbase_url = "{server.url}"\n[alice.refresh]\nurl = "/r"\n')
     with home.file.open("a") as file:
         file.write('kind = "json"\n')
-    cause, remedy = two_lines(run_as_without_us(home, server))
+    cause, remedy = find_warning(run_as_without_us(home, server))
     assert "keyring" in cause
     assert "requests-jwt doctor alice" in remedy
 
@@ -123,7 +123,7 @@ def test_a_store_that_cannot_be_read(home: Home, server: AuthServer) -> None:
     Path(home.stores["alice"].path).write_text("no token")
     Path(home.stores["alice"].path).chmod(0o600)
     home.stores.clear()  # nothing in it is a secret
-    cause, remedy = two_lines(run_as_without_us(home, server))
+    cause, remedy = find_warning(run_as_without_us(home, server))
     assert str(home.folder / "alice.json") in cause
     assert "requests-jwt doctor alice" in remedy
 
@@ -133,11 +133,11 @@ def test_not_logged_in(home: Home, server: AuthServer, options: tuple[str, ...])
     """The API's 401 stands, and the command that helps is named."""
     home.profile("bob", server.url)
     if not options:
-        cause, remedy = two_lines(run_as_without_us(home, server))
+        cause, remedy = find_warning(run_as_without_us(home, server))
     else:
         done = home.http(*options, f"{server.url}/users")
         assert json.loads(done.out) == {"message": "No token"}
-        cause, remedy = two_lines(done)
+        cause, remedy = find_warning(done)
     assert "'bob' is not logged in" in cause
     assert "requests-jwt login bob" in remedy
 
@@ -148,7 +148,7 @@ def test_a_refused_refresh(alice: Home, server: AuthServer) -> None:
     server.revoke()
     done = alice.http(f"{server.url}/users")
     assert done.answer == {"message": "Invalid JWT"}
-    cause, remedy = two_lines(done)
+    cause, remedy = find_warning(done)
     assert "refused" in cause
     assert "requests-jwt login alice" in remedy
 
@@ -160,7 +160,7 @@ def test_a_refresh_without_an_answer(alice: Home, server: AuthServer) -> None:
     server.fail(Status(500), times=None)
     done = alice.http(f"{server.url}/users")
     assert done.answer == {"message": "Invalid JWT"}
-    cause, remedy = two_lines(done)
+    cause, remedy = find_warning(done)
     assert "the refresh endpoint answered 500" in cause
     assert "the tokens are kept" in remedy
     assert "requests-jwt doctor alice" in remedy

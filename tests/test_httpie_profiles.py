@@ -13,16 +13,16 @@ from tests.support.http_command import (
     EXPLICIT,
     Home,
     alice,
-    api,
-    error_of,
+    find_error,
     home,
+    list_api_requests,
     needs_httpie,
-    opaque,
+    opaque_server,
     warm_command,
     warm_http,
 )
 
-__all__ = ["alice", "home", "opaque", "warm_command", "warm_http"]  # fixtures
+__all__ = ["alice", "home", "opaque_server", "warm_command", "warm_http"]  # fixtures
 
 pytestmark = needs_httpie
 
@@ -34,7 +34,7 @@ def test_an_explicit_scheme(alice: Home, server: AuthServer, scheme: str) -> Non
     url = server.url.replace("http", scheme, 1)
     done = alice.http(f"{url}/users", "q==1", "X-A:1", "X-A:2")
     assert (done.answer["user"], done.answer["query"], done.err) == ("alice", "q=1", "")
-    first, second = api(server)
+    first, second = list_api_requests(server)
     assert first.headers["X-A"] == second.headers["X-A"] == "1, 2"
     assert server.url == f"http://{second.headers['Host']}"
 
@@ -46,8 +46,8 @@ def test_an_explicit_scheme_without_a_profile(home: Home, server: AuthServer) ->
             home.profile("alice", "https://api.example.com")
         else:
             del home.environment["REQUESTS_JWT_PROFILES"]
-        error = error_of(home.http(f"{server.url.replace('http', 'http+jwt')}/users"))
-        assert f"no profile is for '{server.url}/users'" in error
+        error = find_error(home.http(f"{server.url.replace('http', 'http+jwt')}/users"))
+        assert f"there is no profile for '{server.url}/users'" in error
         assert "requests-jwt init NAME" in error
         home.environment["REQUESTS_JWT_PROFILES"] = str(home.file)
     assert server.counters.connections == 0
@@ -68,21 +68,21 @@ def test_a_named_profile(home: Home, server: AuthServer) -> None:
     assert server.counters.rotated == 1
 
 
-def test_a_named_profiles_upload(home: Home, opaque: AuthServer) -> None:
+def test_a_named_profiles_upload(home: Home, opaque_server: AuthServer) -> None:
     """It is resent like any other, and shown once."""
     for name in ("alice", "bob"):
-        home.profile(name, opaque.url)
-        home.log_in(name, opaque)
+        home.profile(name, opaque_server.url)
+        home.log_in(name, opaque_server)
     (home.folder / "upload").write_text("some words")
-    opaque.expire()
-    done = home.http(*EXPLICIT, "--form", "-v", f"{opaque.url}/upload", "a@upload")
+    opaque_server.expire()
+    done = home.http(*EXPLICIT, "--form", "-v", f"{opaque_server.url}/upload", "a@upload")
     assert done.out.count("some words") == 1
     assert '"user": "bob"' in done.out
-    assert opaque.counters.rotated == 1
+    assert opaque_server.counters.rotated == 1
 
 
 def test_a_named_profiles_token_stays_with_it(home: Home, server: AuthServer) -> None:
-    """A redirect to another profile's server, or to anybody's, carries no token of bob's."""
+    """A redirect to any other server, another profile's included, carries no token of bob's."""
     with AuthServer() as other:
         home.profile("bob", server.url)
         home.log_in("bob", server)
@@ -111,7 +111,7 @@ def test_a_wrong_name(
     home.profile("elsewhere", "https://api.example.com")
     home.profile("faulty", "ftp://api.example.com")
     url = server.url.replace("://", f"{mark}://")
-    assert problem in error_of(home.http(*options, f"{url}/users"))
+    assert problem in find_error(home.http(*options, f"{url}/users"))
     assert server.counters.connections == 0
 
 
@@ -243,17 +243,17 @@ def test_logging_in_by_hand(alice: Home, server: AuthServer, mark: str) -> None:
     assert "Authorization" not in seen.headers
 
 
-def test_run(home: Home, opaque: AuthServer) -> None:
+def test_run(home: Home, opaque_server: AuthServer) -> None:
     """`run bob http` sends bob's token, uploads included, and shows none of it."""
     for name in ("alice", "bob"):
-        home.profile(name, opaque.url)
-        home.log_in(name, opaque)
+        home.profile(name, opaque_server.url)
+        home.log_in(name, opaque_server)
     (home.folder / "upload").write_bytes(CONTENT)
-    for url in (opaque.url, opaque.url.replace("http", "http+jwt")):
-        opaque.expire()
+    for url in (opaque_server.url, opaque_server.url.replace("http", "http+jwt")):
+        opaque_server.expire()
         done = home.run_http("bob", "--form", f"{url}/users", "f@upload")
         assert (done.answer["user"], done.err) == ("bob", "")
-    assert opaque.counters.rotated == 2
+    assert opaque_server.counters.rotated == 2
 
 
 @pytest.mark.parametrize("base", ["same", "other"])
@@ -294,4 +294,4 @@ def test_a_named_profile_is_named_once(home: Home, server: AuthServer) -> None:
     done = home.run([sys.executable, "-c", script, f"{command} {' '.join(EXPLICIT)}", command])
     assert '"user": "bob"' in done.out
     assert '{"message": "No token"}' in done.out
-    assert [seen.bearer is None for seen in api(server)] == [False, True]
+    assert [seen.bearer is None for seen in list_api_requests(server)] == [False, True]

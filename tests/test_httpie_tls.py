@@ -17,11 +17,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from requests_jwt_refresh.testing import AuthServer, Status
 from tests.support.http_command import (
-    Done,
     Home,
-    api,
-    error_of,
+    HTTPResult,
+    find_error,
     home,
+    list_api_requests,
     needs_httpie,
     warm_command,
     warm_http,
@@ -153,13 +153,13 @@ def test_verify(
         assert (done.answer["user"], done.answer["query"], done.err) == ("alice", "q=1", "")
     assert server.counters.rotated == 2
     ours, theirs = home.http(marked), home.plain_http(f"{url}/users")
-    assert NO_CA in error_of(ours)
+    assert NO_CA in find_error(ours)
     assert _without_addresses(ours) == _without_addresses(theirs)
     assert server.counters.rotated == 2
 
 
-def _without_addresses(done: Done) -> Done:
-    return Done(done.out, re.sub(r"0x[0-9a-f]+", "", done.err), done.status)
+def _without_addresses(done: HTTPResult) -> HTTPResult:
+    return HTTPResult(done.out, re.sub(r"0x[0-9a-f]+", "", done.err), done.status)
 
 
 @pytest.mark.parametrize("mark", ["", "+jwt"])
@@ -187,7 +187,7 @@ def test_ciphers_that_only_this_server_speaks(
         home.log_in("alice", server)
         server.expire()
         marked, verify = url.replace("://", f"{mark}://"), f"--verify={certificates.ca}"
-        assert "HANDSHAKE_FAILURE" in error_of(home.http(verify, marked)).upper()
+        assert "HANDSHAKE_FAILURE" in find_error(home.http(verify, marked)).upper()
         done = home.http(verify, f"--ciphers={odd}", marked)
         assert (done.err, done.answer.get("user")) == ("", "alice")
         assert server.counters.rotated == 1
@@ -206,7 +206,7 @@ def test_a_client_certificate(home: Home, certificates: Certificates, mark: str)
         assert home.http(verify, *cert, marked).answer["user"] == "alice"
         assert server.counters.rotated == 1
         ours, theirs = home.http(verify, marked), home.plain_http(verify, url)
-        assert error_of(ours)
+        assert find_error(ours)
         assert ours.status == theirs.status == 1
     assert server.counters.requests == 3
 
@@ -237,7 +237,7 @@ def test_secure_cookies(
     marked = url.replace("://", f"{mark}://")
     for _ in range(2):
         assert home.http(*options, f"{marked}/users").status == 0
-    assert api(server)[-1].headers.get("Cookie") == "safe=1"
+    assert list_api_requests(server)[-1].headers.get("Cookie") == "safe=1"
 
 
 def test_a_relative_redirect_over_tls(

@@ -14,6 +14,7 @@ from requests_jwt_refresh.endpoints import OAuth2Endpoint
 from requests_jwt_refresh.grants.password import PasswordLogin
 from requests_jwt_refresh.grants.revocation import Logout
 from requests_jwt_refresh.presets import PRESET_MODULES
+from requests_jwt_refresh.profiles.kinds import STORE_KINDS
 from requests_jwt_refresh.profiles.load import Profiles
 from requests_jwt_refresh.profiles.server import KINDS
 from tests.support.command_line import (
@@ -107,9 +108,9 @@ SETUPS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
 @pytest.mark.parametrize(("flags", "expected"), SETUPS.values(), ids=SETUPS)
 def test_init_from_flags(user: User, flags: tuple[str, ...], expected: dict[str, Any]) -> None:
     """What the flags say is in the file, and nothing else, and makes a profile."""
-    said = user.run(*INIT, *flags)
-    assert (said.status, said.err) == (0, "")
-    assert said.out == f"Profile 'prod' is in {user.file}\nNext: requests-jwt login prod\n"
+    result = user.run(*INIT, *flags)
+    assert (result.status, result.err) == (0, "")
+    assert result.out == f"Profile 'prod' is in {user.file}\nNext: requests-jwt login prod\n"
     known = Profiles.read()
     assert known.content == {"prod": {"base_url": API, **expected}}
     assert known.profile("prod").base_url == f"{API}/"
@@ -161,9 +162,9 @@ def test_init_leaves_the_rest_of_the_file_as_it_is(user: User, end_of_file: str)
 def test_init_refuses_a_name_that_is_taken(user: User) -> None:
     """The file stays as it is, and --replace is what helps."""
     user.file.write_text(OTHERS, encoding="utf-8")
-    said = user.run("init", "other", "--base-url", API, "--preset", "directus")
-    cause, remedy = said.cause_and_remedy()
-    assert (said.status, said.out) == (2, "")
+    result = user.run("init", "other", "--base-url", API, "--preset", "directus")
+    cause, remedy = result.cause_and_remedy()
+    assert (result.status, result.out) == (2, "")
     assert cause == f"{user.file}: profile 'other' exists already"
     assert "--replace" in remedy
     assert user.file.read_text(encoding="utf-8") == OTHERS
@@ -247,9 +248,9 @@ def test_flags_that_make_no_sense(user: User, flags: tuple[str, ...]) -> None:
     """Exit status 2, two lines, and the file is untouched."""
     user.file.write_text(OTHERS, encoding="utf-8")
     before = user.file.stat()
-    said = user.run(*INIT, *flags)
-    cause, _ = said.cause_and_remedy()
-    assert (said.status, said.out) == (2, "")
+    result = user.run(*INIT, *flags)
+    cause, _ = result.cause_and_remedy()
+    assert (result.status, result.out) == (2, "")
     assert "json_field" not in cause  # that is a key of the file
     assert user.file.read_text(encoding="utf-8") == OTHERS
     assert user.file.stat().st_ino == before.st_ino
@@ -270,13 +271,14 @@ def choices(cls: Any, name: str) -> set[str]:
         ("--client-auth", choices(OAuth2Endpoint, "client_auth")),
         ("--login-send", choices(PasswordLogin, "send")),
         ("--logout-send", choices(Logout, "send")),
+        ("--store", set(STORE_KINDS)),
     ],
-    ids=["--preset", "--kind", "--client-auth", "--login-send", "--logout-send"],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_flags_have_the_values_that_a_profile_may_have(
     user: User, flag: str, known: set[str]
 ) -> None:
-    """Written down a second time, so that --help need not load what defines them."""
+    """A profile takes each of them, and --help lists them."""
     cause, _ = user.run(*INIT, flag, "nonsense").cause_and_remedy()
     _, _, listed = cause.partition("must be one of ")
     assert set(re.findall(r"[\w-]+", listed)) == known
@@ -295,27 +297,27 @@ def test_init_repeats_no_password(user: User) -> None:
         ("--store", "redis", "--redis", "redis://:hunter2@h", "--key", "k"),
         ("--refresh-url", "https://me:hunter2@h/r"),
     ):
-        said = user.run(*INIT, "--preset", "simplejwt", *flags)
-        said.cause_and_remedy()
-        assert said.status == 2
-        assert "hunter2" not in said.err
+        result = user.run(*INIT, "--preset", "simplejwt", *flags)
+        result.cause_and_remedy()
+        assert result.status == 2
+        assert "hunter2" not in result.err
 
 
 @pytest.mark.parametrize("name", ["", "a b", ".a", "a/b", "a\nb", "\x1b[31m"])
 def test_names_that_are_none(user: User, name: str) -> None:
     """A name is fit for a shell: letters, digits and three signs."""
-    said = user.run("init", name, "--base-url", API, "--preset", "simplejwt")
-    said.cause_and_remedy()
-    assert (said.status, user.file.exists()) == (2, False)
-    assert "\x1b" not in said.err
+    result = user.run("init", name, "--base-url", API, "--preset", "simplejwt")
+    result.cause_and_remedy()
+    assert (result.status, user.file.exists()) == (2, False)
+    assert "\x1b" not in result.err
 
 
 def test_init_into_a_file_that_is_not_toml(user: User) -> None:
     """It is left as it is: exit status 2."""
     user.file.write_text("[prod\n", encoding="utf-8")
-    said = user.run("init", "new", "--base-url", API, "--preset", "simplejwt", "--replace")
-    said.cause_and_remedy()
-    assert (said.status, user.file.read_text(encoding="utf-8")) == (2, "[prod\n")
+    result = user.run("init", "new", "--base-url", API, "--preset", "simplejwt", "--replace")
+    result.cause_and_remedy()
+    assert (result.status, user.file.read_text(encoding="utf-8")) == (2, "[prod\n")
 
 
 def test_init_where_no_file_can_be(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -323,18 +325,18 @@ def test_init_where_no_file_can_be(user: User, monkeypatch: pytest.MonkeyPatch) 
     user.file.write_text(OTHERS, encoding="utf-8")
     place = user.file / "below" / "p.toml"
     monkeypatch.setenv("REQUESTS_JWT_PROFILES", str(place))
-    said = user.run(*INIT, "--preset", "simplejwt")
-    cause, _ = said.cause_and_remedy()
-    assert said.status == 2
+    result = user.run(*INIT, "--preset", "simplejwt")
+    cause, _ = result.cause_and_remedy()
+    assert result.status == 2
     assert str(place) in cause
 
 
 def test_init_with_profiles_in_the_environment(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where they are no file, there is none to write: the variable is named."""
     monkeypatch.setenv("REQUESTS_JWT_PROFILES_TOML", OTHERS)
-    said = user.run(*INIT, "--preset", "simplejwt")
-    _, remedy = said.cause_and_remedy()
-    assert (said.status, user.file.exists()) == (2, False)
+    result = user.run(*INIT, "--preset", "simplejwt")
+    _, remedy = result.cause_and_remedy()
+    assert (result.status, user.file.exists()) == (2, False)
     assert remedy == "unset REQUESTS_JWT_PROFILES_TOML"
 
 
@@ -364,9 +366,9 @@ def test_inits_at_the_same_time(user: User) -> None:
 
 def test_init_needs_a_terminal_to_ask(user: User) -> None:
     """Without --base-url and a terminal: exit status 2, and nothing waits."""
-    said = user.run("init", "prod", typed="https://api.example.com\n")
-    cause, _ = said.cause_and_remedy()
-    assert (said.status, cause, user.file.exists()) == (2, "--base-url is missing", False)
+    result = user.run("init", "prod", typed="https://api.example.com\n")
+    cause, _ = result.cause_and_remedy()
+    assert (result.status, cause, user.file.exists()) == (2, "--base-url is missing", False)
 
 
 def test_init_by_asking(user: User) -> None:
@@ -382,10 +384,10 @@ def test_init_by_asking(user: User) -> None:
         terminal.expect("did you mean 'directus'?")
         terminal.answer("[json]: ", "")
         terminal.answer("Refresh endpoint, such as /auth/refresh: ", "")
-        terminal.expect("this is needed")
+        terminal.expect("an answer is needed")
         terminal.answer("Refresh endpoint, such as /auth/refresh: ", "/r")
         terminal.answer("empty for none: ", "/l")
-        terminal.answer("empty: any 401: ", "message=Invalid JWT")
+        terminal.answer("empty for any): ", "message=Invalid JWT")
         terminal.answer("Logout endpoint; empty for none: ", "")
         assert terminal.end() == 0
     assert terminal.shown.endswith("Next: requests-jwt login prod\r\n")
@@ -423,7 +425,7 @@ def test_init_asks_for_a_device_flow(user: User) -> None:
         terminal.answer("Client id: ", "tv")
         terminal.answer("(none, basic, post) [none]: ", "")
         terminal.answer("Device authorization endpoint, if there is one: ", "/d")
-        terminal.answer("empty: any 401: ", "")
+        terminal.answer("empty for any): ", "")
         terminal.answer("Logout endpoint; empty for none: ", "")
         assert terminal.end() == 0
     assert Profiles.read(user.file).content["prod"] == {
@@ -445,7 +447,7 @@ def test_ctrl_d_at_a_question(user: User) -> None:
 
 
 def test_init_asks_under_allow_http(user: User) -> None:
-    """Who says --allow-http may answer with http."""
+    """With --allow-http, an answer may be an http URL."""
     with Terminal(SCRIPT, "init", "prod", "--preset", "simplejwt", "--allow-http") as terminal:
         terminal.answer("Base URL of the API: ", "http://intranet.example.com")
         terminal.answer(": ", "")  # the logout endpoint, or the same question again
@@ -470,10 +472,10 @@ def test_init_asks_what_no_option_says(user: User) -> None:
 @pytest.mark.parametrize("auth", ["basic", "post"])
 def test_a_client_with_a_secret_needs_its_id(user: User, auth: str) -> None:
     """The secret itself has no place in the file, so the remedy does not ask for it."""
-    said = user.run(*INIT, *OAUTH2, "--client-auth", auth)
-    cause, _ = said.cause_and_remedy()
-    assert (said.status, user.file.exists()) == (2, False)
-    assert cause.startswith("that makes no profile: refresh.client_id is missing")
+    result = user.run(*INIT, *OAUTH2, "--client-auth", auth)
+    cause, _ = result.cause_and_remedy()
+    assert (result.status, user.file.exists()) == (2, False)
+    assert cause.startswith("these options make no usable profile: refresh.client_id is missing")
     assert "client_secret" not in cause
 
 
@@ -481,12 +483,12 @@ def test_a_client_with_a_secret_is_asked_for_its_id(user: User) -> None:
     """First, since no other answer makes a profile without it."""
     with Terminal(SCRIPT, *INIT, "--kind", "oauth2", "--client-auth", "basic") as terminal:
         terminal.answer("Client id: ", "")
-        terminal.expect("this is needed")
+        terminal.expect("an answer is needed")
         terminal.answer("Client id: ", "me")
         terminal.answer("such as /auth/refresh: ", "/t")
         terminal.answer("if there is one: ", "")
         terminal.answer("empty for none: ", "")
-        terminal.answer("empty: any 401: ", "")
+        terminal.answer("empty for any): ", "")
         terminal.answer("Logout endpoint; empty for none: ", "")
         assert terminal.end() == 0
     refresh = {"kind": "oauth2", "url": "/t", "client_id": "me", "client_auth": "basic"}

@@ -10,7 +10,7 @@ from requests_jwt_refresh.profiles.load import Profiles
 from tests.support.command_line import API, INIT, needs_posix, user
 
 if TYPE_CHECKING:
-    from tests.support.command_line import Said, User
+    from tests.support.command_line import CommandResult, User
 
 __all__ = ["user"]  # a fixture
 
@@ -26,13 +26,13 @@ preset = "directus"
 """
 
 
-def init(user: User, text: str, *flags: str, name: str = "prod") -> Said:
+def init(user: User, text: str, *flags: str, name: str = "prod") -> CommandResult:
     """Run init on a file with this text."""
     user.file.write_bytes(text.encode())
     return user.run("init", name, *INIT[2:], "--preset", "directus", *flags)
 
 
-def replaced(user: User, text: str) -> str:
+def replace_profile(user: User, text: str) -> str:
     """Return what a file with this text holds after --replace."""
     assert init(user, text, "--replace").status == 0
     return user.file.read_bytes().decode()
@@ -107,13 +107,13 @@ OTHER = "# the other one\n[other]   # old\nbase_url = 'https://o.example.com'\n\
 )
 def test_replace_keeps_all_that_is_not_the_profile(user: User, text: str, after: str) -> None:
     """Comments and blank lines below its tables may belong to the next one, so they stay."""
-    assert replaced(user, text) == after
+    assert replace_profile(user, text) == after
 
 
 def test_replace_keeps_the_mark_and_the_line_ends(user: User) -> None:
     """Of a file from Windows."""
     text = f"\ufeff[prod]\na = 1\n{OTHER}".replace("\n", "\r\n")
-    assert replaced(user, text) == f"\ufeff{TABLE}{OTHER}".replace("\n", "\r\n")
+    assert replace_profile(user, text) == f"\ufeff{TABLE}{OTHER}".replace("\n", "\r\n")
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_replace_where_reading_lines_does_not_do(
     user: User, text: str, others: dict[str, Any]
 ) -> None:
     """Whatever way it is written in: the profile is the new one, and the others say the same."""
-    after = replaced(user, text)
+    after = replace_profile(user, text)
     other = {"base_url": "https://o.example.com", "x": {}}
     assert Profiles.read().content == {"prod": MADE, "other": other, **others}
     assert "# z" in after or "z = 1" not in text
@@ -154,11 +154,11 @@ def test_replace_never_writes_anything_else(
 
     monkeypatch.setattr(tomlkit, "parse", parse)
     text = f'[prod]\na = """\n[x]\n"""\n{OTHER}'
-    said = init(user, text, "--replace")
-    cause, remedy = said.cause_and_remedy()
-    assert said.status == 2
-    assert cause.endswith("cannot be replaced from here, and nothing was changed")
-    assert remedy == "edit it by hand, or take it out and try again"
+    result = init(user, text, "--replace")
+    cause, remedy = result.cause_and_remedy()
+    assert result.status == 2
+    assert cause.endswith("cannot be replaced automatically, and nothing was changed")
+    assert remedy == "edit it by hand, or remove it and try again"
     assert user.file.read_text("utf-8") == text
 
 
@@ -170,8 +170,8 @@ def test_replace_never_writes_anything_else(
 )
 def test_whatever_is_there_is_not_overwritten(user: User, text: str) -> None:
     """Without --replace, even if it is no profile."""
-    said = init(user, text)
-    cause, remedy = said.cause_and_remedy()
-    assert (said.status, user.file.read_text("utf-8")) == (2, text)
+    result = init(user, text)
+    cause, remedy = result.cause_and_remedy()
+    assert (result.status, user.file.read_text("utf-8")) == (2, text)
     assert "exists already" in cause
     assert "--replace" in remedy

@@ -18,19 +18,20 @@ from tests.support.keyrings import (
     NEWER,
     SERVICE,
     TOKEN,
-    Chain,
-    Dictionary,
-    Failing,
-    Hanging,
+    ChainKeyring,
+    DictKeyring,
+    FailingKeyring,
+    HangingKeyring,
     ItemNotFoundException,
     PlaintextKeyring,
+    catch_failure,
+    catch_failures,
     count_keyring_threads,
     fail_backend,
-    failure,
-    failures,
     null_backend,
     pywintypes_error,
     secret_service_backend,
+    use_keyring,
 )
 from tests.support.waits import WAIT, join, start, wait_until
 
@@ -38,9 +39,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from keyring.backend import KeyringBackend
 
-HERE = Failing.__module__
+HERE = FailingKeyring.__module__
 
 # What goes wrong
 
@@ -62,19 +62,19 @@ HERE = Failing.__module__
 )
 def test_every_exception_is_a_store_error(error: Exception, advice: str) -> None:
     """KeyringError or not: the type is named, the advice fits, no foreign text is shown."""
-    backend = Failing(error)
-    for caught in failures(KeyringStore(SERVICE, backend=backend)):
-        assert f"{HERE}.Failing: {type(error).__name__})" in caught.cause
+    backend = FailingKeyring(error)
+    for caught in catch_failures(KeyringStore(SERVICE, backend=backend)):
+        assert f"{HERE}.FailingKeyring: {type(error).__name__})" in caught.cause
         assert advice in f"{caught.cause}; {caught.remedy}"
         assert caught.remedy.endswith(", or use FileStore or MemoryStore instead")
 
 
 def test_the_text_reads_well() -> None:
     """What happened, what is kept, what to do."""
-    store = KeyringStore(SERVICE, "alice", backend=Failing(keyring.errors.KeyringLocked()))
-    assert str(failure(store.load)) == (
+    store = KeyringStore(SERVICE, "alice", backend=FailingKeyring(keyring.errors.KeyringLocked()))
+    assert str(catch_failure(store.load)) == (
         "the keyring entry 'api.example.com (alice)' could not be read"
-        f": the keyring is locked ({HERE}.Failing: KeyringLocked). What it holds is safe; "
+        f": the keyring is locked ({HERE}.FailingKeyring: KeyringLocked). What it holds is safe; "
         "unlock it and try again, or use FileStore or MemoryStore instead"
     )
 
@@ -82,7 +82,7 @@ def test_the_text_reads_well() -> None:
 def test_a_caller_with_words_of_its_own_needs_no_prose() -> None:
     """What other stores to name is the command line's to say: `advice` is the rest."""
     for backend, can_allow in ((null_backend(), False), (PlaintextKeyring(), True)):
-        error = failure(KeyringStore(SERVICE, backend=backend).load)
+        error = catch_failure(KeyringStore(SERVICE, backend=backend).load)
         assert isinstance(error, KeyringUnavailable)
         assert error.remedy.startswith(f"{error.advice}, ")
         assert "Store" not in error.advice
@@ -94,7 +94,7 @@ def test_a_caller_with_words_of_its_own_needs_no_prose() -> None:
 
 def test_passing_errors_are_asked_again() -> None:
     """The daemon's race is over in a moment: two more tries, at each call."""
-    backend = Failing(ItemNotFoundException(), range(2))
+    backend = FailingKeyring(ItemNotFoundException(), range(2))
     store = KeyringStore(SERVICE, backend=backend)
     store.save(TOKEN)
     assert backend.asked == ["get", "get", "get", "set", "get"]
@@ -106,63 +106,60 @@ def test_passing_errors_are_asked_again() -> None:
 
 def test_passing_errors_that_stay_are_reported() -> None:
     """After three tries it is a StoreError."""
-    backend = Failing(ItemNotFoundException())
-    assert "ItemNotFoundException" in str(failure(KeyringStore(SERVICE, backend=backend).load))
+    backend = FailingKeyring(ItemNotFoundException())
+    assert "ItemNotFoundException" in str(
+        catch_failure(KeyringStore(SERVICE, backend=backend).load)
+    )
     assert backend.asked == ["get"] * 3
 
 
 def test_other_errors_are_not_asked_again() -> None:
     """A prompt that was refused is not shown three times."""
-    backend = Failing(keyring.errors.KeyringLocked())
-    failure(KeyringStore(SERVICE, backend=backend).load)
+    backend = FailingKeyring(keyring.errors.KeyringLocked())
+    catch_failure(KeyringStore(SERVICE, backend=backend).load)
     assert backend.asked == ["get"]
 
 
 def test_what_is_written_is_read_back() -> None:
     """A backend that stores nothing and says nothing is found out."""
 
-    class Silent(Dictionary):
+    class Silent(DictKeyring):
         def set_password(self, service: str, username: str, password: str) -> None:
             pass
 
-    error = failure(lambda: KeyringStore(SERVICE, backend=Silent()).save(TOKEN))
+    error = catch_failure(lambda: KeyringStore(SERVICE, backend=Silent()).save(TOKEN))
     assert "does not give back what was written" in str(error)
 
 
 def test_what_cannot_be_deleted_is_an_error() -> None:
     """A logout that leaves the token there is no logout."""
 
-    class Sticky(Dictionary):
+    class Sticky(DictKeyring):
         def delete_password(self, service: str, username: str) -> None:
             pass
 
     store = KeyringStore(SERVICE, backend=Sticky())
     store.save(TOKEN)
-    error = failure(store.clear)
+    error = catch_failure(store.clear)
     assert "still holds the entry 'api.example.com (default)' after it was deleted" in str(error)
 
 
 # Which backend
 
 
-def use(monkeypatch: pytest.MonkeyPatch, backend: KeyringBackend | None) -> None:
-    """Make `backend` keyring's own; None makes keyring look for one."""
-    monkeypatch.setattr(keyring.core, "_keyring_backend", backend)
-
-
 @pytest.mark.parametrize("given", [False, True], ids=["found", "given"])
 def test_no_keyring_is_refused(monkeypatch: pytest.MonkeyPatch, given: bool) -> None:
     """The fail backend is not taken for an empty store."""
     backend = fail_backend()
-    use(monkeypatch, backend)
-    for error in failures(KeyringStore(SERVICE, backend=backend if given else None)):
+    use_keyring(monkeypatch, backend)
+    for error in catch_failures(KeyringStore(SERVICE, backend=backend if given else None)):
         assert str(error).startswith("there is no keyring on this machine")
 
 
 def test_a_keyring_switched_off_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """The null backend stores nothing and says nothing."""
-    use(monkeypatch, null_backend())
-    for error in failures(KeyringStore(SERVICE)):
+    use_keyring(monkeypatch, null_backend())
+    for error in catch_failures(KeyringStore(SERVICE)):
         assert str(error).startswith("keyring is switched off (null backend)")
         assert "keyringrc.cfg" in str(error)
 
@@ -170,14 +167,14 @@ def test_a_keyring_switched_off_is_refused(monkeypatch: pytest.MonkeyPatch) -> N
 def test_plaintext_is_refused() -> None:
     """A readable file is not what a keyring is chosen for; nothing is written."""
     backend = PlaintextKeyring()
-    for error in failures(KeyringStore(SERVICE, backend=backend)):
+    for error in catch_failures(KeyringStore(SERVICE, backend=backend)):
         assert f"({HERE}.PlaintextKeyring) writes a file that can be read" in str(error)
         assert "allow_plaintext=True" in str(error)
     assert backend.asked == []
 
 
 def test_plaintext_can_be_accepted() -> None:
-    """Said aloud, it is used."""
+    """With allow_plaintext=True it is used."""
     store = KeyringStore(SERVICE, backend=PlaintextKeyring(), allow_plaintext=True)
     store.save(TOKEN)
     assert store.load() == TOKEN
@@ -188,7 +185,9 @@ def test_the_plaintext_keyring_of_keyrings_alt(tmp_path: Path) -> None:
     alt = pytest.importorskip("keyrings.alt.file")
     backend = alt.PlaintextKeyring()
     backend.file_path = str(tmp_path / "keyring_pass.cfg")
-    assert "keyrings.alt.file.PlaintextKeyring" in str(failures(KeyringStore("x", backend=backend)))
+    assert "keyrings.alt.file.PlaintextKeyring" in str(
+        catch_failures(KeyringStore("x", backend=backend))
+    )
     store = KeyringStore("x", backend=backend, allow_plaintext=True)
     store.save(LONG)
     assert store.load() == LONG
@@ -198,8 +197,8 @@ def test_the_plaintext_keyring_of_keyrings_alt(tmp_path: Path) -> None:
 
 def test_of_a_chain_the_first_fit_backend_is_used() -> None:
     """Merely installing keyrings.alt must not put the token into a readable file."""
-    plain, real, other = PlaintextKeyring(), Dictionary(), Dictionary()
-    store = KeyringStore(SERVICE, backend=Chain(null_backend(), plain, real, other))
+    plain, real, other = PlaintextKeyring(), DictKeyring(), DictKeyring()
+    store = KeyringStore(SERVICE, backend=ChainKeyring(null_backend(), plain, real, other))
     store.save(TOKEN)
     assert store.load() == TOKEN
     assert real.entries
@@ -208,17 +207,19 @@ def test_of_a_chain_the_first_fit_backend_is_used() -> None:
 
 def test_a_chain_of_nothing_fit_is_refused() -> None:
     """An empty chain is as good as null; one with plaintext alone says so."""
-    assert "no keyring on this machine" in str(failures(KeyringStore(SERVICE, backend=Chain())))
-    plain = KeyringStore(SERVICE, backend=Chain(null_backend(), PlaintextKeyring()))
-    assert all("allow_plaintext=True" in each.remedy for each in failures(plain))
+    assert "no keyring on this machine" in str(
+        catch_failures(KeyringStore(SERVICE, backend=ChainKeyring()))
+    )
+    plain = KeyringStore(SERVICE, backend=ChainKeyring(null_backend(), PlaintextKeyring()))
+    assert all("allow_plaintext=True" in each.remedy for each in catch_failures(plain))
 
 
 def test_a_cleared_chain_does_not_bring_the_token_back() -> None:
     """keyring's own delete hits the first backend only (jaraco/keyring #697)."""
-    backends = PlaintextKeyring(), Dictionary(), Dictionary()
+    backends = PlaintextKeyring(), DictKeyring(), DictKeyring()
     for backend in backends:
         KeyringStore(SERVICE, backend=backend, allow_plaintext=True).save(TOKEN)
-    KeyringStore(SERVICE, backend=Chain(*backends)).clear()
+    KeyringStore(SERVICE, backend=ChainKeyring(*backends)).clear()
     assert [backend.entries for backend in backends] == [{}, {}, {}]
 
 
@@ -226,8 +227,8 @@ def test_a_cleared_chain_does_not_bring_the_token_back() -> None:
 def test_an_unknown_backend_is_a_store_error(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """A wrong PYTHON_KEYRING_BACKEND says where to look."""
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", name)
-    use(monkeypatch, None)
-    for error in failures(KeyringStore(SERVICE)):
+    use_keyring(monkeypatch, None)
+    for error in catch_failures(KeyringStore(SERVICE)):
         assert "the keyring backend could not be loaded" in str(error)
         assert "PYTHON_KEYRING_BACKEND" in str(error)
 
@@ -239,8 +240,8 @@ def test_a_dead_bus_is_a_store_error(
     """No D-Bus where there should be one: is it running?"""
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", f"unix:path={tmp_path}/none")
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.SecretService.Keyring")
-    use(monkeypatch, None if asked_for else secret_service_backend())
-    for error in failures(KeyringStore(SERVICE)):
+    use_keyring(monkeypatch, None if asked_for else secret_service_backend())
+    for error in catch_failures(KeyringStore(SERVICE)):
         assert "service" in str(error)
         assert "running" in error.remedy or "start the keyring's service" in error.remedy
 
@@ -249,24 +250,24 @@ def test_a_dead_bus_is_a_store_error(
 
 
 @pytest.fixture
-def hanging() -> Iterator[Hanging]:
-    backend = Hanging()
+def hanging() -> Iterator[HangingKeyring]:
+    backend = HangingKeyring()
     yield backend
     backend.answered.set()
     wait_until(lambda: count_keyring_threads() == 0)
 
 
-def test_an_unanswered_prompt_is_a_store_error(hanging: Hanging) -> None:
+def test_an_unanswered_prompt_is_a_store_error(hanging: HangingKeyring) -> None:
     """A call that hangs is given up, those behind it too; one thread is left, not more."""
     store = KeyringStore(SERVICE, backend=hanging, timeout=0.05)
-    for error in failures(store) + failures(store):
+    for error in catch_failures(store) + catch_failures(store):
         assert "did not answer within 0.05 s: a prompt may be waiting" in str(error)
     wait_until(lambda: count_keyring_threads() == 1)
 
 
-def test_a_late_answer_writes_nothing(hanging: Hanging) -> None:
+def test_a_late_answer_writes_nothing(hanging: HangingKeyring) -> None:
     """A save that was given up must not overwrite what came after it."""
-    failure(lambda: KeyringStore(SERVICE, backend=hanging, timeout=0.05).save(TOKEN))
+    catch_failure(lambda: KeyringStore(SERVICE, backend=hanging, timeout=0.05).save(TOKEN))
     hanging.answered.set()
     KeyringStore(SERVICE, backend=hanging).save(NEWER)  # has to wait for its turn
     assert hanging.asked == ["get", "get", "set", "get"]
@@ -277,7 +278,7 @@ def test_an_interrupted_save_is_finished() -> None:
     """Ctrl-C during a save passes on, and does not cost the rotated token."""
     is_left = threading.Event()
 
-    class Interrupted(Dictionary):
+    class Interrupted(DictKeyring):
         def set_password(self, service: str, username: str, password: str) -> None:
             os.kill(os.getpid(), signal.SIGINT)
             is_left.wait(0.2)  # at once, if a Ctrl-C could end the save before this
@@ -292,13 +293,13 @@ def test_an_interrupted_save_is_finished() -> None:
 
 
 def test_it_works_when_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An interpreter on its way out still saves the token it has just got."""
+    """An interpreter that is shutting down still saves the token that it has just received."""
 
     def refuse(_: threading.Thread) -> NoReturn:
         raise RuntimeError("can't create new thread at interpreter shutdown")
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
-    store = KeyringStore(SERVICE, backend=Dictionary())
+    store = KeyringStore(SERVICE, backend=DictKeyring())
     store.save(TOKEN)
     assert store.load() == TOKEN
 
@@ -306,7 +307,7 @@ def test_it_works_when_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch)
 def test_threads_take_turns() -> None:
     """One keyring call at a time in this process: daemons lose track otherwise."""
 
-    class Counting(Dictionary):
+    class Counting(DictKeyring):
         inside = most = 0
 
         def get_password(self, service: str, username: str) -> str | None:
@@ -326,14 +327,14 @@ def test_threads_take_turns() -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this platform")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_a_fork_during_a_call_does_not_block_the_child(hanging: Hanging) -> None:
+def test_a_fork_during_a_call_does_not_block_the_child(hanging: HangingKeyring) -> None:
     """The turn is the parent's thread's: the child starts anew."""
-    failure(KeyringStore(SERVICE, backend=hanging, timeout=0.05).load)
+    catch_failure(KeyringStore(SERVICE, backend=hanging, timeout=0.05).load)
     pid = os.fork()
     if pid == 0:
         status = 1
         try:
-            store = KeyringStore(SERVICE, backend=Dictionary(), timeout=WAIT)
+            store = KeyringStore(SERVICE, backend=DictKeyring(), timeout=WAIT)
             store.save(TOKEN)
             status = int(store.load() != TOKEN)
         finally:

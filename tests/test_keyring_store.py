@@ -25,12 +25,12 @@ from tests.support.keyrings import (
     NEWER,
     SERVICE,
     TOKEN,
-    Dictionary,
+    DictKeyring,
     DyingVault,
     FileVault,
     WinVaultKeyring,
-    failure,
-    failures,
+    catch_failure,
+    catch_failures,
 )
 from tests.support.processes import run_python
 from tests.support.secret_service import (
@@ -86,7 +86,7 @@ class TestOnWindowsVault(StoreContract):
 
 def test_one_entry_holds_all_of_it() -> None:
     """Both tokens and the expiry, under a service name of the account's own."""
-    backend = Dictionary()
+    backend = DictKeyring()
     KeyringStore(SERVICE, "alice", backend=backend).save(LONG)
     assert list(backend.entries) == [("api.example.com (alice)", "alice")]
 
@@ -94,7 +94,7 @@ def test_one_entry_holds_all_of_it() -> None:
 @pytest.mark.usefixtures("clock")
 def test_accounts_and_services_do_not_mix() -> None:
     """Each service and account has a token of its own."""
-    backend = Dictionary()
+    backend = DictKeyring()
     stores = [KeyringStore(s, a, backend=backend) for s in ("s", "t") for a in ("a", "b")]
     tokens = [Token(f"token-{n}") for n in range(4)]
     for store, token in zip(stores, tokens, strict=True):
@@ -106,10 +106,10 @@ def test_accounts_and_services_do_not_mix() -> None:
 
 def test_a_foreign_entry_is_left_alone() -> None:
     """What another program wrote there is a StoreError that does not show it."""
-    backend = Dictionary()
+    backend = DictKeyring()
     store = KeyringStore(SERVICE, backend=backend)
     backend.entries["api.example.com (default)", "default"] = "access-secret"
-    error = failure(store.load)
+    error = catch_failure(store.load)
     assert "'api.example.com (default)' holds something that is not a token" in error.cause
     assert error.remedy == "it was left as it is; clear it and log in again"
     assert list(backend.entries.values()) == ["access-secret"]
@@ -119,7 +119,7 @@ def test_a_foreign_entry_is_left_alone() -> None:
 def test_an_entry_missing_for_a_moment_is_not_a_logout() -> None:
     """macOS replaces by deleting first: None is only believed when it stays."""
 
-    class Blinking(Dictionary):
+    class Blinking(DictKeyring):
         def get_password(self, service: str, username: str) -> str | None:
             found = super().get_password(service, username)
             return None if len(self.asked) == 1 else found
@@ -240,7 +240,7 @@ def test_half_a_token_is_never_read(vault: WinVaultKeyring, damage: str) -> None
     else:
         entries[part][1] = "x" if damage == "changed" else entries[part][1][:-1]
     vault.replace(entries)
-    assert "'api.example.com (alice)' is incomplete" in failure(store.load).cause
+    assert "'api.example.com (alice)' is incomplete" in catch_failure(store.load).cause
     assert vault.entries() == entries
     store.save(NEWER)
     assert store.load() == NEWER
@@ -258,7 +258,7 @@ def test_a_store_is_a_value() -> None:
     others = {
         KeyringStore("s", "b"),
         KeyringStore("t", "a"),
-        KeyringStore("s", backend=Dictionary()),
+        KeyringStore("s", backend=DictKeyring()),
     }
     assert len({store, *others}) == 4
 
@@ -266,7 +266,7 @@ def test_a_store_is_a_value() -> None:
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
 def test_a_copy_is_equal(copied: Callable[[KeyringStore], KeyringStore]) -> None:
     """A copied Session shares the login."""
-    store = KeyringStore("s", backend=Dictionary())
+    store = KeyringStore("s", backend=DictKeyring())
     assert copied(store) == store
 
 
@@ -296,7 +296,7 @@ def test_a_timeout_is_a_bound(timeout: float) -> None:
 
 def test_only_tokens_are_saved() -> None:
     """Anything else is a TypeError that does not show it."""
-    store: Any = KeyringStore("s", backend=Dictionary())
+    store: Any = KeyringStore("s", backend=DictKeyring())
     with pytest.raises(TypeError, match="holds a Token, not str"):
         store.save("access-secret")
 
@@ -323,7 +323,7 @@ def test_a_locked_keyring_is_an_error_and_loses_nothing(
     store.save(TOKEN)
     secret_service.lock()
     try:
-        for error in failures(store):
+        for error in catch_failures(store):
             assert "the keyring is locked" in error.cause
             assert "KeyringLocked" in error.cause
             assert "unlock it and try again" in error.remedy

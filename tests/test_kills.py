@@ -33,10 +33,10 @@ from tests.stress.programs import (
     start_program,
     use_a_pool,
 )
-from tests.stress.workers import LEASE, mounted, read_line, step
+from tests.stress.workers import LEASE, mount_session, read_line, step
 from tests.support.redis_server import running_redis
 from tests.support.secret_service import running_secret_service, secret_service
-from tests.support.shared_store import call_all, newest, place, store_of, workers
+from tests.support.shared_store import call_all, load_newest, make_store_at, place, workers
 from tests.support.waits import WAIT, join, start, wait_until
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def running(
     program: Callable[..., None], place: StoreLocation, server: AuthServer, *more: str
 ) -> Iterator[subprocess.Popen[str]]:
     """Run `program` until it has made its first call with a new login, which then expires."""
-    store_of(place).save(with_expiry(server.login()))
+    make_store_at(place).save(with_expiry(server.login()))
     with start_program(program, place, server.url, *more) as process:
         try:
             assert read_line(process) == "200"
@@ -70,7 +70,7 @@ def running(
 
 
 def assert_lock_is_free(place: StoreLocation) -> None:
-    with store_of(place).lock(LOCK_IS_FREE):  # LockTimeout otherwise
+    with make_store_at(place).lock(LOCK_IS_FREE):  # LockTimeout otherwise
         pass
 
 
@@ -87,7 +87,7 @@ def test_a_kill_while_the_server_answers(
     server.grace = grace
     with workers(place, server, 1) as (worker,):
         assert call_all([worker]) == ["200"]
-        before = newest(place)
+        before = load_newest(place)
         server.expire()
         with server.gate(on="refresh") as gate:
             step(worker)
@@ -95,10 +95,10 @@ def test_a_kill_while_the_server_answers(
             worker.kill()
             worker.wait(WAIT)
             assert_lock_is_free(place)
-            assert newest(place) == before
+            assert load_newest(place) == before
     wait_until(lambda: server.counters.rotated == 1)  # the response reaches no client
     assert call_once(place.kind, place.name, server.url) == answer
-    assert (store_of(place).load() is None) == (answer == 401)
+    assert (make_store_at(place).load() is None) == (answer == 401)
     assert server.counters.reuse == reuse
 
 
@@ -110,7 +110,7 @@ def test_a_signal_that_python_handles(
 ) -> None:
     """SystemExit or KeyboardInterrupt in the leader: the new token is saved before the end."""
     with running(handle_signals, place, server) as process:
-        before = newest(place)
+        before = load_newest(place)
         with server.gate(on="refresh") as gate:
             step(process)
             gate.wait_for(1, timeout=WAIT)
@@ -118,15 +118,15 @@ def test_a_signal_that_python_handles(
             assert read_line(process) == "ending"
             gate.open()
             assert process.wait(WAIT) == end
-    assert newest(place).refresh != before.refresh
-    assert server.family_alive(newest(place))
+    assert load_newest(place).refresh != before.refresh
+    assert server.family_alive(load_newest(place))
     assert server.counters.refreshes == 1
 
 
 def test_the_end_of_the_program(place: StoreLocation, server: AuthServer) -> None:
     """A program that ends in the middle of a refresh saves the new token first."""
     with running(leave, place, server) as process:
-        before = newest(place)
+        before = load_newest(place)
         with server.gate(on="refresh") as gate:
             step(process)
             gate.wait_for(1, timeout=WAIT)
@@ -134,8 +134,8 @@ def test_the_end_of_the_program(place: StoreLocation, server: AuthServer) -> Non
             assert read_line(process) == "leaving"
             gate.open()
             assert process.wait(WAIT) == 0
-    assert newest(place).refresh != before.refresh
-    assert server.family_alive(newest(place))
+    assert load_newest(place).refresh != before.refresh
+    assert server.family_alive(load_newest(place))
     assert server.counters.refreshes == 1
     assert_lock_is_free(place)
 
@@ -144,14 +144,14 @@ def test_sigterm_while_a_thread_leads(place: StoreLocation, server: AuthServer) 
     """With the default action and the main thread elsewhere it is a kill: it ends at once."""
     server.grace = 3600.0
     with running(leave, place, server) as process:
-        before = newest(place)
+        before = load_newest(place)
         with server.gate(on="refresh") as gate:
             step(process)
             gate.wait_for(1, timeout=WAIT)
             process.send_signal(signal.SIGTERM)
             assert process.wait(WAIT) == -signal.SIGTERM
             assert_lock_is_free(place)
-            assert newest(place) == before
+            assert load_newest(place) == before
     wait_until(lambda: server.counters.rotated == 1)
     assert call_once(place.kind, place.name, server.url) == 200
     assert server.counters.reuse == 0
@@ -172,7 +172,7 @@ def test_a_fork_while_a_thread_leads(place: StoreLocation, server: AuthServer) -
         assert read_line(process) == "0"
         assert process.wait(WAIT) == 0
     assert (server.counters.refreshes, server.counters.reuse) == (1, 0)
-    assert server.family_alive(newest(place))
+    assert server.family_alive(load_newest(place))
 
 
 def test_a_child_that_outlives_its_parent(place: StoreLocation, server: AuthServer) -> None:
@@ -221,7 +221,7 @@ def test_a_keyring_that_locks_itself_before_the_save(
 ) -> None:
     """The new token is used from memory, warned about, and saved once the keyring is unlocked."""
     name = "locked-before-the-save.example.com"
-    with mounted("keyring", name, server.url) as (session, adapter):
+    with mount_session("keyring", name, server.url) as (session, adapter):
         adapter.set_token(server.login())
         server.expire()
         statuses: list[int] = []

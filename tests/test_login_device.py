@@ -18,7 +18,7 @@ from tests.support.command_line import (
     start,
     user,
 )
-from tests.support.logins import DEVICE, basic, form_of, good
+from tests.support.logins import DEVICE, describe_login, find_form, make_basic
 
 if TYPE_CHECKING:
     from tests.support.clock import Clock
@@ -43,13 +43,13 @@ class Person:
 
     def __init__(self, server: AuthServer, capsys: pytest.CaptureFixture[str]) -> None:
         self._server, self._capsys = server, capsys
-        self.told = ""
+        self.shown = ""
 
     def read(self) -> str:
         out, err = self._capsys.readouterr()
         assert out == "", "stdout is for what comes of it"
-        self.told += err
-        found = CODE.search(self.told)
+        self.shown += err
+        found = CODE.search(self.shown)
         assert found is not None
         return found[1]
 
@@ -76,16 +76,16 @@ def nothing() -> None:
 def test_by_device(user: User, server: AuthServer, clock: Clock, person: Person) -> None:
     """URL and code on stderr, polls at the interval, tokens once the login is approved."""
     clock.steps = [nothing, nothing, person.approve]
-    assert user.run("login", "prod") == good(user, "bob")
+    assert user.run("login", "prod") == describe_login(user, "bob")
     assert clock.sleeps == seconds(5, 5, 5)
     code = person.read()
-    assert person.told == (
+    assert person.shown == (
         f"To log in, open\n\n    {server.url}/public/device\n\nand type the code {code}\n"
         f"(or open {server.url}/public/device?user_code={code})\n"
         "Waiting for up to 10 min; Ctrl-C gives up.\n"
     )
-    form = form_of(server)
-    assert form.pop("device_code") not in person.told
+    form = find_form(server)
+    assert form.pop("device_code") not in person.shown
     assert form == {
         "grant_type": "urn:ietf:params:oauth:grant-type:device_code",
         "client_id": "tv",
@@ -101,8 +101,8 @@ def test_what_a_device_asks_for(user: User, server: AuthServer, clock: Clock) ->
     server.device_lifetime = 1
     assert user.run("login", "prod").status == 3
     assert clock.sleeps == seconds(1)
-    assert form_of(server, "device") == {"client_id": "tv", "scope": "a b"}
-    assert server.requests[0].headers["Authorization"] == basic("tv", "s3cr3t")
+    assert find_form(server, "device") == {"client_id": "tv", "scope": "a b"}
+    assert server.requests[0].headers["Authorization"] == make_basic("tv", "s3cr3t")
 
 
 def test_a_device_and_a_store_that_cannot_be_written(
@@ -110,10 +110,10 @@ def test_a_device_and_a_store_that_cannot_be_written(
 ) -> None:
     """Exit status 5 before a browser is asked for."""
     (user.home / "token.json.doctor").mkdir()
-    said = user.run("login", "prod")
-    said.cause_and_remedy()
-    assert (said.status, said.out, server.counters, clock.sleeps) == (5, "", Counters(), [])
-    assert person.told == ""
+    result = user.run("login", "prod")
+    result.cause_and_remedy()
+    assert (result.status, result.out, server.counters, clock.sleeps) == (5, "", Counters(), [])
+    assert person.shown == ""
 
 
 def test_a_device_waits_without_the_lock(
@@ -126,7 +126,7 @@ def test_a_device_waits_without_the_lock(
             pass
 
     clock.steps = [refresh, person.approve]
-    assert user.run("login", "prod") == good(user, "bob")
+    assert user.run("login", "prod") == describe_login(user, "bob")
     assert server.counters.logins == 1
 
 
@@ -134,11 +134,16 @@ def test_a_device_that_is_turned_away(
     user: User, server: AuthServer, clock: Clock, person: Person
 ) -> None:
     """Exit status 3 at once, and the token of before is kept."""
-    before = user.holds(with_expiry(server.login("old")))
+    before = user.save_token(with_expiry(server.login("old")))
     clock.steps = [nothing, person.deny]
-    said = user.run("login", "prod")
-    assert said.cause_and_remedy()[0] == "the login was denied in the browser"
-    assert (said.status, said.out, user.held, clock.sleeps) == (3, "", before, seconds(5, 5))
+    result = user.run("login", "prod")
+    assert result.cause_and_remedy()[0] == "the login was denied in the browser"
+    assert (result.status, result.out, user.stored_token, clock.sleeps) == (
+        3,
+        "",
+        before,
+        seconds(5, 5),
+    )
 
 
 @pytest.mark.parametrize("says", ["nothing", "expired_token"])
@@ -151,14 +156,14 @@ def test_a_device_code_that_has_expired(
     if says == "expired_token":
         fault = JSONBody({"error": "expired_token"}, status=400)
         server.fail(fault, on=is_token_path)
-    said = user.run("login", "prod")
-    cause, _ = said.cause_and_remedy()
-    assert (said.status, cause) == (3, "the code expired before the login was approved")
+    result = user.run("login", "prod")
+    cause, _ = result.cause_and_remedy()
+    assert (result.status, cause) == (3, "the code expired before the login was approved")
     assert clock.sleeps == (seconds(5, 5, 2) if says == "nothing" else seconds(5))
 
 
 @pytest.mark.parametrize(
-    ("fault", "told"),
+    ("fault", "expected"),
     [
         (Status(500), "the token endpoint answered 500"),
         (Status(408), "the token endpoint answered 408"),
@@ -167,17 +172,17 @@ def test_a_device_code_that_has_expired(
     ids=["500", "408", "drop"],
 )
 def test_a_server_that_is_down_until_the_code_expires(
-    user: User, server: AuthServer, clock: Clock, person: Person, fault: Any, told: str
+    user: User, server: AuthServer, clock: Clock, person: Person, fault: Any, expected: str
 ) -> None:
     """Exit status 4, and why: whether the login was approved is not known."""
     server.device_lifetime = 7
     clock.steps = [person.read]
     server.fail(JSONBody({"error": "authorization_pending"}, status=400), on=is_token_path)
     server.fail(fault, on=is_token_path, times=None)
-    said = user.run("login", "prod")
-    cause, remedy = said.cause_and_remedy()
-    assert (said.status, clock.sleeps) == (4, seconds(5, 2))
-    assert cause.startswith(f"the code has expired, and the server could not be asked: {told}")
+    result = user.run("login", "prod")
+    cause, remedy = result.cause_and_remedy()
+    assert (result.status, clock.sleeps) == (4, seconds(5, 2))
+    assert cause.startswith(f"the code has expired, and the server could not be asked: {expected}")
     assert "try again later" in remedy
 
 
@@ -190,9 +195,9 @@ def test_a_server_that_has_been_down(
     clock.steps = [person.read]
     server.fail(Status(500), on=is_token_path)
     server.fail(JSONBody({"error": says}, status=400), on=is_token_path)
-    said = user.run("login", "prod")
-    cause, _ = said.cause_and_remedy()
-    assert (said.status, cause) == (3, "the code expired before the login was approved")
+    result = user.run("login", "prod")
+    cause, _ = result.cause_and_remedy()
+    assert (result.status, cause) == (3, "the code expired before the login was approved")
 
 
 def test_slow_down(user: User, server: AuthServer, clock: Clock, person: Person) -> None:
@@ -200,7 +205,7 @@ def test_slow_down(user: User, server: AuthServer, clock: Clock, person: Person)
     clock.steps = [nothing, nothing, nothing, nothing, person.approve]
     for _ in range(2):
         server.fail(JSONBody({"error": "slow_down"}, status=400), on=is_token_path)
-    assert user.run("login", "prod") == good(user, "bob")
+    assert user.run("login", "prod") == describe_login(user, "bob")
     assert clock.sleeps == seconds(5, 10, 15, 15, 15)
 
 
@@ -212,9 +217,9 @@ def test_a_real_slow_down(user: User, server: AuthServer, clock: Clock) -> None:
         {"device_code": "x", "user_code": "y", "verification_uri": "http://127.0.0.1/"}
     )
     server.fail(hurry, on="device")  # no interval: five seconds (§3.2)
-    said = user.run("login", "prod")
-    assert (said.status, clock.sleeps) == (4, seconds(5))
-    assert "invalid_grant" in said.err
+    result = user.run("login", "prod")
+    assert (result.status, clock.sleeps) == (4, seconds(5))
+    assert "invalid_grant" in result.err
 
 
 def test_a_server_in_trouble_while_the_login_is_approved(
@@ -226,12 +231,12 @@ def test_a_server_in_trouble_while_the_login_is_approved(
     server.fail(Status(503), on=is_token_path, times=4)  # the first one and three retries
     server.fail(Drop(), on=is_token_path, times=4)
     clock.steps = [nothing, nothing, nothing, nothing, person.approve]
-    assert user.run("login", "prod") == good(user, "bob")
+    assert user.run("login", "prod") == describe_login(user, "bob")
     assert clock.sleeps == seconds(5, 5, 5, 5, 10)  # an exponential backoff for no answer (§3.5)
 
 
 @pytest.mark.parametrize(
-    ("fault", "told"),
+    ("fault", "expected"),
     [
         (Status(404), "the device authorization endpoint answered 404"),
         (Status(500), "the device authorization endpoint answered 500"),
@@ -247,14 +252,14 @@ def test_a_server_in_trouble_while_the_login_is_approved(
         ),
         (
             JSONBody({"device_code": "d", "user_code": "u", "verification_uri": "javascript:1"}),
-            "the device authorization endpoint named no page to open: ",
+            "the device authorization endpoint gave no usable page to open: ",
         ),
         (None, "the device authorization endpoint at http://127.0.0.1:"),
     ],
     ids=["404", "500", "408", "redirect", "html", "error", "page", "down"],
 )
 def test_a_device_endpoint_that_gives_no_code(
-    user: User, server: AuthServer, fault: Any, told: str
+    user: User, server: AuthServer, fault: Any, expected: str
 ) -> None:
     """Exit status 4, and what it answered."""
     user.describe(server, OAUTH2_REFRESH, **DEVICE)
@@ -262,21 +267,21 @@ def test_a_device_endpoint_that_gives_no_code(
         server.stop()
     else:
         server.fail(fault, on="device")
-    said = user.run("login", "prod")
-    cause, remedy = said.cause_and_remedy()
-    assert (said.status, said.out) == (4, "")
-    assert cause.startswith(told)
+    result = user.run("login", "prod")
+    cause, remedy = result.cause_and_remedy()
+    assert (result.status, result.out) == (4, "")
+    assert cause.startswith(expected)
     assert ("check its URL, client_id" in remedy) is (cause.endswith((" 404", " 400")))
-    assert "s3cr3t" not in said.err
+    assert "s3cr3t" not in result.err
 
 
 def test_what_helps_where_a_device_endpoint_is_down(user: User, server: AuthServer) -> None:
     """To wait; there is nothing in the profile to check."""
     user.describe(server, OAUTH2_REFRESH, **DEVICE)
     server.fail(Status(500), on="device")
-    said = user.run("login", "prod")
-    assert "try again later" in said.cause_and_remedy()[1]
-    assert "check" not in said.err
+    result = user.run("login", "prod")
+    assert "try again later" in result.cause_and_remedy()[1]
+    assert "check" not in result.err
 
 
 @pytest.mark.parametrize(
@@ -292,10 +297,10 @@ def test_a_complete_url_that_cannot_be_shown(
     codes = {"device_code": "d", "user_code": "y", "verification_uri": "https://h/"}
     content = {**codes, "verification_uri_complete": complete, "expires_in": 1}
     server.fail(JSONBody(content), on="device")
-    said = user.run("login", "prod")
-    assert (said.status, clock.sleeps) == (3, seconds(1))
-    assert "    https://h/\n" in said.err
-    assert "(or open " not in said.err
+    result = user.run("login", "prod")
+    assert (result.status, clock.sleeps) == (3, seconds(1))
+    assert "    https://h/\n" in result.err
+    assert "(or open " not in result.err
 
 
 def test_a_hostile_code(user: User, server: AuthServer, clock: Clock) -> None:
@@ -309,10 +314,10 @@ def test_a_hostile_code(user: User, server: AuthServer, clock: Clock) -> None:
         "expires_in": 1,
     }
     server.fail(JSONBody(content), on="device")
-    said = user.run("login", "prod")
-    assert (said.status, clock.sleeps) == (3, seconds(1))
-    assert all(line.isprintable() for line in said.err.split("\n"))
-    assert "and type the code A[2JB\n" in said.err
+    result = user.run("login", "prod")
+    assert (result.status, clock.sleeps) == (3, seconds(1))
+    assert all(line.isprintable() for line in result.err.split("\n"))
+    assert "and type the code A[2JB\n" in result.err
 
 
 def test_by_device_in_a_process_of_its_own(user: User, server: AuthServer) -> None:
@@ -325,7 +330,7 @@ def test_by_device_in_a_process_of_its_own(user: User, server: AuthServer) -> No
         lines = iter(process.stderr.readline, "")
         found = next(found for line in lines if (found := CODE.search(line)))
         server.approve(found[1], "bob")
-        said = end(process)
+        result = end(process)
     finally:
         process.kill()
-    assert (said.status, said.out) == good(user, "bob")[:2]
+    assert (result.status, result.out) == describe_login(user, "bob")[:2]

@@ -14,16 +14,16 @@ from tests.support.command_line import (
     OAUTH2_REFRESH,
     WITH_SECRET,
     User,
-    body_of,
     end,
-    impatient,
-    jwt,
+    find_body,
+    make_jwt,
     needs_posix,
-    no_part_of,
+    shorten_timeout,
+    shows_no_part_of,
     start,
     user,
 )
-from tests.support.logins import DEVICE, LOGIN, PASSWORD, basic, form_of, good
+from tests.support.logins import DEVICE, LOGIN, PASSWORD, describe_login, find_form, make_basic
 
 __all__ = ["user"]  # fixtures
 
@@ -33,13 +33,13 @@ pytestmark = needs_posix
 def test_password_as_json(user: User, server: AuthServer) -> None:
     """Two lines of standard input, one request, and the tokens are kept; nothing shows them."""
     user.describe(server, **LOGIN)
-    said = user.run("login", "prod", typed=f"bob\n{PASSWORD}\n")
-    assert said == good(user, "bob")
-    assert body_of(server, "login") == {"username": "bob", "password": PASSWORD}
+    result = user.run("login", "prod", typed=f"bob\n{PASSWORD}\n")
+    assert result == describe_login(user, "bob")
+    assert find_body(server, "login") == {"username": "bob", "password": PASSWORD}
     assert stat.S_IMODE(user.token_file.stat().st_mode) == 0o600
-    assert no_part_of(user.held, said)
+    assert shows_no_part_of(user.stored_token, result)
     assert server.counters == Counters(connections=1, requests=1, logins=1)
-    assert user.run("token", "prod").out == f"{user.held.access}\n"
+    assert user.run("token", "prod").out == f"{user.stored_token.access}\n"
     assert server.counters.requests == 1
 
 
@@ -49,16 +49,16 @@ def test_password_as_a_form(user: User, server: AuthServer) -> None:
     fields = 'send = "form"\nusername_field = "user"\npassword_field = "pw"\nextra = {realm = "x"}'
     user.describe(server, login=f"{LOGIN['login']}\n{fields}")
     assert user.run("login", "prod", typed=f"bob\n{PASSWORD}\n").status == 0
-    assert form_of(server) == {"user": "bob", "pw": PASSWORD, "realm": "x"}
-    assert user.held == Token("a", "r")
+    assert find_form(server) == {"user": "bob", "pw": PASSWORD, "realm": "x"}
+    assert user.stored_token == Token("a", "r")
 
 
 def test_password_as_basic(user: User, server: AuthServer) -> None:
     """send = "basic": in the Authorization header, as UTF-8 (RFC 7617 §2.1), and in no body."""
     user.describe(server, login=f'{LOGIN["login"]}\nsend = "basic"')
-    assert user.run("login", "prod", typed=f"bob\n{PASSWORD}\n") == good(user, "bob")
+    assert user.run("login", "prod", typed=f"bob\n{PASSWORD}\n") == describe_login(user, "bob")
     (seen,) = server.requests
-    assert (seen.headers["Authorization"], seen.body) == (basic("bob", PASSWORD), b"")
+    assert (seen.headers["Authorization"], seen.body) == (make_basic("bob", PASSWORD), b"")
 
 
 @pytest.mark.parametrize("secret", [False, True])
@@ -67,12 +67,12 @@ def test_password_grant(user: User, server: AuthServer, secret: bool) -> None:
     (user.home / "secret.txt").write_text("s3cr3t\n", encoding="utf-8")
     refresh = WITH_SECRET if secret else OAUTH2_REFRESH
     user.describe(server, refresh, login='url = "/auth/token"\nsend = "oauth2"')
-    assert user.run("login", "prod", typed=f"bob\n{PASSWORD}\n") == good(user, "bob")
+    assert user.run("login", "prod", typed=f"bob\n{PASSWORD}\n") == describe_login(user, "bob")
     client = {} if secret else {"client_id": "tv"}
     form = {"grant_type": "password", "username": "bob", "password": PASSWORD}
-    assert form_of(server) == form | client
+    assert find_form(server) == form | client
     sent = server.requests[0].headers.get("Authorization")
-    assert sent == (basic("tv", "s3cr3t") if secret else None)
+    assert sent == (make_basic("tv", "s3cr3t") if secret else None)
     assert "s3cr3t" not in user.file.read_text(encoding="utf-8")
 
 
@@ -80,9 +80,9 @@ def test_password_grant(user: User, server: AuthServer, secret: bool) -> None:
 def test_username_as_an_option(user: User, server: AuthServer, flag: str) -> None:
     """A user name is no secret; then standard input is the password alone."""
     user.describe(server, **LOGIN)
-    said = user.run("login", "prod", flag, "bob", typed=PASSWORD)
-    assert said == good(user, "bob")
-    assert body_of(server, "login")["password"] == PASSWORD
+    result = user.run("login", "prod", flag, "bob", typed=PASSWORD)
+    assert result == describe_login(user, "bob")
+    assert find_body(server, "login")["password"] == PASSWORD
 
 
 @pytest.mark.parametrize("line", [" a b ", "a\tb", "-", "a" * 5000])
@@ -91,7 +91,7 @@ def test_the_password_is_the_line(user: User, server: AuthServer, line: str, bre
     """Its spaces belong to it, the line break does not, and nor does what follows."""
     user.describe(server, **LOGIN)
     assert user.run("login", "prod", "-u", "bob", typed=line + break_).status == 0
-    assert body_of(server, "login")["password"] == line
+    assert find_body(server, "login")["password"] == line
 
 
 @pytest.mark.parametrize("send", ["json", "basic", "oauth2"])
@@ -99,13 +99,13 @@ def test_a_wrong_password(user: User, server: AuthServer, send: str) -> None:
     """Exit status 3, the token of before is kept, and neither name nor password is repeated."""
     path = "token" if send == "oauth2" else "login"
     user.describe(server, OAUTH2_REFRESH, login=f'url = "/auth/{path}"\nsend = "{send}"')
-    before = user.holds(with_expiry(server.login("old")))
-    said = user.run("login", "prod", typed="bob\nwrong\n")
-    cause, _ = said.cause_and_remedy()
-    assert (said.status, said.out, user.held) == (3, "", before)
+    before = user.save_token(with_expiry(server.login("old")))
+    result = user.run("login", "prod", typed="bob\nwrong\n")
+    cause, _ = result.cause_and_remedy()
+    assert (result.status, result.out, user.stored_token) == (3, "", before)
     assert cause.startswith("the server refused the user name or the password (4")
-    assert "bob" not in said.err
-    assert "wrong" not in said.err
+    assert "bob" not in result.err
+    assert "wrong" not in result.err
     assert user.run("token", "prod").out == f"{before.access}\n"
 
 
@@ -117,7 +117,7 @@ def test_what_helps_against_a_wrong_password(user: User, server: AuthServer) -> 
 
 
 @pytest.mark.parametrize(
-    ("fault", "told"),
+    ("fault", "expected"),
     [
         (HTML(), "the login endpoint answered 200, but its body is not JSON (text/html)"),
         (Status(500), "the login endpoint answered 500"),
@@ -130,21 +130,21 @@ def test_what_helps_against_a_wrong_password(user: User, server: AuthServer) -> 
     ],
     ids=["html", "500", "404", "fields", "list", "redirect", "empty", "down"],
 )
-def test_no_answer_that_counts(user: User, server: AuthServer, fault: Any, told: str) -> None:
+def test_no_answer_that_counts(user: User, server: AuthServer, fault: Any, expected: str) -> None:
     """Exit status 4, and the token of before is kept; nothing the server wrote is repeated."""
     user.describe(server, **LOGIN)
-    before = user.holds(with_expiry(server.login("old")))
+    before = user.save_token(with_expiry(server.login("old")))
     if fault is None:
         server.stop()
     else:
         server.fail(fault, on="login", times=None)
-    said = user.run("login", "prod", typed=f"bob\n{PASSWORD}\n")
-    cause, remedy = said.cause_and_remedy()
-    assert (said.status, said.out, user.held) == (4, "", before)
-    assert cause.startswith(told)
+    result = user.run("login", "prod", typed=f"bob\n{PASSWORD}\n")
+    cause, remedy = result.cause_and_remedy()
+    assert (result.status, result.out, user.stored_token) == (4, "", before)
+    assert cause.startswith(expected)
     assert remedy.startswith("the tokens are kept; ")
     assert "check its URL" in remedy or fault != Status(404)
-    assert PASSWORD not in said.err
+    assert PASSWORD not in result.err
     assert server.counters.logins == 0
 
 
@@ -152,9 +152,9 @@ def test_no_answer_that_counts(user: User, server: AuthServer, fault: Any, told:
 def test_an_input_that_ends_early(user: User, server: AuthServer, typed: str) -> None:
     """Standard input ends before the password: exit status 2, and no request."""
     user.describe(server, **LOGIN)
-    said = user.run("login", "prod", typed=typed)
-    cause, _ = said.cause_and_remedy()
-    assert (said.status, cause) == (2, "an answer is needed, but the input has ended")
+    result = user.run("login", "prod", typed=typed)
+    cause, _ = result.cause_and_remedy()
+    assert (result.status, cause) == (2, "an answer is needed, but the input has ended")
     assert server.counters == Counters()
 
 
@@ -171,17 +171,17 @@ def test_bytes_that_are_no_text(user: User, server: AuthServer, send: str, error
     """A password in another encoding than the locale's: two lines, no traceback, no request."""
     user.describe(server, login=f'{LOGIN["login"]}\nsend = "{send}"')
     typed = io.TextIOWrapper(io.BytesIO("hünter2\n".encode("latin-1")), "utf-8", errors=errors)
-    said = user.run("login", "prod", "-u", "bob", typed=typed)
-    assert said.cause_and_remedy()[0] == "the input is not UTF-8 text"
-    assert (said.status, server.counters) == (2, Counters())
+    result = user.run("login", "prod", "-u", "bob", typed=typed)
+    assert result.cause_and_remedy()[0] == "the input is not UTF-8 text"
+    assert (result.status, server.counters) == (2, Counters())
 
 
 def test_no_way_to_log_in(user: User, server: AuthServer) -> None:
     """A profile that does not say how: exit status 2, and two ways out."""
     user.describe(server)
-    said = user.run("login", "prod", typed=f"bob\n{PASSWORD}\n")
-    cause, remedy = said.cause_and_remedy()
-    assert (said.status, cause) == (2, "profile 'prod' does not say how to log in")
+    result = user.run("login", "prod", typed=f"bob\n{PASSWORD}\n")
+    cause, remedy = result.cause_and_remedy()
+    assert (result.status, cause) == (2, "profile 'prod' does not say how to log in")
     assert "[prod.login]" in remedy
     assert "requests-jwt login prod --refresh-token -" in remedy
     user.describe(server, OAUTH2_REFRESH, **DEVICE)
@@ -195,18 +195,18 @@ def test_a_login_cures_a_store_that_cannot_be_read(user: User, server: AuthServe
     for text, mode in (("garbage", 0o600), ("{}", 0o644)):
         user.token_file.write_text(text, encoding="utf-8")
         user.token_file.chmod(mode)
-        assert user.run("login", "prod", typed=f"bob\n{PASSWORD}\n") == good(user, "bob")
+        assert user.run("login", "prod", typed=f"bob\n{PASSWORD}\n") == describe_login(user, "bob")
         assert user.run("token", "prod").status == 0
 
 
 def test_a_password_login_while_the_store_is_locked(user: User, server: AuthServer) -> None:
     """Exit status 5 before the server is asked for tokens that could not be kept."""
     user.describe(server, **LOGIN)
-    impatient(user)
+    shorten_timeout(user)
     with user.store.lock(5):
-        said = user.run("login", "prod", typed=f"bob\n{PASSWORD}\n")
-    _, remedy = said.cause_and_remedy()
-    assert (said.status, said.out, server.counters) == (5, "", Counters())
+        result = user.run("login", "prod", typed=f"bob\n{PASSWORD}\n")
+    _, remedy = result.cause_and_remedy()
+    assert (result.status, result.out, server.counters) == (5, "", Counters())
     assert remedy.startswith("nothing was changed")
 
 
@@ -225,10 +225,10 @@ def test_who_is_logged_in(
 ) -> None:
     """The first claim that is a name: a text that is not blank, or a number."""
     user.describe(server, **LOGIN)
-    server.fail(JSONBody({"access_token": jwt(claims)}), on="login")
-    said = user.run("login", "prod", typed=f"bob\n{PASSWORD}\n")
+    server.fail(JSONBody({"access_token": make_jwt(claims)}), on="login")
+    result = user.run("login", "prod", typed=f"bob\n{PASSWORD}\n")
     who = f" as {name}" if name else ""
-    assert said.out.splitlines()[0] == f"Logged in to prod{who}."
+    assert result.out.splitlines()[0] == f"Logged in to prod{who}."
 
 
 def test_a_name_that_stdout_has_no_signs_for(
@@ -237,17 +237,17 @@ def test_a_name_that_stdout_has_no_signs_for(
     """It is escaped: a login that has gone well does not end in a traceback."""
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")
     user.describe(server, **LOGIN)
-    server.fail(JSONBody({"access_token": jwt({"sub": "Zoë→"})}), on="login")
-    said = end(start("login", "prod", "-u", "bob"), typed="hunter2\n")
-    assert (said.status, said.err) == (0, "")
-    assert said.out.startswith("Logged in to prod as Zo\\xeb\\u2192.\n")
+    server.fail(JSONBody({"access_token": make_jwt({"sub": "Zoë→"})}), on="login")
+    result = end(start("login", "prod", "-u", "bob"), typed="hunter2\n")
+    assert (result.status, result.err) == (0, "")
+    assert result.out.startswith("Logged in to prod as Zo\\xeb\\u2192.\n")
 
 
 def test_a_name_cannot_steer_the_terminal(user: User, server: AuthServer) -> None:
     """Who is logged in is shown as printable text."""
     user.describe(server, **LOGIN)
-    server.fail(JSONBody({"access_token": jwt({"name": "\x1b[2J\nroot" * 50})}), on="login")
-    said = user.run("login", "prod", typed=f"bob\n{PASSWORD}\n")
-    assert said.status == 0
-    assert "\x1b" not in said.out
-    assert len(said.out.splitlines()) == 2
+    server.fail(JSONBody({"access_token": make_jwt({"name": "\x1b[2J\nroot" * 50})}), on="login")
+    result = user.run("login", "prod", typed=f"bob\n{PASSWORD}\n")
+    assert result.status == 0
+    assert "\x1b" not in result.out
+    assert len(result.out.splitlines()) == 2

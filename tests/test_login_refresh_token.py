@@ -13,8 +13,8 @@ from requests_jwt_refresh.stores.file import FileStore
 from requests_jwt_refresh.testing import HTML, AuthServer, Counters, Hang, Redirect, Status
 from requests_jwt_refresh.tokens import Token, with_expiry
 from tests.support import waits
-from tests.support.command_line import WAIT, User, end, impatient, needs_posix, start, user
-from tests.support.logins import LOGIN, good
+from tests.support.command_line import WAIT, User, end, needs_posix, shorten_timeout, start, user
+from tests.support.logins import LOGIN, describe_login
 
 __all__ = ["user"]  # fixtures
 
@@ -25,22 +25,25 @@ def test_by_refresh_token(user: User, server: AuthServer) -> None:
     """From standard input; exchanged at once, so that it is known to be good."""
     user.describe(server)
     given = str(server.login("bob").refresh)
-    said = user.run("login", "prod", "--refresh-token", "-", typed=f"{given}\n")
-    assert said == good(user, "bob")
-    assert (user.held.refresh != given, user.held.access is not None) == (True, True)
+    result = user.run("login", "prod", "--refresh-token", "-", typed=f"{given}\n")
+    assert result == describe_login(user, "bob")
+    assert (user.stored_token.refresh != given, user.stored_token.access is not None) == (
+        True,
+        True,
+    )
     assert server.counters == Counters(connections=1, requests=1, refreshes=1, rotated=1)
 
 
 def test_a_refused_refresh_token(user: User, server: AuthServer) -> None:
     """Exit status 3; the login of before is there again, and good."""
     user.describe(server)
-    before = user.holds(with_expiry(server.login("old")))
-    said = user.run("login", "prod", "--refresh-token", "-", typed="stolen-or-stale\n")
-    cause, _ = said.cause_and_remedy()
-    assert (said.status, said.out, user.held) == (3, "", before)
-    assert user.held.received_at == before.received_at
+    before = user.save_token(with_expiry(server.login("old")))
+    result = user.run("login", "prod", "--refresh-token", "-", typed="stolen-or-stale\n")
+    cause, _ = result.cause_and_remedy()
+    assert (result.status, result.out, user.stored_token) == (3, "", before)
+    assert user.stored_token.received_at == before.received_at
     assert cause == "the server refused the refresh token (400)"
-    assert "stolen" not in said.err
+    assert "stolen" not in result.err
     assert user.run("refresh", "prod").status == 0
 
 
@@ -56,10 +59,10 @@ def test_a_refresh_token_that_cannot_be_tried(user: User, server: AuthServer) ->
     user.describe(server)
     given = str(server.login("bob").refresh)
     server.stop()
-    said = user.run("login", "prod", "--refresh-token", "-", typed=given)
-    cause, remedy = said.cause_and_remedy()
-    assert (said.status, said.out, user.held) == (4, "", Token(None, given))
-    assert cause.startswith("the token is stored, but could not be tried: the refresh endpoint at ")
+    result = user.run("login", "prod", "--refresh-token", "-", typed=given)
+    cause, remedy = result.cause_and_remedy()
+    assert (result.status, result.out, user.stored_token) == (4, "", Token(None, given))
+    assert cause.startswith("the token is stored, but could not be tried out: the refresh ")
     assert "try again later" in remedy
     server.start()
     assert user.run("token", "prod").status == 0
@@ -69,13 +72,15 @@ def test_a_refresh_token_while_the_store_is_locked(user: User, server: AuthServe
     """It is not sent, as what comes of it could not be kept: exit status 4, and good later on."""
     user.describe(server)
     given = str(server.login("bob").refresh)
-    impatient(user)
+    shorten_timeout(user)
     with user.store.lock(5):
-        said = user.run("login", "prod", "--refresh-token", "-", typed=given)
-    assert (said.status, said.out, server.counters) == (4, "", Counters())
-    assert said.cause_and_remedy()[1].startswith("nothing was stored; try again later")
+        result = user.run("login", "prod", "--refresh-token", "-", typed=given)
+    assert (result.status, result.out, server.counters) == (4, "", Counters())
+    assert result.cause_and_remedy()[1].startswith("nothing was stored; try again later")
     user.describe(server)
-    assert user.run("login", "prod", "--refresh-token", "-", typed=given) == good(user, "bob")
+    assert user.run("login", "prod", "--refresh-token", "-", typed=given) == describe_login(
+        user, "bob"
+    )
 
 
 @pytest.mark.parametrize("kind", ["login", "refresh"])
@@ -99,7 +104,7 @@ def test_the_store_is_locked_from_before_the_server_is_asked(
             gate.open()
 
         (other,) = waits.start(come_in_between)
-        assert user.run("login", "prod", *flags, typed=f"{given}\n") == good(user, "bob")
+        assert user.run("login", "prod", *flags, typed=f"{given}\n") == describe_login(user, "bob")
         waits.join(other)
     assert len(refused) == 1
 
@@ -114,25 +119,27 @@ def test_an_odd_answer_to_a_refresh_token(
     """It is kept where there is none, and never takes the place of another one."""
     user.describe(server)
     server.fail(fault, times=None)
-    said = user.run("login", "prod", "--refresh-token", "-", typed="given")
-    assert (said.status, user.held) == (4, Token(None, "given"))
-    assert "the token is stored, but could not be tried" in said.cause_and_remedy()[0]
-    before = user.holds(with_expiry(server.login("bob")))
-    said = user.run("login", "prod", "--refresh-token", "-", typed="mistyped")
-    assert (said.status, user.held) == (4, before)
-    assert said.cause_and_remedy()[1].startswith("nothing was stored: there is a token from before")
+    result = user.run("login", "prod", "--refresh-token", "-", typed="given")
+    assert (result.status, user.stored_token) == (4, Token(None, "given"))
+    assert "the token is stored, but could not be tried" in result.cause_and_remedy()[0]
+    before = user.save_token(with_expiry(server.login("bob")))
+    result = user.run("login", "prod", "--refresh-token", "-", typed="mistyped")
+    assert (result.status, user.stored_token) == (4, before)
+    assert result.cause_and_remedy()[1].startswith(
+        "nothing was stored: there is a token from before"
+    )
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_before_a_refresh_token_has_been_tried(
     user: User, server: AuthServer, number: signal.Signals
 ) -> None:
-    """Who breaks off finds the token of before, whatever the server does."""
+    """After an interrupt the earlier token is still there, whatever the server does."""
     user.describe(server)
     user.file.write_text(
         user.file.read_text().replace("refresh_timeout = 10", "refresh_timeout = 2")
     )
-    before = user.holds(with_expiry(server.login("bob")))
+    before = user.save_token(with_expiry(server.login("bob")))
     server.fail(Hang())
     process = start("login", "prod", "--refresh-token", "-")
     assert process.stdin is not None
@@ -141,7 +148,7 @@ def test_an_interrupt_before_a_refresh_token_has_been_tried(
     waits.wait_until(lambda: server.counters.faults, "a request that meets the fault")
     process.send_signal(number)
     end(process)
-    assert user.held == before
+    assert user.stored_token == before
 
 
 def test_an_exchange_that_takes_longer_than_the_adapter_waits(
@@ -163,9 +170,9 @@ def test_an_exchange_that_takes_longer_than_the_adapter_waits(
 
         join = SingleFlight.join
         monkeypatch.setattr(SingleFlight, "join", lose_patience)
-        said = user.run("login", "prod", "--refresh-token", "-", typed=given)
-    assert (said.status, said.err, server.counters.rotated) == (0, "", 1)
-    assert user.held.access is not None
+        result = user.run("login", "prod", "--refresh-token", "-", typed=given)
+    assert (result.status, result.err, server.counters.rotated) == (0, "", 1)
+    assert user.stored_token.access is not None
 
 
 def test_ctrl_c_while_a_refresh_token_is_exchanged(user: User, server: AuthServer) -> None:
@@ -180,9 +187,9 @@ def test_ctrl_c_while_a_refresh_token_is_exchanged(user: User, server: AuthServe
         gate.wait_for(1, WAIT)
         process.send_signal(signal.SIGINT)
         gate.open()
-        said = end(process)
-    assert said.status in (0, 130)  # 0 if it was the faster one, or SIGINT is ignored here
-    assert (said.err, user.held.access is not None) == ("", True)
+        result = end(process)
+    assert result.status in (0, 130)  # 0 if it was the faster one, or SIGINT is ignored here
+    assert (result.err, user.stored_token.access is not None) == ("", True)
     assert user.run("refresh", "prod").status == 0
 
 
@@ -199,9 +206,9 @@ def test_a_token_of_no_rotation_that_cannot_be_saved(
         user.describe(server)
         given = str(server.login("bob").refresh)
         monkeypatch.setattr(FileStore, "save", save_on_a_full_disk)
-        said = user.run("login", "prod", "--refresh-token", "-", typed=given)
-    assert said.status == 5
-    assert said.cause_and_remedy() == (
+        result = user.run("login", "prod", "--refresh-token", "-", typed=given)
+    assert result.status == 5
+    assert result.cause_and_remedy() == (
         "the server took the refresh token, and the new token could not be saved: the disk is full",
         "mend the store and try again",
     )
@@ -215,45 +222,45 @@ def test_a_new_token_that_cannot_be_saved(
     given = str(server.login("bob").refresh)
 
     monkeypatch.setattr(FileStore, "save", save_on_a_full_disk)
-    said = user.run("login", "prod", "--refresh-token", "-", typed=given)
-    cause, remedy = said.cause_and_remedy()
-    assert (said.status, said.out, server.counters.rotated) == (5, "", 1)
+    result = user.run("login", "prod", "--refresh-token", "-", typed=given)
+    cause, remedy = result.cause_and_remedy()
+    assert (result.status, result.out, server.counters.rotated) == (5, "", 1)
     assert cause.endswith(
         "gave another refresh token, and the new token could not be saved: the disk is full"
     )
     assert "another refresh token" in remedy
-    assert "othing was changed" not in said.err
+    assert "othing was changed" not in result.err
 
 
 @pytest.mark.parametrize("typed", ["", "\n"])
 def test_no_refresh_token(user: User, server: AuthServer, typed: str) -> None:
     """Standard input is empty: exit status 2, and the login of before stays."""
     user.describe(server)
-    before = user.holds(with_expiry(server.login("old")))
-    said = user.run("login", "prod", "--refresh-token", "-", typed=typed)
-    said.cause_and_remedy()
-    assert (said.status, user.held, server.counters) == (2, before, Counters())
+    before = user.save_token(with_expiry(server.login("old")))
+    result = user.run("login", "prod", "--refresh-token", "-", typed=typed)
+    result.cause_and_remedy()
+    assert (result.status, user.stored_token, server.counters) == (2, before, Counters())
 
 
 @pytest.mark.parametrize("typed", ["two words\tand a tab", "Bearer x", " mine ", "ünïcode"])
 def test_what_cannot_be_a_refresh_token(user: User, server: AuthServer, typed: str) -> None:
     """It is not sent, not stored and not repeated; the login of before stays."""
     user.describe(server)
-    before = user.holds(with_expiry(server.login("old")))
-    said = user.run("login", "prod", "--refresh-token", "-", typed=f"{typed}\n")
-    cause, _ = said.cause_and_remedy()
-    assert said.status in (1, 2)
-    assert (said.out, user.held, server.counters) == ("", before, Counters())
+    before = user.save_token(with_expiry(server.login("old")))
+    result = user.run("login", "prod", "--refresh-token", "-", typed=f"{typed}\n")
+    cause, _ = result.cause_and_remedy()
+    assert result.status in (1, 2)
+    assert (result.out, user.stored_token, server.counters) == ("", before, Counters())
     assert cause.startswith("the refresh token ")
-    assert typed.strip() not in said.err
+    assert typed.strip() not in result.err
 
 
 def test_what_helps_against_what_cannot_be_a_refresh_token(user: User, server: AuthServer) -> None:
     """The remedy is to type something else."""
     user.describe(server)
-    said = user.run("login", "prod", "--refresh-token", "-", typed="a\tb\n")
-    assert said.status == 2
-    assert "doctor" not in said.err
+    result = user.run("login", "prod", "--refresh-token", "-", typed="a\tb\n")
+    assert result.status == 2
+    assert "doctor" not in result.err
 
 
 def test_the_store_is_full_of_something_else(user: User, server: AuthServer) -> None:
@@ -262,6 +269,6 @@ def test_the_store_is_full_of_something_else(user: User, server: AuthServer) -> 
     user.token_file.write_text("garbage", encoding="utf-8")
     user.token_file.chmod(0o600)
     given = str(server.login().refresh)
-    said = user.run("login", "prod", "--refresh-token", "-", typed=given)
-    said.cause_and_remedy()
-    assert (said.status, server.counters) == (5, Counters())
+    result = user.run("login", "prod", "--refresh-token", "-", typed=given)
+    result.cause_and_remedy()
+    assert (result.status, server.counters) == (5, Counters())

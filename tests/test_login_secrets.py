@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,18 +18,18 @@ from tests.support.command_line import (
     SCRIPT,
     WAIT,
     WITH_SECRET,
-    Said,
+    CommandResult,
     Terminal,
     User,
-    body_of,
     end,
-    expired,
+    find_body,
+    make_expired_token,
     needs_posix,
-    no_part_of,
+    shows_no_part_of,
     start,
     user,
 )
-from tests.support.logins import LOGIN, PASSWORD, SECRET_IN_KEYRING, basic, good
+from tests.support.logins import LOGIN, PASSWORD, SECRET_IN_KEYRING, describe_login, make_basic
 from tests.support.secret_service import SecretService, running_secret_service, secret_service
 
 __all__ = ["running_secret_service", "secret_service", "user"]  # fixtures
@@ -41,6 +40,7 @@ pytestmark = needs_posix
 # --- Secrets as arguments ------------------------------------------------------------------------
 
 SECRET = "eyJhbGciOi-s3cr3t"
+needs_proc = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks into /proc")
 REFUSED: list[Any] = [
     ("login", "prod", "--refresh-token", SECRET),
     ("login", "prod", f"--refresh-token={SECRET}"),
@@ -86,10 +86,10 @@ def test_a_secret_as_an_argument(
 ) -> None:
     """Refused with 2 and two lines, which do not repeat it; nothing is sent or stored."""
     user.describe(server, **LOGIN)
-    said = user.run(*arguments, typed=f"bob\n{PASSWORD}\n")
-    said.cause_and_remedy()
-    assert (said.status, said.out) == (2, "")
-    assert "s3cr3t" not in said.err
+    result = user.run(*arguments, typed=f"bob\n{PASSWORD}\n")
+    result.cause_and_remedy()
+    assert (result.status, result.out) == (2, "")
+    assert "s3cr3t" not in result.err
     assert (server.counters, user.token_file.exists()) == (Counters(), False)
 
 
@@ -114,11 +114,11 @@ def client(user: User, server: AuthServer, secret_service: SecretService) -> Use
 
 def test_a_clients_secret_is_asked_for_once(client: User, server: AuthServer) -> None:
     """Before name and password; it stays in the keyring, and there alone."""
-    said = client.run("login", "prod", typed=f"s3cr3t :%\nbob\n{PASSWORD}\n")
-    assert said == good(client, "bob")
+    result = client.run("login", "prod", typed=f"s3cr3t :%\nbob\n{PASSWORD}\n")
+    assert result == describe_login(client, "bob")
     sent = server.requests[-1].headers["Authorization"]
-    assert sent == basic("tv", "s3cr3t+%3A%25")  # RFC 6749 §2.3.1
-    assert client.run("login", "prod", typed=f"eve\n{PASSWORD}\n") == good(client, "eve")
+    assert sent == make_basic("tv", "s3cr3t+%3A%25")  # RFC 6749 §2.3.1
+    assert client.run("login", "prod", typed=f"eve\n{PASSWORD}\n") == describe_login(client, "eve")
     assert client.run("refresh", "prod").status == 0
     assert [each.headers["Authorization"] for each in server.requests] == [sent] * 3
     files = {each.name for each in client.home.iterdir()}
@@ -131,20 +131,22 @@ def test_another_client_secret(client: User, server: AuthServer) -> None:
     """--client-secret - replaces the one in the keyring."""
     assert client.run("login", "prod", typed=f"old\nbob\n{PASSWORD}\n").status == 0
     typed = f"new\nbob\n{PASSWORD}\n"
-    assert client.run("login", "prod", "--client-secret", "-", typed=typed) == good(client, "bob")
-    assert server.requests[-1].headers["Authorization"] == basic("tv", "new")
+    assert client.run("login", "prod", "--client-secret", "-", typed=typed) == describe_login(
+        client, "bob"
+    )
+    assert server.requests[-1].headers["Authorization"] == make_basic("tv", "new")
     flags = ("--client-secret", "-", "--refresh-token", "-")
-    typed = f"newest\n{client.held.refresh}\n"
-    assert client.run("login", "prod", *flags, typed=typed) == good(client, "bob")
-    assert server.requests[-1].headers["Authorization"] == basic("tv", "newest")
+    typed = f"newest\n{client.stored_token.refresh}\n"
+    assert client.run("login", "prod", *flags, typed=typed) == describe_login(client, "bob")
+    assert server.requests[-1].headers["Authorization"] == make_basic("tv", "newest")
 
 
 def test_without_the_clients_secret(client: User, server: AuthServer) -> None:
     """A refresh without it: exit status 4 or 5, no request, and how to give it."""
-    client.holds(expired(server))
-    said = client.run("token", "prod")
-    cause, remedy = said.cause_and_remedy()
-    assert said.status in (4, 5)
+    client.save_token(make_expired_token(server))
+    result = client.run("token", "prod")
+    cause, remedy = result.cause_and_remedy()
+    assert result.status in (4, 5)
     assert server.counters == Counters()
     assert "client secret" in cause
     assert "requests-jwt login prod" in cause + remedy
@@ -153,19 +155,21 @@ def test_without_the_clients_secret(client: User, server: AuthServer) -> None:
 @pytest.mark.parametrize("typed", ["a\tb", "ünïcode", " s3cr3t", "Bearer s3cr3t"])
 def test_what_cannot_be_a_client_secret(client: User, server: AuthServer, typed: str) -> None:
     """Exit status 2: it is the client secret that is at fault, and it is not repeated."""
-    said = client.run("login", "prod", typed=f"{typed}\nbob\n{PASSWORD}\n")
-    cause, remedy = said.cause_and_remedy()
-    assert (said.status, said.out, server.counters) == (2, "", Counters())
+    result = client.run("login", "prod", typed=f"{typed}\nbob\n{PASSWORD}\n")
+    cause, remedy = result.cause_and_remedy()
+    assert (result.status, result.out, server.counters) == (2, "", Counters())
     assert cause.startswith("the client secret ")
-    assert remedy.startswith("put the secret there alone")
-    assert "token" not in said.err
-    assert typed.strip() not in said.err
+    assert remedy.startswith("give the secret alone")
+    assert "token" not in result.err
+    assert typed.strip() not in result.err
 
 
 def test_no_client_secret_is_typed(client: User, server: AuthServer) -> None:
     """Standard input is empty: exit status 2, nothing is kept, so that it is asked for again."""
     assert client.run("login", "prod", typed="").status == 2
-    assert client.run("login", "prod", typed=f"s3cr3t\nbob\n{PASSWORD}\n") == good(client, "bob")
+    assert client.run("login", "prod", typed=f"s3cr3t\nbob\n{PASSWORD}\n") == describe_login(
+        client, "bob"
+    )
     assert server.counters.logins == 1
 
 
@@ -181,40 +185,42 @@ def test_a_client_secret_that_the_profile_has_no_use_for(
     (user.home / "secret.txt").write_text("s3cr3t\n", encoding="utf-8")
     user.describe(server, refresh, **LOGIN)
     typed = f"topsecret\nbob\n{PASSWORD}\n"
-    said = user.run("login", "prod", "--client-secret", "-", typed=typed)
+    result = user.run("login", "prod", "--client-secret", "-", typed=typed)
     assert not any(b"topsecret" in each.body for each in server.requests)
-    assert said.status == 2
+    assert result.status == 2
 
 
 def test_a_secret_file_that_is_not_there(user: User, server: AuthServer) -> None:
     """client_secret_file: exit status 5, which file, and what belongs there; no request."""
     user.describe(server, WITH_SECRET, login='url = "/auth/token"\nsend = "oauth2"')
-    said = user.run("login", "prod", typed=f"bob\n{PASSWORD}\n")
-    cause, remedy = said.cause_and_remedy()
-    assert (said.status, server.counters) == (5, Counters())
+    result = user.run("login", "prod", typed=f"bob\n{PASSWORD}\n")
+    cause, remedy = result.cause_and_remedy()
+    assert (result.status, server.counters) == (5, Counters())
     assert str(user.home / "secret.txt") in cause
-    assert remedy == "put the secret there, alone"
+    assert remedy == "put the secret there, and nothing else"
 
 
 # --- Where a secret could show -------------------------------------------------------------------
 
 
-def family(pid: int) -> set[int]:
+def find_process_tree(pid: int) -> set[int]:
     """Return a process and all its descendants."""
     found = {pid}
     for each in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in each.read_text().split():
-            found |= family(int(child))
+            found |= find_process_tree(int(child))
     return found
 
 
-def what_others_see(pid: int) -> str:
+def read_what_ps_shows(pid: int) -> str:
     """Return the arguments and environments of a process and its children, as `ps` shows them."""
-    places = [f"/proc/{each}/{name}" for each in family(pid) for name in ("cmdline", "environ")]
+    places = [
+        f"/proc/{each}/{name}" for each in find_process_tree(pid) for name in ("cmdline", "environ")
+    ]
     return "\n".join(Path(place).read_bytes().decode(errors="replace") for place in places)
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="looks into /proc")  # noqa: PTH112
+@needs_proc
 def test_no_secret_is_to_be_seen(user: User, server: AuthServer) -> None:
     """A password typed in a terminal: no echo, and in no argument, environment or profile."""
     user.describe(server, **LOGIN)
@@ -225,24 +231,24 @@ def test_no_secret_is_to_be_seen(user: User, server: AuthServer) -> None:
         terminal.answer("User name: ", "bob")
         terminal.answer("Password of bob: ", PASSWORD)
         gate.wait_for(1, WAIT)  # the password has been sent, the answer not
-        seen = what_others_see(terminal.process.pid)
+        seen = read_what_ps_shows(terminal.process.pid)
         assert "requests-jwt\0login\0prod\0" in seen
         assert not user.token_file.exists()
         gate.open()
         assert terminal.end() == 0
     assert "Logged in to prod as bob." in terminal.shown
-    token = user.held
+    token = user.stored_token
     everything = seen + terminal.shown + user.file.read_text(encoding="utf-8")
     assert PASSWORD not in everything
-    assert no_part_of(token, Said(0, everything, ""))
-    assert body_of(server, "login")["password"] == PASSWORD
+    assert shows_no_part_of(token, CommandResult(0, everything, ""))
+    assert find_body(server, "login")["password"] == PASSWORD
     files = {each.name for each in user.home.iterdir()}
     files -= {"token.json.doctor.lock"}
     assert files == {"profiles.toml", "token.json", "token.json.lock"}
     assert PASSWORD not in user.token_file.read_text(encoding="utf-8")
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="looks into /proc")  # noqa: PTH112
+@needs_proc
 def test_no_piped_token_is_to_be_seen(user: User, server: AuthServer) -> None:
     """Nor one that is piped in, while it is being exchanged."""
     user.describe(server)
@@ -253,14 +259,14 @@ def test_no_piped_token_is_to_be_seen(user: User, server: AuthServer) -> None:
         process.stdin.write(f"{given.refresh}\n")
         process.stdin.flush()
         gate.wait_for(1, WAIT)
-        seen = what_others_see(process.pid)
+        seen = read_what_ps_shows(process.pid)
         assert "--refresh-token\0-\0" in seen
         gate.open()
-        said = end(process)
-    assert (said.status, said.err) == (0, "")
-    for token in (given, user.held):
-        assert no_part_of(token, said)
-        assert no_part_of(token, Said(0, seen, ""))
+        result = end(process)
+    assert (result.status, result.err) == (0, "")
+    for token in (given, user.stored_token):
+        assert shows_no_part_of(token, result)
+        assert shows_no_part_of(token, CommandResult(0, seen, ""))
 
 
 def test_secrets_are_not_echoed(
@@ -276,7 +282,7 @@ def test_secrets_are_not_echoed(
         assert terminal.end() == 0
     assert "Logged in to prod as bob." in terminal.shown
     assert "topsecret" not in terminal.shown
-    assert no_part_of(given, Said(0, terminal.shown, ""))
+    assert shows_no_part_of(given, CommandResult(0, terminal.shown, ""))
 
 
 @pytest.mark.parametrize(
@@ -302,19 +308,19 @@ def test_no_answer_at_a_question(
 ) -> None:
     """130 or 2, no traceback, on a line of its own; nothing is sent, the token of before stays."""
     user.describe(server, **LOGIN)
-    before = user.holds(with_expiry(server.login("old")))
+    before = user.save_token(with_expiry(server.login("old")))
     with Terminal(SCRIPT, "login", "prod", *flags) as terminal:
         terminal.expect(question)
         terminal.press(key)
         assert terminal.end() == status
     _, _, then = terminal.shown.partition(question)
-    line, end_of_line, told = then.partition("\r\n")
+    line, end_of_line, shown_text = then.partition("\r\n")
     assert end_of_line
     assert "requests-jwt" not in line
-    assert told.lstrip("\r\n").startswith(shown)
-    assert "Traceback" not in told
-    assert "in a terminal" not in told  # which is where they are
-    assert (user.held, server.counters) == (before, Counters())
+    assert shown_text.lstrip("\r\n").startswith(shown)
+    assert "Traceback" not in shown_text
+    assert "in a terminal" not in shown_text  # which is where they are
+    assert (user.stored_token, server.counters) == (before, Counters())
 
 
 class InterruptedScreen(io.StringIO):

@@ -15,12 +15,12 @@ from requests_jwt_refresh.tokens import with_expiry
 from tests.support.command_line import (
     OAUTH2_REFRESH,
     WITH_SECRET,
-    Said,
+    CommandResult,
     User,
-    body_of,
-    expired,
-    impatient,
+    find_body,
+    make_expired_token,
     needs_posix,
+    shorten_timeout,
     user,
 )
 
@@ -37,7 +37,7 @@ pytestmark = needs_posix
 LOGOUT = 'url = "/auth/logout"'
 
 
-def logged_out(user: User) -> str:
+def describe_logout(user: User) -> str:
     """Return what a logout says that has gone well."""
     return f"Logged out of prod: the token is gone from the file {user.token_file}.\n"
 
@@ -45,11 +45,11 @@ def logged_out(user: User) -> str:
 def test_logout(user: User, server: AuthServer) -> None:
     """The server is told, with the access token in the header; then the token is gone here."""
     user.describe(server, logout=LOGOUT)
-    token = user.holds(with_expiry(server.login()))
-    assert user.run("logout", "prod") == Said(0, logged_out(user), "")
+    token = user.save_token(with_expiry(server.login()))
+    assert user.run("logout", "prod") == CommandResult(0, describe_logout(user), "")
     assert not user.token_file.exists()
     assert not server.family_alive(token)
-    assert body_of(server, "logout") == {"refresh_token": token.refresh}
+    assert find_body(server, "logout") == {"refresh_token": token.refresh}
     assert server.requests[0].bearer == token.access
     assert server.counters == Counters(connections=1, requests=1, logouts=1, families_revoked=1)
 
@@ -58,8 +58,8 @@ def test_logout_here_alone(user: User, server: AuthServer) -> None:
     """--local, and profiles without a logout: no request."""
     for tables, flags in (({"logout": LOGOUT}, ["--local"]), ({}, [])):
         user.describe(server, **tables)
-        token = user.holds(with_expiry(server.login()))
-        assert user.run("logout", "prod", *flags) == Said(0, logged_out(user), "")
+        token = user.save_token(with_expiry(server.login()))
+        assert user.run("logout", "prod", *flags) == CommandResult(0, describe_logout(user), "")
         assert not user.token_file.exists()
         assert server.family_alive(token)
     assert server.counters == Counters()
@@ -67,53 +67,53 @@ def test_logout_here_alone(user: User, server: AuthServer) -> None:
 
 @pytest.mark.parametrize("down", ["stopped", "500", "404"])
 def test_logout_while_the_server_is_down(user: User, server: AuthServer, down: str) -> None:
-    """Forgotten here, still good there: exit status 4, which says so."""
+    """The token is gone here, but still valid at the server: exit status 4."""
     user.describe(server, logout=LOGOUT)
-    user.holds(with_expiry(server.login()))
+    user.save_token(with_expiry(server.login()))
     if down == "stopped":
         server.stop()
     else:
         server.fail(Status(int(down)), on="logout")
-    said = user.run("logout", "prod")
-    cause, remedy = said.cause_and_remedy()
-    assert (said.status, said.out) == (4, logged_out(user))
+    result = user.run("logout", "prod")
+    cause, remedy = result.cause_and_remedy()
+    assert (result.status, result.out) == (4, describe_logout(user))
     assert cause.startswith("the server was not told: the logout endpoint ")
-    assert remedy == "the token is forgotten here, but good there until it expires"
+    assert remedy == "the token is forgotten here, but the server accepts it until it expires"
     assert not user.token_file.exists()
 
 
 def test_logout_without_a_login(user: User, server: AuthServer) -> None:
     """Nothing to do is done: exit status 0, no request."""
     user.describe(server, logout=LOGOUT)
-    said = user.run("logout", "prod")
-    assert said == Said(0, "There is no token for prod: nothing to do.\n", "")
+    result = user.run("logout", "prod")
+    assert result == CommandResult(0, "There is no token for prod: nothing to do.\n", "")
     assert server.counters == Counters()
 
 
 def test_logout_with_an_expired_access_token(user: User, server: AuthServer) -> None:
     """Servers that want to see one get a fresh one: one refresh first."""
     user.describe(server, logout=LOGOUT)
-    token = user.holds(expired(server))
-    assert user.run("logout", "prod") == Said(0, logged_out(user), "")
+    token = user.save_token(make_expired_token(server))
+    assert user.run("logout", "prod") == CommandResult(0, describe_logout(user), "")
     assert [each.kind for each in server.requests] == ["refresh", "logout"]
     assert not server.family_alive(token)
     assert not user.token_file.exists()
 
 
 def test_logout_with_a_token_that_is_refused(user: User, server: AuthServer) -> None:
-    """What is not good there any more needs no telling: exit status 0."""
+    """The server need not be told of a token that it refuses anyway: exit status 0."""
     user.describe(server, logout=LOGOUT)
-    user.holds(expired(server))
+    user.save_token(make_expired_token(server))
     server.revoke()
-    assert user.run("logout", "prod") == Said(0, logged_out(user), "")
+    assert user.run("logout", "prod") == CommandResult(0, describe_logout(user), "")
     assert not user.token_file.exists()
 
 
 def test_logout_as_bearer(user: User, server: AuthServer) -> None:
     """send = "bearer": the refresh token in the header, no body, and no refresh before."""
     user.describe(server, logout=f'{LOGOUT}\nsend = "bearer"')
-    token = user.holds(expired(server))
-    assert user.run("logout", "prod") == Said(0, logged_out(user), "")
+    token = user.save_token(make_expired_token(server))
+    assert user.run("logout", "prod") == CommandResult(0, describe_logout(user), "")
     (seen,) = server.requests
     assert (seen.kind, seen.bearer, seen.body) == ("logout", token.refresh, b"")
     assert not server.family_alive(token)
@@ -125,8 +125,8 @@ def test_logout_by_revocation(user: User, server: AuthServer, secret: bool) -> N
     (user.home / "secret.txt").write_text("s3cr3t\n", encoding="utf-8")
     refresh = WITH_SECRET if secret else OAUTH2_REFRESH
     user.describe(server, refresh, logout='url = "/auth/revoke"\nsend = "oauth2"')
-    token = user.holds(expired(server))
-    assert user.run("logout", "prod") == Said(0, logged_out(user), "")
+    token = user.save_token(make_expired_token(server))
+    assert user.run("logout", "prod") == CommandResult(0, describe_logout(user), "")
     (seen,) = server.requests
     client = {} if secret else {"client_id": ["tv"]}
     assert parse_qs(seen.body.decode()) == {
@@ -143,22 +143,27 @@ def test_logout_by_revocation(user: User, server: AuthServer, secret: bool) -> N
 def test_logout_without_the_clients_secret(user: User, server: AuthServer) -> None:
     """The server cannot be told, but the token is forgotten here: exit status 4."""
     user.describe(server, WITH_SECRET, logout='url = "/auth/revoke"\nsend = "oauth2"')
-    user.holds(expired(server))
-    said = user.run("logout", "prod")
-    cause, _ = said.cause_and_remedy()
-    assert (said.status, user.token_file.exists()) == (4, False)
+    user.save_token(make_expired_token(server))
+    result = user.run("logout", "prod")
+    cause, _ = result.cause_and_remedy()
+    assert (result.status, user.token_file.exists()) == (4, False)
     assert "secret.txt" in cause
 
 
 def test_logout_while_the_store_is_locked(user: User, server: AuthServer) -> None:
     """Exit status 5, and really nothing was changed: not here, and not there."""
     user.describe(server, logout=LOGOUT)
-    token = user.holds(with_expiry(server.login()))
-    impatient(user)
+    token = user.save_token(with_expiry(server.login()))
+    shorten_timeout(user)
     with user.store.lock(5):
-        said = user.run("logout", "prod")
-    _, remedy = said.cause_and_remedy()
-    assert (said.status, said.out, user.held, server.counters) == (5, "", token, Counters())
+        result = user.run("logout", "prod")
+    _, remedy = result.cause_and_remedy()
+    assert (result.status, result.out, user.stored_token, server.counters) == (
+        5,
+        "",
+        token,
+        Counters(),
+    )
     assert remedy.startswith("nothing was changed")
     assert server.family_alive(token)
 
@@ -166,9 +171,9 @@ def test_logout_while_the_store_is_locked(user: User, server: AuthServer) -> Non
 def test_logout_tells_the_newest_token(
     user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Somebody refreshes while the lock is waited for: it is their token that goes back."""
+    """Another program refreshes while the lock is waited for: its token is the one revoked."""
     user.describe(server, logout=LOGOUT)
-    user.holds(with_expiry(server.login()))
+    user.save_token(with_expiry(server.login()))
     newest = with_expiry(server.login())
     lock = FileStore.lock
 
@@ -177,17 +182,17 @@ def test_logout_tells_the_newest_token(
         return lock(store, timeout)
 
     monkeypatch.setattr(FileStore, "lock", late)
-    assert user.run("logout", "prod") == Said(0, logged_out(user), "")
-    assert body_of(server, "logout") == {"refresh_token": newest.refresh}
+    assert user.run("logout", "prod") == CommandResult(0, describe_logout(user), "")
+    assert find_body(server, "logout") == {"refresh_token": newest.refresh}
     assert server.requests[0].bearer == newest.access
 
 
 def test_logout_tells_a_token_that_could_not_be_saved(
     user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The disk is full, but what has just been fetched is what the server takes back."""
+    """The disk is full, but the token that has just been fetched is the one revoked."""
     user.describe(server, logout=LOGOUT)
-    old = user.holds(expired(server))
+    old = user.save_token(make_expired_token(server))
     save = FileStore.save
 
     def full(store: FileStore, token: Token) -> None:
@@ -196,8 +201,8 @@ def test_logout_tells_a_token_that_could_not_be_saved(
         save(store, token)
 
     monkeypatch.setattr(FileStore, "save", full)
-    assert user.run("logout", "prod") == Said(0, logged_out(user), "")
-    assert body_of(server, "logout")["refresh_token"] != old.refresh
+    assert user.run("logout", "prod") == CommandResult(0, describe_logout(user), "")
+    assert find_body(server, "logout")["refresh_token"] != old.refresh
     assert (server.counters.reuse, server.counters.logouts) == (0, 1)
 
 
@@ -206,22 +211,22 @@ def test_logout_from_a_store_that_cannot_be_cleared(
 ) -> None:
     """Exit status 5, and it does not say that nothing was changed: the server was told."""
     user.describe(server, logout=LOGOUT)
-    token = user.holds(with_expiry(server.login()))
+    token = user.save_token(with_expiry(server.login()))
 
     def clear(_store: FileStore) -> None:
         raise StoreError("the disk is broken", "nothing was changed; replace it")
 
     monkeypatch.setattr(FileStore, "clear", clear)
-    said = user.run("logout", "prod")
-    cause, remedy = said.cause_and_remedy()
-    assert (said.status, said.out, user.held) == (5, "", token)
+    result = user.run("logout", "prod")
+    cause, remedy = result.cause_and_remedy()
+    assert (result.status, result.out, user.stored_token) == (5, "", token)
     assert cause == "the server was told, but the token is still here: the disk is broken"
     assert remedy.startswith("it is not valid any more")
     assert not server.family_alive(token)
     for flags, tables in ((["--local"], {"logout": LOGOUT}), ([], {})):
         user.describe(server, **tables)
-        said = user.run("logout", "prod", *flags)
-        assert (said.status, said.cause_and_remedy()) == (
+        result = user.run("logout", "prod", *flags)
+        assert (result.status, result.cause_and_remedy()) == (
             5,
             ("the disk is broken", "nothing was changed; replace it"),
         )

@@ -127,7 +127,7 @@ class RefusedLate:
     """A fault: everything is refused, but a resend of /api/held/... only when it is let go."""
 
     def __init__(self) -> None:
-        self.held = threading.Semaphore(0)
+        self.waiting = threading.Semaphore(0)
         self.let_go = threading.Event()
         self._mutex = threading.Lock()
         self._sent: Counter[str] = Counter()
@@ -138,7 +138,7 @@ class RefusedLate:
             self._sent[path] += 1
             is_held = path.startswith("/api/held/") and self._sent[path] == 2
         if is_held:
-            self.held.release()
+            self.waiting.release()
             assert self.let_go.wait(WAIT)
         exchange.send(STILL_EXPIRED.answer())
 
@@ -154,8 +154,8 @@ def test_the_loop_guard_counts_refusals_of_other_requests(
         try:
             for number in range(REFUSED_LIMIT):
                 slow = pool.submit(session.get, f"/api/held/{number}")
-                slow.add_done_callback(lambda _slow: late.held.release())  # stopped, not held
-                assert late.held.acquire(timeout=WAIT)
+                slow.add_done_callback(lambda _slow: late.waiting.release())  # stopped, not held
+                assert late.waiting.acquire(timeout=WAIT)
                 insist(session, 1)
         finally:
             late.let_go.set()

@@ -67,6 +67,7 @@ def test_a_matcher_survives_pickling(matcher: Matcher) -> None:
 
 
 def test_a_status_matches_itself_alone() -> None:
+    """status(...) looks at nothing else."""
     assert any_401(response(401))
     assert not any_401(response(403))
     assert status(419, 422)(response(422))
@@ -94,6 +95,7 @@ def test_a_status_matches_itself_alone() -> None:
 def test_a_json_field_matches_its_value_at_its_path(
     path: str, value: str | float | None, body: bytes
 ) -> None:
+    """Dots reach into objects and lists."""
     assert json_field(path, value)(response(401, body))
 
 
@@ -124,6 +126,7 @@ def test_a_json_field_matches_its_value_at_its_path(
 def test_any_other_body_is_no_match_and_no_error(
     path: str, value: str | float | None, body: bytes
 ) -> None:
+    """Whatever it is: a matcher never raises because of a body."""
     assert json_field(path, value)(response(401, body)) is False
 
 
@@ -135,6 +138,7 @@ def test_a_response_without_content_is_no_match() -> None:
 
 
 def test_a_json_field_looks_at_its_own_statuses_alone() -> None:
+    """By default at a 401."""
     body = b'{"code": "expired"}'
     assert not json_field("code", "expired")(response(403, body))
     assert json_field("code", "expired", status=(401, 403))(response(403, body))
@@ -198,6 +202,7 @@ def test_a_bearer_challenge_with_the_error_matches(header: str) -> None:
     ],
 )
 def test_any_other_challenge_is_no_match_and_no_error(header: str | None) -> None:
+    """Whatever the header holds: a matcher never raises because of it."""
     assert bearer_challenge()(response(401, challenge=header)) is False
 
 
@@ -215,6 +220,7 @@ def test_any_other_challenge_is_no_match_and_no_error(header: str | None) -> Non
     ],
 )
 def test_no_error_means_any_bearer_challenge(header: str, matches: bool) -> None:
+    """error=None asks for the scheme alone."""
     assert bearer_challenge(None)(response(401, challenge=header)) is matches
 
 
@@ -226,6 +232,7 @@ def test_several_header_lines_are_read_as_one() -> None:
 
 
 def test_a_bearer_challenge_looks_at_its_own_statuses_alone() -> None:
+    """By default at a 401."""
     header = 'Bearer error="invalid_token"'
     assert not bearer_challenge()(response(403, challenge=header))
     assert bearer_challenge(status=[401, 403])(response(403, challenge=header))
@@ -235,6 +242,7 @@ def test_a_bearer_challenge_looks_at_its_own_statuses_alone() -> None:
 
 
 def test_any_of_needs_one_and_all_of_needs_all() -> None:
+    """Of whatever matchers they are made."""
     expired, header = json_field("code", 7), bearer_challenge()
     both = response(401, b'{"code": 7}', "Bearer error=invalid_token")
     one = response(401, b'{"code": 7}')
@@ -245,6 +253,7 @@ def test_any_of_needs_one_and_all_of_needs_all() -> None:
 
 
 def test_all_of_asks_in_order_and_stops_at_the_first_no() -> None:
+    """A later matcher may rely on an earlier one."""
     asked: list[int] = []
 
     def noted(response: requests.Response) -> bool:
@@ -280,6 +289,8 @@ def test_only_answers_that_could_match_are_looked_at(
 
 
 def test_a_matcher_of_ones_own_may_tell_its_statuses() -> None:
+    """Its attribute `statuses` spares it all other responses."""
+
     class Teapot:
         statuses = frozenset({418})
 
@@ -303,6 +314,7 @@ def test_all_of_keeps_to_the_statuses_it_tells() -> None:
 
 
 def test_a_200_that_says_expired_can_be_matched() -> None:
+    """Some servers report errors with a 200."""
     matcher = all_of(status(200), mine)
     assert matcher(response(200, b"expired"))
     assert not matcher(response(401, b"expired"))
@@ -337,5 +349,6 @@ ANYTHING: Any = object()
 def test_a_matcher_that_makes_no_sense_is_refused_when_it_is_made(
     make: Callable[[], object], error: type[Exception], text: str
 ) -> None:
+    """ValueError or TypeError, not a silent "no" at each response."""
     with pytest.raises(error, match=text):
         make()

@@ -22,7 +22,7 @@ from requests_jwt_refresh.refresh.limits import FIRST_COOLDOWN
 from requests_jwt_refresh.stores.memory import MemoryStore
 from requests_jwt_refresh.testing import Status
 from requests_jwt_refresh.tokens import Token
-from tests.support.leaks import secrets_of
+from tests.support.leaks import list_secrets
 from tests.support.users import ENDPOINT
 from tests.support.waits import WAIT, join, start
 
@@ -66,7 +66,7 @@ class BrittleStore(MemoryStore):
         self._note("clear")
         super().clear()
 
-    def held(self) -> Token | None:
+    def peek(self) -> Token | None:
         """Return what is in it, broken or not."""
         return super().load()
 
@@ -118,16 +118,16 @@ def test_a_token_that_cannot_be_saved_is_used(
 ) -> None:
     """It stays in memory and is used, and a warning says what to expect; no token is in it."""
     caplog.set_level(logging.DEBUG)
-    before = store.held()
+    before = store.peek()
     store.broken, store.error = {"save"}, error
     server.expire()
     assert session.get("/api/x").status_code == 200
-    assert store.held() == before
+    assert store.peek() == before
     assert adapter.token not in (before, None)
     (warning,) = [each for each in caplog.records if each.levelno == logging.WARNING]
     assert warning.name == "requests_jwt_refresh"
     assert "could not be saved" in warning.getMessage()
-    assert not any(secret in caplog.text for secret in secrets_of(before, adapter.token))
+    assert not any(secret in caplog.text for secret in list_secrets(before, adapter.token))
     assert session.get("/api/x").status_code == 200
     assert server.counters.reuse == 0
 
@@ -150,7 +150,7 @@ def test_it_is_saved_again_at_a_later_request(
     assert store.diary == [], "it waits first"
     clock.advance(FIRST_COOLDOWN)
     assert session.get("/api/x").status_code == 200
-    assert store.held() == adapter.token
+    assert store.peek() == adapter.token
     store.diary.clear()
     clock.advance(FIRST_COOLDOWN)
     assert session.get("/api/x").status_code == 200
@@ -177,7 +177,7 @@ def test_it_does_no_harm_while_the_store_stays_broken(
     store.broken.clear()
     clock.advance(FIRST_COOLDOWN)
     assert session.get("/api/x").status_code == 200
-    token = store.held()
+    token = store.peek()
     assert token is not None
     assert token == adapter.token
     assert server.counters.reuse == 0
@@ -200,7 +200,7 @@ def test_it_is_not_saved_over_a_newer_login(
     store.save(newer)
     clock.advance(FIRST_COOLDOWN)
     assert session.get("/api/x").status_code == 200
-    assert store.held() == newer
+    assert store.peek() == newer
     assert adapter.token == newer
 
 
@@ -221,10 +221,10 @@ def test_saving_again_never_waits(
         store.timeouts.clear()
         assert session.get("/api/x").status_code == 200
         assert store.timeouts == [0]
-        assert store.held() != adapter.token
+        assert store.peek() != adapter.token
     clock.advance(FIRST_COOLDOWN)
     assert session.get("/api/x").status_code == 200
-    assert store.held() == adapter.token
+    assert store.peek() == adapter.token
 
 
 # --- A store that cannot be written or read ------------------------------------------------------
@@ -234,7 +234,7 @@ def test_a_store_that_cannot_be_written(
     server: AuthServer, session: requests.Session, store: BrittleStore
 ) -> None:
     """Before the first exchange the store must show that it can be written, or there is none."""
-    before = store.held()
+    before = store.peek()
     store.broken = {"save"}
     mount(session, server.url, ENDPOINT, store)
     server.expire()
@@ -243,7 +243,7 @@ def test_a_store_that_cannot_be_written(
     assert caught.value.response is not None
     assert caught.value.response.status_code == 401
     assert server.counters.refreshes == 0
-    assert store.held() == before
+    assert store.peek() == before
     store.broken.clear()
     assert session.get("/api/x").status_code == 200
     assert server.counters.rotated == 1
@@ -281,7 +281,7 @@ def test_a_store_that_cannot_be_read_any_more(
     server: AuthServer, session: requests.Session, store: BrittleStore, adapter: JWTRefreshAdapter
 ) -> None:
     """If the store cannot be read before a refresh, nothing is asked and nothing is lost."""
-    before = store.held()
+    before = store.peek()
     refreshes = server.counters.refreshes
     store.broken = {"load"}
     server.expire()
@@ -290,7 +290,7 @@ def test_a_store_that_cannot_be_read_any_more(
     assert caught.value.response is not None
     assert caught.value.response.status_code == 401
     assert server.counters.refreshes == refreshes
-    assert store.held() == adapter.token == before
+    assert store.peek() == adapter.token == before
     store.broken.clear()
     assert session.get("/api/x").status_code == 200
 
@@ -303,14 +303,14 @@ def test_a_store_that_cannot_be_cleared(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A refused token is forgotten here all the same; a warning says that it is still there."""
-    before = store.held()
+    before = store.peek()
     store.broken = {"clear"}
     server.revoke()
     server.expire()
     assert session.get("/api/x").status_code == 401
     assert adapter.token is None
     assert "could not be removed from the store" in caplog.text
-    assert not any(secret in caplog.text for secret in secrets_of(before))
+    assert not any(secret in caplog.text for secret in list_secrets(before))
 
 
 def test_a_store_that_cannot_be_read_after_a_refusal(
@@ -328,7 +328,7 @@ def test_a_store_that_cannot_be_read_after_a_refusal(
     mount(session, server.url, refuse, store)
     server.expire()
     assert session.get("/api/x").status_code == 401
-    assert store.held() == newer
+    assert store.peek() == newer
     assert "clear" not in store.diary
 
 
@@ -340,13 +340,13 @@ def test_a_reply_without_a_refresh_token(
 ) -> None:
     """It means that the old one stays good, again and again."""
     server.rotate = False
-    before = store.held()
+    before = store.peek()
     assert before is not None
     mount(session, server.url, ENDPOINT, store)
     for _ in range(3):
         server.expire()
         assert session.get("/api/x").status_code == 200
-        kept = store.held()
+        kept = store.peek()
         assert kept is not None
         assert kept.refresh == before.refresh
         assert kept.access != before.access
@@ -357,12 +357,12 @@ def test_a_callables_token_without_a_refresh_token(
     server: AuthServer, session: requests.Session, store: BrittleStore
 ) -> None:
     """The same holds for a callable's Token."""
-    before = store.held()
+    before = store.peek()
     assert before is not None
     mount(session, server.url, lambda _session, _token: Token(server.login().access), store)
     server.expire()
     assert session.get("/api/x").status_code == 200
-    kept = store.held()
+    kept = store.peek()
     assert kept is not None
     assert kept.refresh == before.refresh
 
@@ -381,7 +381,7 @@ def test_a_login_without_a_refresh_token_keeps_no_old_one(
     server.revoke()
     server.expire()
     assert session.get("/api/x").status_code == 200
-    kept = store.held()
+    kept = store.peek()
     assert kept is not None
     assert kept.refresh is None
 
@@ -453,7 +453,7 @@ def test_logged_out_elsewhere(
     server.expire()
     assert session.get("/api/x").status_code == 401
     assert adapter.token is None
-    assert store.held() is None
+    assert store.peek() is None
     assert "save" not in store.diary
     assert server.counters.refreshes == refreshes
 
@@ -473,7 +473,7 @@ def test_logged_out_elsewhere_with_a_token_unsaved(
     MemoryStore.clear(store)
     clock.advance(FIRST_COOLDOWN)
     session.get("/api/x")
-    assert store.held() is None
+    assert store.peek() is None
     assert adapter.token is None
 
 
@@ -523,7 +523,7 @@ def test_clear_token(
 ) -> None:
     """The token is forgotten here and in the store, and requests go without one."""
     adapter.clear_token()
-    assert store.held() is None
+    assert store.peek() is None
     assert adapter.token is None
     assert session.get("/api/x").json() == {"message": "No token"}
     adapter.clear_token()  # nothing to forget is fine
@@ -539,11 +539,11 @@ def test_a_store_that_refuses_changes_nothing(
     call: str,
 ) -> None:
     """set_token and clear_token that fail leave everything as it was."""
-    before = store.held()
+    before = store.peek()
     store.broken = {verb}
     with pytest.raises(StoreError, match="the disk is full"):
         change(adapter, call, server.login())
-    assert store.held() == adapter.token == before
+    assert store.peek() == adapter.token == before
     assert session.get("/api/x").status_code == 200
 
 
@@ -565,12 +565,12 @@ def test_set_token_takes_a_token(
     server: AuthServer, session: requests.Session, store: BrittleStore, junk: Any
 ) -> None:
     """Anything else is a TypeError that does not repeat it, and nothing has changed."""
-    before = store.held()
+    before = store.peek()
     adapter = mount(session, server.url, ENDPOINT, store)
     with pytest.raises(TypeError, match="Token") as caught:
         adapter.set_token(junk)
     assert "eyJ" not in str(caught.value)
-    assert store.held() == before
+    assert store.peek() == before
     assert adapter.token == before
 
 
@@ -609,7 +609,7 @@ def test_a_login_during_a_refresh_wins(
             done = pool.submit(adapter.set_token, newer)
         assert answer.result(WAIT).status_code == 200
         done.result(WAIT)
-    kept = store.held()
+    kept = store.peek()
     assert kept is not None
     assert kept.refresh == newer.refresh
     assert session.get("/api/x").json()["user"] == "bob"

@@ -10,7 +10,7 @@ import requests
 from requests_jwt_refresh import MemoryStore, mount
 from requests_jwt_refresh.testing import DropAfter, Status
 from tests.support.crowd import THREADS, Crowd, Seen401s, wait_for_waiters
-from tests.support.users import ENDPOINT, assert_one_rotation, current, overdue, store
+from tests.support.users import ENDPOINT, assert_one_rotation, load_token, mark_expired, store
 from tests.support.waits import WAIT
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def test_a_lost_answer_is_asked_for_again_by_the_leader_alone(
     assert crowd.statuses() == [200] * THREADS
     counters = server.counters
     assert (counters.refreshes, counters.rotated, counters.repeated) == (2, 1, 1)
-    assert server.family_alive(current(store))
+    assert server.family_alive(load_token(store))
 
 
 # --- By a known expiry, or by force --------------------------------------------------------------
@@ -111,7 +111,7 @@ def test_a_lost_answer_is_asked_for_again_by_the_leader_alone(
 
 def test_a_known_expiry(server: AuthServer, session: requests.Session) -> None:
     """At an expiry that is known, all wait for one refresh and no 401 is ever provoked."""
-    store = MemoryStore(overdue(server.login()))
+    store = MemoryStore(mark_expired(server.login()))
     adapter = mount(session, server.url, ENDPOINT, store)
     server.expire()
     with server.gate() as gate:
@@ -128,7 +128,7 @@ def test_an_early_failure_is_no_error(
     server: AuthServer, session: requests.Session, store: MemoryStore
 ) -> None:
     """If the server still takes the token, a failed refresh at its expiry does no harm."""
-    store.save(overdue(current(store)))
+    store.save(mark_expired(load_token(store)))
     mount(session, server.url, ENDPOINT, store)
     server.fail(Status(500))
     assert session.get("/api/x").status_code == 200

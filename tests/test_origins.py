@@ -6,7 +6,7 @@ Where the refresh token goes is in test_refresh_origins.py.
 from __future__ import annotations
 
 import http.client
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import requests
@@ -31,36 +31,17 @@ from tests.support.internet import (
     REFRESH,
     Answer,
     Internet,
-    json_answer,
+    every_host,
+    internet,
+    make_json_answer,
     mount_on,
-    running,
+    session,
     to,
 )
 from tests.support.sessions import plain_session
 from tests.support.waits import WAIT
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@pytest.fixture(scope="module")
-def every_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Internet]:
-    with running(tmp_path_factory.mktemp("tls")) as internet:
-        yield internet
-
-
-@pytest.fixture
-def internet(every_host: Internet) -> Internet:
-    """Every host there is, none of which has received anything yet."""
-    every_host.forget()
-    return every_host
-
-
-@pytest.fixture
-def session(internet: Internet) -> Iterator[requests.Session]:
-    """A plain session for which that is all there is."""
-    with internet.session() as session:
-        yield session
+__all__ = ["every_host", "internet", "session"]  # fixtures
 
 
 # --- One hop -------------------------------------------------------------------------------------
@@ -302,7 +283,7 @@ def test_a_refreshed_token_does_not_follow_a_redirect_either(
 
     mount_on(session, *EVERYWHERE, on_refresh=redirect_from_now_on)
     internet.answers[f"{BASE}/go"] = Answer(401)
-    internet.answers[f"{BASE}/auth/refresh"] = json_answer(access_token="renewed-secret")
+    internet.answers[f"{BASE}/auth/refresh"] = make_json_answer(access_token="renewed-secret")
     response = session.get(f"{BASE}/go", timeout=WAIT)
     assert response.url == "https://evil.com/x"
     assert internet.origins_with(ACCESS) == internet.origins_with("renewed-secret") == {API}
@@ -381,7 +362,7 @@ def test_the_401_of_a_trusted_origin_is_cured(
     """A trusted origin may say "expired"; the refresh goes to the endpoint all the same."""
     mount_on(session, *EVERYWHERE, trusted_origins=[CDN])
     internet.answers[f"{CDN}/x"] = Answer(401)
-    internet.answers[f"{BASE}/auth/refresh"] = json_answer(access_token="renewed-secret")
+    internet.answers[f"{BASE}/auth/refresh"] = make_json_answer(access_token="renewed-secret")
     session.get(f"{CDN}/x", timeout=WAIT)
     assert [request.url for request in internet.received] == [
         f"{CDN}/x",

@@ -118,12 +118,12 @@ FORMS: dict[str, dict[str, Any]] = {
 }
 
 
-def again_by_pickle(session: Session) -> Session:
+def pickle_and_load(session: Session) -> Session:
     again: Session = pickle.loads(pickle.dumps(session))
     return again
 
 
-@pytest.mark.parametrize("again", [again_by_pickle, copy.copy, copy.deepcopy])
+@pytest.mark.parametrize("again", [pickle_and_load, copy.copy, copy.deepcopy])
 @pytest.mark.parametrize("form", FORMS)
 def test_a_session_comes_back_and_works(
     server: AuthServer, form: str, again: Callable[[Session], Session]
@@ -146,7 +146,7 @@ def test_a_session_comes_back_and_works(
     assert ("called" in ASKED) == (form == "callbacks")
 
 
-@pytest.mark.parametrize("again", [again_by_pickle, copy.copy, copy.deepcopy])
+@pytest.mark.parametrize("again", [pickle_and_load, copy.copy, copy.deepcopy])
 def test_options_of_the_pool_come_back(again: Callable[[Session], Session]) -> None:
     """What HTTPAdapter pickles of itself, ours does as well."""
     adapter = JWTRefreshAdapter(
@@ -163,7 +163,7 @@ def test_options_of_the_pool_come_back(again: Callable[[Session], Session]) -> N
 
 def test_a_pickled_memory_store_carries_its_tokens(server: AuthServer) -> None:
     """As a pickled Session carries its cookies; what happens to one later is its own affair."""
-    with our_session(server) as session, again_by_pickle(session) as again:
+    with our_session(server) as session, pickle_and_load(session) as again:
         ours, theirs = session.get_adapter(f"{server.url}/"), again.get_adapter(f"{server.url}/")
         assert isinstance(ours, JWTRefreshAdapter)
         assert isinstance(theirs, JWTRefreshAdapter)
@@ -212,7 +212,7 @@ def test_an_adapter_is_pickled_in_the_middle_of_its_life(server: AuthServer) -> 
         server.fail(Status(500))
         with pytest.raises(RefreshUnavailable):
             session.get("/api/x")
-        with again_by_pickle(session) as again:
+        with pickle_and_load(session) as again:
             assert again.get("/api/x").status_code == 200
 
 

@@ -25,24 +25,13 @@ from requests_jwt_refresh.presets import (
 )
 from requests_jwt_refresh.responses import TokenResponse
 from requests_jwt_refresh.tokens import Token
+from tests.support.endpoints import prepare, prepare_json
 
 if TYPE_CHECKING:
     from requests_jwt_refresh.endpoints import Endpoint
     from tests.support.clock import Clock
 
-URL = "https://api.example.com/refresh"
-TOKEN = Token("old-access", "old-refresh")
 ALL = [SimpleJWT(), FlaskJWTExtended(), Directus(), ASPNETCoreIdentity(), Express("/auth/refresh")]
-
-
-def sent_by(endpoint: Endpoint) -> requests.PreparedRequest:
-    return endpoint.ask(URL, TOKEN).prepare()
-
-
-def json_sent_by(endpoint: Endpoint) -> Any:
-    body = sent_by(endpoint).body
-    assert isinstance(body, bytes)
-    return json.loads(body)
 
 
 def read(endpoint: Endpoint, status: int, document: Any) -> Token:
@@ -83,6 +72,7 @@ def test_a_preset_is_a_value(preset: Endpoint) -> None:
     ],
 )
 def test_a_preset_prints_as_the_call_that_makes_it(preset: Endpoint, call: str) -> None:
+    """Without the arguments that are defaults."""
     assert repr(preset) == call
 
 
@@ -118,6 +108,7 @@ def test_login_and_logout_are_the_documented_ones(name: str) -> None:
 
 
 def test_an_unknown_preset_is_an_error_that_names_the_known_ones() -> None:
+    """ValueError."""
     with pytest.raises(ValueError, match="'django' is no preset: there are simplejwt, flask-jwt"):
         presets.load("django")
 
@@ -138,8 +129,9 @@ def test_the_names_can_be_read_without_loading_a_preset() -> None:
 
 
 def test_what_is_not_there_is_an_attribute_error() -> None:
+    """As for any module."""
     with pytest.raises(AttributeError, match="'Django'"):
-        presets.Django  # noqa: B018
+        presets.Django  # noqa: B018 - looking it up is what is tested
 
 
 def test_a_pickle_from_the_time_of_one_module_is_still_read() -> None:
@@ -156,16 +148,19 @@ NOT_VALID = {"detail": "Token is expired", "code": "token_not_valid"}
 
 
 def test_simplejwt_posts_refresh_to_the_path_with_its_slash() -> None:
+    """Without the slash Django would redirect."""
     assert SimpleJWT().url == "/api/token/refresh/"
-    assert json_sent_by(SimpleJWT()) == {"refresh": "old-refresh"}
+    assert prepare_json(SimpleJWT()) == {"refresh": "old-refresh"}
 
 
 def test_simplejwt_answers_with_or_without_rotation() -> None:
+    """ROTATE_REFRESH_TOKENS decides."""
     assert read(SimpleJWT(), 200, {"access": "new"}) == Token("new")
     assert read(SimpleJWT(), 200, {"access": "new", "refresh": "r2"}) == Token("new", "r2")
 
 
 def test_simplejwt_refuses_with_401_and_a_missing_field_is_no_refusal() -> None:
+    """A 400 keeps the tokens."""
     with pytest.raises(RefreshRejected):
         read(SimpleJWT(), 401, NOT_VALID)
     with pytest.raises(RefreshUnavailable):
@@ -173,6 +168,7 @@ def test_simplejwt_refuses_with_401_and_a_missing_field_is_no_refusal() -> None:
 
 
 def test_simplejwt_says_expired_by_code_in_any_language() -> None:
+    """`detail` is translated, `code` is not."""
     when = SimpleJWT()
     assert says_expired(when, 401, {**NOT_VALID, "detail": "Le jeton a expir\u00e9"})
     assert says_expired(when, 403, NOT_VALID)  # SessionAuthentication listed first
@@ -184,13 +180,15 @@ def test_simplejwt_says_expired_by_code_in_any_language() -> None:
 
 
 def test_flask_takes_the_refresh_token_in_the_header_and_no_body() -> None:
-    request = sent_by(FlaskJWTExtended())
+    """Its default JWT_TOKEN_LOCATION."""
+    request = prepare(FlaskJWTExtended())
     assert FlaskJWTExtended().url == "/refresh"
     assert (request.method, request.body) == ("POST", None)
     assert request.headers["Authorization"] == "Bearer old-refresh"
 
 
 def test_flask_answers_with_an_access_token_alone() -> None:
+    """The refresh token is not rotated."""
     assert read(FlaskJWTExtended(), 200, {"access_token": "new"}) == Token("new")
 
 
@@ -198,11 +196,13 @@ def test_flask_answers_with_an_access_token_alone() -> None:
     ("status", "text"), [(401, "Token has been revoked"), (422, "Not enough segments")]
 )
 def test_flask_refuses_with_401_and_garbage_with_422(status: int, text: str) -> None:
+    """Both forget the tokens."""
     with pytest.raises(RefreshRejected):
         read(FlaskJWTExtended(), status, {"msg": text})
 
 
 def test_flask_says_expired_and_other_401s_are_not_cured_by_a_refresh() -> None:
+    """The message tells them apart."""
     assert says_expired(FlaskJWTExtended(), 401, {"msg": "Token has expired"})
     assert not says_expired(FlaskJWTExtended(), 401, {"msg": "Fresh token required"})
     assert not says_expired(FlaskJWTExtended(), 401, {"error": "Token has expired"})
@@ -216,6 +216,7 @@ def test_flask_may_have_another_message_key() -> None:
 
 
 def test_a_flask_preset_can_be_changed_without_losing_its_message_key() -> None:
+    """dataclasses.replace keeps it."""
     changed = dataclasses.replace(FlaskJWTExtended(message_key="error"), url="/v2/refresh")
     assert changed.when == json_field("error", "Token has expired")
 
@@ -224,13 +225,16 @@ def test_a_flask_preset_can_be_changed_without_losing_its_message_key() -> None:
 
 
 def test_directus_is_asked_for_json_and_answers_below_data() -> None:
-    sent = json_sent_by(Directus())
+    """mode "json"; the tokens are fields of `data`."""
+    sent = prepare_json(Directus())
     assert sent == {"refresh_token": "old-refresh", "mode": "json"}
     data = {"access_token": "new", "expires": 900000, "refresh_token": "r2"}
     assert read(Directus(), 200, {"data": data}) == Token("new", "r2")
 
 
 def test_directus_tells_by_code() -> None:
+    """Expired and refused each have a code of their own."""
+
     def errors(code: str) -> Any:
         return {"errors": [{"message": "No.", "extensions": {"code": code}}]}
 
@@ -246,7 +250,8 @@ def test_directus_tells_by_code() -> None:
 
 
 def test_aspnet_speaks_camel_case(clock: Clock) -> None:
-    sent = json_sent_by(ASPNETCoreIdentity())
+    """In the request and in the response."""
+    sent = prepare_json(ASPNETCoreIdentity())
     assert sent == {"refreshToken": "old-refresh"}
     response = {"tokenType": "Bearer", "accessToken": "a", "expiresIn": 3600, "refreshToken": "r2"}
     token = read(ASPNETCoreIdentity(), 200, response)
@@ -255,6 +260,7 @@ def test_aspnet_speaks_camel_case(clock: Clock) -> None:
 
 
 def test_aspnet_says_expired_and_refused_with_a_bare_challenge() -> None:
+    """Its 401 has no body."""
     assert says_expired(ASPNETCoreIdentity(), 401, None, "Bearer")
     assert not says_expired(ASPNETCoreIdentity(), 401, None, "Negotiate")
     with pytest.raises(RefreshRejected):
@@ -265,8 +271,9 @@ def test_aspnet_says_expired_and_refused_with_a_bare_challenge() -> None:
 
 
 def test_express_speaks_camel_case_and_gives_no_reason() -> None:
+    """Any 401 counts as expired."""
     endpoint = Express("/auth/refresh")
-    assert json_sent_by(endpoint) == {"refreshToken": "old-refresh"}
+    assert prepare_json(endpoint) == {"refreshToken": "old-refresh"}
     response = {"accessToken": "new", "refreshToken": "r2"}
     assert read(endpoint, 200, response) == Token("new", "r2")
     assert says_expired(endpoint, 401, {"message": "jwt expired"})

@@ -17,16 +17,16 @@ from requests_jwt_refresh.tokens import with_expiry
 from tests.stress.kills import kill
 from tests.stress.locations import StoreLocation
 from tests.stress.soak import soak
-from tests.stress.workers import mounted, read_line, step
+from tests.stress.workers import mount_session, read_line, step
 from tests.support.redis_server import running_redis
 from tests.support.secret_service import running_secret_service, secret_service
 from tests.support.shared_store import (
     KEYRING_SERVICE,
     call_all,
     file_place,
-    newest,
+    load_newest,
+    make_store_at,
     place,
-    store_of,
     workers,
 )
 from tests.support.waits import WAIT, join, start
@@ -44,7 +44,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals a
 
 
 def test_processes_that_meet_one_expiry(place: StoreLocation, server: AuthServer) -> None:
-    """All have their 401 before anybody refreshes: one does, the others adopt."""
+    """All have their 401 before any of them refreshes: one does, the others adopt its token."""
     with workers(place, server, 4) as started:
         assert call_all(started) == ["200"] * 4
         server.expire()
@@ -58,7 +58,7 @@ def test_processes_that_meet_one_expiry(place: StoreLocation, server: AuthServer
             assert [read_line(worker) for worker in started] == ["200"] * 4
     counters = server.counters
     assert (counters.refreshes, counters.rotated, counters.reuse) == (1, 1, 0)
-    assert server.family_alive(newest(place))
+    assert server.family_alive(load_newest(place))
 
 
 def test_a_peers_rotation_is_adopted(place: StoreLocation, server: AuthServer) -> None:
@@ -96,10 +96,10 @@ def test_refused_while_a_peer_has_rotated(place: StoreLocation, server: AuthServ
         with server.gate(on="refresh") as gate:
             step(worker)
             gate.wait_for(1, timeout=WAIT)
-            store_of(place).save(newer)  # by a peer that has lost the lock, or never had it
+            make_store_at(place).save(newer)  # by a peer that has lost the lock, or never had it
             gate.open()
             assert read_line(worker) == "200"
-    assert newest(place) == newer
+    assert load_newest(place) == newer
     assert server.counters.refreshes == 1
 
 
@@ -110,7 +110,7 @@ def test_logged_out_by_a_peer(place: StoreLocation, server: AuthServer) -> None:
         server.expire()
         server.revoke()
         assert call_all([first]) == ["401"]
-        assert store_of(place).load() is None
+        assert make_store_at(place).load() is None
         assert call_all([second]) == ["401"]
     assert server.counters.refreshes == 1
 
@@ -120,10 +120,10 @@ def test_a_peer_that_holds_the_lock(place: StoreLocation, server: AuthServer) ->
     with workers(place, server, 1, "call", "1") as (worker,):
         assert call_all([worker]) == ["200"]
         server.expire()
-        with store_of(place).lock(WAIT):
+        with make_store_at(place).lock(WAIT):
             assert call_all([worker]) == ["RefreshUnavailable"]
         assert server.counters.refreshes == 0
-    assert newest(place).refresh is not None
+    assert load_newest(place).refresh is not None
 
 
 def test_a_soak_in_short(place: StoreLocation) -> None:
@@ -148,7 +148,7 @@ def test_sigterm_in_the_middle_of_a_refresh(place: StoreLocation, server: AuthSe
     """The new token is saved first; then the process dies of the signal, as it should."""
     with workers(place, server, 1) as (worker,):
         assert call_all([worker]) == ["200"]
-        before = newest(place)
+        before = load_newest(place)
         server.expire()
         with server.gate(on="refresh") as gate:
             step(worker)
@@ -156,15 +156,15 @@ def test_sigterm_in_the_middle_of_a_refresh(place: StoreLocation, server: AuthSe
             worker.send_signal(signal.SIGTERM)
             gate.open()
             assert worker.wait(WAIT) == -signal.SIGTERM
-    assert newest(place) != before
-    assert server.family_alive(newest(place))
+    assert load_newest(place) != before
+    assert server.family_alive(load_newest(place))
     assert server.counters.refreshes == 1
 
 
 def test_a_fork_in_the_middle_of_a_refresh(file_place: StoreLocation, server: AuthServer) -> None:
     """The child neither hangs nor refreshes a second time: it waits and adopts."""
-    store_of(file_place).save(with_expiry(server.login()))
-    with mounted(file_place.kind, file_place.name, server.url) as (session, _adapter):
+    make_store_at(file_place).save(with_expiry(server.login()))
+    with mount_session(file_place.kind, file_place.name, server.url) as (session, _adapter):
         assert session.get("/api/x").status_code == 200
         server.expire()
         answers: list[int] = []
@@ -175,7 +175,7 @@ def test_a_fork_in_the_middle_of_a_refresh(file_place: StoreLocation, server: Au
             if child == 0:
                 signal.signal(signal.SIGALRM, signal.SIG_DFL)
                 signal.alarm(int(WAIT))
-                with mounted(file_place.kind, file_place.name, server.url) as (own, _own):
+                with mount_session(file_place.kind, file_place.name, server.url) as (own, _own):
                     os._exit(0 if own.get("/api/x").status_code == 200 else 1)
             gate.open()
             join(*threads)
@@ -189,18 +189,18 @@ def test_a_forked_child_does_not_keep_the_lock_of_a_dead_parent(file_place: Stor
     read, write = os.pipe()
     parent = os.fork()
     if parent == 0:
-        with store_of(file_place).lock(WAIT):
+        with make_store_at(file_place).lock(WAIT):
             child = os.fork()
             if child != 0:
                 os.write(write, f"{child:010}".encode())
             _linger()
     child = int(os.read(read, 10))
     try:
-        with pytest.raises(StoreError), store_of(file_place).lock(0):
+        with pytest.raises(StoreError), make_store_at(file_place).lock(0):
             pass
         os.kill(parent, signal.SIGKILL)
         os.waitpid(parent, 0)
-        with store_of(file_place).lock(5):
+        with make_store_at(file_place).lock(5):
             pass
     finally:
         os.kill(child, signal.SIGKILL)

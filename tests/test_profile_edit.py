@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from requests_jwt_refresh.errors import LockTimeout, ProfileError
-from requests_jwt_refresh.profiles import edit
 from requests_jwt_refresh.profiles.edit import write_profile
 from requests_jwt_refresh.profiles.load import Profiles
 from requests_jwt_refresh.stores.locking import file_lock, user_lock_path
@@ -90,15 +89,14 @@ def test_a_profile_that_is_there_stays_unless_told_otherwise(file: Path) -> None
     with pytest.raises(ProfileError) as caught:
         write_profile(file, "prod", {}, replace=False)
     assert caught.value.cause == f"{file}: profile 'prod' exists already"
-    assert caught.value.remedy == "edit it there, or write it anew with --replace"
+    assert caught.value.remedy == "edit it there, or replace it with --replace"
     assert file.read_text("utf-8") == TABLE
 
 
-def test_two_programs_never_write_at_once(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_programs_never_write_at_once(file: Path) -> None:
     """The second one waits, for a bounded time, and then changes nothing."""
-    monkeypatch.setattr(edit, "LOCK_WAIT", 0.01)
     with file_lock(user_lock_path("profiles", str(file)), 5), pytest.raises(LockTimeout):
-        write_profile(file, "prod", CONTENT, replace=False)
+        write_profile(file, "prod", CONTENT, replace=False, lock_timeout=0.01)
     assert not file.exists()
 
 

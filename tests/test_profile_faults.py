@@ -20,7 +20,7 @@ from tests.support.profiles import (
     SECRET,
     STORE,
     WHEN,
-    fault,
+    catch_fault,
     file,
     no_profiles_in_the_environment,
 )
@@ -67,7 +67,7 @@ FAULTS: list[tuple[str, tuple[str, ...]]] = [
         (
             "refresh is missing: it must be a table with a preset (",
             "directus",
-            "a kind (json, bearer, oa",
+            "a kind (json, oauth2, be",
         ),
     ),
     (f'{PROD}[prod.refresh]\nkind = "json"\nurll = "x"', ("refresh.url is missing", "'urll'")),
@@ -169,7 +169,7 @@ FAULTS: list[tuple[str, tuple[str, ...]]] = [
     # A preset or a kind.
     (
         f'{PROD}[prod.refresh]\nurl = "/r"',
-        ("refresh.kind is missing: it must be one of json, bea",),
+        ("refresh.kind is missing: it must be one of json, oau",),
     ),
     (f'{PROD}{JSON}preset = "directus"', ("refresh needs either a preset or a kind",)),
     # URLs that cannot be used.
@@ -205,7 +205,7 @@ FAULTS: list[tuple[str, tuple[str, ...]]] = [
     (f'{STORE}kind = "redis"\nkey = "k"\nurl = "http://h"', ("store: ", "not a Redis URL")),
     (
         f'{STORE}kind = "redis"\nkey = "k"\nurl = "redis://:{SECRET}@h"',
-        ("store.url holds a password, and no secret goes into this file", "url_file"),
+        ("store.url holds a password, and this file must not hold secrets", "url_file"),
     ),
     # Options that make no sense.
     (
@@ -247,7 +247,7 @@ FAULTS: list[tuple[str, tuple[str, ...]]] = [
     # Rules.
     (
         f"{PROD}{JSON}[prod.when]",
-        ("when says nothing. Give json_field and value, bearer_challeng",),
+        ("when has no rule. Give json_field and value, bearer_challeng",),
     ),
     (
         f'{WHEN}json_field = "a"',
@@ -260,7 +260,7 @@ FAULTS: list[tuple[str, tuple[str, ...]]] = [
     ),
     (f"{WHEN}any_of = []\nall_of = []", ("when has all_of and any_of: one rule at a time",)),
     (f"{WHEN}any_of = []", ("when: any_of() needs at least one matcher",)),
-    (f"{WHEN}any_of = [{{status = 401}}, {{}}]", ("when.any_of.1 says nothing",)),
+    (f"{WHEN}any_of = [{{status = 401}}, {{}}]", ("when.any_of.1 has no rule",)),
     (
         f'{WHEN}any_of = [{{all_of = [{{json_field = "a"}}]}}]',
         ("when.any_of.0.all_of.0.value is missing",),
@@ -278,7 +278,7 @@ FAULTS: list[tuple[str, tuple[str, ...]]] = [
     (f'{PROD}{JSON}[prod.device]\nurl = "/d"', ("device.url is for OAuth 2.0 servers",)),
     (
         f'{LOGIN}send = "oauth2"',
-        ("login.send is for OAuth 2.0 servers: the profile's refresh.kind is another",),
+        ("login.send is for OAuth 2.0 servers: the profile's refresh.kind is a different one",),
     ),
     (
         f'{PROD}{JSON}[prod.logout]\nurl = "/l"\nsend = "oauth2"',
@@ -286,7 +286,7 @@ FAULTS: list[tuple[str, tuple[str, ...]]] = [
     ),
     (
         f'{PROD}{CLIENT}[prod.login]\nsend = "oauth2"\naccess = "x"',
-        ("login.access has no place in OAuth 2.0",),
+        ("login.access cannot be chosen with OAuth 2.0",),
     ),
 ]
 
@@ -295,20 +295,20 @@ FAULTS: list[tuple[str, tuple[str, ...]]] = [
     ("text", "named"), FAULTS, ids=[f"{named[0][:40]}-{at}" for at, (_, named) in enumerate(FAULTS)]
 )
 def test_a_fault_is_named(file: Path, text: str, named: tuple[str, ...]) -> None:
-    """File, profile and key come first, then what was expected; and no other profile suffers."""
+    """File, profile and key come first, then what was expected; other profiles still work."""
     file.write_text(text + GOOD)
-    error = fault(file).value
-    said = str(error)
-    assert said.startswith(f"{file}: profile 'prod': {named[0]}")
+    error = catch_fault(file).value
+    result = str(error)
+    assert result.startswith(f"{file}: profile 'prod': {named[0]}")
     for each in named:
-        assert each in said
+        assert each in result
     assert error.__context__ is None, "an exception behind it could hold a secret"
     assert Profiles.read(file).profile("good").base_url == "https://good.example.com/"
     assert JWTRefreshAdapter.from_profile("good", file).base_url == "https://good.example.com/"
 
 
 @pytest.mark.parametrize(
-    ("text", "name", "said"),
+    ("text", "name", "result"),
     [
         (f"[prod]\n[stage]\n{GOOD}", "prd", "there is no profile 'prd'. Did you mean 'prod'?"),
         ("[prod]\n[stage]", "PROD", "there is no profile 'PROD'. Did you mean 'prod'?"),
@@ -330,15 +330,15 @@ def test_a_fault_is_named(file: Path, text: str, named: tuple[str, ...]) -> None
         ("[prod]\n[stage]", "zzz", "there is no profile 'zzz'. Use one of these: prod, stage"),
         ("", "zzz", "there is no profile 'zzz'; there are none yet. Make it with: requests-jwt "),
         ("x = 1", "y", "there is no profile 'y'; there are none yet."),
-        (f"base_url = 1\n{GOOD}", "base_url", "'base_url' stands outside of any profile. Put it"),
+        (f"base_url = 1\n{GOOD}", "base_url", "'base_url' is outside of any profile. Put it"),
         (f'["my prod"]\n{GOOD}', "my prod", "profile 'my prod': a profile's name is made of let"),
         (f'[""]\n{GOOD}', "", "profile '': a profile's name is made of letters, digits, '-', '_'"),
     ],
 )
-def test_a_profile_that_is_none_is_named(file: Path, text: str, name: str, said: str) -> None:
+def test_a_profile_that_is_none_is_named(file: Path, text: str, name: str, result: str) -> None:
     """With the nearest spelling, or all there are."""
     file.write_text(text)
-    assert str(fault(file, name).value).startswith(f"{file}: {said}")
+    assert str(catch_fault(file, name).value).startswith(f"{file}: {result}")
 
 
 def test_a_store_that_is_not_installed_is_named(
@@ -347,9 +347,9 @@ def test_a_store_that_is_not_installed_is_named(
     """With the line that installs it."""
     monkeypatch.setitem(sys.modules, "redis", None)
     file.write_text(f'{STORE}kind = "redis"\nkey = "k"\nurl = "redis://h"\n')
-    said = str(fault(file).value)
-    assert said.startswith(f"{file}: profile 'prod': store.kind is 'redis', but ")
-    assert "pip install" in said
+    result = str(catch_fault(file).value)
+    assert result.startswith(f"{file}: profile 'prod': store.kind is 'redis', but ")
+    assert "pip install" in result
 
 
 MORE_FAULTS = {
@@ -391,6 +391,6 @@ MORE_FAULTS = {
 def test_these_faults_are_named_too(file: Path, text: str, named: str) -> None:
     """As a ProfileError with the file, the profile and the key, and before any request is made."""
     file.write_text(text)
-    caught = fault(file)
+    caught = catch_fault(file)
     assert str(caught.value).startswith(f"{file}: profile 'prod': ")
     assert named in str(caught.value)

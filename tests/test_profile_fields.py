@@ -17,7 +17,14 @@ from requests_jwt_refresh.grants.revocation import Logout
 from requests_jwt_refresh.profiles import server as reading
 from requests_jwt_refresh.profiles.load import Options, Profiles
 from requests_jwt_refresh.profiles.schema import Table, arguments, read_fields
-from tests.support.profiles import JSON, PROD, fault, file, no_profiles_in_the_environment, profile
+from tests.support.profiles import (
+    JSON,
+    PROD,
+    catch_fault,
+    file,
+    no_profiles_in_the_environment,
+    profile,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,14 +75,14 @@ def test_a_new_field_of_an_endpoint_is_a_key(file: Path) -> None:
 def test_a_new_key_has_the_type_of_its_field(file: Path, line: str, cause: str) -> None:
     """Its annotation says what the table may hold, its metadata which strings."""
     file.write_text(f"{PROD}{JSON}{line}\n")
-    assert fault(file).value.cause.startswith(f"{file}: profile 'prod': {cause}")
+    assert catch_fault(file).value.cause.startswith(f"{file}: profile 'prod': {cause}")
 
 
 @pytest.mark.usefixtures("extended")
 def test_a_new_key_is_listed_and_suggested(file: Path) -> None:
     """Where another key is unknown, it is among those that are known, and may be the nearest."""
     file.write_text(f'{PROD}{JSON}audiense = "mine"\n')
-    error = fault(file).value
+    error = catch_fault(file).value
     assert error.cause == f"{file}: profile 'prod': refresh.audiense is not known"
     assert error.remedy == (
         "did you mean 'audience'? Known here: access, audience, bare, encode, expires_in, extra, "
@@ -162,7 +169,7 @@ def test_fields_can_be_left_out_or_picked() -> None:
 
 
 def test_a_type_that_no_table_can_hold_is_the_programmers_fault() -> None:
-    """It has to be left out, or gets a reader."""
+    """TypeError: it has to be left out, or needs a reader."""
 
     @dataclass
     class Odd:

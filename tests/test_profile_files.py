@@ -16,7 +16,7 @@ from tests.support.profiles import (
     PROD,
     SECRET,
     STORE,
-    fault,
+    catch_fault,
     file,
     no_profiles_in_the_environment,
     profile,
@@ -114,8 +114,8 @@ def test_faults_of_profiles_in_a_variable_name_the_variable(
     for text, expected in (
         (f"{PROD}{JSON}colour = 1", "profile 'prod': refresh.colour is not known"),
         (GOOD, "there is no profile 'prod'"),
-        ("[prod", "it is not TOML: "),
-        (f"a = {'[' * 20000}", "it is not TOML: it is nested too deeply"),
+        ("[prod", "it is not valid TOML: "),
+        (f"a = {'[' * 20000}", "it is not valid TOML: it is nested too deeply"),
     ):
         monkeypatch.setenv("REQUESTS_JWT_PROFILES_TOML", text)
         with pytest.raises(ProfileError) as caught:
@@ -166,7 +166,7 @@ def test_a_relative_path_in_a_folder_that_is_gone(
 def test_a_file_that_is_no_toml_is_named(file: Path) -> None:
     """With the line, as for the text in a variable."""
     file.write_text(f'[prod]\nbase_url = "https://h"\npassword = {SECRET}\n')
-    said = str(fault(file).value)
-    assert said.startswith(f"{file}: it is not TOML: ")
-    assert "line 3" in said
-    assert SECRET not in said
+    result = str(catch_fault(file).value)
+    assert result.startswith(f"{file}: it is not valid TOML: ")
+    assert "line 3" in result
+    assert SECRET not in result

@@ -25,12 +25,12 @@ from tests.support.profiles import (
     SECRET,
     STORE,
     WHEN,
-    basic_pair,
-    fault,
+    catch_fault,
     file,
-    form_of,
     no_profiles_in_the_environment,
     profile,
+    read_basic_pair,
+    read_form,
     show_all,
 )
 
@@ -66,9 +66,9 @@ PLACES = {
 
 
 def is_refused(error: ProfileError, file: Path, path: str) -> bool:
-    said = str(error)
-    begins = f"{file}: profile 'prod': {path} looks like a secret, and no secret goes into this"
-    return said.startswith(begins) and "`requests-jwt login prod`" in said
+    result = str(error)
+    begins = f"{file}: profile 'prod': {path} looks like a secret, and this file must not hold"
+    return result.startswith(begins) and "`requests-jwt login prod`" in result
 
 
 @pytest.mark.parametrize("name", SECRET_NAMES)
@@ -76,7 +76,7 @@ def test_a_key_with_a_secrets_name_is_refused(file: Path, name: str) -> None:
     """In any spelling, whatever its value is."""
     for value in (f'"{SECRET}"', "7", "true", f'["{SECRET}"]', '""'):
         file.write_text(f'{PROD}{JSON}[prod.refresh.extra]\n"{name}" = {value}\n')
-        error = fault(file).value
+        error = catch_fault(file).value
         assert is_refused(error, file, f"refresh.extra.{name}")
         assert SECRET not in str(error)
 
@@ -85,7 +85,7 @@ def test_a_key_with_a_secrets_name_is_refused(file: Path, name: str) -> None:
 def test_a_key_with_a_secrets_name_is_refused_wherever_it_stands(file: Path, place: str) -> None:
     """Also where it would not be known anyway: what to do with a secret is the better advice."""
     file.write_text(PLACES[place].replace("KEY", f'client_secret = "{SECRET}"') + GOOD)
-    caught = fault(file)
+    caught = catch_fault(file)
     assert is_refused(caught.value, file, f"{place}client_secret")
     assert SECRET not in show_all(caught)
     assert Profiles.read(file).profile("good").name == "good"
@@ -96,7 +96,7 @@ def test_a_jwt_is_refused_wherever_it_stands(file: Path, place: str) -> None:
     """Under any name, with "Bearer" before it or not, and in a list."""
     for value in (f'"{JWT}"', f'"Bearer {JWT}"', f'["x", "{JWT}"]', f'[["{JWT}"]]'):
         file.write_text(PLACES[place].replace("KEY", f"anything = {value}"))
-        caught = fault(file)
+        caught = catch_fault(file)
         assert is_refused(caught.value, file, f"{place}anything")
     assert CLAIMS not in show_all(caught)
 
@@ -116,7 +116,7 @@ def test_a_jwt_is_refused_wherever_it_stands(file: Path, place: str) -> None:
 def test_a_jwt_is_refused_in_place_of_anything(file: Path, text: str, path: str) -> None:
     """Before anything else is said of the key, which might show its value."""
     file.write_text(text)
-    error = fault(file).value
+    error = catch_fault(file).value
     assert is_refused(error, file, path)
     assert CLAIMS not in str(error)
 
@@ -135,11 +135,11 @@ def test_names_of_fields_and_files_are_no_secrets(file: Path) -> None:
 
 
 def test_a_secret_beside_the_profile_is_the_others_business(file: Path) -> None:
-    """One faulty profile spoils no other, whatever its fault."""
+    """Other profiles work, whatever the fault of one is."""
     text = f'{PROD}{JSON}\n[bad]\npassword = "{SECRET}"\n'
     assert profile(file, text).name == "prod"
     assert SECRET not in repr(Profiles.read(file))
-    assert SECRET not in show_all(fault(file, "prd"))
+    assert SECRET not in show_all(catch_fault(file, "prd"))
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_a_secret_beside_the_profile_is_the_others_business(file: Path) -> None:
 def test_no_errors_text_shows_what_may_be_secret(file: Path, text: str) -> None:
     """Nor do its arguments, its attributes or an error behind it."""
     file.write_text(text)
-    error = fault(file).value
+    error = catch_fault(file).value
     assert SECRET not in f"{error} {error!r} {error.args} {vars(error)}"
     assert error.__cause__ is None
     assert error.__context__ is None
@@ -213,10 +213,10 @@ def test_a_secrets_path_means_the_same_after_a_change_of_folder(
     (tmp_path / "p.toml").write_text(f'{PROD}{CLIENT}client_secret_file = "secret"\n')
     (tmp_path / "secret").write_text(SECRET)
     monkeypatch.chdir(tmp_path)
-    held = Profiles.read("p.toml").profile("prod").secret
+    secret_source = Profiles.read("p.toml").profile("prod").secret
     monkeypatch.chdir("/")
-    assert held is not None
-    assert held.read() == SECRET
+    assert secret_source is not None
+    assert secret_source.read() == SECRET
 
 
 # --- client secrets ------------------------------------------------------------------------------
@@ -242,8 +242,10 @@ def test_a_secrets_file_without_a_secret_is_named(tmp_path: Path) -> None:
             path.write_bytes(content)
         with pytest.raises(StoreError) as caught:
             SecretFile(str(path)).read()
-        said = str(caught.value)
-        assert said == f"the secret's file {path} {problem}. Put the secret there, alone"
+        result = str(caught.value)
+        assert (
+            result == f"the secret's file {path} {problem}. Put the secret there, and nothing else"
+        )
         assert caught.value.__context__ is None, "it would hold what was read"
 
 
@@ -259,11 +261,11 @@ def test_a_client_asks_with_the_secret_of_its_file(file: Path) -> None:
     for secret in (SECRET, "another"):
         (file.parent / "secret").write_text(f"{secret}\n")
         request = client.ask("https://h/t", Token("a", "r")).prepare()
-        assert basic_pair(request) == f"me:{secret}"
-        assert form_of(request) == {"grant_type": ["refresh_token"], "refresh_token": ["r"]}
+        assert read_basic_pair(request) == f"me:{secret}"
+        assert read_form(request) == {"grant_type": ["refresh_token"], "refresh_token": ["r"]}
         other = client.as_client("https://h/d", {"scope": "x"}).prepare()
-        assert (other.url, basic_pair(other)) == ("https://h/d", f"me:{secret}")
-        assert form_of(other) == {"scope": ["x"]}
+        assert (other.url, read_basic_pair(other)) == ("https://h/d", f"me:{secret}")
+        assert read_form(other) == {"scope": ["x"]}
 
 
 def test_a_client_may_send_the_secret_of_its_file_in_the_form(file: Path) -> None:
@@ -272,12 +274,12 @@ def test_a_client_may_send_the_secret_of_its_file_in_the_form(file: Path) -> Non
     (file.parent / "secret").write_text(SECRET)
     request = client.ask("https://h/t", Token("a", "r")).prepare()
     assert "Authorization" not in request.headers
-    form = form_of(request)
+    form = read_form(request)
     assert (form["client_id"], form["client_secret"]) == (["me"], [SECRET])
 
 
 def test_a_client_without_its_secret_asks_nothing(file: Path) -> None:
-    """Above all not with the stand-in. The profile itself can be read without the secret."""
+    """Above all not with the placeholder. The profile itself can be read without the secret."""
     client = read_client(file)
     with pytest.raises(StoreError, match="could not be read"):
         client.ask("https://h/t", Token("a", "r"))
@@ -290,8 +292,8 @@ def test_a_client_with_a_secret_reads_and_shows_itself_as_one_without(file: Path
     client = read_client(file)
     (file.parent / "secret").write_text(SECRET)
     client.ask("https://h/t", Token("a", "r"))
-    held = SecretFile(str(file.parent / "secret"))
-    shown = f"WithSecret(endpoint=OAuth2Endpoint('/token', 'me', '***'), secret={held!r})"
+    secret_source = SecretFile(str(file.parent / "secret"))
+    shown = f"WithSecret(endpoint=OAuth2Endpoint('/token', 'me', '***'), secret={secret_source!r})"
     assert repr(client) == shown
     assert (client.url, client.when) == (client.endpoint.url, client.endpoint.when)
     body = json.dumps({"access_token": "a", "expires_in": 60}).encode()

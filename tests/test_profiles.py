@@ -32,11 +32,11 @@ from tests.support.profiles import (
     SECRET,
     STORE,
     WHEN,
-    fault,
+    catch_fault,
     file,
-    json_of,
     no_profiles_in_the_environment,
     profile,
+    read_json,
 )
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def test_a_full_profile_is_read_into_values(file: Path) -> None:
         "JSONEndpoint('/auth/refresh', send='data.renew', access='data.token', "
         "refresh='data.renew', expires_in='data.ttl', ok=(200,), rejected=(401, 403), extra='***')"
     )
-    assert json_of(read.refresh.ask("https://h/r", Token("a", "r")).prepare()) == {
+    assert read_json(read.refresh.ask("https://h/r", Token("a", "r")).prepare()) == {
         "data": {"device": 7, "renew": "r"}
     }
     assert repr(read.when) == "json_field('message', 'Invalid JWT', status=(401, 403))"
@@ -166,7 +166,7 @@ def test_a_presets_own_extra_stays_unless_the_file_has_another(file: Path) -> No
     for extra, mode in (("", "json"), ("extra = {}", "json"), ('extra.mode = "x"', "x")):
         read = profile(file, f'{PROD}[prod.refresh]\npreset = "directus"\n{extra}')
         sent = read.refresh.ask("https://h/r", Token("a", "r")).prepare()
-        assert json_of(sent) == {"mode": mode, "refresh_token": "r"}
+        assert read_json(sent) == {"mode": mode, "refresh_token": "r"}
 
 
 @pytest.mark.parametrize(
@@ -314,7 +314,7 @@ def test_a_redis_url_and_key_can_come_from_files_of_their_own(file: Path, tmp_pa
     assert isinstance(read.store, RedisStore)
     assert SECRET not in f"{read} {read.options()}"
     (tmp_path / "key").write_text(SECRET)
-    error = fault(file).value
+    error = catch_fault(file).value
     expected = f"{file}: profile 'prod': store: encryption_key is not a Fernet key"
     assert str(error).startswith(expected), "the file is read, and what it holds is used"
     assert SECRET not in f"{error} {error!r}"
@@ -411,7 +411,7 @@ def test_allow_http_is_for_all_urls_of_a_profile(file: Path) -> None:
     assert read.allow_http is True
     assert "http://b.example/" in JWTRefreshAdapter(**read.options()).prefixes()
     file.write_text(text.replace("true", "false"))
-    assert "base_url" in str(fault(file).value)
+    assert "base_url" in str(catch_fault(file).value)
 
 
 def test_names_are_in_the_files_order(file: Path) -> None:
@@ -477,10 +477,10 @@ def test_an_adapter_from_a_profile_refreshes(
     server.expire()
     assert session.get(f"{server.url}/api/b").status_code == 200
     assert (server.counters.refreshes, server.counters.rotated) == (1, 1)
-    held = store.load()
-    assert held is not None
-    assert held == adapter.token
-    assert held.refresh != first.refresh
+    stored = store.load()
+    assert stored is not None
+    assert stored == adapter.token
+    assert stored.refresh != first.refresh
 
 
 def test_a_profiles_when_is_what_its_adapter_takes_for_expired(

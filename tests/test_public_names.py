@@ -109,14 +109,14 @@ ERRORS = {
 PRESETS = ["ASPNETCoreIdentity", "Directus", "Express", "FlaskJWTExtended", "SimpleJWT"]
 
 
-def call(function: Callable[..., object]) -> str:
+def describe_call(function: Callable[..., object]) -> str:
     """Return how `function` is called: names, kinds and defaults, without types."""
     signature = inspect.signature(function)
     bare = [each.replace(annotation=each.empty) for each in signature.parameters.values()]
     return str(signature.replace(parameters=bare, return_annotation=signature.empty))
 
 
-def public(name: str) -> Any:
+def list_public(name: str) -> Any:
     return getattr(requests_jwt_refresh, name)
 
 
@@ -132,6 +132,7 @@ def test_the_public_names_are_these() -> None:
 
 
 def test_the_name_that_a_response_had_in_0_1_is_still_there() -> None:
+    """Users' own endpoints import it for annotations."""
     assert requests_jwt_refresh.Reply is requests_jwt_refresh.TokenResponse
 
 
@@ -146,7 +147,7 @@ def test_every_name_can_be_imported() -> None:
 @pytest.mark.parametrize("name", CALLS)
 def test_how_it_is_called(name: str) -> None:
     """Parameters, their order and their defaults are a contract."""
-    assert call(public(name)) == CALLS[name]
+    assert describe_call(list_public(name)) == CALLS[name]
 
 
 def test_everything_that_can_be_called_is_pinned() -> None:
@@ -159,7 +160,7 @@ def test_everything_that_can_be_called_is_pinned() -> None:
 @pytest.mark.parametrize("name", VERBS)
 def test_what_the_adapter_can_do(name: str) -> None:
     """Its methods and their parameters are a contract, too."""
-    assert call(getattr(JWTRefreshAdapter, name)) == VERBS[name]
+    assert describe_call(getattr(JWTRefreshAdapter, name)) == VERBS[name]
 
 
 def test_the_adapter_adds_no_more_than_that() -> None:
@@ -170,7 +171,7 @@ def test_the_adapter_adds_no_more_than_that() -> None:
 
 def test_how_a_profile_is_used() -> None:
     """The name first; what the constructor takes may be given by name."""
-    assert call(JWTRefreshAdapter.from_profile) == "(name, path=None, **options)"
+    assert describe_call(JWTRefreshAdapter.from_profile) == "(name, path=None, **options)"
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -194,17 +195,17 @@ def test_presets_take_the_path_first_and_the_rest_by_name(name: str) -> None:
 @pytest.mark.parametrize("name", ERRORS)
 def test_the_error_tree(name: str) -> None:
     """Code that catches a branch catches everything below it."""
-    assert {base.__name__ for base in public(name).__bases__} == ERRORS[name]
-    assert issubclass(public(name), requests.RequestException)
+    assert {base.__name__ for base in list_public(name).__bases__} == ERRORS[name]
+    assert issubclass(list_public(name), requests.RequestException)
 
 
 def test_errors_are_all_public() -> None:
-    """What can be raised can be imported from the top."""
+    """What can be raised can be imported from the package itself."""
     errors = vars(sys.modules["requests_jwt_refresh.errors"]).values()
     raised = {
         each.__name__
         for each in errors
-        if isinstance(each, type) and issubclass(each, public("JWTRefreshError"))
+        if isinstance(each, type) and issubclass(each, list_public("JWTRefreshError"))
     }
     assert raised == set(ERRORS)
 
@@ -212,7 +213,7 @@ def test_errors_are_all_public() -> None:
 # --- Docstrings ----------------------------------------------------------------------------------
 
 
-def documented() -> Iterator[tuple[str, Any]]:
+def list_documented() -> Iterator[tuple[str, Any]]:
     """Yield all that a user can call, by its full name."""
     owners = [(requests_jwt_refresh, NAMES), (presets, PRESETS), (testing, testing.__all__)]
     for owner, names in owners:
@@ -237,7 +238,7 @@ def is_read(member: object) -> bool:
     return isinstance(member, property)
 
 
-DOCUMENTED = dict(documented())
+DOCUMENTED = dict(list_documented())
 
 
 @pytest.mark.parametrize("name", DOCUMENTED)
@@ -265,7 +266,7 @@ UNWANTED = {
 }
 
 
-def loaded_by(module: str) -> set[str]:
+def list_loaded(module: str) -> set[str]:
     """Return what an interpreter loads for `module` beyond what requests has loaded already."""
     code = (
         "import json, sys, requests\n"
@@ -293,7 +294,7 @@ def test_importing_it_does_not_even_load_requests() -> None:
 @pytest.mark.parametrize("module", ["requests_jwt_refresh", "requests_jwt_refresh.mounting"])
 def test_importing_it_loads_nothing_that_is_not_needed_yet(module: str) -> None:
     """Neither keyring nor redis, no test tools, and of other people's packages none at all."""
-    loaded = loaded_by(module)
+    loaded = list_loaded(module)
     foreign = {name.partition(".")[0] for name in loaded} - set(sys.stdlib_module_names)
     assert foreign == {"requests_jwt_refresh"}
     assert loaded & UNWANTED == set()
@@ -301,6 +302,6 @@ def test_importing_it_loads_nothing_that_is_not_needed_yet(module: str) -> None:
 
 def test_the_servers_for_tests_need_no_pytest() -> None:
     """The demo runs AuthServer where nothing but the runtime dependencies is installed."""
-    loaded = loaded_by("requests_jwt_refresh.testing.server")
+    loaded = list_loaded("requests_jwt_refresh.testing.server")
     assert "http.server" in loaded
     assert {name.partition(".")[0] for name in loaded} & {"pytest", "_pytest", "keyring"} == set()

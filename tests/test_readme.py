@@ -60,7 +60,7 @@ def test_every_call_in_the_text_can_be_made(call: str) -> None:
 
 
 def test_every_error_is_in_the_table() -> None:
-    """Whoever meets an error finds it in README."""
+    """Each error class that a user may meet is in the table of README."""
     errors = {
         name
         for name, value in NAMES.items()

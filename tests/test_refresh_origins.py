@@ -28,38 +28,22 @@ from tests.support.internet import (
     REFRESH,
     Answer,
     Internet,
-    json_answer,
+    every_host,
+    internet,
+    make_json_answer,
     mount_on,
-    running,
+    session,
 )
 from tests.support.sessions import plain_session
 from tests.support.waits import WAIT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from requests_jwt_refresh import Endpoint
 
-
-@pytest.fixture(scope="module")
-def every_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Internet]:
-    with running(tmp_path_factory.mktemp("tls")) as internet:
-        yield internet
-
-
-@pytest.fixture
-def internet(every_host: Internet) -> Internet:
-    """Every host there is, none of which has received anything yet."""
-    every_host.forget()
-    return every_host
-
-
-@pytest.fixture
-def session(internet: Internet) -> Iterator[requests.Session]:
-    """A plain session for which that is all there is."""
-    with internet.session() as session:
-        yield session
+__all__ = ["every_host", "internet", "session"]  # fixtures
 
 
 # --- The refresh call ----------------------------------------------------------------------------
@@ -80,7 +64,7 @@ def test_each_token_goes_to_those_it_is_for(
     """The refresh token goes to the endpoint alone, the access tokens to the API alone."""
     mount_on(session, *EVERYWHERE, refresh=endpoint)
     internet.answers[f"{BASE}/x"] = Answer(401)
-    internet.answers[f"{AUTH}/refresh"] = json_answer(access_token="renewed-secret")
+    internet.answers[f"{AUTH}/refresh"] = make_json_answer(access_token="renewed-secret")
     session.get(f"{BASE}/x", timeout=WAIT)
     assert [request.origin for request in internet.received] == [API, AUTH, API]
     assert internet.origins_with(REFRESH) == {AUTH}
@@ -243,7 +227,7 @@ def test_a_refresh_goes_the_callers_way(
     """The caller's proxies and certificates are used, without which no host is reached."""
     with plain_session() as refresh_session:
         mount_on(session, *EVERYWHERE, refresh_session=refresh_session if own else None)
-        internet.answers[f"{BASE}/auth/refresh"] = json_answer(access_token="renewed-secret")
+        internet.answers[f"{BASE}/auth/refresh"] = make_json_answer(access_token="renewed-secret")
         internet.answers[f"{BASE}/x"] = Answer(401)
         session.get(f"{BASE}/x", timeout=WAIT)
     assert [request.method for request in internet.received] == ["GET", "POST", "GET"]
@@ -320,7 +304,7 @@ def test_a_refresh_knows_what_the_transport_knows(
     """A TLS context of the transport's own serves refreshes through a proxy, too."""
     session.verify = True
     mount_on(session, *EVERYWHERE, transport=_Trusting(internet.certificate))
-    internet.answers[f"{BASE}/auth/refresh"] = json_answer(access_token="renewed-secret")
+    internet.answers[f"{BASE}/auth/refresh"] = make_json_answer(access_token="renewed-secret")
     internet.answers[f"{BASE}/x"] = Answer(401)
     session.get(f"{BASE}/x", timeout=WAIT)
     assert [request.method for request in internet.received] == ["GET", "POST", "GET"]

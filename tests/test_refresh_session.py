@@ -29,7 +29,7 @@ def own() -> Iterator[requests.Session]:
         yield own
 
 
-def sent_to_refresh(server: AuthServer) -> list[str | None]:
+def find_refresh_requests(server: AuthServer) -> list[str | None]:
     return [seen.headers.get("Authorization") for seen in server.requests if seen.kind == "refresh"]
 
 
@@ -41,7 +41,7 @@ def test_its_auth_is_used(
     mount(session, server.url, ENDPOINT, store, refresh_session=own)
     server.expire()
     assert session.get("/api/x").status_code == 200
-    (header,) = sent_to_refresh(server)
+    (header,) = find_refresh_requests(server)
     assert header is not None
     assert header.startswith("Basic ")
 
@@ -54,7 +54,7 @@ def test_its_auth_does_not_replace_the_endpoints(
     mount(session, server.url, BearerEndpoint("/auth/refresh"), store, refresh_session=own)
     server.expire()
     assert session.get("/api/x").status_code == 200
-    (header,) = sent_to_refresh(server)
+    (header,) = find_refresh_requests(server)
     assert header is not None
     assert header.startswith("Bearer ")
 

@@ -8,7 +8,7 @@ import pytest
 
 from requests_jwt_refresh import MemoryStore, RefreshRejected, Token, mount
 from requests_jwt_refresh.testing import Status
-from tests.support.users import ENDPOINT, STILL_EXPIRED, overdue, store
+from tests.support.users import ENDPOINT, STILL_EXPIRED, mark_expired, store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -200,7 +200,7 @@ def test_a_peers_rotation_that_has_expired_as_well(
 def test_refused_at_a_known_expiry(server: AuthServer, session: requests.Session) -> None:
     """Refused before anything was sent: the old token goes out, and the server has its say."""
     token = server.login()
-    mount(session, server.url, ENDPOINT, MemoryStore(overdue(token)))
+    mount(session, server.url, ENDPOINT, MemoryStore(mark_expired(token)))
     server.revoke()
     assert session.get("/api/x").status_code == 200
     assert server.requests[-1].bearer == token.access
@@ -212,7 +212,7 @@ def test_refused_at_a_known_expiry_and_by_the_api(
 ) -> None:
     """If the API says no as well, its 401 reaches the caller, and the server is not asked again."""
     given: list[RefreshRejected] = []
-    store = MemoryStore(overdue(server.login()))
+    store = MemoryStore(mark_expired(server.login()))
     mount(session, server.url, ENDPOINT, store, on_logout=given.append)
     server.revoke()
     server.expire()
@@ -245,7 +245,7 @@ def test_a_fresh_token_that_is_refused_after_a_known_expiry(
     server: AuthServer, session: requests.Session
 ) -> None:
     """So is one to a token that was fetched before sending: no resend."""
-    mount(session, server.url, ENDPOINT, MemoryStore(overdue(server.login())))
+    mount(session, server.url, ENDPOINT, MemoryStore(mark_expired(server.login())))
     server.fail(STILL_EXPIRED, on="api", times=None)
     response = session.get("/api/x")
     assert response.status_code == 401

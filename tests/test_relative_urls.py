@@ -244,12 +244,12 @@ def test_a_relative_location_means_what_it_always_did(
 # --- Whatever a Session goes through -------------------------------------------------------------
 
 
-def pickled(session: requests.Session) -> requests.Session:
+def pickle_and_load(session: requests.Session) -> requests.Session:
     again: requests.Session = pickle.loads(pickle.dumps(session))
     return again
 
 
-@pytest.mark.parametrize("made", [pickled, copy.copy, copy.deepcopy])
+@pytest.mark.parametrize("made", [pickle_and_load, copy.copy, copy.deepcopy])
 def test_a_session_that_was_copied(
     server: AuthServer,
     session: requests.Session,
@@ -311,7 +311,7 @@ def test_a_subclass_of_session(server: AuthServer, kind: type[requests.Session],
     with kind() as session:
         session.trust_env = False
         session.mount(f"{server.url}/", make_adapter(server))
-        with pickled(session) as other:
+        with pickle_and_load(session) as other:
             for each in (session, other):
                 assert each.get("7", timeout=WAIT).status_code == 200
     assert paths(server) == [path, path]

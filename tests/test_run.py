@@ -16,7 +16,7 @@ from tests.support.programs import (
     COMMAND,
     SCRIPTS,
     START,
-    Ended,
+    ProgramResult,
     Workspace,
     profile_text,
     warm_command,
@@ -145,7 +145,7 @@ def test_calls_at_exit(workspace: Workspace) -> None:
         "print('waiting', flush=True); sys.stdin.readline()\n"
     )
     ended = workspace.run_code(code, at_wait=lambda _: workspace.server.expire())
-    assert ended == Ended(0, "waiting\n200\n", "")
+    assert ended == ProgramResult(0, "waiting\n200\n", "")
 
 
 def test_the_history_of_an_answer(workspace: Workspace) -> None:
@@ -204,7 +204,7 @@ def bearers(server: AuthServer) -> set[str]:
 
 @pytest.mark.parametrize("names", ["prod,billing", "billing,prod"])
 def test_two_profiles_of_one_origin(names: str, workspace: Workspace) -> None:
-    """Of two profiles on one origin the one whose base URL is nearest has its way."""
+    """Of two profiles on one origin, the one whose base URL covers more of the URL is used."""
     text = profile_text(workspace, "billing").replace(
         workspace.server.url, f"{workspace.server.url}/api/billing"
     )
@@ -233,7 +233,7 @@ def test_a_trusted_origin_of_the_second_profile(workspace: Workspace) -> None:
         workspace.log_in("billing", billing)
         token = workspace.token("billing")
         code = f"import requests; print(requests.get('{files.url}/public/x').status_code)"
-        assert workspace.run_code(code, REQUESTS_JWT_PROFILE="prod,billing") == Ended(
+        assert workspace.run_code(code, REQUESTS_JWT_PROFILE="prod,billing") == ProgramResult(
             0, "200\n", ""
         )
         assert [each.bearer for each in files.requests] == [token.access]
@@ -257,12 +257,12 @@ def test_names_with_blanks(workspace: Workspace) -> None:
         text = f"{profile_text(workspace)}\n{profile_text(workspace, 'billing', billing)}"
         workspace.profiles.write_text(text, encoding="utf-8")
         workspace.log_in("billing", billing)
-        assert workspace.run("-c", CALL, name="prod, billing") == Ended(0, "200\n", "")
+        assert workspace.run("-c", CALL, name="prod, billing") == ProgramResult(0, "200\n", "")
 
 
 @pytest.mark.parametrize("own", ["", "headers={'Authorization': 'Bearer old'}"])
 def test_a_redirect_to_a_third_server(own: str, workspace: Workspace) -> None:
-    """A redirect away from the API takes no token along."""
+    """A redirect to another server carries no token."""
     with AuthServer() as third:
         to = f"{third.url}/public/x"
         code = (
@@ -270,7 +270,7 @@ def test_a_redirect_to_a_third_server(own: str, workspace: Workspace) -> None:
             f"answer = requests.get(os.environ['API'] + '/redirect?to={to}', {own})\n"
             "print(answer.status_code, answer.url)\n"
         )
-        assert workspace.run_code(code) == Ended(0, f"200 {to}\n", "")
+        assert workspace.run_code(code) == ProgramResult(0, f"200 {to}\n", "")
         assert [each.headers.get("Authorization") for each in third.requests] == [None]
 
 
@@ -280,7 +280,7 @@ def test_another_folder(workspace: Workspace) -> None:
     ended = workspace.run(
         "-c", code, folder=workspace.folder, REQUESTS_JWT_PROFILES="profiles.toml"
     )
-    assert ended == Ended(0, "200\n", "")
+    assert ended == ProgramResult(0, "200\n", "")
 
 
 @pytest.mark.parametrize("moves", [True, False])
@@ -293,7 +293,7 @@ def test_a_program_that_calls_another_folder_home(moves: bool, workspace: Worksp
     del workspace.environment["REQUESTS_JWT_PROFILES"]
     move = "os.environ.update(HOME='/tmp', XDG_CONFIG_HOME='/nowhere')\n" if moves else ""
     ended = workspace.run("-c", f"{START}{move}print(requests.get(url).status_code)")
-    assert ended == Ended(0, "200\n", "")
+    assert ended == ProgramResult(0, "200\n", "")
 
 
 def test_profiles_in_a_variable(workspace: Workspace) -> None:
@@ -301,7 +301,7 @@ def test_profiles_in_a_variable(workspace: Workspace) -> None:
     text = profile_text(workspace).replace('"prod.json"', f'"{workspace.folder}/prod.json"')
     workspace.profiles.unlink()
     ended = workspace.run("-c", CALL, REQUESTS_JWT_PROFILES_TOML=text)
-    assert ended == Ended(0, "200\n", "")
+    assert ended == ProgramResult(0, "200\n", "")
 
 
 def test_run_within_run(workspace: Workspace) -> None:

@@ -64,16 +64,16 @@ BROKEN = [
     ],
     ids=" ".join,
 )
-@pytest.mark.parametrize(("break_it", "said"), BROKEN)
+@pytest.mark.parametrize(("break_it", "result"), BROKEN)
 def test_a_broken_set_up(
-    break_it: Callable[[Workspace], None], said: str, arguments: list[str], workspace: Workspace
+    break_it: Callable[[Workspace], None], result: str, arguments: list[str], workspace: Workspace
 ) -> None:
     """The script runs as without us, and one warning says why, for all of its processes."""
     plain = workspace.plain_once(*arguments)
     break_it(workspace)
     with_us = workspace.run(*arguments)
     assert with_us.without_ours() == plain
-    assert said in with_us.warning()
+    assert result in with_us.warning()
     assert workspace.server.counters.refreshes == 0
 
 
@@ -112,10 +112,10 @@ def test_all_that_is_wrong_is_said_at_once(workspace: Workspace) -> None:
         file.write(faulty)
     ended = workspace.run("-c", f"{START}print(requests.get(url).status_code)", name="prod,billing")
     assert ended.output == "401\n"
-    said = ended.ours()
-    assert len(said) == 4
-    assert "'prod' is not logged in" in said[0]
-    assert "profile 'billing': base_url" in said[2]
+    result = ended.ours()
+    assert len(result) == 4
+    assert "'prod' is not logged in" in result[0]
+    assert "profile 'billing': base_url" in result[2]
 
 
 def test_what_run_says_of_one_profile_hides_nothing_of_another(workspace: Workspace) -> None:

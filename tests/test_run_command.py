@@ -17,7 +17,7 @@ from tests.support.programs import (
     COMMAND,
     SCRIPTS,
     WAIT,
-    Ended,
+    ProgramResult,
     Workspace,
     warm_command,
     warm_programs,
@@ -65,9 +65,9 @@ def test_forms_of_the_command(
     assert "401" not in with_us.output
 
 
-def _without_version(ended: Ended) -> Ended:
+def _without_version(ended: ProgramResult) -> ProgramResult:
     """Return it with one name for Python, which is also called python3 in its own errors."""
-    return Ended(ended.status, ended.output, ended.errors.replace("python3:", "python:"))
+    return ProgramResult(ended.status, ended.output, ended.errors.replace("python3:", "python:"))
 
 
 def test_the_active_environments_python(workspace: Workspace) -> None:
@@ -114,7 +114,7 @@ def test_an_executable_script(workspace: Workspace) -> None:
     script.write_text(f"#!{sys.executable}\n{CALL}\n", encoding="utf-8")
     script.chmod(0o755)
     ended = workspace.command("run", "prod", "./job.py", folder=workspace.folder)
-    assert ended == Ended(0, "200\n", "")
+    assert ended == ProgramResult(0, "200\n", "")
 
 
 def test_an_executable_script_of_this_folder(workspace: Workspace) -> None:
@@ -123,7 +123,7 @@ def test_an_executable_script_of_this_folder(workspace: Workspace) -> None:
     script.write_text(f"#!{sys.executable}\n{CALL}\n", encoding="utf-8")
     script.chmod(0o755)
     ended = workspace.command("run", "prod", "job.py", folder=workspace.folder)
-    assert ended == Ended(0, "200\n", "")
+    assert ended == ProgramResult(0, "200\n", "")
 
 
 def test_a_shell_script_without_a_first_line(workspace: Workspace) -> None:
@@ -133,17 +133,17 @@ def test_a_shell_script_without_a_first_line(workspace: Workspace) -> None:
     script.chmod(0o755)
     plain = workspace.start(["env", "./nightly.sh"], folder=workspace.folder)
     ended = workspace.start([COMMAND, "run", "prod", "--", "./nightly.sh"], folder=workspace.folder)
-    assert plain == Ended(0, "401\n", "")
-    assert ended == Ended(0, "200\n", "")
+    assert plain == ProgramResult(0, "401\n", "")
+    assert ended == ProgramResult(0, "200\n", "")
 
 
 def test_a_folder_named_like_a_command(workspace: Workspace) -> None:
-    """A folder that happens to be called like the program is not run in its workspace."""
+    """A folder in the working directory with the name of a command is not run in its place."""
     (workspace.folder / "env").mkdir()
     ended = workspace.start(
         [COMMAND, "run", "prod", "--", "env", "echo", "hi"], folder=workspace.folder
     )
-    assert ended == Ended(0, "hi\n", "")
+    assert ended == ProgramResult(0, "hi\n", "")
 
 
 @pytest.mark.parametrize("name", ["", ",", " , "])

@@ -18,7 +18,7 @@ from requests_jwt_refresh.cli.run import SITE
 from tests.support.programs import (
     CALL,
     SCRIPTS,
-    Ended,
+    ProgramResult,
     Workspace,
     warm_command,
     warm_programs,
@@ -30,7 +30,7 @@ __all__ = ["warm_command", "warm_programs", "workspace"]  # fixtures
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX processes")
 
 
-def surroundings(ended: Ended) -> dict[str, Any]:
+def surroundings(ended: ProgramResult) -> dict[str, Any]:
     assert ended.errors == ""
     found: dict[str, Any] = json.loads(ended.output.splitlines()[1])
     return found
@@ -67,7 +67,7 @@ def test_a_sitecustomize_of_the_users_own(workspace: Workspace) -> None:
     own = str(SCRIPTS / "own_site")
     code = f"{CALL}; print(sys.own_sitecustomize_ran, sys.modules['sitecustomize'].__file__)"
     ended = workspace.run("-c", code, PYTHONPATH=own)
-    assert ended == Ended(0, f"200\n1 {own}/sitecustomize.py\n", "")
+    assert ended == ProgramResult(0, f"200\n1 {own}/sitecustomize.py\n", "")
 
 
 @pytest.mark.parametrize(
@@ -85,13 +85,13 @@ def test_a_sitecustomize_that_fails(body: str, workspace: Workspace) -> None:
 def test_a_sitecustomize_that_makes_calls(workspace: Workspace) -> None:
     """A sitecustomize of the user's own that uses requests gets the token, as all the rest."""
     (workspace.folder / "sitecustomize.py").write_text(CALL, encoding="utf-8")
-    assert workspace.run_with_path("-c", CALL) == Ended(0, "200\n200\n", "")
+    assert workspace.run_with_path("-c", CALL) == ProgramResult(0, "200\n200\n", "")
 
 
 def test_warnings_as_errors_everywhere(workspace: Workspace) -> None:
     """With PYTHONWARNINGS=error not a word from us, and all works."""
     ended = workspace.run("-c", CALL, PYTHONWARNINGS="error")
-    assert ended == Ended(0, "200\n", "")
+    assert ended == ProgramResult(0, "200\n", "")
 
 
 def test_a_package_that_is_called_requests_too(workspace: Workspace, tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_package_that_is_called_requests_too(workspace: Workspace, tmp_path: P
     (package / "__init__.py").touch()
     (package / "sessions.py").write_text("mine = 1\n")
     (tmp_path / "main.py").write_text("import requests.sessions\nprint(requests.sessions.mine)\n")
-    assert workspace.run("main.py", folder=tmp_path) == Ended(0, "1\n", "")
+    assert workspace.run("main.py", folder=tmp_path) == ProgramResult(0, "1\n", "")
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_an_isolated_python(options: list[str], workspace: Workspace) -> None:
     plain = workspace.plain(*venv_less)
     with_us = workspace.run(*venv_less)
     assert with_us.without_ours() == plain
-    assert "shuts out" in with_us.warning()
+    assert "disables" in with_us.warning()
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_an_isolated_python(options: list[str], workspace: Workspace) -> None:
 )
 def test_a_python_that_is_not_isolated(options: list[str], workspace: Workspace) -> None:
     """Options that shut out nothing give no warning."""
-    assert workspace.run(*options, "-c", CALL) == Ended(0, "200\n", "")
+    assert workspace.run(*options, "-c", CALL) == ProgramResult(0, "200\n", "")
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +191,7 @@ def test_what_another_environment_sees(other_python: str, workspace: Workspace) 
     assert with_us["path"] == plain["path"]
     code = f"{CALL}\ntry:\n    import flask\nexcept ImportError:\n    print('none')\n"
     ended = workspace.command(*command, "-c", code)
-    assert ended == Ended(0, "200\nnone\n", "")
+    assert ended == ProgramResult(0, "200\nnone\n", "")
 
 
 def test_a_python_that_cannot_load_us(workspace: Workspace) -> None:
@@ -207,7 +207,7 @@ def test_a_python_that_cannot_load_us_says_so_once(workspace: Workspace) -> None
     assert "too old" in run_unloadable(workspace, "module_level.py", "/api/x").warning()
 
 
-def run_unloadable(workspace: Workspace, *arguments: str) -> Ended:
+def run_unloadable(workspace: Workspace, *arguments: str) -> ProgramResult:
     """Run Python under `run` with a library in its path that cannot be loaded."""
     broken = workspace.folder / "requests_jwt_refresh"
     broken.mkdir()

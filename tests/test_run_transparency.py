@@ -16,7 +16,7 @@ from tests.support.programs import (
     COMMAND,
     START,
     WAIT,
-    Ended,
+    ProgramResult,
     Workspace,
     warm_command,
     warm_programs,
@@ -62,7 +62,7 @@ def test_deleting_an_adapters_attribute(workspace: Workspace) -> None:
         "del session.get_adapter(url).label",
         "print(hasattr(own, 'label'))",
     )
-    assert workspace.run_code(code) == workspace.plain_code(code) == Ended(0, "False\n", "")
+    assert workspace.run_code(code) == workspace.plain_code(code) == ProgramResult(0, "False\n", "")
 
 
 def test_an_adapter_that_changes_sessions(workspace: Workspace) -> None:
@@ -73,7 +73,7 @@ def test_an_adapter_that_changes_sessions(workspace: Workspace) -> None:
         "print(other.get(url).status_code)",
         "print(other.get_adapter(os.environ['API']).__class__.__name__)",
     )
-    assert workspace.run_code(code) == Ended(0, "200\nOwn\n", "")
+    assert workspace.run_code(code) == ProgramResult(0, "200\nOwn\n", "")
 
 
 @pytest.mark.parametrize("way", ["copy.copy", "copy.deepcopy", "pickle.dumps"])
@@ -253,7 +253,7 @@ print(requests.get(url).status_code)
     ids=["wrappers", "nested", "warms up", "keywords", "requests", "history", "no URL", "logs"],
 )
 def test_as_if_no_token_were_needed(code: str, workspace: Workspace) -> None:
-    """However it gets at sessions and adapters, a program finds and is told the same."""
+    """However a program reaches sessions and adapters, what it finds is the same."""
     plain = workspace.plain_code(START.replace("/api/", "/public/") + code)
     assert workspace.run_code(START + code) == plain
     assert plain.output or plain.errors
@@ -261,7 +261,7 @@ def test_as_if_no_token_were_needed(code: str, workspace: Workspace) -> None:
 
 @pytest.mark.parametrize("code", [KEYWORDS, REQUESTS], ids=["keywords", "requests"])
 def test_as_if_no_token_had_expired(code: str, workspace: Workspace) -> None:
-    """Neither the refresh nor the second sending shows."""
+    """The program sees neither the refresh nor the second sending."""
     plain = workspace.plain_code(START.replace("/api/", "/public/") + code)
     workspace.server.expire()
     assert workspace.run_code(START + code) == plain
@@ -349,7 +349,7 @@ print(requests.get(url).status_code)
         ended = workspace.run_code(
             START + code, at_wait=lambda program: start(lambda: interrupt(program))
         )
-    assert ended == Ended(0, "waiting\nhandler 200\n200\n", "")
+    assert ended == ProgramResult(0, "waiting\nhandler 200\n200\n", "")
     assert workspace.server.counters.refreshes == 1
 
 
@@ -391,7 +391,7 @@ def test_an_exception_out_of_a_handler(workspace: Workspace) -> None:
         threads: list[threading.Thread] = []
         ended = workspace.run_code(START + TIME_LIMIT, at_wait=at_wait)
         join(*threads)
-    assert ended == Ended(0, "waiting\nstopped\nwaiting\n", "")
+    assert ended == ProgramResult(0, "waiting\nstopped\nwaiting\n", "")
 
 
 KEPT = """
@@ -418,7 +418,7 @@ print(requests.Session().send(pickle.loads(pickle.dumps(kept[0]))).status_code)
 def test_a_request_that_is_kept(workspace: Workspace) -> None:
     """What an adapter has been given can be sent again later, and is refreshed then."""
     ended = workspace.run_code(START + KEPT, at_wait=lambda _: workspace.server.expire())
-    assert ended == Ended(0, "200\nwaiting\n200\n200\n", "")
+    assert ended == ProgramResult(0, "200\nwaiting\n200\n200\n", "")
 
 
 COPIES = """
@@ -491,13 +491,13 @@ def test_as_without_us(code: str, workspace: Workspace) -> None:
 
 def test_a_wrapper_around_send(workspace: Workspace) -> None:
     """A wrapper around the adapter's send is called, and calls what is below."""
-    assert workspace.run_code(START + WRAPPED) == Ended(0, "200 200\n", "")
+    assert workspace.run_code(START + WRAPPED) == ProgramResult(0, "200 200\n", "")
 
 
 def test_an_adapter_that_raises(workspace: Workspace) -> None:
     """What the session's own adapter raises after sending is not sent again."""
     ended = workspace.run_code(START + RAISES)
-    assert ended == Ended(0, "of the program's own\n", "")
+    assert ended == ProgramResult(0, "of the program's own\n", "")
     assert [each.method for each in workspace.server.requests] == ["POST"]
 
 

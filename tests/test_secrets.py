@@ -255,7 +255,7 @@ def test_a_whole_life(
 
 
 def test_a_leak_would_be_found(watch: Watch) -> None:
-    """The instruments work: half a token in a debug line is seen, twice."""
+    """The checks work: half a token in a debug line is found, twice."""
     token = Token("access-token-that-is-recognised", "refresh-token-that-is-recognised")
     watch.learn(token)
     logging.getLogger("urllib3.connectionpool").debug("half: %s", str(token.access)[:16])
@@ -406,8 +406,8 @@ class Complainer:
         raise ValueError(self.secret)
 
 
-def test_a_farewell_that_raises(server: AuthServer, start: Any) -> None:
-    """on_logout is shown no more than on_refresh."""
+def test_an_on_logout_that_raises(server: AuthServer, start: Any) -> None:
+    """What on_logout raises is logged like what on_refresh raises: by its kind alone."""
     with start(on_logout=Complainer(SECRET).complain) as life:
         life.watch.secrets.add(SECRET)
         server.expire()

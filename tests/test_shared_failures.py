@@ -21,7 +21,7 @@ from requests_jwt_refresh.refresh.retries import RETRIES
 from requests_jwt_refresh.testing import Status
 from tests.support.clock import no_backoff
 from tests.support.crowd import THREADS, Crowd, Seen401s, wait_for_waiters
-from tests.support.users import ENDPOINT, current, overdue, store
+from tests.support.users import ENDPOINT, load_token, mark_expired, store
 from tests.support.waits import WAIT
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def test_each_failure_carries_its_own_401(
 
 def test_a_known_expiry_shares_a_failure(server: AuthServer, session: requests.Session) -> None:
     """If the refresh at a known expiry fails, it is not repeated after the 401 either."""
-    store = MemoryStore(overdue(server.login()))
+    store = MemoryStore(mark_expired(server.login()))
     adapter = mount(session, server.url, ENDPOINT, store)
     server.expire()
     server.fail(Status(500), times=None)
@@ -240,6 +240,6 @@ def test_a_given_refresh_token_after_a_logout_elsewhere(
     """It is a login of its own: that another program has emptied the store does not matter."""
     adapter = mount(session, server.url, ENDPOINT, store)
     assert adapter.token is not None
-    given = current(store).refresh
+    given = load_token(store).refresh
     store.clear()
     assert adapter.refresh(given) == store.load()

@@ -26,7 +26,7 @@ from tests.support.crowd import THREADS, Crowd, wait_for_waiters
 from tests.support.interruptions import ctrl_c, interruption
 from tests.support.sessions import plain_session
 from tests.support.transports import StubTransport
-from tests.support.users import ENDPOINT, assert_one_rotation, current, store
+from tests.support.users import ENDPOINT, assert_one_rotation, load_token, store
 from tests.support.waits import WAIT, join, start
 
 if TYPE_CHECKING:
@@ -287,7 +287,7 @@ def child_leaving(url: str, path: Path) -> None:
 @with_signals
 def test_ctrl_c_loses_no_answer(server: AuthServer, path: Path) -> None:
     """Ctrl-C while the exchange is on its way: its token is saved all the same."""
-    before = current(FileStore(path))
+    before = load_token(FileStore(path))
     server.expire()
     with server.gate() as gate, run_child(child_interrupted, server.url, path) as child:
         gate.wait_for(1, WAIT)
@@ -296,13 +296,13 @@ def test_ctrl_c_loses_no_answer(server: AuthServer, path: Path) -> None:
         assert child.stdout.readline() == "interrupted\n"
         gate.open()
         assert child.wait(WAIT) == 0
-    assert current(FileStore(path)).refresh != before.refresh
+    assert load_token(FileStore(path)).refresh != before.refresh
     assert server.counters.rotated == 1
 
 
 def test_the_end_of_the_program_loses_no_answer(server: AuthServer, path: Path) -> None:
     """A program that ends in the middle of a refresh finishes it first."""
-    before = current(FileStore(path))
+    before = load_token(FileStore(path))
     server.expire()
     with server.gate() as gate, run_child(child_leaving, server.url, path) as child:
         gate.wait_for(1, WAIT)
@@ -313,13 +313,13 @@ def test_the_end_of_the_program_loses_no_answer(server: AuthServer, path: Path) 
         assert child.stdout.readline() == "leaving\n"
         gate.open()
         assert child.wait(WAIT) == 0
-    assert current(FileStore(path)).refresh != before.refresh
+    assert load_token(FileStore(path)).refresh != before.refresh
     assert server.counters.rotated == 1
 
 
 def child_forking(url: str, path: Path) -> None:
     """Fork while a refresh is on its way, which only ends when the forked process is done."""
-    token = current(FileStore(path))
+    token = load_token(FileStore(path))
     parent, under_way, may_end = os.getpid(), threading.Event(), threading.Event()
 
     def refresh(_session: requests.Session, _token: Token) -> Token:

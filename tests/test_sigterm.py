@@ -89,7 +89,7 @@ def test_a_handler_left_behind_lets_it_through() -> None:
 
 
 def test_a_handler_of_the_programs_own_is_left_alone() -> None:
-    """A program that ends in its own way goes on doing so."""
+    """A handler that the program has set keeps its effect."""
     came: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, _frame: came.append(number))
     try:

@@ -132,14 +132,14 @@ def test_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(single_flight, "start_new_thread", refuse)
     monkeypatch.setattr(threading.Thread, "start", refuse)
     flight: SingleFlight[str] = SingleFlight()
-    told: list[object] = []
+    notified: list[object] = []
 
     def work(call: Call[str]) -> str:
-        call.set_callback(told.append, "told", lambda _: None)
+        call.set_callback(notified.append, "told", lambda _: None)
         return call.run_in_leader(lambda: threading.current_thread().name)
 
     assert outcome_of(flight, work) == threading.current_thread().name
-    assert (told, flight.call, flight.is_inside()) == (["told"], None, False)
+    assert (notified, flight.call, flight.is_inside()) == (["told"], None, False)
 
 
 # --- The leader's part -------------------------------------------------------------------------
@@ -232,12 +232,12 @@ def test_a_leader_that_dies_abandons_its_call() -> None:
 def test_what_comes_afterwards_is_done_once(leaves: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the leader, or by the call's own thread if the leader has gone."""
     flight: SingleFlight[str] = SingleFlight()
-    told = threading.Event()
+    notified = threading.Event()
     names: list[str] = []
 
     def note(_value: object) -> None:
         names.append(threading.current_thread().name)
-        told.set()
+        notified.set()
 
     work = Work()
 
@@ -254,13 +254,13 @@ def test_what_comes_afterwards_is_done_once(leaves: bool, monkeypatch: pytest.Mo
     else:
         work.go_on.set()
         flight.join(work, WAIT)
-    assert told.wait(WAIT)
+    assert notified.wait(WAIT)
     wait_until(lambda: not any(each.is_alive() for each in work.threads))
     assert names == [THREAD_NAME if leaves else threading.current_thread().name]
 
 
 def test_what_comes_afterwards_may_fail() -> None:
-    """Its error is handed to who asked for it, and nobody else hears of it."""
+    """Its error is given to the function that was passed for it, and to no other thread."""
     flight: SingleFlight[str] = SingleFlight()
     errors: list[Exception] = []
 
@@ -301,7 +301,7 @@ def test_nothing_is_left_of_a_call() -> None:
     assert not any(isinstance(call, Call) for mark in marks for call in mark)
 
 
-def test_threads_that_come_and_go_are_nobody() -> None:
+def test_thread_identifiers_are_not_trusted() -> None:
     """The system gives identifiers of threads again: no stranger is taken for the leader."""
     flight: SingleFlight[str] = SingleFlight()
     work = Work()
@@ -335,7 +335,7 @@ def test_one_flight_inside_another() -> None:
 
 
 def test_a_leader_interrupted_before_its_thread_began(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its call is queued, and nobody runs it: whoever comes next does."""
+    """Its call is queued without a thread to run it: the next thread that joins does."""
 
     def interrupted(_call: object) -> NoReturn:
         raise KeyboardInterrupt

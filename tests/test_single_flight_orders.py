@@ -16,7 +16,7 @@ from tests.support.schedules import explore, sample
 
 @pytest.mark.parametrize("name", ["two join", "two join, a login"])
 def test_every_order_without_a_preemption(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the order, each call runs once, and everybody who waits for it gets its outcome."""
+    """Whatever the order, each call runs once, and all threads that wait for it get its outcome."""
     worlds = explore(single_flight, SHARED, SCENARIOS[name], monkeypatch, preemptions=0)
     assert sum(1 for _ in worlds) > 100
 
@@ -30,7 +30,7 @@ def test_orders_picked_at_random(name: str, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize("who", ["leader", "follower"])
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_an_exception_at_every_line(name: str, who: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever a leader or follower dies of, and where: nobody else waits for ever."""
+    """Whatever a leader or follower dies of, and where: no other thread waits for ever."""
     steps = steps_of(name, who, monkeypatch)
     assert steps > 3
     for step in range(1, steps + 1):

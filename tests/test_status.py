@@ -13,7 +13,15 @@ import pytest
 from requests_jwt_refresh.cli.account import refresh_token_expiry
 from requests_jwt_refresh.testing import Counters
 from requests_jwt_refresh.tokens import Token, with_expiry, with_received_at
-from tests.support.command_line import Said, User, aged, jwt, needs_posix, no_part_of, user
+from tests.support.command_line import (
+    CommandResult,
+    User,
+    make_aged_token,
+    make_jwt,
+    needs_posix,
+    shows_no_part_of,
+    user,
+)
 
 if TYPE_CHECKING:
     from requests_jwt_refresh.testing import AuthServer
@@ -23,18 +31,18 @@ __all__ = ["user"]  # a fixture
 pytestmark = needs_posix
 
 
-def rows(said: Said) -> dict[str, str]:
+def rows(result: CommandResult) -> dict[str, str]:
     """Return the table that `status` prints."""
-    return {line[:15].rstrip(): line[15:] for line in said.out.splitlines()}
+    return {line[:15].rstrip(): line[15:] for line in result.out.splitlines()}
 
 
 def test_status(user: User, server: AuthServer) -> None:
     """Who, where, and how long; no request, and no token."""
     user.describe(server)
-    token = user.holds(with_expiry(server.login("bob")))
-    said = user.run("status", "prod")
-    shown = rows(said)
-    assert (said.status, said.err) == (0, "")
+    token = user.save_token(with_expiry(server.login("bob")))
+    result = user.run("status", "prod")
+    shown = rows(result)
+    assert (result.status, result.err) == (0, "")
     assert re.fullmatch(r"expires in 4 min 5\d s \(\d{4}-.*\)", shown.pop("access token"))
     assert re.fullmatch(r"\d s ago", shown.pop("last refresh"))
     assert shown == {
@@ -44,38 +52,38 @@ def test_status(user: User, server: AuthServer) -> None:
         "sub": "bob",
         "refresh token": "present; does not say when it expires",
     }
-    assert no_part_of(token, said)
+    assert shows_no_part_of(token, result)
     assert server.counters == Counters()
 
 
 def test_status_of_an_expired_token(user: User, server: AuthServer) -> None:
     """It can be refreshed, so this is logged in: exit status 0."""
     user.describe(server)
-    user.holds(aged(server.login(), left=-125, ago=425))
-    said = user.run("status", "prod")
-    assert (said.status, said.err) == (0, "")
-    assert rows(said)["access token"].startswith("expired 2 min")
-    assert rows(said)["last refresh"] == "7 min 5 s ago"
+    user.save_token(make_aged_token(server.login(), left=-125, ago=425))
+    result = user.run("status", "prod")
+    assert (result.status, result.err) == (0, "")
+    assert rows(result)["access token"].startswith("expired 2 min")
+    assert rows(result)["last refresh"] == "7 min 5 s ago"
 
 
 def test_status_without_a_way_to_refresh(user: User, server: AuthServer) -> None:
     """An access token alone counts until its end, and no longer."""
     user.describe(server)
-    user.holds(replace(aged(server.login(), left=60, ago=0), refresh=None))
-    said = user.run("status", "prod")
-    assert (said.status, said.err, rows(said)["refresh token"]) == (0, "", "none")
-    user.holds(replace(user.held, expires_at=time.time() - 1))
-    said = user.run("status", "prod")
-    said.cause_and_remedy()
-    assert said.status == 3
+    user.save_token(replace(make_aged_token(server.login(), left=60, ago=0), refresh=None))
+    result = user.run("status", "prod")
+    assert (result.status, result.err, rows(result)["refresh token"]) == (0, "", "none")
+    user.save_token(replace(user.stored_token, expires_at=time.time() - 1))
+    result = user.run("status", "prod")
+    result.cause_and_remedy()
+    assert result.status == 3
 
 
 def test_status_without_a_login(user: User, server: AuthServer) -> None:
     """No token: exit status 3, and how to log in."""
     user.describe(server)
-    said = user.run("status", "prod")
-    assert (said.status, rows(said)["token"]) == (3, "none")
-    cause, remedy = said.cause_and_remedy()
+    result = user.run("status", "prod")
+    assert (result.status, rows(result)["token"]) == (3, "none")
+    cause, remedy = result.cause_and_remedy()
     assert cause == "profile 'prod' is not logged in"
     assert remedy.endswith(": requests-jwt login prod")
 
@@ -84,18 +92,18 @@ def test_status_of_opaque_tokens(user: User, server: AuthServer) -> None:
     """Without claims there is no user to name, and perhaps no expiry."""
     server.opaque = True
     user.describe(server)
-    token = user.holds(server.login())
-    said = user.run("status", "prod")
-    assert said.status == 0
-    assert rows(said)["access token"] == "present; does not say when it expires"
-    assert set(rows(said)) == {"profile", "API", "store", "access token", "refresh token"}
-    assert no_part_of(token, said)
+    token = user.save_token(server.login())
+    result = user.run("status", "prod")
+    assert result.status == 0
+    assert rows(result)["access token"] == "present; does not say when it expires"
+    assert set(rows(result)) == {"profile", "API", "store", "access token", "refresh token"}
+    assert shows_no_part_of(token, result)
 
 
 def test_a_claim_with_a_long_name(user: User, server: AuthServer) -> None:
     """There is a space between the name and what it says."""
     user.describe(server)
-    user.holds(Token(jwt({"preferred_username": "alice"}), "r"))
+    user.save_token(Token(make_jwt({"preferred_username": "alice"}), "r"))
     assert "\npreferred_username alice\n" in user.run("status", "prod").out
 
 
@@ -112,7 +120,7 @@ def test_a_path_is_shown_whole(
 def test_status_of_an_expired_refresh_token(user: User, server: AuthServer) -> None:
     """Neither token is good any more: `status || login` must log in."""
     user.describe(server)
-    user.holds(Token(jwt({}), jwt({"exp": time.time() - 60}), time.time() - 60))
+    user.save_token(Token(make_jwt({}), make_jwt({"exp": time.time() - 60}), time.time() - 60))
     assert user.run("status", "prod").status == 3
 
 
@@ -149,14 +157,14 @@ def test_when_a_refresh_token_expires(
     access: dict[str, object] | None, refresh: dict[str, object], ends: float | None
 ) -> None:
     """Counted by the server's own clock from when the tokens came in; never before its `exp`."""
-    token = Token(None if access is None else jwt(access), jwt(refresh))
+    token = Token(None if access is None else make_jwt(access), make_jwt(refresh))
     assert refresh_token_expiry(with_received_at(token, NOW)) == ends
     assert refresh_token_expiry(token) == refresh.get("exp")  # when it came in is not known
 
 
 def test_when_a_refresh_token_expires_by_the_access_tokens_end() -> None:
     """Without an `iat`, the end of the access token says what the server's clock showed."""
-    access, refresh = jwt({"exp": NOW - HOUR + 300}), jwt({"exp": NOW - 60})
+    access, refresh = make_jwt({"exp": NOW - HOUR + 300}), make_jwt({"exp": NOW - 60})
     token = with_received_at(Token(access, refresh, NOW + 300), NOW)
     assert refresh_token_expiry(token) == NOW + HOUR - 60
 
@@ -166,10 +174,10 @@ def test_status_where_the_servers_clock_is_behind(user: User, server: AuthServer
     user.describe(server)
     there = time.time() - HOUR
     claims = {"iat": there, "exp": there + 600}
-    user.holds(with_expiry(Token(jwt(claims), jwt(claims))))
-    said = user.run("status", "prod", "--json")
-    shown = json.loads(said.out)
-    assert (said.status, said.err, shown["logged_in"]) == (0, "", True)
+    user.save_token(with_expiry(Token(make_jwt(claims), make_jwt(claims))))
+    result = user.run("status", "prod", "--json")
+    shown = json.loads(result.out)
+    assert (result.status, result.err, shown["logged_in"]) == (0, "", True)
     assert 500 < shown["refresh_token"]["expires_in"] <= 600
 
 
@@ -177,12 +185,14 @@ def test_status_for_programs(user: User, server: AuthServer) -> None:
     """--json: always the same keys, numbers as numbers, and no token."""
     user.describe(server)
     ends = time.time() + 1000
-    token = user.holds(
-        aged(Token(server.login("bob").access, jwt({"exp": ends})), left=100, ago=200)
+    token = user.save_token(
+        make_aged_token(
+            Token(server.login("bob").access, make_jwt({"exp": ends})), left=100, ago=200
+        )
     )
-    said = user.run("status", "prod", "--json")
-    shown = json.loads(said.out)
-    assert (said.status, said.err) == (0, "")
+    result = user.run("status", "prod", "--json")
+    shown = json.loads(result.out)
+    assert (result.status, result.err) == (0, "")
     assert 95 < shown["access_token"].pop("expires_in") <= 100
     assert 995 < shown["refresh_token"].pop("expires_in") <= 1000
     assert shown == {
@@ -196,17 +206,17 @@ def test_status_for_programs(user: User, server: AuthServer) -> None:
         "refresh_token": {"present": True, "expires_at": ends},
         "received_at": token.received_at,
     }
-    assert no_part_of(token, said)
+    assert shows_no_part_of(token, result)
 
 
 def test_status_without_a_login_for_programs(user: User, server: AuthServer) -> None:
     """--json: the same keys with nothing in them, and exit status 3."""
     user.describe(server)
-    said = user.run("status", "prod", "--json")
+    result = user.run("status", "prod", "--json")
     nothing = {"present": False, "expires_at": None, "expires_in": None}
-    shown = json.loads(said.out)
-    said.cause_and_remedy()
-    assert said.status == 3
+    shown = json.loads(result.out)
+    result.cause_and_remedy()
+    assert result.status == 3
     assert (shown["logged_in"], shown["claims"], shown["received_at"]) == (False, {}, None)
     assert (shown["access_token"], shown["refresh_token"]) == (nothing, nothing)
 
@@ -221,13 +231,13 @@ def test_claims_cannot_steer_the_terminal(
 ) -> None:
     """Whatever a server writes into its token, what is printed is printable and short."""
     user.describe(server)
-    user.holds(Token(jwt({claim: value, "scope": "x" * 5000}), "r"))
+    user.save_token(Token(make_jwt({claim: value, "scope": "x" * 5000}), "r"))
     for flags in ((), ("--json",)):
-        said = user.run("status", "prod", *flags)
-        assert said.status == 0
-        assert all(line.isprintable() for line in said.out.split("\n"))
-        said.out.encode()
-        assert flags or max(map(len, rows(said).values())) < 200
+        result = user.run("status", "prod", *flags)
+        assert result.status == 0
+        assert all(line.isprintable() for line in result.out.split("\n"))
+        result.out.encode()
+        assert flags or max(map(len, rows(result).values())) < 200
 
 
 WHENS = ["1e400", "-1e400", "NaN", "1" + "0" * 400, "-1" + "0" * 400, "1e20", "1e300", '"soon"']
@@ -237,14 +247,14 @@ WHENS = ["1e400", "-1e400", "NaN", "1" + "0" * 400, "-1" + "0" * 400, "1e20", "1
 def test_times_that_make_no_sense(user: User, server: AuthServer, exp: str) -> None:
     """A refresh token may say what it likes of its end: no crash, and --json stays JSON."""
     user.describe(server)
-    user.holds(Token("access", jwt(f'{{"exp": {exp}}}')))
+    user.save_token(Token("access", make_jwt(f'{{"exp": {exp}}}')))
 
     def not_json(text: str) -> None:
         raise AssertionError(f"{text} is no JSON")
 
     assert user.run("status", "prod").status in (0, 3)
-    said = user.run("status", "prod", "--json")
-    json.loads(said.out, parse_constant=not_json)
+    result = user.run("status", "prod", "--json")
+    json.loads(result.out, parse_constant=not_json)
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
@@ -252,13 +262,13 @@ def test_numbers_that_are_none(user: User, server: AuthServer, number: str) -> N
     """However deep in a claim they are, --json stays JSON (RFC 8259 §6)."""
     user.describe(server)
     claims = f'{{"sub": {number}, "aud": ["a", {number}, {{"b": [{number}]}}]}}'
-    user.holds(Token(jwt(claims), "r"))
+    user.save_token(Token(make_jwt(claims), "r"))
 
     def not_json(text: str) -> None:
         raise AssertionError(f"{text} is no JSON")
 
-    said = user.run("status", "prod", "--json")
-    shown = json.loads(said.out, parse_constant=not_json)["claims"]
+    result = user.run("status", "prod", "--json")
+    shown = json.loads(result.out, parse_constant=not_json)["claims"]
     text = number.replace("1e999", "Infinity")
     assert shown == {"sub": text, "aud": ["a", text, {"b": [text]}]}
 
@@ -271,6 +281,6 @@ def test_numbers_that_are_none(user: User, server: AuthServer, number: str) -> N
 def test_a_token_for_ever(user: User, server: AuthServer, command: str, seconds: float) -> None:
     """expires_in may be any number: no crash."""
     user.describe(server)
-    user.holds(Token("a", server.login().refresh, time.time() + seconds))
+    user.save_token(Token("a", server.login().refresh, time.time() + seconds))
     server.lifetime = seconds
     assert user.run(command, "prod").status == 0

@@ -14,13 +14,13 @@ from requests_jwt_refresh.testing import Counters
 from requests_jwt_refresh.tokens import Token, with_expiry
 from tests.support.command_line import (
     WAIT,
-    Said,
+    CommandResult,
     User,
-    aged,
     end,
-    expired,
+    make_aged_token,
+    make_expired_token,
     needs_posix,
-    no_part_of,
+    shows_no_part_of,
     start,
     user,
 )
@@ -40,8 +40,8 @@ pytestmark = needs_posix
 def test_a_valid_token_is_printed_as_it_is(user: User, server: AuthServer) -> None:
     """The token alone on stdout, nothing on stderr, no request."""
     user.describe(server)
-    token = user.holds(with_expiry(server.login()))
-    assert user.run("token", "prod") == Said(0, f"{token.access}\n", "")
+    token = user.save_token(with_expiry(server.login()))
+    assert user.run("token", "prod") == CommandResult(0, f"{token.access}\n", "")
     assert server.counters == Counters()
 
 
@@ -49,28 +49,28 @@ def test_an_opaque_token_is_believed(user: User, server: AuthServer) -> None:
     """Without a known expiry it is printed without a request."""
     server.opaque = True
     user.describe(server)
-    token = user.holds(server.login())
-    assert user.run("token", "prod") == Said(0, f"{token.access}\n", "")
+    token = user.save_token(server.login())
+    assert user.run("token", "prod") == CommandResult(0, f"{token.access}\n", "")
     assert server.counters == Counters()
 
 
 def test_an_expired_token_is_refreshed(user: User, server: AuthServer) -> None:
     """One refresh; what is printed is what is stored, and the API takes it."""
     user.describe(server)
-    old = user.holds(expired(server))
-    said = user.run("token", "prod")
-    assert (said.status, said.err, said.out) == (0, "", f"{user.held.access}\n")
-    assert user.held.access != old.access
+    old = user.save_token(make_expired_token(server))
+    result = user.run("token", "prod")
+    assert (result.status, result.err, result.out) == (0, "", f"{user.stored_token.access}\n")
+    assert user.stored_token.access != old.access
     assert server.counters == Counters(connections=1, requests=1, refreshes=1, rotated=1)
-    assert user.run("token", "prod") == said
+    assert user.run("token", "prod") == result
     assert server.counters.refreshes == 1
 
 
 def test_a_refresh_token_alone_is_enough(user: User, server: AuthServer) -> None:
     """Without an access token there is one refresh."""
     user.describe(server)
-    user.holds(Token(None, server.login().refresh))
-    assert user.run("token", "prod") == Said(0, f"{user.held.access}\n", "")
+    user.save_token(Token(None, server.login().refresh))
+    assert user.run("token", "prod") == CommandResult(0, f"{user.stored_token.access}\n", "")
     assert server.counters.rotated == 1
 
 
@@ -83,14 +83,14 @@ def has_two_threads(process: subprocess.Popen[str]) -> bool:
 def test_processes_that_want_a_token_at_the_same_time(user: User, server: AuthServer) -> None:
     """Eight programs at one expiry: one refresh, and all print the same token."""
     user.describe(server)
-    user.holds(expired(server))
+    user.save_token(make_expired_token(server))
     with server.gate(on="refresh") as gate:
         started = [start("token", "prod") for _ in range(8)]
         gate.wait_for(1, WAIT)
         wait_until(lambda: all(map(has_two_threads, started)), "a refresh in every program")
         gate.open()
         ended = [end(each) for each in started]
-    assert ended == [Said(0, f"{user.held.access}\n", "")] * 8
+    assert ended == [CommandResult(0, f"{user.stored_token.access}\n", "")] * 8
     assert (server.counters.refreshes, server.counters.rotated) == (1, 1)
 
 
@@ -98,8 +98,10 @@ def test_processes_that_want_a_token_at_the_same_time(user: User, server: AuthSe
 def test_seconds(user: User, server: AuthServer, seconds: str, refreshes: int) -> None:
     """A token with less than --seconds left is refreshed; what comes is printed, long or not."""
     user.describe(server)
-    user.holds(with_expiry(server.login()))
-    assert user.run("token", "prod", "--seconds", seconds) == Said(0, f"{user.held.access}\n", "")
+    user.save_token(with_expiry(server.login()))
+    assert user.run("token", "prod", "--seconds", seconds) == CommandResult(
+        0, f"{user.stored_token.access}\n", ""
+    )
     assert server.counters.refreshes == refreshes
 
 
@@ -113,7 +115,7 @@ def test_a_token_is_printed_with_time_to_use_it(
     """It lasts 10 s more, or a tenth of its life if it is a short one."""
     server.lifetime = left + ago
     user.describe(server)
-    user.holds(aged(server.login(), left=left, ago=ago))
+    user.save_token(make_aged_token(server.login(), left=left, ago=ago))
     assert user.run("token", "prod").status == 0
     assert server.counters.refreshes == refreshes
 
@@ -122,31 +124,31 @@ def test_a_token_is_printed_with_time_to_use_it(
 def test_seconds_that_are_none(user: User, server: AuthServer, seconds: str) -> None:
     """Exit status 2, before anything is asked."""
     user.describe(server)
-    user.holds(expired(server))
-    said = user.run("token", "prod", f"--seconds={seconds}")
-    said.cause_and_remedy()
-    assert (said.status, said.out, server.counters) == (2, "", Counters())
+    user.save_token(make_expired_token(server))
+    result = user.run("token", "prod", f"--seconds={seconds}")
+    result.cause_and_remedy()
+    assert (result.status, result.out, server.counters) == (2, "", Counters())
 
 
 @pytest.mark.parametrize("command", ["token", "refresh"])
 def test_without_a_login(user: User, server: AuthServer, command: str) -> None:
     """Exit status 3, no request, and nothing on stdout that a script could take for a token."""
     user.describe(server)
-    said = user.run(command, "prod")
-    cause, remedy = said.cause_and_remedy()
+    result = user.run(command, "prod")
+    cause, remedy = result.cause_and_remedy()
     assert cause == "profile 'prod' is not logged in"
     assert remedy.endswith(": requests-jwt login prod")
-    assert (said.status, said.out, server.counters) == (3, "", Counters())
+    assert (result.status, result.out, server.counters) == (3, "", Counters())
 
 
 @pytest.mark.parametrize("command", ["token", "refresh"])
 def test_with_nothing_to_refresh_by(user: User, server: AuthServer, command: str) -> None:
     """An expired access token alone: exit status 3, and it is not thrown away."""
     user.describe(server)
-    token = user.holds(replace(expired(server), refresh=None))
-    said = user.run(command, "prod")
-    cause, remedy = said.cause_and_remedy()
-    assert (said.status, said.out, user.held) == (3, "", token)
+    token = user.save_token(replace(make_expired_token(server), refresh=None))
+    result = user.run(command, "prod")
+    cause, remedy = result.cause_and_remedy()
+    assert (result.status, result.out, user.stored_token) == (3, "", token)
     assert cause.startswith("there is no refresh token")
     assert "requests-jwt login prod" in remedy
 
@@ -155,11 +157,11 @@ def test_with_nothing_to_refresh_by(user: User, server: AuthServer, command: str
 def test_the_server_is_down(user: User, server: AuthServer, command: str) -> None:
     """Exit status 4, and the store is as it was."""
     user.describe(server)
-    token = user.holds(expired(server))
+    token = user.save_token(make_expired_token(server))
     server.stop()
-    said = user.run(command, "prod")
-    cause, remedy = said.cause_and_remedy()
-    assert (said.status, said.out, user.held) == (4, "", token)
+    result = user.run(command, "prod")
+    cause, remedy = result.cause_and_remedy()
+    assert (result.status, result.out, user.stored_token) == (4, "", token)
     assert cause.startswith(f"the refresh endpoint at {server.url} could not be reached")
     assert remedy.startswith("the tokens are kept; try again later")
 
@@ -167,22 +169,22 @@ def test_the_server_is_down(user: User, server: AuthServer, command: str) -> Non
 def test_a_valid_token_needs_no_server(user: User, server: AuthServer) -> None:
     """A token that is valid is printed although the server is down."""
     user.describe(server)
-    token = user.holds(with_expiry(server.login()))
+    token = user.save_token(with_expiry(server.login()))
     server.stop()
-    assert user.run("token", "prod") == Said(0, f"{token.access}\n", "")
+    assert user.run("token", "prod") == CommandResult(0, f"{token.access}\n", "")
 
 
 @pytest.mark.parametrize("command", ["token", "refresh"])
 def test_the_server_refuses(user: User, server: AuthServer, command: str) -> None:
     """Exit status 3, and the store is empty: the token is good for nothing."""
     user.describe(server)
-    user.holds(expired(server))
+    user.save_token(make_expired_token(server))
     server.revoke()
-    said = user.run(command, "prod")
-    cause, remedy = said.cause_and_remedy()
+    result = user.run(command, "prod")
+    cause, remedy = result.cause_and_remedy()
     assert cause == "the server refused the refresh token (400)"
     assert remedy.endswith(": requests-jwt login prod")
-    assert (said.status, said.out, user.token_file.exists()) == (3, "", False)
+    assert (result.status, result.out, user.token_file.exists()) == (3, "", False)
     assert server.counters.refused == 1
 
 
@@ -208,30 +210,30 @@ def test_a_store_that_cannot_be_read(
 ) -> None:
     """Exit status 5, nothing shown and nothing deleted; but a logout clears what it can."""
     user.describe(server, logout='url = "/auth/logout"')
-    user.holds(expired(server))
+    user.save_token(make_expired_token(server))
     spoil(user.token_file)
     name, *flags = command
-    said = user.run(name, "prod", *flags)
-    cause, remedy = said.cause_and_remedy()
+    result = user.run(name, "prod", *flags)
+    cause, remedy = result.cause_and_remedy()
     if name == "logout" and spoil is not _a_folder:
-        assert said.status == 4  # the server was not told
+        assert result.status == 4  # the server was not told
         assert not user.token_file.exists()
     else:
-        assert (said.status, said.out) == (5, "")
+        assert (result.status, result.out) == (5, "")
         assert user.token_file.exists()
     assert str(user.token_file) in cause
     assert remedy
-    assert "hunter2" not in said.err
+    assert "hunter2" not in result.err
     assert server.counters == Counters()
 
 
 def test_a_logout_without_a_logout_endpoint(user: User, server: AuthServer) -> None:
     """A token that cannot be read is forgotten, which is all there is to do."""
     user.describe(server)
-    user.holds(expired(server))
+    user.save_token(make_expired_token(server))
     _garbage(user.token_file)
-    said = user.run("logout", "prod")
-    assert (said.status, said.err, user.token_file.exists()) == (0, "", False)
+    result = user.run("logout", "prod")
+    assert (result.status, result.err, user.token_file.exists()) == (0, "", False)
 
 
 def test_what_helps_against_a_store_that_cannot_be_read(user: User, server: AuthServer) -> None:
@@ -248,15 +250,17 @@ def test_what_helps_against_a_store_that_cannot_be_read(user: User, server: Auth
 
 
 def test_refresh(user: User, server: AuthServer) -> None:
-    """A token that is still good is replaced all the same; it is not shown."""
+    """Also a token that is still valid is replaced; the new one is not shown."""
     user.describe(server)
-    old = user.holds(with_expiry(server.login()))
-    said = user.run("refresh", "prod")
-    assert (said.status, said.err) == (0, "")
-    assert re.fullmatch(r"Refreshed: the access token expires in 4 min 5\d s \(.*\)\.\n", said.out)
-    assert user.held.access != old.access
-    assert no_part_of(user.held, said)
-    assert no_part_of(old, said)
+    old = user.save_token(with_expiry(server.login()))
+    result = user.run("refresh", "prod")
+    assert (result.status, result.err) == (0, "")
+    assert re.fullmatch(
+        r"Refreshed: the access token expires in 4 min 5\d s \(.*\)\.\n", result.out
+    )
+    assert user.stored_token.access != old.access
+    assert shows_no_part_of(user.stored_token, result)
+    assert shows_no_part_of(old, result)
     assert server.counters == Counters(connections=1, requests=1, refreshes=1, rotated=1)
 
 
@@ -264,5 +268,5 @@ def test_refresh_of_opaque_tokens(user: User, server: AuthServer) -> None:
     """Without a known expiry, none is shown."""
     server.opaque, server.expires_field = True, None
     user.describe(server)
-    user.holds(server.login())
-    assert user.run("refresh", "prod") == Said(0, "Refreshed.\n", "")
+    user.save_token(server.login())
+    assert user.run("refresh", "prod") == CommandResult(0, "Refreshed.\n", "")

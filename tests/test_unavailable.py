@@ -37,7 +37,7 @@ from requests_jwt_refresh.testing import (
 )
 from tests.support.clock import no_backoff
 from tests.support.leaks import assert_no_secret
-from tests.support.users import ENDPOINT, current, store, unavailable
+from tests.support.users import ENDPOINT, catch_unavailable, load_token, store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,11 +107,11 @@ def test_a_fault(
 ) -> None:
     """Each is RefreshUnavailable that says what happened; 429, 502 to 504 and drops are retried."""
     caplog.set_level(logging.DEBUG)
-    before = current(store)
+    before = load_token(store)
     mount(session, server.url, ENDPOINT, store)
     server.expire()
     server.fail(fault, times=None)
-    failure = unavailable(session)
+    failure = catch_unavailable(session)
     assert says in str(failure)
     assert "tokens are kept" in str(failure)
     assert server.counters.refreshes == attempts
@@ -119,7 +119,7 @@ def test_a_fault(
     server.heal()
     assert session.get("/api/x").status_code == 200
     text = "".join(traceback.format_exception(failure)) + caplog.text
-    assert_no_secret(text, before, current(store))
+    assert_no_secret(text, before, load_token(store))
 
 
 @pytest.mark.parametrize("fault", [Hang(), Trickle(part="header"), Trickle(part="body")], ids=repr)
@@ -132,19 +132,19 @@ def test_an_answer_that_takes_too_long(
 ) -> None:
     """refresh_timeout bounds all of a refresh: silence, a slow header, a slow body."""
     caplog.set_level(logging.DEBUG)
-    before = current(store)
+    before = load_token(store)
     server.grace = 60  # a trickled answer has rotated
     mount(session, server.url, ENDPOINT, store, refresh_timeout=0.5)
     server.expire()
     server.fail(fault, times=None)
-    failure = unavailable(session)
+    failure = catch_unavailable(session)
     assert "0.5 s" in str(failure)
     assert server.counters.refreshes == 1
     assert store.load() == before
     server.heal()
     assert session.get("/api/x").status_code == 200
     text = "".join(traceback.format_exception(failure)) + caplog.text
-    assert_no_secret(text, before, current(store))
+    assert_no_secret(text, before, load_token(store))
 
 
 def test_an_answer_cut_short(
@@ -155,7 +155,7 @@ def test_an_answer_cut_short(
     mount(session, server.url, ENDPOINT, store)
     server.expire()
     server.fail(Truncated(short=True), times=None)
-    assert "hung up" in str(unavailable(session))
+    assert "hung up" in str(catch_unavailable(session))
     assert server.counters.refreshes == 2
     assert store.load() == before
     server.heal()
@@ -186,7 +186,7 @@ def test_a_redirect_is_not_followed(
     mount(session, server.url, ENDPOINT, store)
     server.expire()
     server.fail(Redirect(f"{elsewhere.url}/auth/refresh", status))
-    assert f"redirects to {elsewhere.url}/auth/refresh" in str(unavailable(session))
+    assert f"redirects to {elsewhere.url}/auth/refresh" in str(catch_unavailable(session))
     assert elsewhere.requests == []
     assert server.counters.refreshes == 1
     assert store.load() == before
@@ -208,7 +208,7 @@ def test_a_callables_session_follows_no_redirect(
     mount(session, server.url, refresh, store)
     server.expire()
     server.fail(Redirect(f"{elsewhere.url}/auth/refresh"))
-    unavailable(session)
+    catch_unavailable(session)
     assert statuses == [307]
     assert elsewhere.requests == []
 
@@ -221,7 +221,7 @@ def test_a_refused_connection(
     mount(session, server.url, JSONEndpoint(f"{elsewhere.url}/auth/refresh"), store)
     elsewhere.stop()
     server.expire()
-    assert "could not be reached" in str(unavailable(session))
+    assert "could not be reached" in str(catch_unavailable(session))
     assert store.load() == before
 
 
@@ -248,7 +248,7 @@ def test_a_lost_answer(server: AuthServer, session: requests.Session, store: Mem
     assert session.get("/api/x").status_code == 200
     counters = server.counters
     assert (counters.refreshes, counters.rotated, counters.repeated) == (2, 1, 1)
-    assert server.family_alive(current(store))
+    assert server.family_alive(load_token(store))
     server.expire()
     assert session.get("/api/x").status_code == 200
 
@@ -260,7 +260,7 @@ def test_retry_after_is_kept_within_the_refresh(
     mount(session, server.url, ENDPOINT, store, refresh_timeout=2)
     server.expire()
     server.fail(Status(503, retry_after=3), times=None)
-    failure = unavailable(session)
+    failure = catch_unavailable(session)
     assert "answered 503 and asks to be left alone for 3 s" in failure.cause
     assert failure.retry_after == 3
     assert server.counters.refreshes == 1
@@ -283,7 +283,7 @@ def test_retry_after_is_kept_within_the_refresh(
 def test_a_callable_that_raises(
     server: AuthServer, session: requests.Session, store: MemoryStore, error: Exception
 ) -> None:
-    """The text names the kind and not what it said; it is the cause unless it may show a URL."""
+    """The error names the kind, not the text; the exception is its cause unless it shows a URL."""
     answers: list[Any] = [error]
 
     def refresh(_session: requests.Session, _token: Token) -> Token:
@@ -294,7 +294,7 @@ def test_a_callable_that_raises(
     before = store.load()
     mount(session, server.url, refresh, store)
     server.expire()
-    failure = unavailable(session)
+    failure = catch_unavailable(session)
     expected = None if isinstance(error, requests.RequestException) else error
     assert failure.__cause__ is expected
     assert f"callable failed with {type(error).__name__}" in str(failure)
@@ -319,7 +319,7 @@ def test_a_callable_that_returns_junk(
     before = store.load()
     mount(session, server.url, lambda _session, _token: junk, store)
     server.expire()
-    failure = unavailable(session)
+    failure = catch_unavailable(session)
     assert failure.cause == f"the refresh callable returned {called}"
     assert failure.remedy == "return a Token"
     assert_no_secret(str(failure))
@@ -340,7 +340,7 @@ def test_a_callable_that_forgets_its_timeout(
     mount(session, server.url, refresh, store, refresh_timeout=0.5)
     server.expire()
     server.fail(Hang())
-    assert "ConnectionError" in str(unavailable(session))
+    assert "ConnectionError" in str(catch_unavailable(session))
     assert store.load() == before
     assert session.get("/api/x").status_code == 200
 
@@ -355,7 +355,7 @@ def test_a_callable_says_unavailable_itself(
 
     mount(session, server.url, refresh, store)
     server.expire()
-    failure = unavailable(session)
+    failure = catch_unavailable(session)
     assert failure.cause == "closed on Sundays"
     assert str(failure) == "closed on Sundays. The tokens are kept; try again later"
 
@@ -375,7 +375,7 @@ def test_an_endpoint_with_a_bug(
     before = store.load()
     mount(session, server.url, FaultyEndpoint("/auth/refresh"), store)
     server.expire()
-    failure = unavailable(session)
+    failure = catch_unavailable(session)
     assert "IndexError" in str(failure)
     assert isinstance(failure.__cause__, IndexError)
     assert store.load() == before

@@ -76,10 +76,10 @@ def digest(data: bytes) -> dict[str, Any]:
     return {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
-def digest_in(response: Response) -> dict[str, Any]:
+def read_digest(response: Response) -> dict[str, Any]:
     """Return the digest of what the server says it received."""
-    said = response.json()
-    return {"size": said["size"], "sha256": said["sha256"]}
+    result = response.json()
+    return {"size": result["size"], "sha256": result["sha256"]}
 
 
 def statuses(response: Response) -> list[int]:
@@ -97,7 +97,7 @@ def test_a_file_survives_25_times(gunicorn: Server, content: bytes, tmp_path: Pa
             file.seek(OFFSET)
             response = client.put("/upload", data=file, timeout=WAIT)
             assert statuses(response) == [401, 200]
-            assert digest_in(response) == digest(content[OFFSET:])
+            assert read_digest(response) == digest(content[OFFSET:])
             assert statuses(client.get("/next", timeout=WAIT)) == [200]
     assert gunicorn.count("POST", "/auth/refresh") == 25
 
@@ -109,7 +109,7 @@ def test_a_streamed_answer(gunicorn: Server, content: bytes) -> None:
             client.adapter.set_token(STALE)
             with client.put("/upload", data=content, stream=True, timeout=WAIT) as response:
                 assert statuses(response) == [401, 200]
-                assert digest_in(response) == digest(content)
+                assert read_digest(response) == digest(content)
             with client.get("/next", stream=True, timeout=WAIT) as response:
                 assert statuses(response) == [200]
 
@@ -122,7 +122,7 @@ def test_uploads_of_many_threads(gunicorn: Server, content: bytes) -> None:
         def upload() -> tuple[int, bool]:
             own = threading.get_ident().to_bytes(8, "big") + content
             response = client.put("/upload", data=io.BytesIO(own), timeout=WAIT)
-            return response.status_code, digest_in(response) == digest(own)
+            return response.status_code, read_digest(response) == digest(own)
 
         assert in_threads(upload) == [(200, True)] * 32
     assert gunicorn.count("POST", "/auth/refresh") == 1
@@ -139,10 +139,10 @@ def test_a_generator_is_not_resent_to_gunicorn(
             assert statuses(client.put("/upload", data=pieces(content), timeout=WAIT)) == [401]
             response = client.put("/upload", data=pieces(content), timeout=WAIT)
             assert statuses(response) == [200]
-            assert digest_in(response) == digest(content)
+            assert read_digest(response) == digest(content)
     assert gunicorn.count("POST", "/auth/refresh") == 10
     assert gunicorn.count("PUT", "/upload") == 20
-    assert len(warnings_in(caplog)) == 10
+    assert len(list_warnings(caplog)) == 10
 
 
 BODIES: dict[str, Callable[[], dict[str, Any]]] = {
@@ -166,7 +166,7 @@ def at_offset(file: io.BytesIO) -> io.BytesIO:
     return file
 
 
-def whole(body: Any) -> bytes:
+def read_whole(body: Any) -> bytes:
     """Return what a prepared body stands for, from where it stands."""
     if isinstance(body, io.BytesIO):
         return body.getvalue()[body.tell() :]
@@ -181,10 +181,10 @@ def test_every_kind_of_body_is_resent(
     """Bytes, strings, forms, multipart and files go out a second time as they did the first."""
     with expired_client(expired) as client:
         prepared = client.prepare_request(Request("POST", "/upload", **body()))
-        expected = digest(whole(prepared.body))
+        expected = digest(read_whole(prepared.body))
         with client.send(prepared, stream=stream, timeout=WAIT) as response:
             assert statuses(response) == [401, 200]
-            assert digest_in(response) == expected
+            assert read_digest(response) == expected
         first, second = (seen for seen in expired.requests if seen.path == "/upload")
         assert first.size in (None, expected["size"])
         assert first.sha256 in (None, expected["sha256"])
@@ -228,7 +228,7 @@ ONE_SHOT: dict[str, Callable[[], AbstractContextManager[Any]]] = {
 }
 
 
-def warnings_in(caplog: pytest.LogCaptureFixture) -> list[str]:
+def list_warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     """Return what the library has warned of."""
     return [
         record.getMessage()
@@ -249,13 +249,13 @@ def test_a_one_shot_body_is_never_resent(
             response = client.put("/upload", data=data, timeout=WAIT)
         assert statuses(response) == [401]
         assert response.json() == {"message": "Invalid JWT"}
-        (warning,) = warnings_in(caplog)
+        (warning,) = list_warnings(caplog)
         assert "can be sent only once" in warning
         assert client.store.load() == client.refreshed[0]
         with body() as data:
             again = client.put("/upload", data=data, timeout=WAIT)
         assert statuses(again) == [200]
-        assert digest_in(again) == digest(CONTENT)
+        assert read_digest(again) == digest(CONTENT)
     first, second = (seen for seen in expired.requests if seen.kind == "api")
     assert first.headers["Transfer-Encoding"] == second.headers["Transfer-Encoding"] == "chunked"
     assert expired.counters.rotated == 1
@@ -268,7 +268,7 @@ def test_a_generator_gets_through_where_the_expiry_is_known(expired: AuthServer)
     with client_of(expired, token) as client:
         response = client.put("/upload", data=pieces(CONTENT), timeout=WAIT)
         assert statuses(response) == [200]
-        assert digest_in(response) == digest(CONTENT)
+        assert read_digest(response) == digest(CONTENT)
 
 
 def test_a_file_that_has_been_closed_meanwhile(
@@ -283,12 +283,12 @@ def test_a_file_that_has_been_closed_meanwhile(
             gate.wait_for(1)
             file.close()
         assert statuses(uploading.result(WAIT)) == [401]
-        (warning,) = warnings_in(caplog)
+        (warning,) = list_warnings(caplog)
         assert "can be sent only once" in warning
         assert [seen.path for seen in expired.requests] == ["/upload", "/auth/refresh"]
         again = client.put("/upload", data=CONTENT, timeout=WAIT)
         assert statuses(again) == [200]
-        assert digest_in(again) == digest(CONTENT)
+        assert read_digest(again) == digest(CONTENT)
 
 
 def test_one_file_object_is_uploaded_twice(expired: AuthServer, content: bytes) -> None:
@@ -300,7 +300,7 @@ def test_one_file_object_is_uploaded_twice(expired: AuthServer, content: bytes) 
             file.seek(OFFSET)
             response = client.put("/upload", data=file, timeout=WAIT)
             assert statuses(response) == [401, 200]
-            assert digest_in(response) == digest(content[OFFSET:])
+            assert read_digest(response) == digest(content[OFFSET:])
             assert statuses(client.get("/next", timeout=WAIT)) == [200]
     assert expired.counters.rotated == 2
 

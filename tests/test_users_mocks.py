@@ -69,24 +69,24 @@ def mount_with_own_pool(session: Session) -> JWTRefreshAdapter:
 
 
 @pytest.fixture
-def mocked() -> Iterator[responses.RequestsMock]:
+def mocked_api() -> Iterator[responses.RequestsMock]:
     """A RequestsMock that is active, with an API that says 401 first and a refresh endpoint."""
-    with responses.RequestsMock() as mocked:
-        mocked.get(USERS, json=INVALID_JWT, status=401)
-        mocked.get(USERS, json=["alice"])
-        mocked.post(REFRESH_URL, json=FRESH)
-        yield mocked
+    with responses.RequestsMock() as mocked_api:
+        mocked_api.get(USERS, json=INVALID_JWT, status=401)
+        mocked_api.get(USERS, json=["alice"])
+        mocked_api.post(REFRESH_URL, json=FRESH)
+        yield mocked_api
 
 
-def authorizations(mocked: responses.RequestsMock) -> list[str | bytes]:
-    calls = [call.request for call in mocked.calls if call.request.url == USERS]
+def authorizations(mocked_api: responses.RequestsMock) -> list[str | bytes]:
+    calls = [call.request for call in mocked_api.calls if call.request.url == USERS]
     return [call.headers["Authorization"] for call in calls]
 
 
 @pytest.mark.parametrize("mount_it", [mount_on, mount_with_own_pool])
 def test_responses_activated_before_mounting(
     session: Session,
-    mocked: responses.RequestsMock,
+    mocked_api: responses.RequestsMock,
     mount_it: Callable[[Session], JWTRefreshAdapter],
 ) -> None:
     """The mocked API and the mocked refresh endpoint are asked, and nothing else."""
@@ -94,9 +94,9 @@ def test_responses_activated_before_mounting(
     response = session.get("/users")
     assert response.json() == ["alice"]
     assert [refused.json() for refused in response.history] == [INVALID_JWT]
-    assert authorizations(mocked) == ["Bearer first", "Bearer second"]
-    assert [call.request.url for call in mocked.calls] == [USERS, REFRESH_URL, USERS]
-    assert mocked.calls[1].request.body == b'{"refresh_token": "r1"}'
+    assert authorizations(mocked_api) == ["Bearer first", "Bearer second"]
+    assert [call.request.url for call in mocked_api.calls] == [USERS, REFRESH_URL, USERS]
+    assert mocked_api.calls[1].request.body == b'{"refresh_token": "r1"}'
 
 
 @pytest.mark.parametrize("mount_it", [mount_on, mount_with_own_pool])
@@ -105,20 +105,20 @@ def test_responses_activated_after_mounting(
 ) -> None:
     """A session made long before, as most are, is mocked all the same."""
     mount_it(session)
-    with responses.RequestsMock() as mocked:
-        mocked.get(USERS, json=INVALID_JWT, status=401)
-        mocked.get(USERS, json=["alice"])
-        mocked.post(REFRESH_URL, json=FRESH)
+    with responses.RequestsMock() as mocked_api:
+        mocked_api.get(USERS, json=INVALID_JWT, status=401)
+        mocked_api.get(USERS, json=["alice"])
+        mocked_api.post(REFRESH_URL, json=FRESH)
         assert session.get("/users").json() == ["alice"]
-        assert authorizations(mocked) == ["Bearer first", "Bearer second"]
+        assert authorizations(mocked_api) == ["Bearer first", "Bearer second"]
 
 
 def test_responses_whose_refresh_is_refused(session: Session) -> None:
     """A user's test of being logged out sees the API's own 401."""
     adapter = mount_on(session)
-    with responses.RequestsMock() as mocked:
-        mocked.get(USERS, json=INVALID_JWT, status=401, headers={"X-Trace": "7"})
-        mocked.post(REFRESH_URL, json={"error": "gone"}, status=401)
+    with responses.RequestsMock() as mocked_api:
+        mocked_api.get(USERS, json=INVALID_JWT, status=401, headers={"X-Trace": "7"})
+        mocked_api.post(REFRESH_URL, json={"error": "gone"}, status=401)
         response = session.get("/users", stream=True)
     assert (response.status_code, response.headers["X-Trace"]) == (401, "7")
     assert response.json() == INVALID_JWT
@@ -128,8 +128,8 @@ def test_responses_whose_refresh_is_refused(session: Session) -> None:
 def test_responses_whose_401_does_not_match(session: Session) -> None:
     """It reaches the caller whole, and the refresh endpoint, which is not mocked, is not asked."""
     mount_on(session)
-    with responses.RequestsMock() as mocked:
-        mocked.get(USERS, body=b"x" * 50_000, status=401)
+    with responses.RequestsMock() as mocked_api:
+        mocked_api.get(USERS, body=b"x" * 50_000, status=401)
         assert session.get("/users").content == b"x" * 50_000
 
 
@@ -137,13 +137,13 @@ def test_responses_reads_a_file_and_gets_it_twice(session: Session, tmp_path: Pa
     """An upload is whole at the resend, although the mock has read it the first time."""
     (tmp_path / "file").write_bytes(b"skipped, sent")
     mount_on(session)
-    with responses.RequestsMock() as mocked, (tmp_path / "file").open("rb") as file:
-        mocked.put(USERS, json=INVALID_JWT, status=401)
-        mocked.put(USERS, json={})
-        mocked.post(REFRESH_URL, json=FRESH)
+    with responses.RequestsMock() as mocked_api, (tmp_path / "file").open("rb") as file:
+        mocked_api.put(USERS, json=INVALID_JWT, status=401)
+        mocked_api.put(USERS, json={})
+        mocked_api.post(REFRESH_URL, json=FRESH)
         file.seek(len("skipped, "))
         assert session.put("/users", data=file).status_code == 200
-        bodies = [call.request.body for call in mocked.calls if call.request.url == USERS]
+        bodies = [call.request.body for call in mocked_api.calls if call.request.url == USERS]
     assert bodies == [b"sent", b"sent"]
 
 
@@ -161,10 +161,10 @@ def test_responses_may_pass_the_refresh_through(session: Session, server: AuthSe
     """The API mocked, the token server real."""
     refresh = JSONEndpoint(f"{server.url}/auth/refresh")
     mount(session, API, refresh, MemoryStore(server.login()), when=EXPIRED)
-    with responses.RequestsMock() as mocked:
-        mocked.add_passthru(server.url)
-        mocked.get(USERS, json=INVALID_JWT, status=401)
-        mocked.get(USERS, json=["alice"])
+    with responses.RequestsMock() as mocked_api:
+        mocked_api.add_passthru(server.url)
+        mocked_api.get(USERS, json=INVALID_JWT, status=401)
+        mocked_api.get(USERS, json=["alice"])
         assert session.get("/users").json() == ["alice"]
     assert server.counters.rotated == 1
 
@@ -173,8 +173,8 @@ def test_responses_may_pass_everything_through(session: Session, server: AuthSer
     """With a mock active for others, a real API is recovered from as without it."""
     mount_for(session, server)
     server.expire()
-    with responses.RequestsMock() as mocked:
-        mocked.add_passthru(server.url)
+    with responses.RequestsMock() as mocked_api:
+        mocked_api.add_passthru(server.url)
         assert session.get("/api/x").status_code == 200
     assert (server.counters.rotated, server.counters.unauthorized) == (1, 1)
 
@@ -448,7 +448,7 @@ def test_mounting_finds_the_adapter_for_the_base_url(session: Session, server: A
     assert session.get_adapter(f"{server.url}/x") is adapter
 
 
-def test_mounting_twice_makes_no_tower(session: Session, server: AuthServer) -> None:
+def test_mounting_twice_does_not_stack_adapters(session: Session, server: AuthServer) -> None:
     """The second adapter replaces the first and takes over its transport: one refresh, no more."""
     first = mount_for(session, server)
     second = mount(session, server.url, REFRESH, MemoryStore(server.login()), when=any_401)

@@ -14,7 +14,16 @@ from urllib3.util import Retry
 
 from requests_jwt_refresh import MemoryStore, RefreshUnavailable, any_401, bearer_challenge, mount
 from requests_jwt_refresh.testing import Status
-from tests.support.answers import ANSWERS, BROKEN, MIB, UP_TO_1_MIB, Wired, chunked, noise, sized
+from tests.support.answers import (
+    ANSWERS,
+    BROKEN,
+    MIB,
+    UP_TO_1_MIB,
+    RawAnswer,
+    make_chunked,
+    make_noise,
+    make_sized,
+)
 from tests.support.callers import EVENTS, EXPIRED, EXPIRED_IN_ANY_WAY, our_session, session
 from tests.support.sessions import plain_session
 from tests.support.users import ENDPOINT, INVALID_JWT
@@ -36,7 +45,7 @@ def read_raw_in_pieces(response: Response) -> bytes:
     return b"".join(iter(lambda: response.raw.read(1000), b""))
 
 
-def copied_from_raw(response: Response) -> bytes:
+def copy_from_raw(response: Response) -> bytes:
     target = io.BytesIO()
     shutil.copyfileobj(response.raw, target)
     return target.getvalue()
@@ -51,7 +60,7 @@ READERS: dict[str, Callable[[Response], object]] = {
     "raw.read(n)": read_raw_in_pieces,
     "raw.read decoded": lambda response: response.raw.read(decode_content=True),
     "raw.stream": lambda response: b"".join(response.raw.stream(777, decode_content=True)),
-    "copyfileobj": copied_from_raw,
+    "copyfileobj": copy_from_raw,
     "raw as lines": lambda response: b"".join(response.raw),
 }
 
@@ -59,7 +68,7 @@ READERS: dict[str, Callable[[Response], object]] = {
 HOW_TO_READ = [(name, True) for name in READERS] + [("content", False), ("iter_content", False)]
 
 
-def seen_by(response: Response, reader: str) -> dict[str, object]:
+def describe_response(response: Response, reader: str) -> dict[str, object]:
     """Return all that a caller sees of a response."""
     return {
         "body": READERS[reader](response),
@@ -73,11 +82,11 @@ def seen_by(response: Response, reader: str) -> dict[str, object]:
     }
 
 
-def taking(server: AuthServer, session: Session, reader: str, **options: Any) -> object:
+def count_connections(server: AuthServer, session: Session, reader: str, **options: Any) -> object:
     """Return what the caller sees of one answer, and how many connections two requests took."""
     before = server.counters.connections
     with session.request(url=f"{server.url}/api/x", **options) as response:
-        seen = seen_by(response, reader)
+        seen = describe_response(response, reader)
     assert session.get(f"{server.url}/public/next").status_code == 200
     return seen, server.counters.connections - before
 
@@ -92,8 +101,10 @@ def test_a_401_that_does_not_match_is_as_in_plain_requests(
     server.fail(ANSWERS[answer], on="api", times=None)
     for reader, stream in HOW_TO_READ:
         with plain_session() as plain, our_session(server) as ours:
-            expected = taking(server, plain, reader, stream=stream, **options)
-            assert taking(server, ours, reader, stream=stream, **options) == expected, reader
+            expected = count_connections(server, plain, reader, stream=stream, **options)
+            assert count_connections(server, ours, reader, stream=stream, **options) == expected, (
+                reader
+            )
     assert server.counters.refreshes == 0
 
 
@@ -109,19 +120,19 @@ def test_a_401_that_is_handed_over_after_a_refusal_is_whole(
     for reader, stream in HOW_TO_READ:
         with plain_session() as plain, our_session(server, any_401) as ours:
             server.revoke()
-            expected = seen_by(plain.request(url=url, stream=stream, **options), reader)
-            seen = seen_by(ours.request(url=url, stream=stream, **options), reader)
+            expected = describe_response(plain.request(url=url, stream=stream, **options), reader)
+            seen = describe_response(ours.request(url=url, stream=stream, **options), reader)
             assert seen == expected, reader
             assert ours.get("/public/next").status_code == 200
     assert server.counters.refused == len(HOW_TO_READ)
 
 
-@pytest.mark.parametrize("coding", [sized, chunked])
+@pytest.mark.parametrize("coding", [make_sized, make_chunked])
 def test_a_401_larger_than_what_is_kept_is_never_cut_unsaid(
-    server: AuthServer, coding: Callable[[bytes], Wired]
+    server: AuthServer, coding: Callable[[bytes], RawAnswer]
 ) -> None:
     """After a refusal the caller gets all of it, or an error that it is not all."""
-    body = noise(2 * MIB)
+    body = make_noise(2 * MIB)
     server.fail(coding(body), on="api")
     with our_session(server, any_401) as session:
         server.revoke()
@@ -189,7 +200,7 @@ def test_the_final_answer_can_be_streamed(
     server: AuthServer, session: Session, reader: str
 ) -> None:
     """With stream=True the body of the answer after the refresh is read by the caller alone."""
-    answer = Status(200, body=noise(2 * MIB), headers={"Content-Type": "text/x; charset=l1"})
+    answer = Status(200, body=make_noise(2 * MIB), headers={"Content-Type": "text/x; charset=l1"})
     server.fail(answer, on="api")
     with plain_session() as plain:
         expected = READERS[reader](plain.get(f"{server.url}/api/x", stream=True))
@@ -214,7 +225,7 @@ def test_connections_are_used_again(server: AuthServer, session: Session) -> Non
 # --- Connections that break ----------------------------------------------------------------------
 
 
-def failure_of(session: Session, url: str, *, stream: bool) -> type[Exception]:
+def catch_failure(session: Session, url: str, *, stream: bool) -> type[Exception]:
     """Return what a caller meets while reading an answer that breaks off."""
     with pytest.raises(requests.RequestException) as caught:  # noqa: PT012 - either may raise
         response = session.get(url, stream=stream)
@@ -232,7 +243,7 @@ def test_an_unmatched_401_that_breaks_off_fails_as_in_plain_requests(
     server.fail(BROKEN[broken], on="api", times=2)
     url = f"{server.url}/api/x"
     with plain_session() as plain, our_session(server, when) as ours:
-        assert failure_of(ours, url, stream=stream) is failure_of(plain, url, stream=stream)
+        assert catch_failure(ours, url, stream=stream) is catch_failure(plain, url, stream=stream)
         assert ours.get("/api/x").status_code == 200
     assert server.counters.refreshes == 0
 
@@ -246,9 +257,9 @@ def test_a_matched_401_that_breaks_off_is_not_handed_over_as_whole(
     server.fail(BROKEN[broken], on="api", times=2)
     url = f"{server.url}/api/x"
     with plain_session() as plain, our_session(server, any_401) as ours:
-        expected = failure_of(plain, url, stream=stream)
+        expected = catch_failure(plain, url, stream=stream)
         server.revoke()
-        assert failure_of(ours, url, stream=stream) is expected
+        assert catch_failure(ours, url, stream=stream) is expected
 
 
 @pytest.mark.parametrize("broken", BROKEN)

@@ -8,7 +8,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from requests_jwt_refresh.testing import Counters
-from tests.support.command_line import Said, User, end, needs_posix, start, user
+from tests.support.command_line import CommandResult, User, end, needs_posix, start, user
 from tests.support.secret_service import running_secret_service, secret_service
 
 if TYPE_CHECKING:
@@ -24,14 +24,14 @@ pytestmark = needs_posix
 
 @contextlib.contextmanager
 def _whole_life(
-    user: User, server: AuthServer, run: Callable[..., Said], *store: str
+    user: User, server: AuthServer, run: Callable[..., CommandResult], *store: str
 ) -> Iterator[None]:
     """Go through a login from its beginning to its end; yield while it is logged in."""
 
     def done(*arguments: str, typed: str = "") -> str:
-        said = run(*arguments, typed=typed)
-        assert (said.status, said.err) == (0, ""), said
-        return said.out
+        result = run(*arguments, typed=typed)
+        assert (result.status, result.err) == (0, ""), result
+        return result.out
 
     urls = ("--refresh-url", "/auth/refresh", "--login-url", "/auth/login")
     flags = ("--base-url", server.url, *urls, "--logout-url", "/auth/logout", *store)
@@ -61,7 +61,7 @@ def _whole_life(
 def test_a_whole_life_in_a_file(user: User, server: AuthServer) -> None:
     """From init to logout, each command a program of its own: four requests would be too many."""
 
-    def run(*arguments: str, typed: str = "") -> Said:
+    def run(*arguments: str, typed: str = "") -> CommandResult:
         return end(start(*arguments), typed)
 
     with _whole_life(user, server, run, "--store", "file", "--path", "token.json"):
@@ -85,9 +85,9 @@ def test_a_locked_keyring(user: User, server: AuthServer, secret_service: Secret
     secret_service.lock()
     try:
         for command in ("token", "status", "refresh", "logout"):
-            said = user.run(command, "prod")
-            cause, remedy = said.cause_and_remedy()
-            assert (said.status, said.out) == (5, "")
+            result = user.run(command, "prod")
+            cause, remedy = result.cause_and_remedy()
+            assert (result.status, result.out) == (5, "")
             assert "keyring" in cause
             assert remedy.startswith("what it holds is safe; unlock it")
     finally:

@@ -24,13 +24,14 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.adapter import JWTRefreshAdapter
     from requests_jwt_refresh.cli.options import Subparsers
     from requests_jwt_refresh.errors import JWTRefreshError
+    from requests_jwt_refresh.grants.revocation import Logout
     from requests_jwt_refresh.profiles.load import Profile
     from requests_jwt_refresh.tokens import Token
 
 _USER_CLAIMS: Final = ("preferred_username", "username", "email", "name", "sub", "user_id")
 _CLAIMS: Final = (*_USER_CLAIMS, "iss", "aud", "scope", "client_id")
 _LEEWAY: Final = 10.0  # seconds that a printed token should last, so that there is time to use it
-_LEEWAY_SHARE: Final = 0.1  # ... but no more than this share of its lifetime
+_LEEWAY_SHARE: Final = 0.1  # but no more than this share of its lifetime
 
 
 def open_profile(name: str) -> tuple[Profile, JWTRefreshAdapter]:
@@ -60,12 +61,12 @@ def add_status(subparsers: Subparsers) -> None:
         epilog=examples(
             ("requests-jwt status prod", "for people"),
             ("requests-jwt status prod --json | jq .access_token.expires_in", "for programs"),
-            ("requests-jwt status prod >/dev/null || requests-jwt login prod", "log in if need be"),
+            ("requests-jwt status prod >/dev/null || requests-jwt login prod", "log in if needed"),
         )
         + EXIT_STATUSES,
     )
     add_profile_name(parser)
-    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
 
 
 def status(options: argparse.Namespace) -> int:
@@ -73,7 +74,7 @@ def status(options: argparse.Namespace) -> int:
     token = adapter.token
     is_logged_in = token is not None and (_can_refresh(token) or _is_usable(token))
     if options.json:
-        write_json(_as_json(profile, token, is_logged_in))
+        write_json(_to_json(profile, token, is_logged_in))
     else:
         write_row("profile", f"{profile.name}, in {profile.file}")
         write_row("API", profile.base_url)
@@ -92,7 +93,7 @@ def _write_token(token: Token | None) -> None:
     if token is None:
         write_row("token", "none")
         return
-    claims = _claims(token.access)
+    claims = _read_claims(token.access)
     for name in _CLAIMS:
         if claims.get(name) is not None:
             write_row(name, sanitize(claims[name]))
@@ -119,8 +120,8 @@ def _is_usable(token: Token) -> bool:
 
 
 def describe_user(token: Token) -> str:
-    """Return whose token it is, as the server wrote it, "" if it does not say."""
-    claims = _claims(token.access)
+    """Return whose token it is, by its claims; "" if they do not say."""
+    claims = _read_claims(token.access)
     names = (claims.get(claim) for claim in _USER_CLAIMS)
     return next((sanitize(name) for name in names if _is_user_name(name)), "")
 
@@ -131,7 +132,7 @@ def _is_user_name(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _claims(secret: str | None) -> dict[str, Any]:
+def _read_claims(secret: str | None) -> dict[str, Any]:
     from requests_jwt_refresh.tokens import jwt_claims
 
     return jwt_claims(secret or "")
@@ -142,54 +143,54 @@ def refresh_token_expiry(token: Token) -> float | None:
 
     None if it does not say so itself (RFC 7519 §4.1.4).
     """
-    access, refresh = _claims(token.access), _claims(token.refresh)
-    end, issued = _as_moment(refresh.get("exp")), _as_moment(access.get("iat"))
+    access, refresh = _read_claims(token.access), _read_claims(token.refresh)
+    end, issued = _parse_moment(refresh.get("exp")), _parse_moment(access.get("iat"))
     if end is None or token.received_at is None:
         return end
-    # What the server's clock showed when the tokens came in, by the access token, which is new each
-    # time; the refresh token of a server that does not rotate is not.
-    access_end = _as_moment(access.get("exp"))
+    # What the server's clock showed when the tokens were received. The access token tells, as it is
+    # new each time; the refresh token of a server that does not rotate is not.
+    access_end = _parse_moment(access.get("exp"))
     if issued is None and access_end is not None and token.expires_at is not None:
         issued = access_end - (token.expires_at - token.received_at)
     if issued is None:
         return end
-    # The later of the two, as an iat may be anything: taking a good token for an expired one costs
-    # a login, the other way round one refusal.
+    # The later of the two, as an iat may be anything: mistaking a good token for an expired one
+    # costs a login, the opposite costs one refused refresh.
     return max(end, token.received_at + end - issued)
 
 
-def _as_moment(seconds: object) -> float | None:
-    """Return a point in time that a server wrote, None for what cannot be one."""
+def _parse_moment(seconds: object) -> float | None:
+    """Return a server's seconds since the epoch as a float, None for what cannot be a time."""
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
         return None
     return float(seconds) if -LAST_MOMENT <= seconds <= LAST_MOMENT else None
 
 
-def _as_json(profile: Profile, token: Token | None, is_logged_in: bool) -> dict[str, Any]:
+def _to_json(profile: Profile, token: Token | None, is_logged_in: bool) -> dict[str, Any]:
     access = token.access if token else None
     refresh = token.refresh if token else None
-    claims = _claims(access)
+    claims = _read_claims(access)
     return {
         "profile": profile.name,
         "file": str(profile.file),
         "base_url": profile.base_url,
         "store": profile.store_label,
         "logged_in": is_logged_in,
-        "claims": {name: _json_value(claims[name]) for name in _CLAIMS if name in claims},
-        "access_token": _life_as_json(access, token.expires_at if token else None),
-        "refresh_token": _life_as_json(refresh, refresh_token_expiry(token) if token else None),
+        "claims": {name: _make_json_value(claims[name]) for name in _CLAIMS if name in claims},
+        "access_token": _life_to_json(access, token.expires_at if token else None),
+        "refresh_token": _life_to_json(refresh, refresh_token_expiry(token) if token else None),
         "received_at": token.received_at if token else None,
     }
 
 
-def _json_value(value: object) -> object:
-    """Return a claim as JSON can hold it: Python reads numbers that are none (RFC 8259 §6)."""
+def _make_json_value(value: object) -> object:
+    """Return a claim as JSON can hold it: Python also reads NaN and Infinity (RFC 8259 §6)."""
     import json
 
     return json.loads(json.dumps(value), parse_constant=str)
 
 
-def _life_as_json(secret: str | None, end: float | None) -> dict[str, Any]:
+def _life_to_json(secret: str | None, end: float | None) -> dict[str, Any]:
     left = None if end is None else round(end - clock.time(), 3)
     return {"present": secret is not None, "expires_at": end, "expires_in": left}
 
@@ -204,18 +205,24 @@ def add_token(subparsers: Subparsers) -> None:
         token,
         epilog=examples(
             ('curl -H "Authorization: Bearer $(requests-jwt token prod)" URL', "a single call"),
-            ("requests-jwt token prod --seconds 600", "one that lasts for ten minutes, if it can"),
+            (
+                "requests-jwt token prod --seconds 600",
+                "one that lasts for ten minutes, if the server gives such tokens",
+            ),
         )
         + EXIT_STATUSES,
     )
     add_profile_name(parser)
     parser.add_argument(
-        "--seconds", type=_seconds, metavar="N", help="refresh it if less than N seconds are left"
+        "--seconds",
+        type=_parse_seconds,
+        metavar="N",
+        help="refresh it if less than N seconds are left",
     )
     parser.set_defaults(needs_output=True)
 
 
-def _seconds(text: str) -> float:
+def _parse_seconds(text: str) -> float:
     try:
         number = float(text)
     except ValueError:
@@ -228,13 +235,13 @@ def _seconds(text: str) -> float:
 def token(options: argparse.Namespace) -> int:
     _, adapter = open_profile(options.name)
     _check_logged_in(adapter, options.name)
-    valid = adapter.valid_token(_seconds_wanted(adapter.token, options.seconds))
+    valid = adapter.valid_token(_choose_seconds(adapter.token, options.seconds))
     sys.stdout.write(f"{valid.access}\n")
     return Exit.DONE
 
 
-def _seconds_wanted(token: Token | None, asked: float | None) -> float:
-    """Return how long a printed token should last; a short-lived one need not last for long."""
+def _choose_seconds(token: Token | None, asked: float | None) -> float:
+    """Return how long a printed token should last, in seconds; less for a short-lived one."""
     if asked is not None:
         return asked
     if token is None or token.expires_at is None or token.received_at is None:
@@ -250,7 +257,7 @@ def add_refresh(subparsers: Subparsers) -> None:
         subparsers,
         "refresh",
         refresh,
-        epilog=examples(("requests-jwt refresh prod", "after your rights have changed, say"))
+        epilog=examples(("requests-jwt refresh prod", "for example after your rights have changed"))
         + EXIT_STATUSES,
     )
     add_profile_name(parser)
@@ -283,24 +290,26 @@ def add_logout(subparsers: Subparsers) -> None:
 
 def logout(options: argparse.Namespace) -> int:
     profile, adapter = open_profile(options.name)
-    held, has_to_tell = None, False
+    stored: Token | None = None
+    grant: Logout | None = None  # how to tell the server, if it has to be told
     failure: JWTRefreshError | None = None
     try:
-        held = adapter.token
-        if held is None:
+        stored = adapter.token
+        if stored is None:
             sys.stdout.write(f"There is no token for {options.name}: nothing to do.\n")
             return Exit.DONE
-        has_to_tell = not options.local and _has_to_tell(profile, adapter, held)
-    except library.JWTRefreshError as error:  # clearing may work all the same, or it says why not
+        if not options.local:
+            grant = _find_logout(profile, adapter, stored)
+    except library.JWTRefreshError as error:  # clearing may still work, or says itself why not
         failure = None if profile.logout is None or options.local else error
-    # Locked before the server is told: without the lock, nothing must have changed.
+    # Locked before the server is told: if the lock cannot be had, nothing must have changed.
     with profile.store.lock(profile.refresh_timeout):
-        if has_to_tell:
-            failure = _tell_server(profile, adapter, held)
+        if grant is not None:
+            failure = _tell_server(grant, profile, adapter, stored)
         try:
             profile.store.clear()
         except library.StoreError as error:
-            if not has_to_tell or failure is not None:
+            if grant is None or failure is not None:
                 raise
             return _report_not_cleared(profile, error)
     sys.stdout.write(
@@ -310,41 +319,41 @@ def logout(options: argparse.Namespace) -> int:
         return Exit.DONE
     complain(
         f"the server was not told: {failure.cause}",
-        "the token is forgotten here, but good there until it expires",
+        "the token is forgotten here, but the server accepts it until it expires",
     )
     return Exit.TRY_LATER
 
 
-def _has_to_tell(profile: Profile, adapter: JWTRefreshAdapter, held: Token) -> bool:
-    """Whether the server has a token to take back; refresh first where it needs a valid one.
+def _find_logout(profile: Profile, adapter: JWTRefreshAdapter, stored: Token) -> Logout | None:
+    """Return how to tell the server, None if it has nothing to revoke.
 
-    Raises RefreshUnavailable or StoreError if that cannot be.
+    Refreshes first where the server wants a valid access token. Raises RefreshUnavailable or
+    StoreError if that fails.
     """
-    if profile.logout is None or held.refresh is None:
-        return False
+    if profile.logout is None or stored.refresh is None:
+        return None
     try:
-        if held.has_expired() and profile.logout.send == "json":
+        if stored.has_expired() and profile.logout.send == "json":
             adapter.valid_token()
     except library.RefreshRejected:
-        return False  # it is not valid there any more
-    return True
+        return None  # it is not valid there any more
+    return profile.logout
 
 
 def _tell_server(
-    profile: Profile, adapter: JWTRefreshAdapter, held: Token | None
+    grant: Logout, profile: Profile, adapter: JWTRefreshAdapter, stored: Token | None
 ) -> JWTRefreshError | None:
-    """Tell the server that the token is not wanted any more; return what went wrong."""
+    """Tell the server that the token is not needed any more; return what went wrong."""
     from requests_jwt_refresh.grants.revocation import log_out
     from requests_jwt_refresh.refresh.client import SendOptions
 
-    assert profile.logout is not None  # noqa: S101 - for mypy
     try:
         newest = profile.store.load()  # once more, under the lock: it may be newer
-        if newest == held:
+        if newest == stored:
             newest = adapter.token  # newer still, if it could not be saved
         if newest is not None:
-            send_options = SendOptions.from_environment(profile.logout.url)
-            log_out(profile.logout, newest, send_options, profile.refresh_timeout)
+            send_options = SendOptions.from_environment(grant.url)
+            log_out(grant, newest, send_options, profile.refresh_timeout)
     except library.JWTRefreshError as error:
         return error
     return None

@@ -6,6 +6,7 @@ import os
 import re
 import socket
 import ssl
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -42,40 +43,42 @@ class Finding(NamedTuple):
     remedy: str = ""
 
 
-_PROBE: Final = Token("requests-jwt-doctor")  # no server takes it
+_PROBE: Final = Token("requests-jwt-doctor")  # no server accepts it
 _MAX_SKEW: Final = 5.0  # seconds that clocks may differ; the Date header has whole ones
 _SOON: Final = 14 * 86400.0  # seconds before a certificate's end that are worth a note
 
 
-def check(profile: Profile, *, lock_wait: float = 2.0, patience: float = 10.0) -> Iterator[Finding]:
+def check(
+    profile: Profile, *, lock_timeout: float = 2.0, timeout: float = 10.0
+) -> Iterator[Finding]:
     """Yield what each check finds.
 
-    `lock_wait` is the time in seconds that a lock may be held by another program, `patience` the
-    one that the refresh endpoint has to answer.
+    `lock_timeout` is how long to wait for a lock that another program holds, `timeout` how long for
+    the refresh endpoint to answer; both in seconds.
     """
     yield Finding(OK, "profile", f"{profile.name}, in {profile.file}")
-    yield from _check_store(profile, lock_wait)
-    yield _check_lock(profile, lock_wait)
+    yield from _check_store(profile, lock_timeout)
+    yield _check_lock(profile, lock_timeout)
     yield from _check_secret(profile)
     yield from _check_token(profile)
-    yield from _check_endpoint(profile, patience)
+    yield from _check_endpoint(profile, timeout)
 
 
-# --- here ------------------------------------------------------------------------------------
+# --- this machine --------------------------------------------------------------------------------
 
 
-def _check_store(profile: Profile, lock_wait: float) -> Iterator[Finding]:
+def _check_store(profile: Profile, lock_timeout: float) -> Iterator[Finding]:
     """Write, read and clear an entry beside the token's own, which is not touched."""
     where = profile.store_label
     probe = profile.probe_store
     try:
-        with probe.lock(lock_wait):
+        with probe.lock(lock_timeout):
             probe.save(_PROBE)
             read = probe.load()
             probe.clear()
             left = probe.load()
     except StoreError as error:
-        yield _fault("store", error, profile)
+        yield _make_fault("store", error, profile)
         return
     if read != _PROBE or left is not None:
         yield Finding(FAULT, "store", f"{where} does not keep what is written", "use another store")
@@ -83,19 +86,19 @@ def _check_store(profile: Profile, lock_wait: float) -> Iterator[Finding]:
     yield Finding(OK, "store", f"{where}: written, read, cleared")
 
 
-def _check_lock(profile: Profile, lock_wait: float) -> Finding:
+def _check_lock(profile: Profile, lock_timeout: float) -> Finding:
     try:
-        with profile.store.lock(lock_wait):
+        with profile.store.lock(lock_timeout):
             return Finding(OK, "lock", "free")
     except LockTimeout:
         return Finding(
             NOTE,
             "lock",
-            f"another program has held it for {lock_wait:g} s",
+            f"another program has held it for {lock_timeout:g} s",
             "if it goes on, look for a program that hangs",
         )
     except StoreError as error:
-        return _fault("lock", error, profile)
+        return _make_fault("lock", error, profile)
 
 
 def _check_secret(profile: Profile) -> Iterator[Finding]:
@@ -104,7 +107,7 @@ def _check_secret(profile: Profile) -> Iterator[Finding]:
     try:
         profile.secret.read()
     except StoreError as error:
-        yield _fault("secret", error, profile)
+        yield _make_fault("secret", error, profile)
     else:
         yield Finding(OK, "secret", "the client secret is there")
 
@@ -114,7 +117,7 @@ def _check_token(profile: Profile) -> Iterator[Finding]:
     try:
         token = profile.store.load()
     except StoreError as error:
-        yield _fault("token", error, profile)
+        yield _make_fault("token", error, profile)
         return
     if token is None:
         yield Finding(FAULT, "token", "none: not logged in", log_in)
@@ -128,16 +131,16 @@ def _check_token(profile: Profile) -> Iterator[Finding]:
             yield Finding(OK, "token", "there is a refresh token")
 
 
-def _fault(subject: str, error: JWTRefreshError, profile: Profile) -> Finding:
+def _make_fault(subject: str, error: JWTRefreshError, profile: Profile) -> Finding:
     cause = f"{profile.store_label}: {error.cause}" if subject == "store" else error.cause
     return Finding(FAULT, subject, cause, remedy_for(error, profile.name))
 
 
-# --- over there ------------------------------------------------------------------------------
+# --- the server ----------------------------------------------------------------------------------
 
 
-def _check_endpoint(profile: Profile, patience: float) -> Iterator[Finding]:
-    """Ask the refresh endpoint, with no token, and look at what answers."""
+def _check_endpoint(profile: Profile, timeout: float) -> Iterator[Finding]:
+    """Ask the refresh endpoint, without a token, and report how it can be reached."""
     url = profile.refresh_url
     send_options = SendOptions.from_environment(url)
     unusable = _check_ca_bundle(url, send_options)
@@ -145,28 +148,28 @@ def _check_endpoint(profile: Profile, patience: float) -> Iterator[Finding]:
         yield unusable
         return
     cookies = requests.cookies.RequestsCookieJar()
-    before, deadline = clock.time(), clock.monotonic() + patience
+    before, deadline = clock.time(), clock.monotonic() + timeout
     try:
-        with ClientSession(patience, send_options, cookies) as session:
-            response = send_request(session, requests.Request("GET", url), send_options, patience)
+        with ClientSession(timeout, send_options, cookies) as session:
+            response = send_request(session, requests.Request("GET", url), send_options, timeout)
     except RefreshUnavailable as error:
         if error.__cause__ is None:  # it did answer
             yield Finding(FAULT, "endpoint", error.cause, "check refresh.url in the profile")
         elif clock.monotonic() >= deadline:
-            yield _timed_out(url, patience)
+            yield _describe_timeout(url, timeout)
         else:
-            yield _unreachable(url, send_options, error.__cause__, patience)
+            yield _describe_unreachable(url, send_options, error.__cause__, timeout)
         return
     yield _describe_response(url, response)
-    yield from _check_tls(url, send_options, patience)
+    yield from _check_tls(url, send_options, timeout)
     yield _check_clock(response, before, clock.time())
 
 
-def _timed_out(url: str, patience: float) -> Finding:
+def _describe_timeout(url: str, timeout: float) -> Finding:
     return Finding(
         FAULT,
         "endpoint",
-        f"{origin_of(url)} does not answer within {patience:g} s",
+        f"{origin_of(url)} does not answer within {timeout:g} s",
         "check that it is up, and that no firewall or VPN is in the way",
     )
 
@@ -176,38 +179,40 @@ def _check_ca_bundle(url: str, send_options: SendOptions) -> Finding | None:
     if not (url.startswith("https:") and isinstance(send_options.verify, str)):
         return None
     try:
-        _context(send_options)
+        _make_tls_context(send_options)
     except OSError as error:
-        variable = _set_variable("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-        what = f"{variable} names {send_options.verify}, which cannot be used ({_reason(error)})"
+        variable = _find_variable("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+        what = (
+            f"{variable} names {send_options.verify}, which cannot be used ({_get_reason(error)})"
+        )
         return Finding(
             FAULT, "TLS", what, f"name a file of CA certificates there, or: unset {variable}"
         )
     return None
 
 
-def _set_variable(*names: str) -> str:
+def _find_variable(*names: str) -> str:
     """Return which of these environment variables is set, the first if none is."""
     return next((name for name in names if os.environ.get(name)), names[0])
 
 
 def _describe_response(url: str, response: TokenResponse) -> Finding:
     url = re.split("[?#]", url, maxsplit=1)[0]  # what follows may be a secret
-    if 300 <= response.status < 400:  # noqa: PLR2004 - redirection (RFC 9110 §15.4)
+    if HTTPStatus.MULTIPLE_CHOICES <= response.status < HTTPStatus.BAD_REQUEST:  # a redirect
         return Finding(
             FAULT,
             "endpoint",
             f"{url} redirects ({response.status}), which a refresh never follows",
-            "give the final URL: perhaps with a trailing slash, or with https",
+            "give the URL that it redirects to: perhaps with a trailing slash, or with https",
         )
-    if response.status == 404:  # noqa: PLR2004 - RFC 9110 §15.5.5
+    if response.status == HTTPStatus.NOT_FOUND:
         return Finding(
             NOTE,
             "endpoint",
             f"{url} answers 404 to a GET",
             "if refreshing fails, check refresh.url in the profile",
         )
-    if response.status >= 500:  # noqa: PLR2004 - RFC 9110 §15.6
+    if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return Finding(
             FAULT,
             "endpoint",
@@ -217,36 +222,36 @@ def _describe_response(url: str, response: TokenResponse) -> Finding:
     return Finding(OK, "endpoint", f"{url} answers")
 
 
-def _unreachable(
-    url: str, send_options: SendOptions, error: BaseException, patience: float
+def _describe_unreachable(
+    url: str, send_options: SendOptions, error: BaseException, timeout: float
 ) -> Finding:
-    origin, innermost = origin_of(url), _innermost(error)
+    origin, innermost = origin_of(url), _find_innermost(error)
     if isinstance(innermost, ssl.SSLCertVerificationError):
         what = f"{origin} shows a certificate that is not trusted ({innermost.verify_message})"
         remedy = _CERTIFICATE_REMEDIES.get(innermost.verify_code, _OWN_CA)
         return Finding(FAULT, "TLS", what, remedy)
     if isinstance(error, requests.exceptions.SSLError):
-        what = f"{origin} does not speak TLS as this machine does ({_reason(innermost)})"
+        what = f"{origin} cannot be reached over TLS ({_get_reason(innermost)})"
         return Finding(FAULT, "TLS", what, "check base_url and its port: it may be plain http")
-    problem = _proxy_problem(url, send_options, error)
+    problem = _find_proxy_problem(url, send_options, error)
     if problem:
-        return _proxy_fault(url, problem)
+        return _describe_proxy_fault(url, problem)
     if isinstance(error, requests.Timeout) or isinstance(innermost, TimeoutError):
-        return _timed_out(url, patience)
-    what = f"{origin} cannot be reached ({_reason(innermost)})"
+        return _describe_timeout(url, timeout)
+    what = f"{origin} cannot be reached ({_get_reason(innermost)})"
     remedy = "check base_url and refresh.url, and that the server is up"
     return Finding(FAULT, "endpoint", what, remedy)
 
 
-def _proxy_problem(url: str, send_options: SendOptions, error: BaseException) -> str:
+def _find_proxy_problem(url: str, send_options: SendOptions, error: BaseException) -> str:
     """Return what is wrong with the proxy, "" if it has nothing to do with the error."""
-    innermost = _innermost(error)
+    innermost = _find_innermost(error)
     if isinstance(error, requests.exceptions.ProxyError):
         return f"does not lead to {origin_of(url)}"
-    if _proxy(url, send_options) is None:
+    if _find_proxy(url, send_options) is None:
         return ""
     if isinstance(error, _NO_ADDRESS):
-        return f"cannot be used ({_reason(innermost)})"
+        return f"cannot be used ({_get_reason(innermost)})"
     # SOCKS: a connection to the server itself would have had the system's own error within.
     return f"does not lead to {origin_of(url)}" if type(innermost) is NewConnectionError else ""
 
@@ -254,15 +259,15 @@ def _proxy_problem(url: str, send_options: SendOptions, error: BaseException) ->
 _NO_ADDRESS: Final = (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)
 
 
-def _proxy_fault(url: str, problem: str) -> Finding:
+def _describe_proxy_fault(url: str, problem: str) -> Finding:
     """Name the variable, not the proxy, which may hold a password."""
     own = f"{url.partition(':')[0]}_proxy"
-    variable = _set_variable(own, own.upper(), "all_proxy", "ALL_PROXY")  # in requests' order
+    variable = _find_variable(own, own.upper(), "all_proxy", "ALL_PROXY")  # in requests' order
     remedy = f"check {variable} (http://proxy.example.com:3128, say), or add the API to NO_PROXY"
-    return Finding(FAULT, "endpoint", f"the proxy that {variable} names {problem}", remedy)
+    return Finding(FAULT, "endpoint", f"the proxy in {variable} {problem}", remedy)
 
 
-def _proxy(url: str, send_options: SendOptions) -> str | None:
+def _find_proxy(url: str, send_options: SendOptions) -> str | None:
     return requests.utils.select_proxy(url, dict(send_options.proxies or {}))
 
 
@@ -270,14 +275,14 @@ _OWN_CA: Final = "for a CA of your own: export REQUESTS_CA_BUNDLE=/path/to/ca.pe
 # OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID, _CERT_HAS_EXPIRED, _HOSTNAME_MISMATCH, _IP_ADDRESS_...
 _CERTIFICATE_REMEDIES: Final = {
     9: "check this machine's clock",
-    10: "tell those who run the server, or check this machine's clock",
+    10: "tell the people who run the server, or check this machine's clock",
     62: "check base_url: the certificate is for another host",
     64: "check base_url: the certificate is for another host",
 }
 
 
-def _innermost(error: BaseException) -> BaseException:
-    """Return the error that all others were made of."""
+def _find_innermost(error: BaseException) -> BaseException:
+    """Return the error that caused all others."""
     seen: BaseException | None = error
     while seen is not None:
         error = seen
@@ -287,24 +292,26 @@ def _innermost(error: BaseException) -> BaseException:
     return error
 
 
-def _reason(error: BaseException) -> str:
-    """Return what an error is, without the URL that requests' own repeat."""
+def _get_reason(error: BaseException) -> str:
+    """Return what an error is, without the URL that the errors of requests repeat."""
     return getattr(error, "strerror", None) or type(error).__name__
 
 
-def _check_tls(url: str, send_options: SendOptions, patience: float) -> Iterator[Finding]:
+def _check_tls(url: str, send_options: SendOptions, timeout: float) -> Iterator[Finding]:
     """Say which TLS is spoken and when the certificate expires, by a handshake of our own."""
     where = origin_of(url)
-    if where is None or where.scheme != "https" or _proxy(url, send_options) is not None:
+    if where is None or where.scheme != "https" or _find_proxy(url, send_options) is not None:
         return
     try:
         with (
-            socket.create_connection((where.host, where.port), patience) as plain,
-            _context(send_options).wrap_socket(plain, server_hostname=where.host) as spoken,
+            socket.create_connection((where.host, where.port), timeout) as plain,
+            _make_tls_context(send_options).wrap_socket(
+                plain, server_hostname=where.host
+            ) as spoken,
         ):
             version, certificate = spoken.version(), spoken.getpeercert()
     except OSError as error:
-        yield Finding(NOTE, "TLS", f"a second connection failed ({_reason(error)})")
+        yield Finding(NOTE, "TLS", f"a second connection failed ({_get_reason(error)})")
         return
     not_after: Any = (certificate or {}).get("notAfter")
     if not_after is None:
@@ -313,13 +320,13 @@ def _check_tls(url: str, send_options: SendOptions, patience: float) -> Iterator
     end = ssl.cert_time_to_seconds(not_after)
     what = f"{version}, the certificate {format_expiry(end)}"
     if end - clock.time() < _SOON:
-        yield Finding(NOTE, "TLS", what, "tell those who run the server")
+        yield Finding(NOTE, "TLS", what, "tell the people who run the server")
     else:
         yield Finding(OK, "TLS", what)
 
 
-def _context(send_options: SendOptions) -> ssl.SSLContext:
-    """Return a context that trusts the CAs that requests would. Raises OSError for none."""
+def _make_tls_context(send_options: SendOptions) -> ssl.SSLContext:
+    """Return a context that trusts the CAs that requests would. Raises OSError if they are none."""
     context = ssl.create_default_context()
     if send_options.verify is False:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -333,7 +340,7 @@ def _context(send_options: SendOptions) -> ssl.SSLContext:
 def _check_clock(response: TokenResponse, before: float, after: float) -> Finding:
     theirs = parse_http_date(response.headers.get("Date") or "")
     if theirs is None:
-        return Finding(NOTE, "clock", "the server does not tell its time")
+        return Finding(NOTE, "clock", "the server's response has no Date header")
     # The header has whole seconds, and was written somewhen between.
     skew = min(theirs + 1 - before, 0.0) + max(theirs - after, 0.0)
     if abs(skew) <= _MAX_SKEW:

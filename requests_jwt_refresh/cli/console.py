@@ -1,4 +1,4 @@
-"""What every command says and asks: exit statuses, errors, times, questions.
+"""What all commands share: exit statuses, errors, times, layout, questions.
 
 Imports nothing of weight, so that ``--help`` and completion answer at once.
 """
@@ -35,7 +35,7 @@ class Exit(IntEnum):
 
 
 class UsageError(Exception):
-    """What is wrong with the arguments, the answers or the input, and what to do about it."""
+    """The arguments, the answers or the input cannot be used; `cause` and `remedy` say why."""
 
     def __init__(self, cause: str, remedy: str) -> None:
         super().__init__(cause)
@@ -47,11 +47,11 @@ class UsageError(Exception):
 
 def complain(cause: str, remedy: str) -> None:
     """Write one line of cause and one of remedy on stderr."""
-    from requests_jwt_refresh.profiles.schema import printable
+    from requests_jwt_refresh.profiles.schema import make_printable
 
-    with suppress(OSError):  # the exit status says it all the same
+    with suppress(OSError):  # the exit status still says it
         for line in (cause, remedy):
-            sys.stderr.write(f"requests-jwt: {printable(line)}\n")
+            sys.stderr.write(f"requests-jwt: {make_printable(line)}\n")
 
 
 def report(error: JWTRefreshError, name: str | None) -> Exit:
@@ -60,13 +60,13 @@ def report(error: JWTRefreshError, name: str | None) -> Exit:
     `name` is that of the profile, if there is one.
     """
     complain(error.cause, remedy_for(error, name))
-    return _default(error)[0]
+    return _choose_default(error)[0]
 
 
 def remedy_for(error: JWTRefreshError, name: str | None) -> str:
     """Return what to do about an error, in the words of the command line."""
     is_specific = error.remedy != type(error).remedy
-    return fill_in(error.remedy if is_specific else _default(error)[1], name)
+    return fill_in(error.remedy if is_specific else _choose_default(error)[1], name)
 
 
 def fill_in(remedy: str, name: str | None) -> str:
@@ -74,9 +74,9 @@ def fill_in(remedy: str, name: str | None) -> str:
     from requests_jwt_refresh.profiles.load import is_name
 
     name = name if name is not None and is_name(name) else "NAME"
-    for in_python, in_a_profile in _IN_A_PROFILE.items():
+    for in_python, in_a_profile in _PROFILE_WORDING.items():
         remedy = remedy.replace(in_python, in_a_profile)
-    for ending, command in _COMMANDS.items():
+    for ending, command in _COMMAND_ENDINGS.items():
         if remedy.endswith(ending):
             remedy += command
     remedy = remedy.replace("[NAME.", f'["{name}".' if "." in name else f"[{name}.")
@@ -86,21 +86,21 @@ def fill_in(remedy: str, name: str | None) -> str:
 
 
 # What the library says to programmers, and how a profile says it.
-_IN_A_PROFILE: Final = {
+_PROFILE_WORDING: Final = {
     "use FileStore or MemoryStore instead": "keep the token in a file: kind = 'file' in "
     "[NAME.store]",
     "allow_plaintext=True": "allow_plaintext = true in [NAME.store]",
 }
 
 
-# What follows an advice of the library's on the command line.
-_COMMANDS: Final = {
+# What the command line adds to a remedy of the library, by how that ends.
+_COMMAND_ENDINGS: Final = {
     "log in again": " with: requests-jwt login NAME",
     "try again later": ", or look closer with: requests-jwt doctor NAME",
 }
 
 
-def _default(error: JWTRefreshError) -> tuple[Exit, str]:
+def _choose_default(error: JWTRefreshError) -> tuple[Exit, str]:
     """Return the exit status of an error, and what to do if the error itself does not say."""
     from requests_jwt_refresh import errors
 
@@ -136,7 +136,10 @@ def format_duration(seconds: float) -> str:
 
 
 def format_expiry(end: float) -> str:
-    """Return what becomes of something at `end`, in seconds since the epoch: a predicate."""
+    """Return when something expires or expired, as in "expires in 5 min (2030-01-31 12:00:00)".
+
+    `end` is in seconds since the epoch.
+    """
     if end < 0:
         return "expired long ago"
     if not end <= LAST_MOMENT:
@@ -156,19 +159,19 @@ _MIN_TEXT: Final = 20  # columns
 
 
 def sanitize(value: object) -> str:
-    """Return what a server wrote so that it cannot steer the terminal, cut to 60 columns."""
+    """Return a text from a server, cut to 60 columns and without control characters."""
     text = value if isinstance(value, str) else str(value)
     shown = "".join(each if each.isprintable() else "?" for each in text)
     return shown if len(shown) <= _MAX_VALUE else f"{shown[: _MAX_VALUE - 3]}..."
 
 
 def write_row(label: str, text: str) -> None:
-    """Write one row of a table with two columns."""
+    """Write one row of a table with two columns, on stdout."""
     sys.stdout.write(f"{hanging_indent(f'{label:<14} ', text)}\n")
 
 
 def write_json(content: object) -> None:
-    """Write `content` for programs."""
+    """Write `content` as JSON on stdout."""
     import json
 
     sys.stdout.write(f"{json.dumps(content, indent=2)}\n")
@@ -196,13 +199,15 @@ def ask(question: str) -> str:
     Raises EOFError if there is no answer.
     """
 
-    def read_shown() -> str:
+    def read_with_echo() -> str:
         if sys.stdin.isatty():
             sys.stderr.write(question)
             sys.stderr.flush()
         return sys.stdin.readline()
 
-    return _read_line(read_shown).strip()  # it also minds a Ctrl-C right after the question
+    return _read_line(
+        read_with_echo
+    ).strip()  # which also handles a Ctrl-C right after the question
 
 
 def ask_secret(question: str) -> str:
@@ -212,11 +217,11 @@ def ask_secret(question: str) -> str:
     """
     import getpass
 
-    def read_hidden() -> str:
-        return f"{getpass.getpass(question)}\n"  # with the line break, as any other line has it
+    def read_without_echo() -> str:
+        return f"{getpass.getpass(question)}\n"  # with the line break that other lines have
 
     is_terminal = sys.stdin.isatty()
-    secret = _read_line(read_hidden if is_terminal else sys.stdin.readline).rstrip("\r\n")
+    secret = _read_line(read_without_echo if is_terminal else sys.stdin.readline).rstrip("\r\n")
     if not secret:
         raise EOFError
     return secret
@@ -227,7 +232,7 @@ def _read_line(read: Callable[[], str]) -> str:
     line = ""
     try:
         line = read()
-        line.encode()  # a byte that is no text may have come through in disguise (PEP 383)
+        line.encode()  # bytes that are no text may have been read as surrogates (PEP 383)
     except UnicodeError:
         line = ""
     else:
@@ -235,7 +240,7 @@ def _read_line(read: Callable[[], str]) -> str:
             raise EOFError
         return line
     finally:
-        # Ctrl-C, Ctrl-D or no text: what is said next begins on a line of its own.
+        # After Ctrl-C, Ctrl-D or no text: the next message begins on a line of its own.
         if not line and sys.stdin.isatty() and sys.stderr.isatty():
             sys.stderr.write("\n")
             sys.stderr.flush()

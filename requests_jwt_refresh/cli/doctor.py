@@ -45,14 +45,14 @@ def run(options: argparse.Namespace) -> int:
 def write_findings(findings: Iterable[Finding]) -> int:
     """Write each finding as soon as it is there; return the exit status."""
     from requests_jwt_refresh.cli.checks import FAULT
-    from requests_jwt_refresh.profiles.schema import printable
+    from requests_jwt_refresh.profiles.schema import make_printable
 
     faults = 0
     for each in findings:
         faults += each.sign == FAULT
-        lines = [hanging_indent(f"{each.sign:<6}{each.subject:<10}", printable(each.cause))]
+        lines = [hanging_indent(f"{each.sign:<6}{each.subject:<10}", make_printable(each.cause))]
         if each.remedy:
-            lines.append(hanging_indent(f"{'':<16}-> ", printable(each.remedy)))
+            lines.append(hanging_indent(f"{'':<16}-> ", make_printable(each.remedy)))
         sys.stdout.writelines(f"{line}\n" for line in lines)
         sys.stdout.flush()
     plural = "" if faults == 1 else "s"

@@ -1,4 +1,4 @@
-"""init: write a profile, from options and answers."""
+"""init: write a profile, from options and from answers to questions."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 import requests_jwt_refresh as library
 from requests_jwt_refresh.cli.console import Exit, UsageError, ask, hanging_indent
 from requests_jwt_refresh.cli.options import add_command, examples
+from requests_jwt_refresh.client_auth import CLIENT_AUTHS
+from requests_jwt_refresh.grants import LOGIN_SENDS, LOGOUT_SENDS
 from requests_jwt_refresh.presets import PRESET_MODULES
 from requests_jwt_refresh.presets import load as load_preset
+from requests_jwt_refresh.profiles.kinds import ENDPOINT_KINDS, STORE_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -20,8 +23,7 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.cli.options import Parser, Subparsers
 
 _PRESETS: Final = tuple(PRESET_MODULES)
-_KINDS: Final = ("json", "oauth2", "bearer")
-_CLIENT_AUTHS: Final = ("none", "basic", "post")
+_KINDS: Final = tuple(ENDPOINT_KINDS)
 
 _LONG_EXAMPLE: Final = """\
 requests-jwt init prod --base-url https://api.example.com/v1 \\
@@ -35,32 +37,39 @@ def add_parser(subparsers: Subparsers) -> None:
         "init",
         run,
         usage="requests-jwt init NAME [OPTIONS]",
-        description="In a terminal it asks for what is missing.",
+        description="Asks for what is missing, if it runs in a terminal.",
         epilog=examples(
-            ("requests-jwt init prod", "be asked"),
+            ("requests-jwt init prod", "answer questions"),
             (
                 "requests-jwt init prod --base-url https://api.example.com --preset simplejwt",
                 "djangorestframework-simplejwt, with its documented paths",
             ),
-            (_LONG_EXAMPLE, "another server; more in the file, see the README"),
+            (_LONG_EXAMPLE, "another server; the file takes more options: see the README"),
         ),
     )
-    parser.add_argument("name", metavar="NAME", help="what to call it")
-    parser.add_argument("--base-url", metavar="URL", help="the API; only its origin gets the token")
+    parser.add_argument("name", metavar="NAME", help="the name of the new profile")
+    parser.add_argument(
+        "--base-url", metavar="URL", help="of the API; only its origin gets the token"
+    )
     _add_server_options(parser)
     _add_login_options(parser)
     parser.add_argument(
         "--expired",
         metavar="FIELD=VALUE",
-        type=_rule,
-        help="what a 401 says of an expired token (any 401)",
+        type=_parse_rule,
+        help="how a 401 about an expired token is told from others; any 401 if not given",
     )
     _add_store_options(parser)
     parser.add_argument(
-        "--trusted-origin", metavar="ORIGIN", action="append", help="gets the token, too"
+        "--trusted-origin",
+        metavar="ORIGIN",
+        action="append",
+        help="another origin that gets the token; may be repeated",
     )
-    parser.add_argument("--allow-http", action="store_true", help="send tokens unencrypted")
-    parser.add_argument("--replace", action="store_true", help="if there is such a profile already")
+    parser.add_argument(
+        "--allow-http", action="store_true", help="allow http URLs, where tokens are not encrypted"
+    )
+    parser.add_argument("--replace", action="store_true", help="replace a profile of this name")
 
 
 def _add_server_options(parser: Parser) -> None:
@@ -76,37 +85,41 @@ def _add_server_options(parser: Parser) -> None:
     parser.add_argument("--client-id", metavar="ID", help="OAuth 2.0: the client's id")
     parser.add_argument(
         "--client-auth",
-        choices=_CLIENT_AUTHS,
+        choices=CLIENT_AUTHS,
         metavar="HOW",
-        help=f"OAuth 2.0: {', '.join(_CLIENT_AUTHS)}; `login` asks for the secret",
+        help=f"OAuth 2.0: {', '.join(CLIENT_AUTHS)}; `login` asks for the secret",
     )
 
 
 def _add_login_options(parser: Parser) -> None:
-    parser.add_argument("--device-url", metavar="URL", help="OAuth 2.0: for the device flow")
-    parser.add_argument("--scope", metavar="SCOPE", help="OAuth 2.0: what the device flow asks for")
-    parser.add_argument("--login-url", metavar="URL", help="takes a user name and a password")
-    _add_choice(parser, "--login-send", ("json", "form", "basic", "oauth2"), "{}")
-    parser.add_argument("--logout-url", metavar="URL", help="takes tokens back")
-    _add_choice(parser, "--logout-send", ("json", "bearer", "oauth2"), "{}")
+    parser.add_argument(
+        "--device-url", metavar="URL", help="OAuth 2.0: device authorization endpoint"
+    )
+    parser.add_argument("--scope", metavar="SCOPE", help="OAuth 2.0: the scope of a device login")
+    parser.add_argument(
+        "--login-url", metavar="URL", help="where a user name and a password are sent"
+    )
+    _add_choice(parser, "--login-send", LOGIN_SENDS, "how they are sent: {}")
+    parser.add_argument("--logout-url", metavar="URL", help="where a logout is sent")
+    _add_choice(parser, "--logout-send", LOGOUT_SENDS, "how the token is sent: {}")
 
 
 def _add_store_options(parser: Parser) -> None:
-    _add_choice(parser, "--store", ("keyring", "file", "redis"), "where the token lives: {}")
-    parser.add_argument("--path", metavar="PATH", help="of the file store")
-    parser.add_argument("--redis", metavar="URL", help="of the Redis store, without a password")
-    parser.add_argument("--key", metavar="KEY", help="of the Redis store")
+    _add_choice(parser, "--store", STORE_KINDS, "where the token lives: {}")
+    parser.add_argument("--path", metavar="PATH", help="path of the file store")
+    parser.add_argument("--redis", metavar="URL", help="URL of the Redis store, without a password")
+    parser.add_argument("--key", metavar="KEY", help="key in the Redis store")
 
 
 def _add_choice(parser: Any, option: str, choices: tuple[str, ...], purpose: str) -> None:
-    """Add an option with a few values, the first of which holds if it is not given."""
+    """Add an option with a few values, the first of which is the default."""
     default, *others = choices
     metavar = "HOW" if option.endswith("-send") else "KIND"
-    listed = f"{default} (if not given), {', '.join(others)}"
+    listed = f"{default} (default), {', '.join(others)}"
     parser.add_argument(option, choices=choices, metavar=metavar, help=purpose.format(listed))
 
 
-def _rule(text: str) -> tuple[str, str]:
+def _parse_rule(text: str) -> tuple[str, str]:
     field, _, value = text.partition("=")
     if not (field and value):
         raise argparse.ArgumentTypeError("must be FIELD=VALUE, such as 'message=Invalid JWT'")
@@ -114,7 +127,7 @@ def _rule(text: str) -> tuple[str, str]:
 
 
 def run(options: argparse.Namespace) -> int:
-    path = _path(options)
+    path = _find_path(options)
     if _lacks_something(options):
         if not sys.stdin.isatty():
             missing = "--refresh-url or --preset" if options.base_url else "--base-url"
@@ -122,11 +135,11 @@ def run(options: argparse.Namespace) -> int:
                 f"{missing} is missing", "give it, or run this in a terminal to be asked"
             )
         _ask_for_the_rest(options)
-    content = _content(options)
-    problem = _find_problem(options.name, content)
+    content = _make_content(options)
+    problem = _find_profile_problem(options.name, content)
     if problem is not None:
         raise UsageError(
-            f"that makes no profile: {problem}",
+            f"these options make no usable profile: {problem}",
             f"nothing was written; see requests-jwt init --help, or the README for {path}",
         )
     from requests_jwt_refresh.profiles.edit import write_profile
@@ -137,9 +150,9 @@ def run(options: argparse.Namespace) -> int:
     return Exit.DONE
 
 
-def _path(options: argparse.Namespace) -> Path:
+def _find_path(options: argparse.Namespace) -> Path:
     """Return the file to write to. Raises UsageError or ProfileError if it cannot be."""
-    from requests_jwt_refresh.profiles.edit import already_exists
+    from requests_jwt_refresh.profiles.edit import make_exists_error
     from requests_jwt_refresh.profiles.load import TEXT_VARIABLE, Profiles, default_path, is_name
 
     if not is_name(options.name):
@@ -155,12 +168,12 @@ def _path(options: argparse.Namespace) -> Path:
     path = default_path()
     _check_file(path)
     if path.exists() and not options.replace and options.name in Profiles.read(path).content:
-        raise already_exists(path, options.name)
+        raise make_exists_error(path, options.name)
     return path
 
 
 def _check_file(path: Path) -> None:
-    """Raise ProfileError if there is something at `path` that is no file."""
+    """Raise ProfileError if what is at `path` is not a regular file."""
     from requests_jwt_refresh.profiles.load import PATH_VARIABLE
 
     try:
@@ -178,10 +191,10 @@ def _check_file(path: Path) -> None:
         )
 
 
-# --- what a profile is made of -------------------------------------------------------------------
+# --- from options to profile ---------------------------------------------------------------------
 
 
-def _content(options: argparse.Namespace) -> dict[str, Any]:
+def _make_content(options: argparse.Namespace) -> dict[str, Any]:
     """Return the profile that the options describe, as it stands in the file."""
     content: dict[str, Any] = {"base_url": options.base_url}
     if options.trusted_origin:
@@ -190,28 +203,28 @@ def _content(options: argparse.Namespace) -> dict[str, Any]:
         content["allow_http"] = True
     kind = {"preset": options.preset} if options.preset else {"kind": options.kind or "json"}
     client = {"client_id": options.client_id, "client_auth": options.client_auth}
-    content["refresh"] = _given({**kind, "url": options.refresh_url, **client})
+    content["refresh"] = _drop_empty({**kind, "url": options.refresh_url, **client})
     if options.expired:
         content["when"] = dict(zip(("json_field", "value"), options.expired, strict=True))
     store = {"path": options.path, "url": options.redis, "key": options.key}
-    if any(store.values()) or options.store not in (None, "keyring"):
+    if any(store.values()) or options.store not in (None, STORE_KINDS[0]):
         where = options.store or ("file" if options.path else "redis")
-        content["store"] = _given({"kind": where, **store})
+        content["store"] = _drop_empty({"kind": where, **store})
     login = {"send": options.login_send, "url": options.login_url}
     device = {"url": options.device_url, "scope": options.scope}
     logout = {"send": options.logout_send, "url": options.logout_url}
     for name, table in (("login", login), ("device", device), ("logout", logout)):
         if any(table.values()):
-            content[name] = _given(table)
+            content[name] = _drop_empty(table)
     return content
 
 
-def _given(table: Mapping[str, Any]) -> dict[str, Any]:
+def _drop_empty(table: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in table.items() if value}
 
 
 def _lacks_something(options: argparse.Namespace) -> bool:
-    """Whether what every profile needs has not been said."""
+    """Whether something that every profile needs is not given yet."""
     has_url = bool(options.refresh_url)
     if options.preset:
         has_url = has_url or not load_preset(options.preset).needs_url
@@ -222,33 +235,35 @@ def _lacks_something(options: argparse.Namespace) -> bool:
 
 
 def _ask_for_the_rest(options: argparse.Namespace) -> None:
-    """Ask, one question after the other, for what no option has said."""
+    """Ask, one question after the other, for what no option has given."""
     if not options.base_url:
-        find_problem = _base_url_check(options.allow_http)
+        find_problem = _make_base_url_check(options.allow_http)
         options.base_url = _ask("Base URL of the API", "", find_problem)
     if not (options.preset or options.kind):
         _ask_for_server(options)
     preset = load_preset(options.preset) if options.preset else None
     if options.kind == "oauth2" and (options.client_auth or options.device_url):
-        # First: without it no other answer makes a profile.
-        options.client_id = options.client_id or _ask("Client id", "", _check_given)
+        # First: without it no other answer makes a usable profile.
+        options.client_id = options.client_id or _ask("Client id", "", _find_missing)
     if preset is None or preset.needs_url:
-        _fill(options, "refresh_url", "Refresh endpoint, such as /auth/refresh", is_needed=True)
+        _ask_option(
+            options, "refresh_url", "Refresh endpoint, such as /auth/refresh", is_needed=True
+        )
     if options.kind == "oauth2":
         _ask_for_client(options)
     if not options.device_url and not (preset and preset.login):
-        _fill(options, "login_url", "Login endpoint, such as /auth/login; empty for none")
+        _ask_option(options, "login_url", "Login endpoint, such as /auth/login; empty for none")
     if not options.preset and not options.expired:
-        question = "What an expired 401 says (message=Invalid JWT); empty: any 401"
-        answer = _ask(question, "", _check_rule)
+        question = "An expired token's 401 says (FIELD=VALUE; empty for any)"
+        answer = _ask(question, "", _find_rule_problem)
         options.expired = tuple(answer.split("=", 1)) if answer else None
-    _fill(options, "logout_url", "Logout endpoint; empty for none")
+    _ask_option(options, "logout_url", "Logout endpoint; empty for none")
 
 
 def _ask_for_server(options: argparse.Namespace) -> None:
     sys.stderr.write(f"{hanging_indent('Known servers: ', ', '.join(_PRESETS))}\n")
     sys.stderr.write(f"{hanging_indent('Other kinds:   ', ', '.join(_KINDS))}\n")
-    answer = _ask("Server", _KINDS[0], _choice_check([*_PRESETS, *_KINDS]))
+    answer = _ask("Server", _KINDS[0], _make_choice_check([*_PRESETS, *_KINDS]))
     if answer in _PRESETS:
         options.preset = answer
     else:
@@ -256,24 +271,24 @@ def _ask_for_server(options: argparse.Namespace) -> None:
 
 
 def _ask_for_client(options: argparse.Namespace) -> None:
-    _fill(options, "client_id", "Client id", is_needed=True)
+    _ask_option(options, "client_id", "Client id", is_needed=True)
     if not options.client_auth:
-        question = f"How the client shows its secret ({', '.join(_CLIENT_AUTHS)})"
-        answer = _ask(question, "none", _choice_check(_CLIENT_AUTHS))
+        question = f"How the client authenticates ({', '.join(CLIENT_AUTHS)})"
+        answer = _ask(question, "none", _make_choice_check(CLIENT_AUTHS))
         options.client_auth = None if answer == "none" else answer
-    _fill(options, "device_url", "Device authorization endpoint, if there is one")
+    _ask_option(options, "device_url", "Device authorization endpoint, if there is one")
 
 
-def _fill(
+def _ask_option(
     options: argparse.Namespace, name: str, question: str, *, is_needed: bool = False
 ) -> None:
-    """Ask for one option, until the profile makes sense with it."""
+    """Ask for one option, until the answer makes a usable profile."""
 
     def find_problem(answer: str) -> str | None:
         if is_needed and not answer:
-            return _check_given(answer)
+            return _find_missing(answer)
         trial = argparse.Namespace(**{**vars(options), name: answer})
-        return _find_problem(options.name, _content(trial))
+        return _find_profile_problem(options.name, _make_content(trial))
 
     if not getattr(options, name):
         setattr(options, name, _ask(question, "", find_problem))
@@ -289,18 +304,18 @@ def _ask(question: str, default: str, find_problem: Callable[[str], str | None])
         sys.stderr.write(f"{hanging_indent('  ', problem)}\n")
 
 
-def _find_problem(name: str, content: Mapping[str, Any]) -> str | None:
+def _find_profile_problem(name: str, content: Mapping[str, Any]) -> str | None:
     """Return what is wrong with a profile that has not been written yet."""
     from requests_jwt_refresh.profiles.load import check, default_path
 
     try:
-        check(default_path(), name, content, where="")
+        check(default_path(), name, content, prefix="")
     except library.ProfileError as error:
         return str(error).replace("allow_http = true", "--allow-http")
     return None
 
 
-def _base_url_check(allow_http: bool) -> Callable[[str], str | None]:
+def _make_base_url_check(allow_http: bool) -> Callable[[str], str | None]:
     from requests_jwt_refresh.urls import validate_base
 
     def find_problem(answer: str) -> str | None:
@@ -313,21 +328,25 @@ def _base_url_check(allow_http: bool) -> Callable[[str], str | None]:
     return find_problem
 
 
-def _check_rule(answer: str) -> str | None:
+def _find_rule_problem(answer: str) -> str | None:
     field, _, value = answer.partition("=")
-    return None if (field and value) or not answer else "it must be FIELD=VALUE"
+    return (
+        None
+        if (field and value) or not answer
+        else "it must be FIELD=VALUE, such as message=Invalid JWT"
+    )
 
 
-def _check_given(answer: str) -> str | None:
-    return None if answer else "this is needed"
+def _find_missing(answer: str) -> str | None:
+    return None if answer else "an answer is needed"
 
 
-def _choice_check(choices: Collection[str]) -> Callable[[str], str | None]:
-    from requests_jwt_refresh.profiles.schema import nearest
+def _make_choice_check(choices: Collection[str]) -> Callable[[str], str | None]:
+    from requests_jwt_refresh.profiles.schema import suggest
 
     def find_problem(answer: str) -> str | None:
         if answer in choices:
             return None
-        return nearest(answer, choices) or "it must be one of those above"
+        return suggest(answer, choices) or "it must be one of those above"
 
     return find_problem

@@ -1,4 +1,4 @@
-"""login: get a first token and keep it."""
+"""login: get a first token and store it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.tokens import Token
 
 
-_LATE: Final = 1.0  # seconds that a trade may be reported after its token has been saved
+_REPORT_DELAY: Final = 1.0  # seconds that on_refresh may come after its token has been saved
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -29,25 +29,30 @@ def add_parser(subparsers: Subparsers) -> None:
         subparsers,
         "login",
         run,
-        description="Asks for a user name and a password, or shows where to agree in a browser "
+        description="Asks for a user name and a password, or shows where to approve in a browser "
         "(OAuth 2.0 device flow), as the profile says. Secrets are typed, or come from standard "
-        "input; never as arguments.",
+        "input; they are never arguments.",
         epilog=examples(
-            ("requests-jwt login prod", "be asked"),
+            ("requests-jwt login prod", "answer questions"),
             ("requests-jwt login prod --username alice < password.txt", "in a script"),
             ("pass api/refresh | requests-jwt login prod --refresh-token -", "a token you have"),
         )
         + EXIT_STATUSES,
     )
     add_profile_name(parser)
-    parser.add_argument("--username", "-u", metavar="NAME", help="whose password will be asked")
-    for option, what in (("refresh-token", "a refresh token"), ("client-secret", "the secret")):
+    parser.add_argument(
+        "--username", "-u", metavar="NAME", help="the user name; only the password is asked for"
+    )
+    for option, what in (
+        ("refresh-token", "a refresh token"),
+        ("client-secret", "the client secret"),
+    ):
         parser.add_argument(
-            f"--{option}", metavar="-", type=_dash, help=f"take {what} from standard input"
+            f"--{option}", metavar="-", type=_require_dash, help=f"take {what} from standard input"
         )
 
 
-def _dash(text: str) -> str:
+def _require_dash(text: str) -> str:
     if text != "-":
         raise argparse.ArgumentTypeError(
             "only '-' can be given, for standard input. Other users can see arguments, and the "
@@ -59,7 +64,7 @@ def _dash(text: str) -> str:
 def run(options: argparse.Namespace) -> int:
     profile, _ = open_profile(options.name)
     if options.client_secret or _lacks_client_secret(profile):
-        _store_client_secret(profile)  # first: it is the first line of what is typed
+        _store_client_secret(profile)  # first: on standard input it is the first line
     if options.refresh_token:
         token = _trade_refresh_token(profile, ask_secret("Refresh token: "))
     elif profile.device is not None and not options.username:
@@ -79,9 +84,12 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _check_writable(profile: Profile) -> None:
-    """Write an entry beside the token, while nothing is lost if that fails. Raises StoreError."""
+    """Write and clear an entry beside the token's, while nothing is lost if that fails.
+
+    Raises StoreError.
+    """
     with profile.probe_store.lock(profile.refresh_timeout):
-        profile.probe_store.save(library.Token("requests-jwt-login"))  # no server takes it
+        profile.probe_store.save(library.Token("requests-jwt-login"))  # no server accepts it
         profile.probe_store.clear()
 
 
@@ -95,7 +103,9 @@ def _log_in_by_password(profile: Profile, login: PasswordLogin, username: str | 
         raise UsageError("the user name is empty", "give it, or with --username NAME")
     password = ask_secret(f"Password of {username}: ")
     send_options = SendOptions.from_environment(login.url)
-    with profile.store.lock(profile.refresh_timeout):  # before there is a token that it could cost
+    with profile.store.lock(
+        profile.refresh_timeout
+    ):  # now: after the login, a lock that fails would cost the token
         token = log_in(login, username, password, send_options, profile.refresh_timeout)
         profile.store.save(token)
     return token
@@ -143,11 +153,12 @@ def _store_client_secret(profile: Profile) -> None:
 
 
 def _trade_refresh_token(profile: Profile, refresh_token: str) -> Token:
-    """Trade a refresh token in at once, and return what it gives.
+    """Trade in a refresh token at once, and return the new token.
 
-    If the server cannot be asked, it is stored as it is, but never in place of another token.
+    If the server cannot be asked, the refresh token is stored as it is, but never in place of
+    another token.
     """
-    before = profile.store.load()  # a store that cannot be read shows it now, while nothing is lost
+    before = profile.store.load()  # raises while nothing is lost yet
     _check_writable(profile)
     traded: SimpleQueue[Token] = SimpleQueue()
     adapter = library.JWTRefreshAdapter(**profile.options(), on_refresh=traded.put)
@@ -156,7 +167,9 @@ def _trade_refresh_token(profile: Profile, refresh_token: str) -> Token:
     except library.RefreshUnavailable as error:
         failure = error
     try:
-        with profile.store.lock(profile.refresh_timeout):  # an exchange that goes on has it
+        with profile.store.lock(
+            profile.refresh_timeout
+        ):  # a refresh that is still running holds it
             stored = profile.store.load()
             if stored is None:
                 profile.store.save(library.Token(None, refresh=refresh_token))
@@ -166,12 +179,12 @@ def _trade_refresh_token(profile: Profile, refresh_token: str) -> Token:
         ) from failure
     if stored is None:
         raise library.RefreshUnavailable(
-            f"the token is stored, but could not be tried: {failure.cause}",
+            f"the token is stored, but could not be tried out: {failure.cause}",
             f"try again later, with: requests-jwt token {profile.name}",
         )
     if stored != before:
         with suppress(Empty):
-            return traded.get(timeout=_LATE)
+            return traded.get(timeout=_REPORT_DELAY)
     raise library.RefreshUnavailable(
         failure.cause,
         "nothing was stored: there is a token from before, and it stays; try again later",

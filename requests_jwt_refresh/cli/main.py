@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import requests_jwt_refresh as library
 from requests_jwt_refresh.cli.console import Exit, UsageError, complain, report
-from requests_jwt_refresh.cli.options import COMMANDS, Parser, add_command, examples
+from requests_jwt_refresh.cli.options import COMMANDS, Parser, examples
 
 if TYPE_CHECKING:
     import argparse
@@ -39,33 +39,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             return _run(sys.argv[1:] if arguments is None else list(arguments), has_output)
         finally:
-            sys.stdout.flush()  # here, where a reader that has left can be told from a fault
+            sys.stdout.flush()  # here, where a closed pipe can be told from other faults
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     except BrokenPipeError:
         _discard_output()
         return Exit.BROKEN_PIPE
     except OSError as error:
-        if hasattr(error, "request"):  # one of requests', which has nothing to do with output
+        if hasattr(error, "request"):  # an error of requests, which is not about the output
             raise
         _discard_output()
         reason = error.strerror or type(error).__name__
         complain(
             f"the output cannot be written ({reason})",
-            "make room there, or send it elsewhere",
+            "free some space, or send the output elsewhere",
         )
         return Exit.FAULT
 
 
 def _repair_streams() -> None:
-    """Make every stream usable, so that output never fails and reading finds an end."""
-    # In the order of their numbers, so that each gets its own; to the end of the program.
+    """Give a closed stream a device in its place, and let no character fail to be written."""
+    # In the order of their numbers, so that each device gets the number of its stream.
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # the parent process closed it
-            setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115
+            setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115 - a device, to the end
     for stream in (sys.stdout, sys.stderr):
-        # What the terminal's encoding does not have must not fail when the work has been done.
-        # Another way than "strict" was chosen on purpose, such as for paths of any bytes.
+        # A character that the terminal's encoding lacks must not fail a command whose work is done.
+        # Other ways than "strict" were chosen by the user, such as for paths of any bytes.
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="backslashreplace")
 
@@ -73,7 +73,7 @@ def _repair_streams() -> None:
 def _run(arguments: list[str], has_output: bool) -> int:
     arguments, program = _split_off_program(arguments)
     command = next((each for each in arguments if not each.startswith("-")), "")
-    parser = _parser(command)
+    parser = _make_parser(command)
     if command and command not in COMMANDS:
         import difflib
 
@@ -94,10 +94,10 @@ def _run(arguments: list[str], has_output: bool) -> int:
     if options.needs_output and not has_output:
         raise OSError(errno.EBADF, os.strerror(errno.EBADF))
     options.program = program
-    return _act(options)
+    return _run_action(options)
 
 
-def _act(options: argparse.Namespace) -> int:
+def _run_action(options: argparse.Namespace) -> int:
     """Run a command, and turn its errors into two lines and an exit status."""
     try:
         return int(options.run(options))
@@ -112,7 +112,7 @@ def _act(options: argparse.Namespace) -> int:
 
 
 def _split_off_program(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """Split off the program that `run NAME` starts, whose options are none of ours."""
+    """Split off the program that `run NAME` starts: its options are not for argparse."""
     if arguments[:1] != ["run"]:
         return arguments, []
     name = next((n for n, each in enumerate(arguments) if n and not each.startswith("-")), None)
@@ -122,17 +122,20 @@ def _split_off_program(arguments: list[str]) -> tuple[list[str], list[str]]:
     return arguments[: name + 1], program[1:] if program[:1] == ["--"] else program
 
 
-def _parser(command: str) -> Parser:
+def _make_parser(command: str) -> Parser:
     """Return the parser of one command, or of all where that one is not enough."""
     parser = Parser(
         prog="requests-jwt",
         description="Short-lived JWTs for requests, solved.",
         epilog=examples(
-            ("requests-jwt demo", "watch access tokens expire, and callers not notice"),
+            ("requests-jwt demo", "see access tokens expire without the callers noticing"),
             ("requests-jwt init prod", "describe your API, once"),
             ("requests-jwt login prod", "get a token, once"),
-            ("requests-jwt run prod -- python job.py", "a script, unmodified"),
-            ('curl -H "Authorization: Bearer $(requests-jwt token prod)" URL', "anything else"),
+            ("requests-jwt run prod -- python job.py", "run an unmodified script"),
+            (
+                'curl -H "Authorization: Bearer $(requests-jwt token prod)" URL',
+                "use a token in any other program",
+            ),
         ),
     )
     parser.add_argument("--version", action="store_true", help="show the version and exit")
@@ -142,39 +145,19 @@ def _parser(command: str) -> Parser:
         for name, summary in COMMANDS.items():
             subparsers.add_parser(name, help=summary)
     for name in COMMANDS if command == "completion" else {command} & COMMANDS.keys():
-        _add(subparsers, name)
+        _add_parser(subparsers, name)
     return parser
 
 
-def _add(subparsers: Subparsers, command: str) -> None:
+def _add_parser(subparsers: Subparsers, command: str) -> None:
     """Add the parser of one command."""
-    if command == "demo":  # whose module needs too much for a mere --help
-        _add_demo(subparsers)
-    else:
-        module = importlib.import_module(f".{_MODULES[command]}", __package__)
-        add = f"add_{command}" if command in _ACCOUNT else "add_parser"
-        getattr(module, add)(subparsers)
-
-
-def _add_demo(subparsers: Subparsers) -> None:
-    add_command(
-        subparsers,
-        "demo",
-        _demo,
-        description="Starts a token server on this machine, lets its access tokens expire, and "
-        "shows what the server and the callers see of it. Needs no account, network or keyring. "
-        "The exit status is 0 if all of it really happened, 1 if not.",
-    )
-
-
-def _demo(_options: argparse.Namespace) -> int:
-    from requests_jwt_refresh.cli import demo
-
-    return Exit.DONE if demo.run(sys.stdout) else Exit.FAULT
+    module = importlib.import_module(f".{_MODULES[command]}", __package__)
+    add = f"add_{command}" if command in _ACCOUNT else "add_parser"
+    getattr(module, add)(subparsers)
 
 
 def _discard_output() -> None:
-    """Send the rest nowhere, so that Python's own flush at exit has nothing to complain of."""
+    """Discard what is still buffered, so that Python's own flush at exit does not fail."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)

@@ -17,20 +17,20 @@ COMPLETE_PROFILES: Final = "_requests_jwt_names"
 COMMANDS: Final = {
     "init": "write a profile: which API, and how its tokens are renewed",
     "profiles": "list the profiles",
-    "login": "get a token and keep it",
+    "login": "get a token and store it",
     "status": "show who is logged in, and for how long",
-    "token": "print a valid access token, refreshed if need be",
+    "token": "print a valid access token, refreshed if needed",
     "refresh": "ask the server for a new token now",
     "logout": "forget the token",
     "run": "run a program, unmodified, with tokens",
     "doctor": "find out what is wrong, and what to do about it",
     "demo": "show what this library does, on a server of its own",
-    "completion": "print what lets bash or zsh complete these commands",
+    "completion": "print a completion script for bash or zsh",
 }
 """Each command and what it does, in the order of ``--help``."""
 
 Subparsers = Any
-"""Where a command adds its parser. argparse's own class for it is private."""
+"""What a command adds its parser to. The class is private to argparse."""
 
 EXIT_STATUSES: Final = """
 
@@ -50,13 +50,13 @@ class Parser(argparse.ArgumentParser):
         super().__init__(**options, formatter_class=_Help, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
-        """End the program with two lines on stderr, in which no argument's value stands."""
-        cause = _without_values(message)
+        """End the program with exit status 2 and two lines on stderr, without argument values."""
+        cause = _hide_values(message)
         remedy = f"see the options with: {self.prog} --help"
         self.exit(Exit.USAGE, f"requests-jwt: {cause}\nrequests-jwt: {remedy}\n")
 
     def reject(self, unrecognized: Iterable[str]) -> NoReturn:
-        """End the program because of these arguments; name the option that was meant, if any."""
+        """End the program because of `unrecognized`; suggest an option with a similar name."""
         import difflib
 
         known = [name for name in self._option_string_actions if name.startswith("--")]
@@ -68,8 +68,8 @@ class Parser(argparse.ArgumentParser):
         self.error("unrecognized arguments")
 
 
-def _without_values(message: str) -> str:
-    """Return an error of argparse's without what was typed."""
+def _hide_values(message: str) -> str:
+    """Return an error message of argparse without the values that were typed."""
     message = re.sub(r"invalid choice: .* \(choose from (.*)\)", r"must be one of \1", message)
     return re.sub(r"ignored explicit argument .*", "takes no value", message)
 
@@ -107,6 +107,6 @@ def add_profile_name(parser: Parser) -> None:
 
 
 def examples(*pairs: tuple[str, str]) -> str:
-    """Return what stands below a help text: each command, and what it is for."""
+    """Return the examples below a help text: commands, and what each is for."""
     lines = [f"  {command}\n      {purpose}" for command, purpose in pairs]
     return "\n".join(["examples:", *lines])

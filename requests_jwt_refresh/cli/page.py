@@ -1,9 +1,10 @@
-"""A page of 80 columns to print on, with colours where they can be shown."""
+"""What the demo prints on: 80 columns, with colours where they can be shown."""
 
 from __future__ import annotations
 
 import os
 import textwrap
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,40 +29,40 @@ class Page:
         can_draw = self._make_writable("".join(_SIGNS)) == "".join(_SIGNS)
         self._signs = _SIGNS if can_draw else _ASCII_SIGNS
 
-    def headline(self, text: str) -> None:
+    def write_headline(self, text: str) -> None:
         self._write(f"\n{self._paint(text, 'bold')}")
 
-    def paragraph(self, text: str, indent: str = "   ", first: str | None = None) -> None:
+    def write_paragraph(self, text: str, indent: str = "   ", first: str | None = None) -> None:
         """Write `text` in as many lines as it takes; `first` goes before it and may be coloured."""
         lines = textwrap.wrap(self._make_writable(text), COLUMNS - len(indent)) or [""]
         for number, line in enumerate(lines):
             self._write((indent if number or first is None else first) + line)
 
-    def line(self, text: str = "") -> None:
+    def write_line(self, text: str = "") -> None:
         self._write(f"   {_cut(self._make_writable(text), COLUMNS - 3)}".rstrip())
 
-    def exchange(self, request: str, status: int, response: str) -> None:
+    def write_exchange(self, request: str, status: int, response: str) -> None:
         """Write one request and the response to it."""
         left = f"   {_cut(self._make_writable(request), 35):<35}  ->  "
         right = _cut(self._make_writable(response), COLUMNS - len(left) - 4)
-        colour = "green" if status < 400 else "yellow"  # noqa: PLR2004 - RFC 9110 §15.5
+        colour = "green" if status < HTTPStatus.BAD_REQUEST else "yellow"
         self._write(f"{left}{self._paint(str(status), colour)} {right}".rstrip())
 
-    def figure(self, what: str, value: object) -> None:
+    def write_figure(self, what: str, value: object) -> None:
         """Write a row of a table with two columns."""
         self._write(f"   {what:<54}{self._make_writable(format_value(value)):>6}")
 
-    def verdict(self, text: str, *, is_good: bool) -> None:
+    def write_verdict(self, text: str, *, is_good: bool) -> None:
         """Write `text` after a check mark or a cross."""
         sign, colour = (self._signs[0], "green") if is_good else (self._signs[1], "red")
         indent = " " * (4 + len(sign))
-        self.paragraph(text, indent, first=f"   {self._paint(sign, colour)} ")
+        self.write_paragraph(text, indent, first=f"   {self._paint(sign, colour)} ")
 
     def _paint(self, text: str, style: str) -> str:
         return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if self._is_coloured else text
 
     def _make_writable(self, text: str) -> str:
-        # The system writes its errors in any language.
+        # Error texts of the operating system may be in any language.
         return text.encode(self._encoding, "backslashreplace").decode(self._encoding)
 
     def _write(self, text: str) -> None:
@@ -70,7 +71,7 @@ class Page:
 
 
 def format_value(value: object) -> str:
-    """Return a number, a truth or a list of them in words."""
+    """Return a number, a boolean or a list of them as people write them."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""profiles: list what is in the file of profiles."""
+"""profiles: list the profiles, and say which are faulty."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def add_parser(subparsers: Subparsers) -> None:
         description="The exit status is 2 if one of them is faulty.",
         epilog=examples(
             ("$EDITOR $(requests-jwt profiles --path)", "edit the file"),
-            ("for p in $(requests-jwt profiles --names); do ...", "each of them"),
+            ("for p in $(requests-jwt profiles --names); do ...", "for each profile"),
         ),
     )
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--names", action="store_true", help="the names alone, one a line")
-    form.add_argument("--path", action="store_true", help="the file's path alone")
-    form.add_argument("--json", action="store_true", help="for programs")
+    form.add_argument("--names", action="store_true", help="print only the names, one per line")
+    form.add_argument("--path", action="store_true", help="print only the path of the file")
+    form.add_argument("--json", action="store_true", help="print JSON, for programs")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -39,28 +39,28 @@ def run(options: argparse.Namespace) -> int:
     if options.path:
         sys.stdout.write(f"{default_path()}\n")
         return Exit.DONE
-    known = Profiles.read()
+    profiles = Profiles.read()
     if options.names:
-        sys.stdout.writelines(f"{name}\n" for name in known.names if is_name(name))
+        sys.stdout.writelines(f"{name}\n" for name in profiles.names if is_name(name))
         return Exit.DONE
-    rows, faults = _rows(known)
+    rows, faults = _make_rows(profiles)
     if options.json:
-        write_json({"file": str(known.file), "profiles": rows})
+        write_json({"file": str(profiles.file), "profiles": rows})
     else:
-        _write_table(known, rows)
+        _write_table(profiles, rows)
     for fault in faults:
         complain(fault.cause, remedy_for(fault, None))
     return Exit.USAGE if faults else Exit.DONE
 
 
-def _rows(known: Profiles) -> tuple[list[dict[str, Any]], list[library.ProfileError]]:
+def _make_rows(profiles: Profiles) -> tuple[list[dict[str, Any]], list[library.ProfileError]]:
     """Return what there is to say about each profile, and what is wrong with the faulty ones."""
     rows: list[dict[str, Any]] = []
     faults = []
-    for name in known.names:
+    for name in profiles.names:
         row: dict[str, Any] = {"name": name, "base_url": None, "store": None, "fault": None}
         try:
-            profile = known.profile(name)
+            profile = profiles.profile(name)
         except library.ProfileError as error:
             faults.append(error)
             row["fault"] = error.cause
@@ -70,9 +70,9 @@ def _rows(known: Profiles) -> tuple[list[dict[str, Any]], list[library.ProfileEr
     return rows, faults
 
 
-def _write_table(known: Profiles, rows: list[dict[str, Any]]) -> None:
+def _write_table(profiles: Profiles, rows: list[dict[str, Any]]) -> None:
     width = max([len(sanitize(each["name"])) for each in rows], default=0)
     for each in rows:
         what = "faulty, see below" if each["fault"] else f"{each['base_url']}  ({each['store']})"
         sys.stdout.write(f"{sanitize(each['name']):<{width}}  {what}\n")
-    sys.stdout.write(f"{'' if rows else 'No profiles '}in {known.file}\n")
+    sys.stdout.write(f"{'' if rows else 'No profiles '}in {profiles.file}\n")

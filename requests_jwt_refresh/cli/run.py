@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SITE: Final = Path(__file__).parent.parent / "inject" / "site"
 _LIBRARY: Final = "REQUESTS_JWT_LIBRARY"
-_NEEDED: Final = ("requests_jwt_refresh", "keyring", "filelock", "platformdirs")
+_SHARED_PACKAGES: Final = ("requests_jwt_refresh", "keyring", "filelock", "platformdirs")
 _CANNOT_RUN, _NOT_FOUND = 126, 127  # as a shell has them (POSIX, XCU §2.8.2)
 _ISOLATING: Final = frozenset("EIS")  # options of Python that make it ignore PYTHONPATH or site
 
@@ -52,7 +52,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run `options.program`: what stands after the name, which is not argparse's to read."""
+    """Run `options.program`: what main has split off behind the name."""
     if not options.program:
         raise UsageError(
             "there is no program to run",
@@ -68,9 +68,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def launch(names: Sequence[str], command: Sequence[str]) -> int:
-    """Become `command`, with the tokens of the profiles `names`; return only if that fails.
+    """Replace this process by `command`, with the tokens of the profiles `names`.
 
-    A faulty set-up is reported on stderr, and the program runs as it would have without us.
+    Returns an exit status only if that fails. Faulty profiles are reported on stderr, and the
+    program runs as it would without us.
     """
     from requests_jwt_refresh.inject.report import REPORTED_VARIABLE
 
@@ -87,23 +88,23 @@ def launch(names: Sequence[str], command: Sequence[str]) -> int:
     if sys.platform == "win32":  # exec returns to the shell at once there
         import subprocess
 
-        return subprocess.run(arguments, env=environment, check=False).returncode  # noqa: S603
+        return subprocess.run(arguments, env=environment, check=False).returncode  # noqa: S603 - the user's own command
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:  # closed by our parent process
             stream.flush()
     _restore_signals()
-    return _become(found, arguments, environment)
+    return _replace_process(found, arguments, environment)
 
 
-def _become(found: str, arguments: list[str], environment: Mapping[str, str]) -> int:
+def _replace_process(found: str, arguments: list[str], environment: Mapping[str, str]) -> int:
     try:
         try:
-            os.execve(found, arguments, environment)  # noqa: S606 - what we are here for
+            os.execve(found, arguments, environment)  # noqa: S606 - the user's own command
         except OSError as error:
             if error.errno != errno.ENOEXEC:
                 raise
-            # A script without a first line that names an interpreter is sh's, as for every shell.
-            os.execve("/bin/sh", ["sh", found, *arguments[1:]], environment)  # noqa: S606
+            # A script whose first line names no interpreter is run by sh, as shells do.
+            os.execve("/bin/sh", ["sh", found, *arguments[1:]], environment)  # noqa: S606 - likewise
     except OSError as error:
         complain(
             f"{found} cannot be run ({error.strerror})",
@@ -121,7 +122,7 @@ def _restore_signals() -> None:
 
 
 def _resolve_command(command: Sequence[str]) -> list[str]:
-    """Return the whole command; options, scripts and folders alone are for Python."""
+    """Return the whole command: Python goes before options, scripts and folders."""
     first = command[0]
     if first.startswith("-"):
         return [_find_python(), *command]
@@ -146,7 +147,7 @@ def _find_python() -> str:
 
 
 def _extra_variables(names: Sequence[str], environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what the program's environment has beyond ours: names and paths, and no secret."""
+    """Return what the program's environment gets beyond ours: names and paths, no secret."""
     from requests_jwt_refresh.inject.proxy import NAMES_VARIABLE
     from requests_jwt_refresh.profiles.load import PATH_VARIABLE, default_path
 
@@ -159,31 +160,31 @@ def _extra_variables(names: Sequence[str], environment: Mapping[str, str]) -> di
     }
     with contextlib.suppress(library.JWTRefreshError):  # _report_faulty() says so
         profiles = default_path()
-        # The program may go to another folder, or call another one its home.
+        # The program may change its folder or its HOME.
         if environment.get(PATH_VARIABLE) or profiles.exists():
             added[PATH_VARIABLE] = str(profiles)
     return added
 
 
 def _find_libraries() -> list[str]:
-    """Return where this library and what it needs are, for a Python that does not have them."""
+    """Return the folders of this library and what it needs, for a Python that lacks them."""
     import importlib.util
 
-    origins = [getattr(importlib.util.find_spec(name), "origin", None) for name in _NEEDED]
+    origins = [getattr(importlib.util.find_spec(name), "origin", None) for name in _SHARED_PACKAGES]
     return list(dict.fromkeys(str(Path(each).parent.parent) for each in origins if each))
 
 
 def _report_faulty(names: Sequence[str]) -> list[str]:
-    """Say which profiles give no token and why, and return their names.
+    """Report on stderr which profiles give no token and why; return their names.
 
-    Here, before the program starts, it is said once, however many processes that will have.
+    Before the program starts, so that it is reported once, however many processes that has.
     """
     from requests_jwt_refresh.profiles.load import Profiles
 
     try:
         profiles = Profiles.read()
     except library.JWTRefreshError as error:
-        _complain_of(error, None)
+        _complain_about(error, None)
         return list(names)
     return [name for name in names if not _is_ready(profiles, name)]
 
@@ -194,31 +195,31 @@ def _is_ready(profiles: Profiles, name: str) -> bool:
             return True
         complain(f"profile {name!r} is not logged in", f"log in with: requests-jwt login {name}")
     except library.JWTRefreshError as error:
-        _complain_of(error, name)
+        _complain_about(error, name)
     except Exception as error:  # noqa: BLE001 - the program must not suffer
         _complain(f"profile {name!r} cannot be used ({type(error).__name__})")
     return False
 
 
-def _complain_of(error: JWTRefreshError, name: str | None) -> None:
+def _complain_about(error: JWTRefreshError, name: str | None) -> None:
     _complain(error.cause, fill_in(error.remedy, name))
 
 
 def _complain(cause: str, remedy: str = "") -> None:
-    from requests_jwt_refresh.inject.report import WITHOUT
+    from requests_jwt_refresh.inject.report import WITHOUT_TOKENS
 
-    complain(cause, f"{WITHOUT}; {remedy}" if remedy else WITHOUT)
+    complain(cause, f"{WITHOUT_TOKENS}; {remedy}" if remedy else WITHOUT_TOKENS)
 
 
 def _warn_of_isolation(arguments: Sequence[str]) -> None:
     if not Path(arguments[0]).name.startswith("python"):
         return
-    isolating = next((each for each in _flags(arguments[1:]) if each in _ISOLATING), None)
+    isolating = next((each for each in _read_flags(arguments[1:]) if each in _ISOLATING), None)
     if isolating is not None:
-        _complain(f"Python's -{isolating} shuts out what `run` relies on")
+        _complain(f"Python's -{isolating} disables what `run` relies on")
 
 
-def _flags(arguments: Sequence[str]) -> Iterator[str]:
+def _read_flags(arguments: Sequence[str]) -> Iterator[str]:
     """Yield the letters of Python's own options, up to the script, ``-c`` or ``-m``."""
     left = iter(arguments)
     for argument in left:
@@ -242,7 +243,7 @@ def _report_not_runnable(name: str) -> int:
     remedy = (
         f"make it executable, or name its interpreter: python {name}"
         if exists
-        else "give the command as you would without us: requests-jwt run NAME -- python script.py"
+        else "check its name; for a script: requests-jwt run NAME -- python script.py"
     )
     complain(f"the command {name!r} {problem}", remedy)
     return _CANNOT_RUN if exists else _NOT_FOUND

@@ -1,4 +1,4 @@
-"""First tokens, and how they end: one module per grant.
+"""Getting first tokens, and revoking them: one module per grant.
 
 Like endpoints, grants are frozen values that make requests and read responses. The function beside
 each does the sending, over a session of its own.
@@ -6,7 +6,7 @@ each does the sending, over a session of its own.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,12 +16,19 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.responses import TokenResponse
     from requests_jwt_refresh.tokens import Token
 
+# Here, where importing them costs nothing: ``init --help`` lists them.
+LOGIN_SENDS: Final = ("json", "form", "basic", "oauth2")
+"""The values of `PasswordLogin.send`; the first is the default."""
+
+LOGOUT_SENDS: Final = ("json", "bearer", "oauth2")
+"""The values of `Logout.send`; the first is the default."""
+
 
 class Reader(Protocol):
     """What can read a token out of a response: every endpoint."""
 
-    def read(self, reply: TokenResponse) -> Token:
-        """Return the token. Raises RefreshRejected, RefreshUnavailable."""
+    def read(self, response: TokenResponse) -> Token:
+        """Return the token. Raises RefreshRejected or RefreshUnavailable."""
 
 
 class OAuth2Client(Reader, Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
 from requests.cookies import RequestsCookieJar
@@ -35,6 +36,7 @@ _MIN_INTERVAL = 1.0  # seconds, whatever the server says
 _MAX_INTERVAL = 60.0  # seconds, for a server that is down and for a nonsensical interval
 _DEFAULT_LIFETIME = 600.0  # seconds, where the server does not say (it must: RFC 8628 §3.2)
 _MAX_LIFETIME = 3600.0  # seconds, whatever the server says
+_RETRY_LATER = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 _MAX_SHOWN = 200  # characters of a URL that a person has to type
 
 
@@ -62,14 +64,14 @@ class DeviceLogin:
 
 
 class DeviceCode(NamedTuple):
-    """What to show to the person, and how to ask for the outcome (RFC 8628 §3.2)."""
+    """What to show to the user, and how to ask for the outcome (RFC 8628 §3.2)."""
 
     user_code: str
     url: str
     complete_url: str | None
     device_code: str
     seconds: float
-    """How long the code lives."""
+    """How long the code is valid."""
     interval: float
     """Seconds between two polls."""
 
@@ -77,10 +79,10 @@ class DeviceCode(NamedTuple):
 def log_in_by_device(
     login: DeviceLogin, show: Callable[[DeviceCode], object], options: SendOptions, seconds: float
 ) -> Token:
-    """Return the tokens once the person has approved the login in a browser.
+    """Return the tokens once the user has approved the login in a browser.
 
-    `show` is called with what the person needs to see. `seconds` bounds each call to the server;
-    how long the person may take is the server's to say. Raises RefreshRejected if the login is
+    `show` is called with what the user needs to see. `seconds` bounds each call to the server;
+    how long the user may take is up to the server. Raises RefreshRejected if the login is
     denied or the code expires, RefreshUnavailable if there is no usable response.
     """
     cookies = RequestsCookieJar()
@@ -101,17 +103,17 @@ class _Polling:
         self._login, self._code, self._send = login, code, send
         self._deadline = clock.monotonic() + code.seconds
         self._interval = code.interval
-        self._failure: RefreshUnavailable | None = None  # why the last poll told nothing
+        self._failure: RefreshUnavailable | None = None  # why the last poll had no outcome
 
     def wait(self) -> Token:
-        """Return the token. Raises RefreshRejected, RefreshUnavailable."""
+        """Return the token. Raises RefreshRejected or RefreshUnavailable."""
         while (left := self._deadline - clock.monotonic()) > 0:
             clock.sleep(min(self._interval, left))
             token = self._poll()
             if token is not None:
                 return token
         if self._failure is None:
-            raise _expired()
+            raise _make_expired_error()
         raise RefreshUnavailable(
             f"the code has expired, and the server could not be asked: {self._failure.cause}",
             "the tokens are kept; try again later",
@@ -130,7 +132,7 @@ class _Polling:
             self._interval += _SLOW_DOWN if error_code == "slow_down" else 0.0
             self._failure = None
             return None
-        self._check_not_over(error_code)
+        self._check_not_ended(error_code)
         try:
             return _read_token(self._login, response)
         except RefreshUnavailable as error:
@@ -139,7 +141,7 @@ class _Polling:
             self._failure = error
             return None
 
-    def _check_not_over(self, error_code: object) -> None:
+    def _check_not_ended(self, error_code: object) -> None:
         """Raise RefreshRejected if the login was denied or the code has expired."""
         if error_code == "access_denied":
             raise RefreshRejected(
@@ -147,17 +149,21 @@ class _Polling:
             )
         is_late = clock.monotonic() >= self._deadline
         if error_code == "expired_token" or (error_code == "invalid_grant" and is_late):
-            raise _expired()
+            raise _make_expired_error()
 
 
-def _expired() -> RefreshRejected:
+def _make_expired_error() -> RefreshRejected:
     return RefreshRejected(
         "the code expired before the login was approved", "log in again, and approve it in time"
     )
 
 
 def _is_temporary(status: int) -> bool:
-    return status in (408, 429) or status >= 500  # noqa: PLR2004 - RFC 9110 §15.6
+    return status in _RETRY_LATER or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def _is_redirect(status: int) -> bool:
+    return HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST
 
 
 def _read_token(login: DeviceLogin, response: TokenResponse) -> Token:
@@ -173,9 +179,9 @@ def _read_token(login: DeviceLogin, response: TokenResponse) -> Token:
 
 def _read_codes(login: DeviceLogin, response: TokenResponse) -> DeviceCode:
     """Return what the device authorization endpoint gave. Raises RefreshUnavailable."""
-    if _is_temporary(response.status) or 300 <= response.status < 400:  # noqa: PLR2004 - RFC 9110 §15.4
+    if _is_temporary(response.status) or _is_redirect(response.status):
         login.client.read(response)  # raises what such a status means of any endpoint
-    if response.status != 200:  # noqa: PLR2004 - RFC 8628 §3.2
+    if response.status != HTTPStatus.OK:  # RFC 8628 §3.2
         raise RefreshUnavailable(
             f"the device authorization endpoint answered {response.status}",
             "the tokens are kept; check its URL, client_id and scope, and whether this client may "
@@ -194,42 +200,45 @@ def _read_codes(login: DeviceLogin, response: TokenResponse) -> DeviceCode:
             "the tokens are kept; check its URL",
         )
     return DeviceCode(
-        _printable(texts["user_code"]),
-        _page(url),
-        _complete_page(find(document, "verification_uri_complete")),
+        _strip_unprintable(texts["user_code"]),
+        _check_page(url),
+        _check_complete_page(find(document, "verification_uri_complete")),
         texts["device_code"],
-        _seconds(find(document, "expires_in"), _DEFAULT_LIFETIME, _MAX_LIFETIME),
-        max(_seconds(find(document, "interval"), _DEFAULT_INTERVAL, _MAX_INTERVAL), _MIN_INTERVAL),
+        _clamp(find(document, "expires_in"), _DEFAULT_LIFETIME, _MAX_LIFETIME),
+        max(
+            _clamp(find(document, "interval"), _DEFAULT_INTERVAL, _MAX_INTERVAL),
+            _MIN_INTERVAL,
+        ),
     )
 
 
-def _printable(text: str) -> str:
-    """Return what can be shown in a terminal without steering it."""
+def _strip_unprintable(text: str) -> str:
+    """Return a text without control characters, cut to what a person may have to type."""
     return "".join(each for each in text if each.isprintable())[:_MAX_SHOWN]
 
 
-def _page(url: str) -> str:
-    """Return the page where the code is typed. Raises RefreshUnavailable if it is none."""
+def _check_page(url: str) -> str:
+    """Return the URL where the code is typed. Raises RefreshUnavailable for an invalid one."""
     try:
-        return _printable(validate(url, what="the verification page", allow_http=True))
+        return _strip_unprintable(validate(url, what="the verification page", allow_http=True))
     except InvalidURL as error:
         problem = error.cause
     raise RefreshUnavailable(
-        f"the device authorization endpoint named no page to open: {problem}",
+        f"the device authorization endpoint gave no usable page to open: {problem}",
         "the tokens are kept; check the endpoint's URL",
     )
 
 
-def _complete_page(url: object) -> str | None:
-    """Return the page that has the code in its URL; None if it cannot be shown unchanged."""
+def _check_complete_page(url: object) -> str | None:
+    """Return the URL that already holds the code; None if it cannot be shown unchanged."""
     try:
         whole = validate(str(url or ""), what="the verification page", allow_http=True)
     except InvalidURL:
         return None
-    return whole if whole == _printable(whole) else None
+    return whole if whole == _strip_unprintable(whole) else None
 
 
-def _seconds(value: object, default: float, largest: float) -> float:
+def _clamp(value: object, default: float, largest: float) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
         return default
     return float(min(value, largest))

@@ -10,6 +10,7 @@ from requests.auth import HTTPBasicAuth
 from requests.cookies import RequestsCookieJar
 
 from requests_jwt_refresh.errors import RefreshRejected
+from requests_jwt_refresh.grants import LOGIN_SENDS
 from requests_jwt_refresh.refresh.client import ClientSession, send_request
 from requests_jwt_refresh.tokens import with_expiry
 
@@ -36,7 +37,7 @@ class PasswordLogin:
 
     url: str
     endpoint: Reader
-    send: str = field(default="json", metadata={"choices": ("json", "form", "basic", "oauth2")})
+    send: str = field(default=LOGIN_SENDS[0], metadata={"choices": LOGIN_SENDS})
     username_field: str = "username"
     password_field: str = "password"  # noqa: S105 - the name of a field
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False, hash=False)
@@ -57,15 +58,15 @@ class PasswordLogin:
             request.json = fields
         return request
 
-    def read(self, reply: TokenResponse) -> Token:
-        """Return the token. Raises RefreshRejected for a wrong password, RefreshUnavailable."""
-        if self.send == "oauth2" or reply.status not in _REFUSALS:
+    def read(self, response: TokenResponse) -> Token:
+        """Return the token. Raises RefreshRejected for a wrong password, or RefreshUnavailable."""
+        if self.send == "oauth2" or response.status not in _REFUSALS:
             try:
-                return with_expiry(self.endpoint.read(reply))
+                return with_expiry(self.endpoint.read(response))
             except RefreshRejected:
                 pass  # its text is about a refresh token
         raise RefreshRejected(
-            f"the server refused the user name or the password ({reply.status})",
+            f"the server refused the user name or the password ({response.status})",
             "check both and try again",
         )
 

@@ -1,8 +1,9 @@
-"""Logging out: giving a refresh token back to the server."""
+"""Logging out: telling the server that a refresh token is no longer needed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -10,6 +11,7 @@ from requests.cookies import RequestsCookieJar
 
 from requests_jwt_refresh.authorization import AUTHORIZATION
 from requests_jwt_refresh.errors import RefreshUnavailable
+from requests_jwt_refresh.grants import LOGOUT_SENDS
 from requests_jwt_refresh.refresh.client import ClientSession, send_request
 
 if TYPE_CHECKING:
@@ -29,14 +31,14 @@ class Logout:
     """
 
     url: str
-    send: str = field(default="json", metadata={"choices": ("json", "bearer", "oauth2")})
+    send: str = field(default=LOGOUT_SENDS[0], metadata={"choices": LOGOUT_SENDS})
     method: str = "POST"
     refresh_field: str = "refresh_token"
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False, hash=False)
     client: OAuth2Client | None = None
 
     def ask(self, token: Token) -> requests.Request:
-        """Return the request that gives the token back."""
+        """Return the request that revokes the token."""
         refresh = token.refresh or ""
         if self.client is not None:
             form = {"token": refresh, "token_type_hint": "refresh_token", **self.extra}
@@ -50,10 +52,10 @@ class Logout:
 
 
 def log_out(logout: Logout, token: Token, options: SendOptions, seconds: float) -> None:
-    """Tell the server. Raises RefreshUnavailable unless it agrees within `seconds`."""
+    """Send the logout. Raises RefreshUnavailable unless the server accepts it within `seconds`."""
     with ClientSession(seconds, options, RequestsCookieJar()) as session:
         response = send_request(session, logout.ask(token), options, seconds, "logout endpoint")
-    if not 200 <= response.status < 300:  # noqa: PLR2004 - success (RFC 9110 §15.3)
+    if not HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
         raise RefreshUnavailable(
             f"the logout endpoint answered {response.status}",
             "the tokens are kept; check the endpoint's URL and method, or try again later",

@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.profiles.load import Profile
 
 _REPEATED_SLASHES: Final = re.compile("(?<!:)/{2,}")
-# Held during the first look into a store, for the sake of forks alone: no thread waits for it.
-_first_look: Final = ForkLock()
-_stores_looked_into: set[str] = set()  # names of profiles
+# Held while a store is read for the first time, for forks alone: no thread waits for it.
+_first_load_lock: Final = ForkLock()
+_loaded_stores: set[str] = set()  # names of profiles
 
 
 @dataclass(eq=False)
 class RequestContext:
-    """One request of the program while it is being sent, with what the session gave along."""
+    """One request of the program while it is being sent, and the options that came with it."""
 
     wrapped: BaseAdapter | None = None
     """The session's own adapter."""
@@ -41,13 +41,13 @@ class RequestContext:
     options: Mapping[str, Any] = field(default_factory=dict)
     """The options that the session gave, and no others."""
     last_sent: PreparedRequest | None = None
-    """What was sent last, with a token."""
+    """The request that was sent last, with a token."""
     send_count: int = 0
     raised: BaseException | None = None
     """The last of our own errors that `wrapped_send` has raised."""
 
     def has_sent(self, wrapped: BaseAdapter, request: PreparedRequest | requests.Request) -> bool:
-        """Whether `request` is what was sent last, or a copy of it with the same token."""
+        """Whether `request` is the one that was sent last, or a copy of it with the same token."""
         if wrapped is not self.wrapped or self.last_sent is None:
             return False
         header = self.last_sent.headers.get("Authorization")
@@ -59,7 +59,7 @@ class ProfileAdapter(JWTRefreshAdapter):
     """The adapter of one profile, for programs that know nothing of it."""
 
     needs_profiles: ClassVar[bool] = True  # the user asked for tokens: say so if there are none
-    accepts_relative_urls = False  # they stay the error that they are without us
+    accepts_relative_urls = False  # without us they are an error, and so they are with us
     context: RequestContext
 
     def __init__(self, profile: Profile) -> None:
@@ -68,7 +68,7 @@ class ProfileAdapter(JWTRefreshAdapter):
         self._token_urls = profile.own_urls()
 
     def with_transport(self, transport: BaseAdapter, context: RequestContext | None = None) -> Self:
-        """Return this adapter for one request; both share the token and all about it."""
+        """Return an adapter for one request, which shares the token and all state with this one."""
         bound = object.__new__(type(self))
         bound.__dict__.update(self.__dict__)
         bound.transport = transport
@@ -89,7 +89,7 @@ class ProfileAdapter(JWTRefreshAdapter):
         if self.leaves_alone(request):
             return self._transport_send(request, *options)
         try:
-            self._look_for_token()
+            self._load_token()
             response = super().send(request, *options)
         except JWTRefreshError as error:
             if error is self.context.raised:  # by the program's own adapter
@@ -112,13 +112,13 @@ class ProfileAdapter(JWTRefreshAdapter):
         bare = url.partition("?")[0].partition("#")[0]
         return _REPEATED_SLASHES.sub("/", bare) in self._token_urls
 
-    def _look_for_token(self) -> None:
-        """Look into the store if there is no token: the user may have logged in meanwhile."""
-        if self.profile.name in _stores_looked_into:
+    def _load_token(self) -> None:
+        """Read the store if there is no token: the user may have logged in meanwhile."""
+        if self.profile.name in _loaded_stores:
             self.reload()
             return
-        _stores_looked_into.add(self.profile.name)
-        with _first_look.hold(wait=False):  # much is imported the first time
+        _loaded_stores.add(self.profile.name)
+        with _first_load_lock.hold(wait=False):  # the first time, much is imported
             import filelock  # noqa: F401 - as the first refresh will
 
             _ = self.token
@@ -136,6 +136,6 @@ class ProfileAdapter(JWTRefreshAdapter):
             raise
 
     def _warn_if_logged_out(self) -> None:
-        with contextlib.suppress(Exception):  # a store that fails has been reported already
+        with contextlib.suppress(Exception):  # a store that fails has been reported before
             if self.token is None:
                 warn_not_logged_in(self.profile.name)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FORK_WAIT = 10.0  # seconds; a fork goes on without the lock then, rather than never
+FORK_WAIT = 10.0  # seconds; then a fork goes on without the lock, rather than never
 
 
 class ForkLock:
@@ -19,7 +19,7 @@ class ForkLock:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(before=self._wait, after_in_child=self._renew)
+            os.register_at_fork(before=self._wait_until_free, after_in_child=self._replace_lock)
 
     @contextlib.contextmanager
     def hold(self, *, wait: bool = True) -> Iterator[None]:
@@ -33,10 +33,10 @@ class ForkLock:
             if is_held:
                 lock.release()
 
-    def _wait(self) -> None:
+    def _wait_until_free(self) -> None:
         # Released at once: the hooks that run after this one may wait for locks of their own.
         if self._lock.acquire(timeout=FORK_WAIT):  # at once if this very thread has it
             self._lock.release()
 
-    def _renew(self) -> None:
+    def _replace_lock(self) -> None:
         self._lock = threading.RLock()

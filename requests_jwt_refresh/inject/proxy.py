@@ -34,13 +34,13 @@ if TYPE_CHECKING:
 NAMES_VARIABLE: Final = "REQUESTS_JWT_PROFILE"  # which profiles, with commas; all if it is not set
 
 _SEND_OPTIONS: Final = ("stream", "timeout", "verify", "cert", "proxies")
-_thread = threading.local()
+_thread_state = threading.local()
 
 
 class AdapterProxy(BaseAdapter):
-    """A session's own adapter, in every way but that it sends with a token.
+    """Stands for a session's own adapter; differs from it only in that it sends a token.
 
-    It is made when a request asks for it; no session keeps it.
+    It is made for each request; no session keeps it.
     """
 
     __wrapped__: BaseAdapter
@@ -73,11 +73,11 @@ class AdapterProxy(BaseAdapter):
         return send
 
     def _send_with_token(self, context: RequestContext, request: PreparedRequest) -> Response:
-        """Send a request of the program; it sees nothing that it would not have without us.
+        """Send a request of the program, which must not see what it would not see without us.
 
-        That is, no token in the response's request, which programs copy headers from, and no 401
+        So there is no token in the response's request, from which programs copy headers, and no 401
         that was refreshed in the history, by which they recognise a redirect. The cookies of that
-        401 are kept here, as the session would have.
+        401 are kept here, as the session would have done.
         """
         wrapped = self.__wrapped__
         adapter = self.__dict__["_with_token"].with_transport(wrapped, context)
@@ -145,7 +145,7 @@ def unwrap(adapter: Any) -> Any:
 
 def _requests_in_progress() -> list[RequestContext]:
     """Return the requests that this thread is sending, one within the other."""
-    found: list[RequestContext] = _thread.__dict__.setdefault("requests", [])
+    found: list[RequestContext] = _thread_state.__dict__.setdefault("requests", [])
     return found
 
 
@@ -162,7 +162,7 @@ class AdapterRegistry:
         """
         if self.is_about_tokens(url):
             return None
-        return max(self._adapters_of_origin(url), key=partial(_nearness, url), default=None)
+        return max(self._adapters_of_origin(url), key=partial(_measure_match, url), default=None)
 
     def is_about_tokens(self, url: str) -> bool:
         """Whether `url` is where one of the profiles gets, renews or gives back its tokens."""
@@ -175,13 +175,13 @@ class AdapterRegistry:
         return [each for each in self._adapters if origin in each.profile.origins()]
 
 
-def _nearness(url: str, adapter: ProfileAdapter) -> int:
-    """Return how much of `url` the base URL covers; 0 if it is outside of it."""
+def _measure_match(url: str, adapter: ProfileAdapter) -> int:
+    """Return how many characters of `url` the base URL covers; 0 if `url` is outside of it."""
     base = adapter.base_url.rstrip("/")
     return len(base) if url.startswith((f"{base}/", f"{base}?")) or url == base else 0
 
 
-_loading: Final = ForkLock()  # guards _registry while it is made, which reads files
+_registry_lock: Final = ForkLock()  # guards _registry while it is made, which reads files
 _registry: AdapterRegistry | None = None
 _adapter_class: type[ProfileAdapter] = ProfileAdapter
 
@@ -190,7 +190,7 @@ def load_registry() -> AdapterRegistry:
     """Return the adapters of the profiles that the environment names, made when first needed."""
     global _registry  # noqa: PLW0603 - one for the process
     if _registry is None:
-        with _loading.hold():
+        with _registry_lock.hold():
             if _registry is None:
                 set_up_logging()
                 _registry = AdapterRegistry(_load_adapters())

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.errors import JWTRefreshError
 
 REPORTED_VARIABLE: Final = "REQUESTS_JWT_REPORTED"  # profiles that `run` has warned of, with commas
-WITHOUT: Final = "the program runs without tokens"
+WITHOUT_TOKENS: Final = "the program runs without tokens"
 
 _LOGGERS_OF_REFRESHES: Final = (
     "filelock",
@@ -47,7 +47,7 @@ def warn_faulty(error: JWTRefreshError, names: Iterable[str]) -> None:
     """Say that profiles cannot be used, unless `run` has said so of all of them."""
     if all(map(is_reported, names)):
         return
-    remedy = f"{error.remedy}; until then {WITHOUT}" if error.remedy else WITHOUT
+    remedy = f"{error.remedy}; until then {WITHOUT_TOKENS}" if error.remedy else WITHOUT_TOKENS
     warn_once(error.cause, f"{remedy}; to see all profiles: requests-jwt profiles")
 
 
@@ -55,18 +55,18 @@ def warn_unusable(error: BaseException) -> None:
     """Say that no profile can be used because of an unexpected error."""
     warn_once(
         f"the profiles cannot be used ({type(error).__name__})",
-        f"{WITHOUT}; to see what is wrong: requests-jwt profiles",
+        f"{WITHOUT_TOKENS}; to see what is wrong: requests-jwt profiles",
     )
 
 
 def warn_no_token(name: str, error: JWTRefreshError) -> None:
-    """Say why a request of the profile `name` goes out without a token, or why its 401 stands."""
+    """Say why a request for the profile `name` has no token, or why its 401 was not refreshed."""
     if isinstance(error, StoreError) and is_reported(name):
         return
-    remedy = f"{error.remedy}; until then" if error.remedy else "until that is mended"
+    remedy = f"{error.remedy}; until then" if error.remedy else "until that is corrected"
     warn_once(
         f"profile {name!r}: {error.cause}",
-        f"{remedy} the API's own answer stands; to look closer: requests-jwt doctor {name}",
+        f"{remedy} the program gets the API's own answer; for details: requests-jwt doctor {name}",
         f"{type(error).__name__} of {name}",
     )
 

@@ -1,7 +1,7 @@
-"""Writing a profile into the file, which stays as it is apart from that.
+"""Writing a profile into the file, all the rest of which stays as it is.
 
-tomlkit alone reads and edits the text, with all its comments. What it made is read once more before
-it is written: the file never says anything else than it did and the profile.
+tomlkit reads and edits the text, with all its comments. The result is parsed once more before it is
+written, to be sure that nothing has changed but the profile.
 """
 
 from __future__ import annotations
@@ -24,44 +24,53 @@ if TYPE_CHECKING:
 
     Body = list[tuple[Key | None, Item]]
 
-LOCK_WAIT: Final = 10.0  # seconds
+LOCK_TIMEOUT: Final = 10.0  # seconds
 _BYTE_ORDER_MARK: Final = "\ufeff"
 
 
-def write_profile(path: Path, name: str, content: Mapping[str, Any], *, replace: bool) -> None:
+def write_profile(
+    path: Path,
+    name: str,
+    content: Mapping[str, Any],
+    *,
+    replace: bool,
+    lock_timeout: float = LOCK_TIMEOUT,
+) -> None:
     """Write the profile `name` into the file at `path`, whole or not at all.
 
     Its folder and the file itself are made if they are missing. Raises ProfileError if the file
     cannot be read or written, or if it has such a profile and `replace` is false; LockTimeout if
-    another program is writing it.
+    another program is still writing it after `lock_timeout` seconds.
     """
-    path = Path(os.path.realpath(path))  # it may be the owner's own link, as to a repository
-    with file_lock(user_lock_path("profiles", str(path)), LOCK_WAIT):
+    path = Path(
+        os.path.realpath(path)
+    )  # it may be a link of the owner's, such as into a repository
+    with file_lock(user_lock_path("profiles", str(path)), lock_timeout):
         before = Profiles.read(path).content if path.exists() else {}
         if name in before and not replace:
-            raise already_exists(path, name)
+            raise make_exists_error(path, name)
         text = path.read_bytes().decode() if path.exists() else ""
         after = _edit(text, name, content)
-        if after is None or _comparable(parse_toml(after)[0]) != _comparable(
+        if after is None or _serialize(parse_toml(after)[0]) != _serialize(
             {**before, name: content}
         ):
             raise ProfileError(
-                f"{path}: {name!r} is written in a way that cannot be replaced from here, and "
+                f"{path}: {name!r} is written in a way that cannot be replaced automatically, and "
                 "nothing was changed",
-                "edit it by hand, or take it out and try again",
+                "edit it by hand, or remove it and try again",
             )
         _write(path, text[: text.startswith(_BYTE_ORDER_MARK)] + after)
 
 
-def already_exists(path: Path, name: str) -> ProfileError:
+def make_exists_error(path: Path, name: str) -> ProfileError:
     """Return the error that there is such a profile already."""
     return ProfileError(
-        f"{path}: profile {name!r} exists already", "edit it there, or write it anew with --replace"
+        f"{path}: profile {name!r} exists already", "edit it there, or replace it with --replace"
     )
 
 
-def _comparable(content: Mapping[str, Any]) -> str:
-    """Return a text that is the same for the same content: nan equals nan, and true is not 1."""
+def _serialize(content: Mapping[str, Any]) -> str:
+    """Return a text to compare content by, in which nan equals nan, and true is not 1."""
     return json.dumps(content, sort_keys=True, default=repr)
 
 
@@ -112,7 +121,7 @@ def _replace(body: Body, name: str, profile: Body) -> bool:
         if _has_header(key, item) and not is_in_place:
             kept += profile
             is_in_place = True
-        kept += [(None, each) for each in _trailing(key, item)]
+        kept += [(None, each) for each in _find_trailing(key, item)]
     body[:] = kept
     return is_in_place
 
@@ -124,28 +133,27 @@ def _has_header(key: Key, item: Item) -> bool:
     return isinstance(item, AoT) or (isinstance(item, Table) and not key.is_dotted())
 
 
-def _trailing(key: Key, item: Item) -> list[Item]:
+def _find_trailing(key: Key, item: Item) -> list[Item]:
     """Return the comments and blank lines at the end of each table of a profile."""
     if not _has_header(key, item):
         return []
-    *inner, last = _tails(item)
+    *inner, last = _find_tails(item)
     with_comments = (tail for tail in inner if any(each.as_string().strip() for each in tail))
     return [each for tail in (*with_comments, last) for each in tail]
 
 
-def _tails(item: Item) -> list[list[Item]]:
+def _find_tails(item: Item) -> list[list[Item]]:
     """Return what is at the end of a table and of each table in it, in the file's order."""
     from tomlkit.items import AoT, Table
 
     if isinstance(item, AoT):
-        return [tail for each in item.body for tail in _tails(each)]
+        return [tail for each in item.body for tail in _find_tails(each)]
     tails: list[list[Item]] = [[]]
-    assert isinstance(item, Table)  # noqa: S101 - for mypy
-    for key, value in item.value.body:
+    for key, value in item.value.body if isinstance(item, Table) else ():
         if key is None:
             tails[-1].append(value)
         elif _has_header(key, value):
-            tails += _tails(value)
+            tails += _find_tails(value)
         else:
             tails[-1].clear()
     return tails
@@ -157,7 +165,7 @@ def _tails(item: Item) -> list[list[Item]]:
 def _write(path: Path, text: str) -> None:
     try:
         private_file.make_private_folder(path.parent)
-        # Nothing in it is secret: a mode that its owner has chosen stays.
+        # Nothing in it is secret: the mode that its owner has chosen stays.
         mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else private_file.MODE
         private_file.replace(path, text, mode=mode)
     except OSError as error:

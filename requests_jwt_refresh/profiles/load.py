@@ -34,11 +34,11 @@ from typing import TYPE_CHECKING, Any, Final
 from requests_jwt_refresh.errors import ProfileError
 from requests_jwt_refresh.profiles.schema import (
     Table,
-    absolute,
     check_url,
-    nearest,
-    printable,
+    make_absolute,
+    make_printable,
     read_fields,
+    suggest,
 )
 from requests_jwt_refresh.profiles.server import KINDS, read_server
 from requests_jwt_refresh.profiles.store import read_store
@@ -145,7 +145,9 @@ class Profiles:
         content, problem = parse_toml(text)
         if problem:
             place = "variable" if isinstance(file, str) else "file"
-            raise ProfileError(f"{file}: it is not TOML: {problem}", f"correct it in that {place}")
+            raise ProfileError(
+                f"{file}: it is not valid TOML: {problem}", f"correct it in that {place}"
+            )
         return cls(file, content)
 
     @property
@@ -160,7 +162,7 @@ class Profiles:
         content = self.content[name]
         if not isinstance(content, dict):
             raise ProfileError(
-                f"{self.file}: {name!r} stands outside of any profile",
+                f"{self.file}: {name!r} is outside of any profile",
                 "put it below a line like [prod]",
             )
         return _interpret(Table(content, self.file, name))
@@ -171,8 +173,8 @@ class Profiles:
             return ProfileError(
                 f"{cause}; there are none yet", f"make it with: requests-jwt init {name}"
             )
-        others = ", ".join(map(printable, self.names))
-        return ProfileError(cause, nearest(name, self.names) or f"use one of these: {others}")
+        others = ", ".join(map(make_printable, self.names))
+        return ProfileError(cause, suggest(name, self.names) or f"use one of these: {others}")
 
 
 def default_path() -> Path:
@@ -198,13 +200,13 @@ def is_name(name: str) -> bool:
 
 
 def check(
-    file: Path | str, name: str, content: Mapping[str, Any], *, where: str | None = None
+    file: Path | str, name: str, content: Mapping[str, Any], *, prefix: str | None = None
 ) -> Profile:
     """Return the profile that `content` makes.
 
-    Raises ProfileError, whose text begins with `where`: by default with the file and the profile.
+    Raises ProfileError, whose text begins with `prefix`: by default with the file and the profile.
     """
-    return _interpret(Table(content, file, name, where=where))
+    return _interpret(Table(content, file, name, prefix=prefix))
 
 
 # --- from table to profile -----------------------------------------------------------------------
@@ -218,7 +220,7 @@ def _interpret(table: Table) -> Profile:
             "rename it, as in [prod]",
         )
     table.check_no_secrets()
-    table.asked |= _TABLES  # so that none is taken for a misspelt option
+    table.known_keys |= _TABLES  # so that none is taken for a misspelt key
     options = Options(**read_fields(table, Options))
     allow = {"allow_http": options.allow_http}
     base_url = check_url(
@@ -246,11 +248,11 @@ def _interpret(table: Table) -> Profile:
 
 
 def _resolve(path: str | os.PathLike[str]) -> Path:
-    """Return a path that means the same in every folder. Raises ProfileError."""
+    """Return an absolute path, without ``~``. Raises ProfileError."""
     with suppress(RuntimeError):
-        return absolute(Path(path).expanduser())
+        return make_absolute(Path(path).expanduser())
     raise ProfileError(
-        f"{path}: there is no such user, and so no such file",
+        f"{path}: there is no such user",
         f"name another file in {PATH_VARIABLE}",
     )
 

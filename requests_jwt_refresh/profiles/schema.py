@@ -34,22 +34,22 @@ _SECRET_NAME = re.compile(
 _JWT = re.compile(
     r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*"
 )  # "{" and a quote, in Base64 (RFC 7515)
-_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|-")
+_WORD_BOUNDARY = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|-")
 
 
 @dataclass(eq=False, repr=False)
 class Table:
-    """One table of the file, read key by key. A key that has not been asked for is an error."""
+    """One table of the file, read key by key. A key that no reader has asked for is an error."""
 
     content: Mapping[str, Any]
     file: Path | str
     profile: str
     path: str = ""
     """The dotted path of this table within the profile, with a dot at its end; "" at the top."""
-    asked: set[str] = field(default_factory=set)
-    """The keys that are known, whether they are there or not."""
-    where: str | None = None
-    """What an error's text begins with; file and profile if None."""
+    known_keys: set[str] = field(default_factory=set)
+    """The keys that may be in the table, whether they are or not."""
+    prefix: str | None = None
+    """What the text of an error begins with; file and profile if None."""
 
     @property
     def name(self) -> str:
@@ -107,23 +107,25 @@ class Table:
         """Return the string at `key`, one of `choices`."""
         known = sorted(choices)
         if default is _REQUIRED and key not in self.content:
-            raise self.missing(key, _one_of(known))
+            raise self.missing(key, _list_choices(known))
         found = self.text(key, default)
         if found is default or found in known:
             return found
         raise self.error(
-            key, f"must be {_one_of(known)}", nearest(str(found), known) or "write one of them"
+            key,
+            f"must be {_list_choices(known)}",
+            suggest(str(found), known) or "write one of them",
         )
 
     def table(self, key: str) -> Table | None:
         """Return the table at `key`, None if there is none."""
         found = self._get(key, None, "a table", lambda one: isinstance(one, dict))
-        return None if found is None else self.below(key, found)
+        return None if found is None else self.subtable(key, found)
 
     def tables(self, key: str) -> list[Table]:
         """Return the list of tables at `key`."""
         found = self._get(key, _REQUIRED, "a list of tables", _is_list_of(dict))
-        return [self.below(f"{key}.{number}", one) for number, one in enumerate(found)]
+        return [self.subtable(f"{key}.{number}", one) for number, one in enumerate(found)]
 
     def mapping(self, key: str, default: T = _REQUIRED) -> dict[str, Any] | T:
         """Return the table at `key` as it is. An empty one counts as none."""
@@ -131,7 +133,7 @@ class Table:
         return dict(found) if found and found is not default else default
 
     def file_path(self, key: str) -> str:
-        """Return the path at `key`, absolute; a relative one is beside the profiles."""
+        """Return the absolute path at `key`; a relative one starts at the profiles' folder."""
         path = self.text(key)
         found: Path | None = None
         problem = "has a character that no file name can have"
@@ -142,40 +144,42 @@ class Table:
                 problem = f"{path!r} names the home of a user that does not exist"
         if found is None:
             raise self.error(key, problem, "name another path")
-        return str(absolute(self.file.parent / found if isinstance(self.file, Path) else found))
+        return str(
+            make_absolute(self.file.parent / found if isinstance(self.file, Path) else found)
+        )
 
-    def below(self, key: str, content: Mapping[str, Any]) -> Table:
+    def subtable(self, key: str, content: Mapping[str, Any]) -> Table:
         """Return the table `content` that stands at `key` of this one."""
-        return Table(content, self.file, self.profile, f"{self.path}{key}.", where=self.where)
+        return Table(content, self.file, self.profile, f"{self.path}{key}.", prefix=self.prefix)
 
     def check_no_secrets(self) -> None:
-        """Raise ProfileError if there is a secret in here, or what looks like one."""
-        path = next(_secrets(self.content), None)
+        """Raise ProfileError if the table holds a secret, or what looks like one."""
+        path = next(_find_secrets(self.content), None)
         if path is not None:
             raise self.error(
                 path,
-                "looks like a secret, and no secret goes into this file",
-                f"take it out: `requests-jwt login {self.profile}` asks for what it needs and "
-                "keeps it in the keyring; to have it read from a file of its own, see *_file in "
-                "the README",
+                "looks like a secret, and this file must not hold secrets",
+                f"remove it: `requests-jwt login {self.profile}` asks for what it needs and "
+                "keeps it in the keyring; to read it from a file of its own, see *_file in the "
+                "README",
             )
 
     def check_all_known(self) -> None:
         """Raise ProfileError if there is a key that has not been asked for."""
-        for key in sorted(self.content.keys() - self.asked):
-            hint = nearest(key, self.asked) or "leave it out."
-            known = ", ".join(sorted(self.asked))
+        for key in sorted(self.content.keys() - self.known_keys):
+            hint = suggest(key, self.known_keys) or "leave it out."
+            known = ", ".join(sorted(self.known_keys))
             raise self.error(key, "is not known", f"{hint} Known here: {known}")
 
     def error(self, key: str, problem: str, remedy: str) -> ProfileError:
         """Return an error about one key; `problem` goes on after its name."""
-        where = f"{self.file}: profile {self.profile!r}: " if self.where is None else self.where
-        what = f"{self.path}{printable(key)} {problem}" if key else problem
+        where = f"{self.file}: profile {self.profile!r}: " if self.prefix is None else self.prefix
+        what = f"{self.path}{make_printable(key)} {problem}" if key else problem
         return ProfileError(f"{where}{what}", remedy)
 
     def missing(self, key: str, expected: str) -> ProfileError:
-        """Return the error that `key` is missing, with a guess how it was misspelt."""
-        close = _closest(key, self.content.keys() - self.asked)
+        """Return the error that `key` is missing; it suggests a key that may be a misspelling."""
+        close = _find_closest(key, self.content.keys() - self.known_keys)
         return self.error(
             key,
             f"is missing: it must be {expected}",
@@ -183,7 +187,7 @@ class Table:
         )
 
     def _get(self, key: str, default: Any, expected: str, fits: Callable[[Any], bool]) -> Any:
-        self.asked.add(key)
+        self.known_keys.add(key)
         if key not in self.content:
             if default is _REQUIRED:
                 raise self.missing(key, expected)
@@ -223,7 +227,7 @@ def read_fields(
         for each in arguments(cls)
         if each.name not in leave_out and (only is None or each.name in only)
     ]
-    table.asked |= {each.name for each in fields}  # so that none is taken for a misspelt other
+    table.known_keys |= {each.name for each in fields}  # so that none is taken for a misspelt other
     given = {each.name: _read(table, each) for each in fields}
     return {name: value for name, value in given.items() if value is not _ABSENT}
 
@@ -249,7 +253,7 @@ def _read(table: Table, each: Field[Any]) -> Any:
     return reader(table, each.name, default)
 
 
-# --- what other modules say of values ------------------------------------------------------------
+# --- values that other modules check -------------------------------------------------------------
 
 
 def check_url(table: Table, key: str, url: str, check: Callable[[str], T]) -> T:
@@ -271,49 +275,49 @@ def build(table: Table, make: Callable[..., T], *arguments: Any, **named: Any) -
         return make(*arguments, **named)
     except (TypeError, ValueError) as error:
         problem = str(error)
-    del arguments, named  # as above
+    del arguments, named  # likewise
     raise table.error("", f"{table.name}: {problem}", f"change what {table.name} says")
 
 
-def absolute(path: Path) -> Path:
-    """Return a path that means the same in every folder. Raises ProfileError."""
+def make_absolute(path: Path) -> Path:
+    """Return an absolute path. Raises ProfileError if the current folder is gone."""
     with suppress(OSError):
         return path.absolute()
     raise ProfileError(
-        f"{path}: a relative path leads nowhere, since the current folder was deleted",
+        f"{path}: a relative path cannot be used, since the current folder was deleted",
         "go to a folder that exists, or give the whole path",
     )
 
 
-# --- words ---------------------------------------------------------------------------------------
+# --- texts ---------------------------------------------------------------------------------------
 
 
-def _closest(name: str, known: Iterable[str]) -> str | None:
+def _find_closest(name: str, known: Iterable[str]) -> str | None:
     """Return the nearest spelling among `known`, None if nothing is near."""
     spelt = {each.lower(): each for each in sorted(known)}
     close = difflib.get_close_matches(name.lower(), spelt, 1)
     return spelt[close[0]] if close else None
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def suggest(name: str, known: Iterable[str]) -> str:
     """Return a question that suggests the nearest spelling, "" if nothing is near."""
-    close = _closest(name, known)
+    close = _find_closest(name, known)
     return f"did you mean {close!r}?" if close else ""
 
 
-def printable(text: str) -> str:
-    """Return a text that cannot steer a terminal, with escapes as in a repr."""
+def make_printable(text: str) -> str:
+    """Return a text without control characters: escapes as in a repr stand in their place."""
     return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
-def _one_of(choices: Iterable[str]) -> str:
+def _list_choices(choices: Iterable[str]) -> str:
     return f"one of {', '.join(repr(each) for each in choices)}"
 
 
 def _describe(value: object) -> str:
-    """Return what kind of value it is, and nothing of what it says."""
+    """Return the kind of a value, never the value itself, which may be a secret."""
     if isinstance(value, list):
-        kinds = set(map(_describe_many, value))
+        kinds = set(map(_describe_plural, value))
         if not kinds:
             return "an empty list"
         return f"a list of {kinds.pop() if len(kinds) == 1 else 'several things'}"
@@ -322,8 +326,8 @@ def _describe(value: object) -> str:
     return _TYPE_NAMES.get(type(value), "a date")
 
 
-def _describe_many(value: object) -> str:
-    """Return the plural."""
+def _describe_plural(value: object) -> str:
+    """Return the kind of several values."""
     if isinstance(value, (bool, list)):
         return "booleans" if isinstance(value, bool) else "lists"
     return f"{_describe(value).partition(' ')[2]}s"
@@ -347,16 +351,16 @@ def _is_number(value: object) -> bool:
     return _is_int(value) or isinstance(value, float)
 
 
-def _secrets(value: Any, path: str = "") -> Iterator[str]:
-    """Yield the paths of what is called like a secret, or looks like one."""
+def _find_secrets(value: Any, path: str = "") -> Iterator[str]:
+    """Yield the dotted paths of what has a secret's name, or looks like a secret."""
     if isinstance(value, dict):
         for key, below in value.items():
             here = f"{path}.{key}" if path else key
-            if _SECRET_NAME.fullmatch(_HUMP.sub("_", key).lower().rpartition(".")[2]):
+            if _SECRET_NAME.fullmatch(_WORD_BOUNDARY.sub("_", key).lower().rpartition(".")[2]):
                 yield here
-            yield from _secrets(below, here)
+            yield from _find_secrets(below, here)
     elif isinstance(value, list):
         for below in value:
-            yield from _secrets(below, path)
+            yield from _find_secrets(below, path)
     elif isinstance(value, str) and _JWT.search(value):
         yield path

@@ -1,4 +1,4 @@
-"""Where an OAuth 2.0 client's secret lives, and an endpoint that looks it up when it needs it."""
+"""Where an OAuth 2.0 client's secret lives, and an endpoint that reads it when it is needed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ class SecretFile:
             if secret:
                 return secret
             problem = "is empty"
-        raise StoreError(f"the secret's file {self.path} {problem}", "put the secret there, alone")
+        raise StoreError(
+            f"the secret's file {self.path} {problem}", "put the secret there, and nothing else"
+        )
 
 
 @dataclass(frozen=True)
@@ -49,30 +51,30 @@ class SecretInKeyring:
 
     def read(self) -> str:
         """Return the secret. Raises StoreError, also if there is none."""
-        held = self._entry.load()
-        if held is None or held.access is None:
+        stored = self._entry.load()
+        if stored is None or stored.access is None:
             raise StoreError(
                 f"there is no client secret for profile {self.profile!r} in the keyring",
                 f"give it with: requests-jwt login {self.profile}, or name a client_secret_file",
             )
-        return held.access
+        return stored.access
 
     def write(self, secret: str) -> None:
-        """Keep the secret. Raises StoreError, or InvalidToken if no entry of ours can be that."""
+        """Save the secret. Raises StoreError, or InvalidToken if an entry cannot hold it."""
         try:
             token = Token(secret)
         except InvalidToken:
-            pass  # and no cause: it speaks of an access token
+            pass  # not the cause: its text is about an access token
         else:
             return self._entry.save(token)
         raise InvalidToken(
             "the client secret cannot be kept in the keyring, which takes printable ASCII without "
             "outer spaces and without a scheme before it",
-            "put the secret there alone, or into a client_secret_file",
+            "give the secret alone, or put it into a client_secret_file",
         )
 
     def is_there(self) -> bool:
-        """Whether there is one. Raises StoreError."""
+        """Whether there is a secret. Raises StoreError."""
         return self._entry.load() is not None
 
     @property
@@ -82,10 +84,10 @@ class SecretInKeyring:
 
 @dataclass(frozen=True)
 class WithSecret:
-    """An OAuth2Endpoint whose client secret is looked up each time it is needed."""
+    """An OAuth2Endpoint whose client secret is read each time it is needed."""
 
     endpoint: OAuth2Endpoint
-    """Made with a stand-in for the secret."""
+    """Made with a placeholder for the secret."""
     secret: SecretFile | SecretInKeyring
 
     @property
@@ -99,16 +101,16 @@ class WithSecret:
         return self.endpoint.when
 
     def ask(self, url: str, token: Token) -> requests.Request:
-        """Return the refresh request. Raises StoreError if the secret cannot be had."""
+        """Return the refresh request. Raises StoreError if the secret cannot be read."""
         return self._complete().ask(url, token)
 
     def as_client(self, url: str, form: Mapping[str, str]) -> requests.Request:
-        """Return the POST of any form. Raises StoreError if the secret cannot be had."""
+        """Return the POST of any form. Raises StoreError if the secret cannot be read."""
         return self._complete().as_client(url, form)
 
-    def read(self, reply: TokenResponse) -> Token:
-        """Return the new token. Raises RefreshRejected, RefreshUnavailable."""
-        return self.endpoint.read(reply)
+    def read(self, response: TokenResponse) -> Token:
+        """Return the new token. Raises RefreshRejected or RefreshUnavailable."""
+        return self.endpoint.read(response)
 
     def _complete(self) -> OAuth2Endpoint:
         return replace(self.endpoint, client_secret=self.secret.read())

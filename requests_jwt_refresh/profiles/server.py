@@ -1,6 +1,6 @@
 """What a profile says about its server: [refresh], [login], [device] and [logout].
 
-Their keys are the fields of the endpoints and grants; here stands what is more than a field.
+Their keys are the fields of the endpoints and grants; this module adds what is more than a field.
 """
 
 from __future__ import annotations
@@ -8,11 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
-from requests_jwt_refresh import presets
-from requests_jwt_refresh.endpoints import BearerEndpoint, JSONEndpoint, OAuth2Endpoint, check_json
+from requests_jwt_refresh import endpoints, presets
+from requests_jwt_refresh.endpoints import JSONEndpoint, OAuth2Endpoint, check_json
 from requests_jwt_refresh.grants.device import DeviceLogin
 from requests_jwt_refresh.grants.password import PasswordLogin
 from requests_jwt_refresh.grants.revocation import Logout
+from requests_jwt_refresh.profiles.kinds import ENDPOINT_KINDS
 from requests_jwt_refresh.profiles.schema import build, check_url, read_fields
 from requests_jwt_refresh.profiles.secrets import SecretFile, SecretInKeyring, WithSecret
 from requests_jwt_refresh.urls import has_scheme, join, origin_of, validate
@@ -25,15 +26,13 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.profiles.schema import Table
 
 KINDS: Final[Mapping[str, Any]] = {
-    "json": JSONEndpoint,
-    "bearer": BearerEndpoint,
-    "oauth2": OAuth2Endpoint,
+    kind: getattr(endpoints, name) for kind, name in ENDPOINT_KINDS.items()
 }
-"""The kinds of endpoint by their names in a profile; presets have their own."""
+"""The classes of endpoints by their kinds in a profile; presets have their own."""
 
 _NO_KEYS: Final = {"when", "client_secret"}  # a table of its own; no secret goes into a profile
 _RESPONSE_KEYS: Final = ("access", "refresh", "expires_in")  # a login's response may have others
-_STAND_IN: Final = "looked up when needed"
+_PLACEHOLDER: Final = "read when needed"
 
 
 class Server(NamedTuple):
@@ -91,7 +90,7 @@ def read_server(profile: Table, base_url: str, *, allow_http: bool) -> Server:
 
 
 def _read_preset(table: Table) -> presets.Preset:
-    """Return the preset that the table names, or one for its kind that knows nothing else."""
+    """Return the preset that the table names, or one made of nothing but its kind."""
     preset = table.choice("preset", presets.PRESET_MODULES, None)
     kind = table.choice("kind", KINDS, None)
     if preset is not None and kind is not None:
@@ -118,17 +117,17 @@ def _read_endpoint(table: Table, make: Any) -> Any:
 
 
 def _read_client_secret(table: Table, fields: Mapping[str, Any]) -> dict[str, str]:
-    """Return a stand-in for the secret of a client that has one; see WithSecret."""
+    """Return a placeholder for the secret of a client that has one; see WithSecret."""
     has_file = table.text("client_secret_file", None) is not None
     if not has_file and fields.get("client_auth", "none") == "none":
         return {}
     if "client_id" not in fields:
         raise table.missing("client_id", "the id that goes with the client's secret")
-    return {"client_secret": _STAND_IN}
+    return {"client_secret": _PLACEHOLDER}
 
 
 def _add_secret(table: Table, endpoint: Any, base_url: str) -> Endpoint:
-    """Return the endpoint as one that looks up the client's secret, if it has one."""
+    """Return the endpoint as one that reads the client's secret, if it has one."""
     if getattr(endpoint, "client_secret", None) is None:
         return cast("Endpoint", endpoint)
     if table.text("client_secret_file", None) is not None:
@@ -145,10 +144,10 @@ def _read_login(
     given = profile.table("login")
     if given is None and not preset.login:
         return None
-    table = _with_defaults(given or profile.below("login", {}), **preset.login)
+    table = _add_defaults(given or profile.subtable("login", {}), **preset.login)
     if table.content.get("send") == "oauth2":
         _check_oauth2(table, "send", endpoint)
-        table = _with_defaults(table, url=endpoint.url)
+        table = _add_defaults(table, url=endpoint.url)
     fields = read_fields(table, PasswordLogin, leave_out={"endpoint"})
     reader = _read_response_fields(table, endpoint)
     table.check_all_known()
@@ -162,10 +161,10 @@ def _read_response_fields(table: Table, endpoint: Endpoint) -> Endpoint:
     fields = read_fields(table, JSONEndpoint, only=_RESPONSE_KEYS)
     if not fields:
         return endpoint
-    if _client_of(endpoint) is not None:
+    if _find_client(endpoint) is not None:
         raise table.error(
             next(iter(fields)),
-            "has no place in OAuth 2.0, whose responses have fixed fields",
+            "cannot be chosen with OAuth 2.0, whose responses have fixed fields",
             "leave it out",
         )
     made: Endpoint = build(table, replace, cast("JSONEndpoint", endpoint), **fields)
@@ -179,7 +178,7 @@ def _read_device(profile: Table, endpoint: Endpoint, base: _Base) -> DeviceLogin
     client = _check_oauth2(table, "url", endpoint)
     if client.client_id is None:
         raise profile.error("refresh.client_id", "is missing: the device flow needs it", "add it")
-    table = _with_defaults(table, token_url=endpoint.url)
+    table = _add_defaults(table, token_url=endpoint.url)
     fields = read_fields(table, DeviceLogin, leave_out={"client", "client_id"})
     table.check_all_known()
     for key in ("url", "token_url"):
@@ -193,7 +192,7 @@ def _read_logout(
     given = profile.table("logout")
     if given is None:  # also with a preset: not every server has its logout switched on
         return None
-    table = _with_defaults(given, **preset.logout)
+    table = _add_defaults(given, **preset.logout)
     fields = read_fields(table, Logout, leave_out={"client"})
     if fields.get("send") == "oauth2":
         _check_oauth2(table, "send", endpoint)
@@ -205,22 +204,22 @@ def _read_logout(
     return Logout(base.join(table, "url", fields.pop("url")), **fields)
 
 
-def _with_defaults(table: Table, **known: Any) -> Table:
+def _add_defaults(table: Table, **known: Any) -> Table:
     return replace(table, content={**known, **table.content})
 
 
 def _check_oauth2(table: Table, key: str, endpoint: Endpoint) -> OAuth2Endpoint:
-    client = _client_of(endpoint)
+    client = _find_client(endpoint)
     if client is not None:
         return client
     raise table.error(
         key,
-        "is for OAuth 2.0 servers: the profile's refresh.kind is another",
-        "take it out, or set refresh.kind to 'oauth2'",
+        "is for OAuth 2.0 servers: the profile's refresh.kind is a different one",
+        "remove it, or set refresh.kind to 'oauth2'",
     )
 
 
-def _client_of(endpoint: Endpoint) -> OAuth2Endpoint | None:
+def _find_client(endpoint: Endpoint) -> OAuth2Endpoint | None:
     """Return the OAuth 2.0 client that the endpoint is, without its secret; None if it is none."""
     plain = endpoint.endpoint if isinstance(endpoint, WithSecret) else endpoint
     return plain if isinstance(plain, OAuth2Endpoint) else None

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from requests_jwt_refresh.errors import StoreError
+from requests_jwt_refresh.profiles.kinds import STORE_KINDS
 from requests_jwt_refresh.profiles.schema import build
 from requests_jwt_refresh.profiles.secrets import SecretFile
 from requests_jwt_refresh.urls import origin_of
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.profiles.schema import Table
     from requests_jwt_refresh.stores.base import TokenStore
 
-_PROBE: Final = "doctor"  # what is added to the name of a store to have one to try things on
+_PROBE: Final = "doctor"  # added to the name of a store, for one to try things on
 
 
 class Stores(NamedTuple):
@@ -26,11 +27,11 @@ class Stores(NamedTuple):
 
 
 def read_store(profile: Table, base_url: str) -> Stores:
-    """Return the stores that the profile describes: the keyring if it does not say."""
+    """Return the stores that the profile describes, by default in the keyring."""
     table = profile.table("store")
     if table is None:
-        return _read_keyring(profile.below("store", {}), base_url)
-    readers = {"keyring": _read_keyring, "file": _read_file, "redis": _read_redis}
+        return _read_keyring(profile.subtable("store", {}), base_url)
+    readers = dict(zip(STORE_KINDS, (_read_keyring, _read_file, _read_redis), strict=True))
     stores = readers[table.choice("kind", readers)](table, base_url)
     table.check_all_known()
     return stores
@@ -84,14 +85,14 @@ def _read_redis_url(table: Table) -> str:
     if "@" in url or "password" in parse_qs(urlsplit(url).query):
         raise table.error(
             "url",
-            "holds a password, and no secret goes into this file",
+            "holds a password, and this file must not hold secrets",
             "put the URL into a file of its own and name that as url_file",
         )
     return url
 
 
 def _read_secret(table: Table, key: str) -> str:
-    """Return what is in the file that is named at `key`."""
+    """Return the secret in the file that `key` names. Raises ProfileError."""
     try:
         return SecretFile(table.file_path(key)).read()
     except StoreError as error:

@@ -23,13 +23,13 @@ def read_when(table: Table | None) -> Matcher | None:
 
 
 def _read_rule(table: Table) -> Matcher:
-    matcher = _read_known(table)
+    matcher = _make_matcher(table)
     table.check_all_known()
     return matcher
 
 
-def _read_known(table: Table) -> Matcher:
-    table.asked |= _RULES
+def _make_matcher(table: Table) -> Matcher:
+    table.known_keys |= _RULES
     given = sorted(_RULES & table.content.keys() - {"status"})
     if len(given) > 1:
         raise table.error(
@@ -42,7 +42,7 @@ def _read_known(table: Table) -> Matcher:
         return _read_list(table, rule)
     codes = table.numbers("status", (401,) if given else None)
     if codes is None:
-        raise _says_nothing(table)
+        raise _make_empty_error(table)
     if rule == "json_field":
         path, value = table.text(rule), table.scalar("value")
         return build(table, json_field, path=path, value=value, status=codes)
@@ -59,12 +59,12 @@ def _read_list(table: Table, rule: str) -> Matcher:
     return build(table, _LISTS[rule], *map(_read_rule, table.tables(rule)))
 
 
-def _says_nothing(table: Table) -> Exception:
-    table.asked.add("value")
+def _make_empty_error(table: Table) -> Exception:
+    table.known_keys.add("value")
     table.check_all_known()
     return table.error(
         "",
-        f"{table.name} says nothing",
+        f"{table.name} has no rule",
         "give json_field and value, bearer_challenge, status, any_of or all_of",
     )
 

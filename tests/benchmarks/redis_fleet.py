@@ -19,7 +19,7 @@ import requests
 from requests_jwt_refresh import RedisStore
 from requests_jwt_refresh.testing import AuthServer
 from requests_jwt_refresh.tokens import with_expiry
-from tests.stress.workers import ROOT, make_store, mounted_on, read_line, step
+from tests.stress.workers import ROOT, make_store, mount_session_on, read_line, step
 from tests.support.redis_server import RedisServer
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def run_workers(redis_url: str, url: str, size: int) -> None:
 
 
 def _work(redis_url: str, url: str, start: threading.Barrier, done: threading.Barrier) -> None:
-    with mounted_on(SeparateStore(redis_url, "workers:token"), url) as (session, _adapter):
+    with mount_session_on(SeparateStore(redis_url, "workers:token"), url) as (session, _adapter):
         for _ in range(2):
             start.wait()
             status = session.get("/api/x").status_code

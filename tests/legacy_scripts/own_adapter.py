@@ -9,7 +9,7 @@ from urllib3.util import Retry
 class TimeoutAdapter(HTTPAdapter):
     sent = 0
 
-    def send(self, request, **options):  # noqa: ANN001, ANN003, ANN201
+    def send(self, request, **options):
         self.sent += 1
         options["timeout"] = options.get("timeout") or 30
         return super().send(request, **options)
@@ -22,7 +22,7 @@ class Client(requests.Session):
         self.mine = TimeoutAdapter(max_retries=Retry(total=2, status_forcelist=[503]))
         self.mount(base, self.mine)
 
-    def request(self, method, path, **options):  # noqa: ANN001, ANN003, ANN201
+    def request(self, method, path, **options):
         return super().request(method, self.base + path, **options)
 
 

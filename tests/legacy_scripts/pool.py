@@ -7,7 +7,7 @@ import requests
 shared = {}
 
 
-def start(barrier) -> None:  # noqa: ANN001
+def start(barrier) -> None:
     shared["meeting"] = barrier
 
 

@@ -6,7 +6,7 @@ from requests.auth import AuthBase
 
 
 class OldAuth(AuthBase):
-    def __call__(self, request):  # noqa: ANN001, ANN204
+    def __call__(self, request):
         request.headers["Authorization"] = "Bearer older"
         return request
 

@@ -4,10 +4,10 @@ import sys
 
 import requests
 
-here = os.path.dirname(__file__)  # noqa: PTH120
+here = os.path.dirname(__file__)
 url = os.environ["API"] + sys.argv[1]
 print(requests.get(url).status_code, flush=True)
-command = [sys.executable, os.path.join(here, "child.py"), sys.argv[1]]  # noqa: PTH118
+command = [sys.executable, os.path.join(here, "child.py"), sys.argv[1]]
 print(subprocess.run(command, check=False).returncode)
 print("waiting", flush=True)
 sys.stdin.readline()

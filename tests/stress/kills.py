@@ -28,8 +28,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from requests_jwt_refresh import LockTimeout, RefreshRejected, StoreError
 from requests_jwt_refresh.testing import AuthServer
 from requests_jwt_refresh.tokens import with_expiry
-from tests.stress.locations import add_store_option, chosen_stores, new_location
-from tests.stress.workers import LEASE, make_store, mounted, read_line, start_worker, step
+from tests.stress.locations import add_store_option, list_chosen_stores, new_location
+from tests.stress.workers import LEASE, make_store, mount_session, read_line, start_worker, step
 from tests.support.waits import wait_until
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def _run_until_killed(
 
 def _can_refresh(location: StoreLocation, server: AuthServer) -> bool:
     """Refresh once, in a program that has just been started."""
-    with mounted(location.kind, location.name, server.url) as (_session, adapter):
+    with mount_session(location.kind, location.name, server.url) as (_session, adapter):
         try:
             adapter.refresh()
         except RefreshRejected:
@@ -169,7 +169,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=None)
     options = parser.parse_args()
     is_good = True
-    for kind in chosen_stores(options.store):
+    for kind in list_chosen_stores(options.store):
         chance = random.Random(options.seed)
         with new_location(kind) as location:
             result = kill(location, kills=options.kills, grace=options.grace, chance=chance)

@@ -58,6 +58,6 @@ def add_store_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--store", choices=[*STORES, "all"], default="all")
 
 
-def chosen_stores(store: str) -> tuple[str, ...]:
+def list_chosen_stores(store: str) -> tuple[str, ...]:
     """Return the kinds of store that --store has asked for."""
     return STORES if store == "all" else (store,)

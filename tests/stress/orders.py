@@ -37,7 +37,7 @@ class Party:
         self.flight: SingleFlight[str] = SingleFlight()
         self.calls: dict[str, Call[str]] = {}
         self.runs: list[str] = []
-        self.told: list[object] = []
+        self.notified: list[object] = []
         self._running = 0
 
     def join(self, name: str) -> None:
@@ -45,7 +45,7 @@ class Party:
             self._running += 1
             assert self._running == 1, "two calls at once"
             self.runs.append(name)
-            call.set_callback(self.told.append, name, lambda _: None)
+            call.set_callback(self.notified.append, name, lambda _: None)
             try:
                 self.world.step()
                 if self._logs_in:
@@ -67,17 +67,17 @@ class Party:
         for thread in self.world.threads:
             assert thread.failure is None or isinstance(thread.failure, Interrupted), thread.failure
         died = {each.name for each in self.world.threads if each.failure is not None}
-        assert left is None or died, "nobody begins what is queued"
+        assert left is None or died, "a queued call is never begun"
         for name in set(names) - died:
             outcome = self.calls[name].outcome
             assert outcome is not None
             assert outcome.value in self.runs
-        assert sorted(map(str, self.told)) == sorted(self.runs), "told once, whatever happened"
+        assert sorted(map(str, self.notified)) == sorted(self.runs), "told once, whatever happened"
         if not died:
             assert len(self.runs) == len({id(call) for call in self.calls.values()})
 
 
-def _joined(*names: str, logs_in: bool = False) -> Callable[[World], Check]:
+def _describe_outcome(*names: str, logs_in: bool = False) -> Callable[[World], Check]:
     def scenario(world: World) -> Check:
         party = Party(world, logs_in=logs_in)
         for name in names:
@@ -88,9 +88,9 @@ def _joined(*names: str, logs_in: bool = False) -> Callable[[World], Check]:
 
 
 SCENARIOS: Final[dict[str, Callable[[World], Check]]] = {
-    "two join": _joined("leader", "follower"),
-    "two join, a login": _joined("leader", "follower", logs_in=True),
-    "three join": _joined("leader", "follower", "another"),
+    "two join": _describe_outcome("leader", "follower"),
+    "two join, a login": _describe_outcome("leader", "follower", logs_in=True),
+    "three join": _describe_outcome("leader", "follower", "another"),
 }
 
 

@@ -16,7 +16,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tests.stress.workers import PATIENCE, ROOT, mounted
+from tests.stress.workers import PATIENCE, ROOT, mount_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,7 +49,7 @@ def call(session: requests.Session) -> int:
 
 def call_once(kind: str, name: str, url: str) -> int:
     """Make one call, as a program that has just been started; return its status."""
-    with mounted(kind, name, url) as (session, _adapter):
+    with mount_session(kind, name, url) as (session, _adapter):
         return call(session)
 
 
@@ -58,9 +58,9 @@ def _print(text: object) -> None:
 
 
 @contextmanager
-def _led_by_a_thread(kind: str, name: str, url: str) -> Iterator[threading.Thread]:
+def _lead_in_a_thread(kind: str, name: str, url: str) -> Iterator[threading.Thread]:
     """Call once; after a line let a thread call, which meets the expiry; after another go on."""
-    with mounted(kind, name, url) as (session, _adapter):
+    with mount_session(kind, name, url) as (session, _adapter):
         _print(call(session))
         sys.stdin.readline()
         leader = threading.Thread(target=call, args=(session,), daemon=True)
@@ -71,7 +71,7 @@ def _led_by_a_thread(kind: str, name: str, url: str) -> Iterator[threading.Threa
 
 def leave(kind: str, name: str, url: str) -> None:
     """End while a thread leads."""
-    with _led_by_a_thread(kind, name, url):
+    with _lead_in_a_thread(kind, name, url):
         _print("leaving")
 
 
@@ -79,7 +79,7 @@ def handle_signals(kind: str, name: str, url: str) -> None:
     """Lead in the main thread, with handlers as programs have them."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(3))
-    with mounted(kind, name, url) as (session, _adapter):
+    with mount_session(kind, name, url) as (session, _adapter):
         _print(call(session))
         sys.stdin.readline()
         try:
@@ -90,7 +90,7 @@ def handle_signals(kind: str, name: str, url: str) -> None:
 
 def fork(kind: str, name: str, url: str) -> None:
     """Fork while a thread leads; print how the child's call went."""
-    with _led_by_a_thread(kind, name, url) as leader:
+    with _lead_in_a_thread(kind, name, url) as leader:
         child = os.fork()
         if child == 0:
             signal.alarm(int(PATIENCE))  # ends it if it hangs
@@ -101,7 +101,7 @@ def fork(kind: str, name: str, url: str) -> None:
 
 def leave_a_child(kind: str, name: str, url: str) -> None:
     """Fork while a thread leads, print the child's number; both then wait to be killed."""
-    with _led_by_a_thread(kind, name, url):
+    with _lead_in_a_thread(kind, name, url):
         child = os.fork()
         if child != 0:
             _print(child)
@@ -111,7 +111,7 @@ def leave_a_child(kind: str, name: str, url: str) -> None:
 
 def use_a_pool(kind: str, name: str, url: str, method: str) -> None:
     """Let the three processes of a pool call, and print the statuses that they got."""
-    with mounted(kind, name, url) as (session, _adapter):
+    with mount_session(kind, name, url) as (session, _adapter):
         _print(call(session))
         sys.stdin.readline()
         with multiprocessing.get_context(method).Pool(3) as pool:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from requests_jwt_refresh.testing import AuthServer
 from requests_jwt_refresh.tokens import with_expiry
-from tests.stress.locations import add_store_option, chosen_stores, new_location
+from tests.stress.locations import add_store_option, list_chosen_stores, new_location
 from tests.stress.workers import make_store, read_line, start_worker, step
 from tests.support.waits import wait_until
 
@@ -67,7 +67,7 @@ def soak(
         store = make_store(location.kind, location.name)
         first = with_expiry(server.login())
         store.save(first)
-        with _hammering(location, server, processes, threads) as outcomes:
+        with _hammer(location, server, processes, threads) as outcomes:
             time.sleep(seconds)
             wait_until(lambda: server.counters.rotated >= expiries, f"{expiries} expiries")
         newest = store.load()
@@ -84,7 +84,7 @@ def soak(
 
 
 @contextmanager
-def _hammering(
+def _hammer(
     location: StoreLocation, server: AuthServer, processes: int, threads: int
 ) -> Iterator[list[dict[str, Any]]]:
     """Let the workers call while the block runs; then fill the list with what each has printed."""
@@ -121,7 +121,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=30.0)
     options = vars(parser.parse_args())
     is_good = True
-    for kind in chosen_stores(options.pop("store")):
+    for kind in list_chosen_stores(options.pop("store")):
         with new_location(kind) as location:
             result = soak(location, **options)
         is_good = is_good and result.is_good()

@@ -48,16 +48,16 @@ def make_store(kind: str, name: str) -> TokenStore:
 
 
 @contextmanager
-def mounted(
+def mount_session(
     kind: str, name: str, url: str, timeout: float = 30.0
 ) -> Iterator[tuple[requests.Session, JWTRefreshAdapter]]:
     """Yield a session with the adapter on it, as every program that shares the store has one."""
-    with mounted_on(make_store(kind, name), url, timeout) as both:
+    with mount_session_on(make_store(kind, name), url, timeout) as both:
         yield both
 
 
 @contextmanager
-def mounted_on(
+def mount_session_on(
     store: TokenStore, url: str, timeout: float = 30.0
 ) -> Iterator[tuple[requests.Session, JWTRefreshAdapter]]:
     """Yield a session with the adapter on it, over this very store object."""
@@ -99,7 +99,7 @@ def read_line(worker: subprocess.Popen[str]) -> str:
 
 def call(kind: str, name: str, url: str, timeout: str = "30") -> None:
     """Make one request for each line that is read; print its status or the error's name."""
-    with mounted(kind, name, url, float(timeout)) as (session, _adapter):
+    with mount_session(kind, name, url, float(timeout)) as (session, _adapter):
         print("ready", flush=True)
         for _ in sys.stdin:
             try:
@@ -110,14 +110,14 @@ def call(kind: str, name: str, url: str, timeout: str = "30") -> None:
 
 def refresh(kind: str, name: str, url: str) -> None:
     """Refresh over and over, to be killed at it."""
-    with mounted(kind, name, url) as (_session, adapter):
+    with mount_session(kind, name, url) as (_session, adapter):
         _refresh_without_end(adapter)
 
 
 def refresh_and_lose_a_save(kind: str, name: str, url: str) -> None:
     """Refresh over and over with a store that loses the first new token."""
     store = LossyStore(make_store(kind, name))
-    with mounted_on(store, url) as (_session, adapter):
+    with mount_session_on(store, url) as (_session, adapter):
         _refresh_without_end(adapter)
 
 
@@ -149,7 +149,7 @@ def _refresh_without_end(adapter: JWTRefreshAdapter) -> None:
 
 def hammer(kind: str, name: str, url: str, threads: str) -> None:
     """Call with several threads from one line to the next; print how many calls, and failures."""
-    with mounted(kind, name, url) as (session, _adapter):
+    with mount_session(kind, name, url) as (session, _adapter):
         print("ready", flush=True)
         sys.stdin.readline()
         end = threading.Event()

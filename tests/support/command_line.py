@@ -63,8 +63,8 @@ _ON_A_TERMINAL = (
 )
 
 
-class Said(NamedTuple):
-    """What a command has said, and its exit status."""
+class CommandResult(NamedTuple):
+    """The output of a command, and its exit status."""
 
     status: int
     out: str
@@ -81,7 +81,7 @@ class Said(NamedTuple):
 
 
 class User:
-    """A person with a file of profiles and a shell. The store is a file, if not said otherwise."""
+    """A person with a file of profiles and a shell; the store is a file by default."""
 
     def __init__(
         self, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -96,7 +96,7 @@ class User:
         return FileStore(self.token_file)
 
     @property
-    def held(self) -> Token:
+    def stored_token(self) -> Token:
         """The token in the store."""
         token = self.store.load()
         assert token is not None
@@ -111,26 +111,26 @@ class User:
         ]
         self.file.write_text("\n".join(parts), encoding="utf-8")
 
-    def holds(self, token: Token) -> Token:
-        """Let the store hold a token."""
+    def save_token(self, token: Token) -> Token:
+        """Save a token in the store, and return it."""
         self.store.save(token)
         return token
 
-    def run(self, *arguments: str, typed: str | IO[str] = "") -> Said:
+    def run(self, *arguments: str, typed: str | IO[str] = "") -> CommandResult:
         """Run a command in this process, with `typed` on a standard input that is no terminal."""
         stdin = io.StringIO(typed) if isinstance(typed, str) else typed
         self._monkeypatch.setattr(sys, "stdin", stdin)
         return self.call(lambda: main(list(arguments)))
 
-    def call(self, command: Callable[[], int]) -> Said:
-        """Call what a command consists of, and return what it said."""
+    def call(self, command: Callable[[], int]) -> CommandResult:
+        """Call the function that carries out a command, and return its output."""
         gc.collect()  # each command is a program of its own, which shares no memory with others
         self._capsys.readouterr()
         try:
             status = command()
         except SystemExit as left:
             status = int(left.code or 0)
-        return Said(status, *self._capsys.readouterr())
+        return CommandResult(status, *self._capsys.readouterr())
 
 
 @pytest.fixture
@@ -162,13 +162,13 @@ def start(*arguments: str, stdin: int | IO[str] = subprocess.PIPE) -> subprocess
     )
 
 
-def end(process: subprocess.Popen[str], typed: str = "") -> Said:
+def end(process: subprocess.Popen[str], typed: str = "") -> CommandResult:
     """Wait for a program that was started."""
     try:
         out, err = process.communicate(typed, timeout=WAIT)
     finally:
         process.kill()
-    return Said(process.returncode, out, err)
+    return CommandResult(process.returncode, out, err)
 
 
 def _environment() -> dict[str, str]:
@@ -242,7 +242,7 @@ class Terminal:
         return bool(more)
 
 
-def impatient(user: User) -> None:
+def shorten_timeout(user: User) -> None:
     """Let the profile wait for no longer than a moment, so that nothing that is sent comes back."""
     text = user.file.read_text(encoding="utf-8")
     assert "refresh_timeout = 10\n" in text
@@ -250,48 +250,48 @@ def impatient(user: User) -> None:
     user.file.write_text(text, encoding="utf-8")
 
 
-def end_without(stream: str, *arguments: str) -> Said:
+def run_with_closed_stream(stream: str, *arguments: str) -> CommandResult:
     """Run a command as a program of its own with 0, 1 or 2 closed: its input, output or errors."""
     command = ["sh", "-c", f'exec "$@" {stream}>&-', "sh", SCRIPT, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT, check=False)
-    return Said(done.returncode, done.stdout, done.stderr)
+    return CommandResult(done.returncode, done.stdout, done.stderr)
 
 
-def jwt(claims: object) -> str:
+def make_jwt(claims: object) -> str:
     """Return a JWT with these claims, or with this text in their place; it is not signed."""
     text = claims if isinstance(claims, str) else json.dumps(claims)
     payload = base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
     return f"eyJhbGciOiJIUzI1NiJ9.{payload}.c2lnbmF0dXJl"
 
 
-def aged(token: Token, *, left: float, ago: float) -> Token:
+def make_aged_token(token: Token, *, left: float, ago: float) -> Token:
     """Return a token that came in `ago` seconds ago and has `left` seconds to live."""
     now = clock.time()
     return with_received_at(replace(token, expires_at=now + left), now - ago)
 
 
-def expired(server: AuthServer) -> Token:
+def make_expired_token(server: AuthServer) -> Token:
     """Return a token whose access token has expired, here and at the server."""
-    token = aged(server.login(), left=-1, ago=300)
+    token = make_aged_token(server.login(), left=-1, ago=300)
     server.expire()
     return token
 
 
-def body_of(server: AuthServer, kind: str) -> dict[str, Any]:
+def find_body(server: AuthServer, kind: str) -> dict[str, Any]:
     """Return the JSON of the only request of this kind."""
     (seen,) = [each for each in server.requests if each.kind == kind]
     fields: dict[str, Any] = json.loads(seen.body)
     return fields
 
 
-def no_part_of(token: Token, said: Said) -> bool:
+def shows_no_part_of(token: Token, result: CommandResult) -> bool:
     """Whether nothing of a token is in what was said, the start that all JWTs share apart."""
     secrets = [each for each in (token.access, token.refresh) if each]
     parts = {part for each in secrets for part in each.split(".")[-2:]}
-    return not any(part in said.out + said.err for part in parts)
+    return not any(part in result.out + result.err for part in parts)
 
 
-def closed_port() -> int:
+def find_closed_port() -> int:
     """Return a port of this machine where no program listens."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))

@@ -13,7 +13,7 @@ from requests_jwt_refresh.tokens import with_expiry
 
 if TYPE_CHECKING:
     from requests_jwt_refresh.testing import AuthServer
-    from tests.support.command_line import Said, User
+    from tests.support.command_line import CommandResult, User
 
 HEALTHY = dict.fromkeys(("profile", "store", "lock", "token", "endpoint", "clock"), "ok")
 
@@ -65,13 +65,13 @@ def check_within(user: User, **waits: float) -> Report:
     return read_report(user.call(lambda: write_findings(check(profile, **waits))))
 
 
-def read_report(said: Said) -> Report:
+def read_report(result: CommandResult) -> Report:
     """Read the table that doctor has printed."""
-    assert said.err == ""
-    assert all(line.isprintable() for line in said.out.split("\n"))
+    assert result.err == ""
+    assert all(line.isprintable() for line in result.out.split("\n"))
     findings: dict[str, Finding] = {}
     subject = ""
-    for line in said.out.splitlines()[:-1]:
+    for line in result.out.splitlines()[:-1]:
         sign, name, text = line[:6].strip(), line[6:16].strip(), line[16:]
         if sign:
             subject = name
@@ -81,12 +81,12 @@ def read_report(said: Said) -> Report:
             assert text.startswith("-> ")
             findings[subject] = findings[subject]._replace(remedy=text.removeprefix("-> "))
     assert all(each.remedy for each in findings.values() if each.sign == "FAULT"), "what to do?"
-    return Report(said.status, findings, said.out)
+    return Report(result.status, findings, result.out)
 
 
 @pytest.fixture
-def well(user: User, server: AuthServer) -> User:
+def healthy_user(user: User, server: AuthServer) -> User:
     """A user who is logged in, with nothing wrong."""
     user.describe(server)
-    user.holds(with_expiry(server.login()))
+    user.save_token(with_expiry(server.login()))
     return user

@@ -202,7 +202,7 @@ def _main() -> None:
         exec(compile(command[1], "<string>", "exec"), main.__dict__)
     else:
         sys.argv[:] = command  # the same list, which a command may have got hold of
-        sys.path.insert(0, os.path.dirname(command[0]))  # noqa: PTH120
+        sys.path.insert(0, os.path.dirname(command[0]))  # noqa: PTH120 - as Python itself does
         runpy.run_path(command[0], run_name="__main__")
 
 

@@ -1,6 +1,7 @@
 """The real `http`: a user with profiles runs it with this library and without.
 
-Import the fixtures `home`, `alice`, `opaque`, `warm_http` and `warm_command` into a test module.
+Import the fixtures `home`, `alice`, `opaque_server`, `warm_http` and `warm_command` into a test
+module.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ sys.exit(main())
 """
 
 
-class Done(NamedTuple):
+class HTTPResult(NamedTuple):
     """What a command has written, and its exit status."""
 
     out: str
@@ -113,27 +114,27 @@ class Home:
         self._note_secrets()
         return token
 
-    def http(self, *arguments: str, stdin: IO[bytes] | bytes | None = None) -> Done:
+    def http(self, *arguments: str, stdin: IO[bytes] | bytes | None = None) -> HTTPResult:
         """Run the real `http`, in a process that has done its imports already."""
         return self.http_by(HTTP, *arguments, stdin=stdin)
 
-    def plain_http(self, *arguments: str, stdin: IO[bytes] | bytes | None = None) -> Done:
+    def plain_http(self, *arguments: str, stdin: IO[bytes] | bytes | None = None) -> HTTPResult:
         """Run HTTPie as if this library were not installed."""
         return self.http_by(self.warm_http.without_plugins, *arguments, stdin=stdin)
 
     def http_by(
         self, script: Path, *arguments: str, stdin: IO[bytes] | bytes | None = None
-    ) -> Done:
+    ) -> HTTPResult:
         """Run a script that does what `http` does, in a process that has done its imports."""
         command = [str(script), *_sort(arguments, stdin)]
         return self._run_warm(self.warm_http.server, command, stdin)
 
-    def run_http(self, profile: str, *arguments: str) -> Done:
+    def run_http(self, profile: str, *arguments: str) -> HTTPResult:
         """Run `http` under `requests-jwt run`."""
         command = [COMMAND, "run", profile, "--", str(HTTP), "--ignore-stdin", *arguments]
         return self._run_warm(self.warm_command, command, None)
 
-    def run(self, command: list[str], **environment: str) -> Done:
+    def run(self, command: list[str], **environment: str) -> HTTPResult:
         """Run any command, from its very start."""
         done = subprocess.run(
             command,
@@ -148,7 +149,7 @@ class Home:
 
     def _run_warm(
         self, server: ForkServer, command: list[str], stdin: IO[bytes] | bytes | None
-    ) -> Done:
+    ) -> HTTPResult:
         with (
             tempfile.TemporaryFile() as out,
             tempfile.TemporaryFile() as err,
@@ -162,12 +163,12 @@ class Home:
             return self._check(out.read(), err.read(), status)
 
     def _variables(self) -> Mapping[str, str]:
-        return {**_surroundings(), **self.environment}
+        return {**_make_environment(), **self.environment}
 
-    def _check(self, out: bytes, err: bytes, status: int) -> Done:
+    def _check(self, out: bytes, err: bytes, status: int) -> HTTPResult:
         self._note_secrets()
         assert not [secret for secret in self.secrets if secret.encode() in out + err]
-        return Done(out.decode("utf-8", "backslashreplace"), err.decode(), status)
+        return HTTPResult(out.decode("utf-8", "backslashreplace"), err.decode(), status)
 
     def _note_secrets(self) -> None:
         for store in self.stores.values():
@@ -211,7 +212,7 @@ def _sort(arguments: tuple[str, ...], stdin: IO[bytes] | bytes | None) -> list[s
     return [*quiet, *sorted(arguments, key=lambda each: not each.startswith("-"))]
 
 
-def _surroundings() -> dict[str, str]:
+def _make_environment() -> dict[str, str]:
     """Return our own environment, without what changes how HTTPie or this library works."""
     unwanted = re.compile(r"REQUESTS_|CURL_CA|HTTPIE_|NETRC|PYTHON_KEYRING|.*_PROXY", re.IGNORECASE)
     return {name: value for name, value in os.environ.items() if not unwanted.match(name)}
@@ -250,18 +251,18 @@ def alice(home: Home, server: AuthServer) -> Home:
 
 
 @pytest.fixture(params=[True, False], ids=["read first", "refused unread"])
-def opaque(request: pytest.FixtureRequest) -> Iterator[AuthServer]:
+def opaque_server(request: pytest.FixtureRequest) -> Iterator[AuthServer]:
     """A server whose tokens do not tell when they expire."""
     with AuthServer(opaque=True, read_body_first=request.param) as server:
         yield server
 
 
-def api(server: AuthServer) -> list[Any]:
+def list_api_requests(server: AuthServer) -> list[Any]:
     """Return the requests to the server's API."""
     return [seen for seen in server.requests if seen.kind == "api"]
 
 
-def two_lines(done: Done) -> list[str]:
+def find_warning(done: HTTPResult) -> list[str]:
     """Return the one warning there is: what is wrong, and what helps."""
     lines = done.err.splitlines()
     assert len(lines) == 2, done.err
@@ -269,7 +270,7 @@ def two_lines(done: Done) -> list[str]:
     return lines
 
 
-def error_of(done: Done) -> str:
+def find_error(done: HTTPResult) -> str:
     """Return what HTTPie says is wrong, in a line or two."""
     assert done.status == 1
     assert done.out == ""

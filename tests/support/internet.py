@@ -1,4 +1,7 @@
-"""Every host there is: a proxy that plays them all, and notes what each of them received."""
+"""Every host there is: a proxy that plays them all, and notes what each of them received.
+
+Import the fixtures `every_host`, `internet` and `session` into a test module that needs them.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -48,7 +52,7 @@ ADDRESSES = ["127.0.0.1", "127.0.0.2", "::1"]
 
 
 @dataclass(frozen=True)
-class Received:
+class ReceivedRequest:
     """A request as the host that it was for received it."""
 
     method: str
@@ -79,7 +83,7 @@ def to(location: str, status: int = 302) -> Answer:
     return Answer(status, headers={"Location": location})
 
 
-def json_answer(**content: object) -> Answer:
+def make_json_answer(**content: object) -> Answer:
     return Answer(200, json.dumps(content).encode())
 
 
@@ -94,7 +98,7 @@ class Internet(ThreadingHTTPServer):
         self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.tls.load_cert_chain(certificate)
         self.certificate = certificate
-        self.received: list[Received] = []
+        self.received: list[ReceivedRequest] = []
         self.answers: dict[str, Answer] = {}
 
     def forget(self) -> None:
@@ -146,7 +150,7 @@ class _Proxied(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
         url = self.origin + self.path
-        received = Received(self.command, url, Headers(self.headers.items()), body)
+        received = ReceivedRequest(self.command, url, Headers(self.headers.items()), body)
         self.server.received.append(received)
         response = self.server.answers.get(url, Answer())
         self.send_response(response.status)
@@ -196,6 +200,26 @@ def running(folder: Path) -> Iterator[Internet]:
         finally:
             internet.shutdown()
             join(thread)
+
+
+@pytest.fixture(scope="module")
+def every_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Internet]:
+    with running(tmp_path_factory.mktemp("tls")) as internet:
+        yield internet
+
+
+@pytest.fixture
+def internet(every_host: Internet) -> Internet:
+    """Every host there is, none of which has received anything yet."""
+    every_host.forget()
+    return every_host
+
+
+@pytest.fixture
+def session(internet: Internet) -> Iterator[requests.Session]:
+    """A plain session for which that is all there is."""
+    with internet.session() as session:
+        yield session
 
 
 def mount_on(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import keyring.backends.fail
 import keyring.backends.null
 import keyring.backends.SecretService
+import keyring.core
 import keyring.errors
 import pytest
 from keyring.backend import KeyringBackend
@@ -39,7 +40,7 @@ null_backend: Callable[[], KeyringBackend] = keyring.backends.null.Keyring
 secret_service_backend: Callable[[], KeyringBackend] = keyring.backends.SecretService.Keyring
 
 
-class Dictionary(KeyringBackend):
+class DictKeyring(KeyringBackend):
     """A keyring as it should be, in memory, that counts what it is asked."""
 
     def __init__(self) -> None:
@@ -131,7 +132,7 @@ class pywintypes_error(Exception):  # noqa: N801 - pywintypes.error is not ours 
     """What the vault raises: no KeyringError, no OSError."""
 
 
-class Failing(Dictionary):
+class FailingKeyring(DictKeyring):
     """Raises `error` instead of doing what the calls whose numbers are in `failing` ask for."""
 
     def __init__(self, error: Exception, failing: range = range(1_000_000)) -> None:
@@ -184,11 +185,11 @@ class ItemNotFoundException(Exception):
     """The daemon's passing error. The real one is no KeyringError either."""
 
 
-class PlaintextKeyring(Dictionary):
+class PlaintextKeyring(DictKeyring):
     """Writes a readable file, says its name."""
 
 
-class Chain(ChainerBackend):
+class ChainKeyring(ChainerBackend):
     """keyring's chainer with backends of ours."""
 
     backends: Any = ()
@@ -197,7 +198,7 @@ class Chain(ChainerBackend):
         self.backends = backends
 
 
-class Hanging(Dictionary):
+class HangingKeyring(DictKeyring):
     """Waits at a prompt until it is answered."""
 
     def __init__(self) -> None:
@@ -209,7 +210,7 @@ class Hanging(Dictionary):
         return super().get_password(service, username)
 
 
-def failure(call: Callable[[], object]) -> StoreError:
+def catch_failure(call: Callable[[], object]) -> StoreError:
     """Return the StoreError that `call` raises, having looked for secrets in it."""
     with pytest.raises(StoreError) as caught:
         call()
@@ -223,9 +224,17 @@ def failure(call: Callable[[], object]) -> StoreError:
     return error
 
 
-def failures(store: KeyringStore) -> list[StoreError]:
+def catch_failures(store: KeyringStore) -> list[StoreError]:
     """Return the errors of all three verbs."""
-    return [failure(call) for call in (store.load, lambda: store.save(TOKEN), store.clear)]
+    return [catch_failure(call) for call in (store.load, lambda: store.save(TOKEN), store.clear)]
+
+
+def use_keyring(monkeypatch: pytest.MonkeyPatch, backend: KeyringBackend | None) -> None:
+    """Make `backend` keyring's own; None makes keyring look for one.
+
+    keyring.set_keyring() could not be undone: keyring has no public way to forget its backend.
+    """
+    monkeypatch.setattr(keyring.core, "_keyring_backend", backend)
 
 
 def count_keyring_threads() -> int:

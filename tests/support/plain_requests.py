@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 THREADS = 32
 
 
-def bearer(token: str | None) -> dict[str, str]:
+def make_bearer_header(token: str | None) -> dict[str, str]:
     """Return the header field that carries `token` (RFC 6750 §2.1)."""
     return {"Authorization": f"Bearer {token}"}
 
 
 def get(server: AuthServer, access: str | None, path: str = "/api/x") -> requests.Response:
-    return requests.get(server.url + path, headers=bearer(access), timeout=WAIT)
+    return requests.get(server.url + path, headers=make_bearer_header(access), timeout=WAIT)
 
 
 def post_form(server: AuthServer, path: str, **form: str) -> requests.Response:
@@ -42,7 +42,7 @@ def refresh(server: AuthServer, token: Token) -> requests.Response:
     return requests.post(server.url + "/auth/refresh", json=body, timeout=WAIT)
 
 
-def renew(server: AuthServer, token: Token) -> Token:
+def exchange_token(server: AuthServer, token: Token) -> Token:
     """Return what the server gives for `token`, which must be good."""
     response = refresh(server, token)
     assert response.status_code == 200
@@ -88,7 +88,7 @@ def open_socket(server: AuthServer, request: bytes = b"") -> Iterator[socket.soc
         yield sock
 
 
-def raw_refresh(token: Token) -> bytes:
+def make_raw_refresh(token: Token) -> bytes:
     """Return the bytes of a refresh request, the last one on its connection."""
     head = f"POST /auth/refresh HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {token.refresh}\r\n"
     return f"{head}Connection: close\r\n\r\n".encode()

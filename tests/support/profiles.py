@@ -101,7 +101,7 @@ def profile(file: Path, text: str, name: str = "prod") -> Profile:
     return Profiles.read(file).profile(name)
 
 
-def fault(file: Path, name: str = "prod") -> pytest.ExceptionInfo[ProfileError]:
+def catch_fault(file: Path, name: str = "prod") -> pytest.ExceptionInfo[ProfileError]:
     """Return what reading the profile raises. No argument is a secret: pytest shows them."""
     with pytest.raises(ProfileError) as caught:
         Profiles.read(file).profile(name)
@@ -117,19 +117,19 @@ def show_all(caught: pytest.ExceptionInfo[ProfileError]) -> str:
     return f"{error} {error!r} {error.args} {vars(error)} {report}"
 
 
-def basic_pair(request: requests.PreparedRequest) -> str:
+def read_basic_pair(request: requests.PreparedRequest) -> str:
     scheme, _, pair = str(request.headers["Authorization"]).partition(" ")
     assert scheme == "Basic"
     return base64.b64decode(pair).decode()
 
 
-def json_of(request: requests.PreparedRequest) -> Any:
+def read_json(request: requests.PreparedRequest) -> Any:
     assert request.headers["Content-Type"] == "application/json"
     assert isinstance(request.body, bytes)
     return json.loads(request.body)
 
 
-def form_of(request: requests.PreparedRequest) -> dict[str, list[str]]:
+def read_form(request: requests.PreparedRequest) -> dict[str, list[str]]:
     assert request.headers["Content-Type"] == "application/x-www-form-urlencoded"
     assert isinstance(request.body, str)
     return parse_qs(request.body, strict_parsing=True)

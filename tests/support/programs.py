@@ -69,28 +69,28 @@ class Program(Protocol):
 
 
 @dataclass(frozen=True)
-class Ended:
+class ProgramResult:
     """What a program has printed, and its exit status."""
 
     status: int
     output: str
     errors: str
 
-    def masked(self) -> Ended:
+    def masked(self) -> ProgramResult:
         """Return it as if the API had been called where no token is needed."""
         output, errors = (
             text.replace("/api/x", "/public/x") for text in (self.output, self.errors)
         )
-        return Ended(self.status, output, errors)
+        return ProgramResult(self.status, output, errors)
 
     def ours(self) -> list[str]:
         """Return the lines on stderr that are from us."""
         return [line for line in self.errors.splitlines() if line.startswith("requests-jwt: ")]
 
-    def without_ours(self) -> Ended:
+    def without_ours(self) -> ProgramResult:
         lines = self.errors.splitlines(keepends=True)
         errors = "".join(line for line in lines if not line.startswith("requests-jwt: "))
-        return Ended(self.status, self.output, errors)
+        return ProgramResult(self.status, self.output, errors)
 
     def warning(self) -> str:
         """Return what one warning says, in two lines; there must be one, and only one."""
@@ -107,7 +107,7 @@ class WarmPrograms(NamedTuple):
     """Python, which has imported requests."""
     with_run: ForkServer
     """The same, started by `requests-jwt run`: it has made no request yet."""
-    results: dict[tuple[str, ...], Ended]
+    results: dict[tuple[str, ...], ProgramResult]
     """What `Workspace.plain_once` has run already."""
 
 
@@ -135,23 +135,23 @@ class Workspace:
     def log_in(self, name: str = "prod", server: AuthServer | None = None) -> None:
         self.store(name).save(with_expiry((server or self.server).login(name)))
 
-    def run(self, *arguments: str, name: str = "prod", **options: Any) -> Ended:
+    def run(self, *arguments: str, name: str = "prod", **options: Any) -> ProgramResult:
         """Run Python with these arguments under `requests-jwt run`.
 
         That is a process with the imports of `requests-jwt` done already, which then execs Python.
         """
         return self.command("run", name, "--", sys.executable, *arguments, **options)
 
-    def run_with_path(self, *arguments: str) -> Ended:
+    def run_with_path(self, *arguments: str) -> ProgramResult:
         """Run Python under `run`; it alone, and not requests-jwt, has the folder on its path."""
         shell = ("sh", "-c", 'PYTHONPATH=$PYTHONPATH:$0 exec "$@"', str(self.folder))
         return self.command("run", "prod", "--", *shell, sys.executable, *arguments)
 
-    def plain(self, *arguments: str, **options: Any) -> Ended:
+    def plain(self, *arguments: str, **options: Any) -> ProgramResult:
         """Run Python without us."""
         return self.start([sys.executable, *arguments], **options)
 
-    def plain_once(self, *arguments: str) -> Ended:
+    def plain_once(self, *arguments: str) -> ProgramResult:
         """Run Python without us, once for all tests: for what is the same in every workspace."""
         if arguments not in self.warm.results:
             self.warm.results[arguments] = self.plain(*arguments)
@@ -163,7 +163,7 @@ class Workspace:
         at_wait: Callable[[Program], object] | None = None,
         folder: Path = SCRIPTS,
         **environment: str,
-    ) -> Ended:
+    ) -> ProgramResult:
         """Run a command to its end; call `at_wait` whenever it waits for a line."""
 
         def start(stdin: int, stdout: int, stderr: int) -> Program:
@@ -185,7 +185,7 @@ class Workspace:
         at_wait: Callable[[Program], object] | None = None,
         folder: Path = SCRIPTS,
         **environment: str,
-    ) -> Ended:
+    ) -> ProgramResult:
         """Run `requests-jwt`, as a process that has done its imports already."""
 
         def start(*streams: int) -> Program:
@@ -194,12 +194,12 @@ class Workspace:
 
         return _run_to_end(start, at_wait)
 
-    def run_code(self, code: str, *arguments: str, **options: Any) -> Ended:
+    def run_code(self, code: str, *arguments: str, **options: Any) -> ProgramResult:
         """Run code in a Python under `run` that has imported requests already."""
         added = {"PYTHONPATH": str(SITE), NAMES_VARIABLE: "prod"}
         return self._run_code(self.warm.with_run, code, arguments, **{**added, **options})
 
-    def plain_code(self, code: str, *arguments: str, **options: Any) -> Ended:
+    def plain_code(self, code: str, *arguments: str, **options: Any) -> ProgramResult:
         """Run code without us, in a Python that has imported requests already."""
         return self._run_code(self.warm.plain, code, arguments, **options)
 
@@ -211,7 +211,7 @@ class Workspace:
         at_wait: Callable[[Program], object] | None = None,
         folder: Path = SCRIPTS,
         **environment: str,
-    ) -> Ended:
+    ) -> ProgramResult:
         def start(*streams: int) -> Program:
             variables = {**self.environment, **environment}
             return server.start(["-c", code, *arguments], variables, folder, streams)
@@ -221,14 +221,14 @@ class Workspace:
 
 def _run_to_end(
     start: Callable[[int, int, int], Program], at_wait: Callable[[Program], object] | None
-) -> Ended:
+) -> ProgramResult:
     """Start a program with streams; answer each line "waiting" with a line, after `at_wait`."""
     (stdin, to_program), (from_program, stdout) = os.pipe(), os.pipe()
     lines: list[str] = []
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8") as errors,
         open(to_program, "w", encoding="utf-8") as answers,  # noqa: PTH123 - a descriptor
-        open(from_program, encoding="utf-8") as output,  # noqa: PTH123
+        open(from_program, encoding="utf-8") as output,  # noqa: PTH123 - likewise
     ):
         try:
             program = start(stdin, stdout, errors.fileno())
@@ -248,7 +248,7 @@ def _run_to_end(
                 answers.close()
             status = program.wait(WAIT)
             errors.seek(0)
-            return Ended(status, "".join(lines), errors.read())
+            return ProgramResult(status, "".join(lines), errors.read())
 
 
 @contextlib.contextmanager

@@ -15,9 +15,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import keyring.core
 import pytest
 
+from tests.support.keyrings import use_keyring
 from tests.support.sharing import Shared
 from tests.support.waits import WAIT, wait_until
 
@@ -193,5 +193,5 @@ def secret_service(
     for name, value in running_secret_service.environment.items():
         if name != "HOME":  # the daemon's alone
             monkeypatch.setenv(name, value)
-    monkeypatch.setattr(keyring.core, "_keyring_backend", None)
+    use_keyring(monkeypatch, None)
     return running_secret_service

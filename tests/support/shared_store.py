@@ -47,12 +47,12 @@ def file_place(tmp_path: Path) -> StoreLocation:
     return StoreLocation("file", str(tmp_path / "token.json"), dict(os.environ))
 
 
-def store_of(place: StoreLocation) -> TokenStore:
+def make_store_at(place: StoreLocation) -> TokenStore:
     return make_store(place.kind, place.name)
 
 
-def newest(place: StoreLocation) -> Token:
-    token = store_of(place).load()
+def load_newest(place: StoreLocation) -> Token:
+    token = make_store_at(place).load()
     assert token is not None
     return token
 
@@ -63,7 +63,7 @@ def workers(
 ) -> Iterator[list[subprocess.Popen[str]]]:
     """Start children that are ready to make calls, logged in."""
     if job == "call":
-        store_of(place).save(with_expiry(server.login()))
+        make_store_at(place).save(with_expiry(server.login()))
     started = [
         start_worker(job, place.kind, place.name, server.url, *more, environment=place.environment)
         for _ in range(count)

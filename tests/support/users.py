@@ -30,19 +30,19 @@ def store(server: AuthServer) -> MemoryStore:
     return MemoryStore(server.login())
 
 
-def current(store: TokenStore) -> Token:
+def load_token(store: TokenStore) -> Token:
     """Return the token in a store that holds one."""
     token = store.load()
     assert token is not None
     return token
 
 
-def overdue(token: Token) -> Token:
+def mark_expired(token: Token) -> Token:
     """Return the token, known to have expired, whatever the server thinks of it."""
     return replace(token, expires_at=clock.time() - 1)
 
 
-def unavailable(session: requests.Session) -> RefreshUnavailable:
+def catch_unavailable(session: requests.Session) -> RefreshUnavailable:
     """Return what a request fails with whose token has expired; it carries the API's 401."""
     with pytest.raises(RefreshUnavailable) as caught:
         session.get("/api/x")
@@ -56,4 +56,4 @@ def assert_one_rotation(server: AuthServer, store: TokenStore) -> None:
     """Assert that the server was asked once, and that the store has what it answered."""
     counters = server.counters
     assert (counters.refreshes, counters.rotated, counters.reuse) == (1, 1, 0)
-    assert server.family_alive(current(store))
+    assert server.family_alive(load_token(store))

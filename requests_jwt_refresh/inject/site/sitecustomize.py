@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-_HERE = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 - pathlib takes time, too
+_HERE = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 - pathlib takes time
 _FORK_WAIT = 10.0  # seconds
 _LIBRARY = "REQUESTS_JWT_LIBRARY"  # the folders to look in where another Python has no such library
 
@@ -106,7 +106,7 @@ def _load_wrapper() -> Any:
             if _wrap_adapter is None:
                 try:
                     _wrap_adapter = _import_wrapper()
-                except (Exception, SystemExit) as error:  # noqa: BLE001 - the program must not suffer
+                except (Exception, SystemExit) as error:  # noqa: BLE001 - the program has to run
                     _wrap_adapter = _leave_unwrapped
                     _warn(f"{sys.executable} cannot load requests-jwt-refresh ({error})")
     return _wrap_adapter
@@ -166,7 +166,7 @@ def _import_filelock() -> None:
     if register is not None:
         os.register_at_fork = register_in_pairs
     try:
-        import filelock  # noqa: F401
+        import filelock  # noqa: F401 - for its fork hooks
     finally:
         if register is not None:
             os.register_at_fork = register
@@ -177,7 +177,7 @@ def _leave_unwrapped(_session: object, adapter: Any, _url: str) -> Any:
 
 
 def _warn(problem: str) -> None:
-    try:  # noqa: SIM105 - contextlib takes time, too
+    try:  # noqa: SIM105 - importing contextlib takes time
         sys.stderr.write(
             f"requests-jwt: {problem}\nrequests-jwt: the program runs without tokens\n"
         )
@@ -188,7 +188,7 @@ def _warn(problem: str) -> None:
 def _run_hidden_sitecustomize() -> None:
     """Run the sitecustomize that this one hides, if there is one, as Python would have."""
     ours: ModuleType = sys.modules.pop(__name__)
-    sys.path[:] = [each for each in sys.path if os.path.abspath(each or ".") != _HERE]  # noqa: PTH100
+    sys.path[:] = [each for each in sys.path if os.path.abspath(each or ".") != _HERE]  # noqa: PTH100 - as above
     try:
         __import__(__name__)
     except ImportError as error:

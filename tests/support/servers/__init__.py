@@ -24,7 +24,7 @@ _PROJECT = Path(__file__).parent.parent.parent
 _START_SECONDS = 60  # a busy machine imports Django slowly
 
 
-class Seen(NamedTuple):
+class RecordedRequest(NamedTuple):
     """A request as it reached the app, and the status of its response."""
 
     method: str
@@ -41,9 +41,9 @@ class Server:
         self.url = f"http://127.0.0.1:{port}"
         self._port = port
 
-    def seen(self) -> list[Seen]:
+    def seen(self) -> list[RecordedRequest]:
         """Return the requests since the start or the last `forget`, in the order of answering."""
-        return [Seen(*each) for each in self._ask("GET")]
+        return [RecordedRequest(*each) for each in self._ask("GET")]
 
     def count(self, method: str, path: str) -> int:
         return sum((each.method, each.path) == (method, path) for each in self.seen())

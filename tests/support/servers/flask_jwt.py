@@ -22,7 +22,7 @@ from flask_jwt_extended import (
     jwt_required,
 )
 
-from tests.support.servers.recording import Recorded
+from tests.support.servers.recording import RecordingApp
 
 flask_app = Flask(__name__)
 flask_app.config["JWT_SECRET_KEY"] = "only-for-tests-and-long-enough-for-hs256"
@@ -99,4 +99,4 @@ def vault() -> Any:
     return jsonify(msg="One-time code needed"), 401
 
 
-app = Recorded(flask_app)
+app = RecordingApp(flask_app)

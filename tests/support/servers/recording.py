@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 
-class Recorded:
+class RecordingApp:
     """Passes everything on but /_seen: GET returns the requests so far, DELETE forgets them."""
 
     def __init__(self, app: WSGIApplication) -> None:

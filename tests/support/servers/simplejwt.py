@@ -82,7 +82,7 @@ from rest_framework_simplejwt.views import (
     TokenRefreshView,
 )
 
-from tests.support.servers.recording import Recorded
+from tests.support.servers.recording import RecordingApp
 
 
 class OneSecondRefreshToken(RefreshToken):
@@ -186,4 +186,4 @@ urlpatterns = [
 
 call_command("migrate", verbosity=0)
 User.objects.create_user("alice", password="secret")
-app = Recorded(get_wsgi_application())
+app = RecordingApp(get_wsgi_application())

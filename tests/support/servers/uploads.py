@@ -11,7 +11,7 @@ import json
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from tests.support.servers.recording import Recorded
+from tests.support.servers.recording import RecordingApp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,4 +52,4 @@ def digest(environ: WSGIEnvironment) -> dict[str, Any]:
     return {"size": size, "sha256": sha256.hexdigest(), "type": kind}
 
 
-app = Recorded(uploads)
+app = RecordingApp(uploads)

@@ -1,0 +1,16 @@
+"""The kinds of endpoint and of store that a profile can name.
+
+Imports nothing, so that ``init --help`` can list them at once.
+"""
+
+from typing import Final
+
+ENDPOINT_KINDS: Final = {
+    "json": "JSONEndpoint",
+    "oauth2": "OAuth2Endpoint",
+    "bearer": "BearerEndpoint",
+}
+"""Each kind of refresh endpoint, and its class in `requests_jwt_refresh.endpoints`."""
+
+STORE_KINDS: Final = ("keyring", "file", "redis")
+"""The kinds of store; the first is the default."""

@@ -1,0 +1,28 @@
+"""What endpoints send, without a network."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from requests_jwt_refresh.tokens import Token
+
+if TYPE_CHECKING:
+    import requests
+
+    from requests_jwt_refresh.endpoints import Endpoint
+
+URL = "https://api.example.com/auth/refresh"
+TOKEN = Token("old-access", "old-refresh")
+
+
+def prepare(endpoint: Endpoint) -> requests.PreparedRequest:
+    """Return the request with which an endpoint would trade in TOKEN."""
+    return endpoint.ask(URL, TOKEN).prepare()
+
+
+def prepare_json(endpoint: Endpoint) -> Any:
+    """Return the JSON body of that request."""
+    body = prepare(endpoint).body
+    assert isinstance(body, bytes)
+    return json.loads(body)
