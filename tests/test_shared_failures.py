@@ -22,7 +22,7 @@ from requests_jwt_refresh.testing import Status
 from tests.support.clock import no_backoff
 from tests.support.crowd import THREADS, Crowd, Seen401s, wait_for_waiters
 from tests.support.users import ENDPOINT, load_token, mark_expired, store
-from tests.support.waits import WAIT
+from tests.support.waits import WAIT, join, start
 
 if TYPE_CHECKING:
     from requests_jwt_refresh.testing import AuthServer
@@ -203,13 +203,21 @@ def test_a_given_refresh_token_that_is_refused_is_nobody_elses_failure(
     """Who waits for such a trade has a refresh token of its own, and asks with that one then."""
     adapter = mount(session, server.url, ENDPOINT, store)
     server.expire()
+    refusals: list[RefreshRejected] = []
+
+    def trade() -> None:
+        with pytest.raises(RefreshRejected) as caught:
+            adapter.refresh("not-from-here")
+        refusals.append(caught.value)
+
     with server.gate() as gate:
-        trade = Crowd(1, lambda _: adapter.refresh("not-from-here"))
+        threads = start(trade)
         gate.wait_for(1, WAIT)
         crowd = Crowd(THREADS, lambda number: session.get(f"/api/{number}"))
         wait_for_waiters(adapter, THREADS)
-    assert len(trade.failures(RefreshRejected)) == 1
     assert crowd.statuses() == [200] * THREADS
+    join(*threads)
+    assert len(refusals) == 1
     assert server.counters.rotated == 1
 
 
