@@ -129,7 +129,6 @@ def test_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(_thread, "start_new_thread", refuse)
-    monkeypatch.setattr(single_flight, "start_new_thread", refuse)
     monkeypatch.setattr(threading.Thread, "start", refuse)
     flight: SingleFlight[str] = SingleFlight()
     notified: list[object] = []
@@ -494,6 +493,29 @@ assert failed is None, failed
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.stderr, done.returncode) == ("", 0)
+
+
+def test_threads_and_queues_that_were_replaced_later() -> None:
+    """gevent and eventlet may put greenlets in place of threads after this library's import."""
+    script = """
+import requests_jwt_refresh.refresh.single_flight as single_flight
+import _thread, queue, threading
+made = []
+def note(kind):
+    def make(*args, **options):
+        made.append(kind.__name__)
+        return kind(*args, **options)
+    return make
+queue.SimpleQueue = note(queue.SimpleQueue)
+_thread.start_new_thread = note(_thread.start_new_thread)
+call = single_flight.SingleFlight().join(lambda call: "done", 30)
+print(call.outcome.value, sorted(made))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    made = ["SimpleQueue", "SimpleQueue", "start_new_thread"]
+    assert (done.stdout, done.stderr) == (f"done {made}\n", "")
 
 
 def test_a_program_that_ends_does_not_wait_for_a_login() -> None:

@@ -36,24 +36,28 @@ exception at every line of a leader and a follower:
 
 from __future__ import annotations
 
+import _thread
 import contextvars
 import os
+import queue
 import threading
 import weakref
-from _thread import start_new_thread
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache, partial
 from importlib import import_module
 from itertools import starmap
-from queue import Empty, SimpleQueue
+from queue import Empty
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
+
+# Threads, locks and queues are looked up in their modules when they are needed: gevent and eventlet
+# put others there, perhaps after the import of this module.
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -188,8 +192,9 @@ class Call(Generic[T]):
         self._leader = threading.current_thread()
         self.state = State.QUEUED  # written by the call's own thread alone
         self.outcome: Outcome[T] | None = None  # there before the state is FINISHED
-        self.to_thread: SimpleQueue[Any] = SimpleQueue()  # outcomes of tasks; _LEFT at the end
-        self._to_leader: SimpleQueue[Any] = SimpleQueue()  # wakes it to look again
+        # For the thread: outcomes of tasks, and _LEFT at the end. For the leader: look again.
+        self.to_thread: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._to_leader: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._task: Iterator[tuple[Callable[[], object]]] = iter(())  # for the leader, one at most
         self._slot = {} if slot is None else slot
         self._claim = threading.Lock()  # taken by the thread that runs the call, never released
@@ -247,7 +252,7 @@ class Call(Generic[T]):
         try:
             if _handles_signals():
                 # Thread.start() waits, in Python code that Ctrl-C interrupts: not in this thread.
-                start_new_thread(self._launch, (thread,))
+                _thread.start_new_thread(self._launch, (thread,))
             else:
                 thread.start()
         except RuntimeError:  # out of threads, or Python is shutting down

@@ -190,7 +190,7 @@ class World:
                 current_thread=lambda: SimpleNamespace(daemon=False),
                 main_thread=lambda: SimpleNamespace(is_alive=lambda: True),
             ),
-            SimpleQueue=partial(_Queue, self),
+            queue=SimpleNamespace(SimpleQueue=partial(_Queue, self)),
             monotonic=lambda: 0.0,
         )
 
