@@ -141,6 +141,32 @@ def test_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (notified, flight.call, flight.is_inside()) == (["told"], None, False)
 
 
+def test_a_follower_that_can_start_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It runs the call of an interrupted leader itself, and what comes afterwards, too."""
+
+    def refuse(*_args: object, **_options: object) -> NoReturn:
+        raise RuntimeError("can't start new thread")
+
+    def interrupted(_call: object, **_options: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    flight: SingleFlight[str] = SingleFlight()
+    told: list[object] = []
+
+    def work(call: Call[str]) -> str:
+        call.set_callback(told.append, "told", lambda _: None)
+        return "done"
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Call, "start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            flight.join(work, WAIT)
+    monkeypatch.setattr(_thread, "start_new_thread", refuse)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert outcome_of(flight, fail) == "done"
+    assert told == ["told"]
+
+
 # --- The leader's part -------------------------------------------------------------------------
 
 
@@ -336,7 +362,7 @@ def test_one_flight_inside_another() -> None:
 def test_a_leader_interrupted_before_its_thread_began(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its call is queued without a thread to run it: the next thread that joins does."""
 
-    def interrupted(_call: object) -> NoReturn:
+    def interrupted(_call: object, **_options: object) -> NoReturn:
         raise KeyboardInterrupt
 
     flight: SingleFlight[str] = SingleFlight()

@@ -244,7 +244,7 @@ class Call(Generic[T]):
 
     # For the leader
 
-    def start(self) -> None:
+    def start(self, *, is_leader: bool = False) -> None:
         """Start a thread that runs the call, unless another one does."""
         thread = threading.Thread(
             target=contextvars.copy_context().run, args=(self._run,), name=THREAD_NAME, daemon=False
@@ -256,8 +256,7 @@ class Call(Generic[T]):
             else:
                 thread.start()
         except RuntimeError:  # out of threads, or Python is shutting down
-            self._has_thread = False
-            self._run()
+            self._run(in_leader=is_leader)
 
     def lead(self, seconds: float) -> None:
         """Start the thread, wait for the end, and do what is asked of the leader.
@@ -266,7 +265,7 @@ class Call(Generic[T]):
         step that also begins it. Raises OutOfPatience.
         """
         if self.state is State.QUEUED:
-            self.start()
+            self.start(is_leader=True)
         context = contextvars.copy_context()
         context.run(_inside.set, (*_inside.get(), self))
         end = monotonic() + seconds
@@ -323,9 +322,10 @@ class Call(Generic[T]):
         except RuntimeError:
             self._run()
 
-    def _run(self) -> None:
+    def _run(self, *, in_leader: bool = False) -> None:
         if not self._claim.acquire(blocking=False):
             return
+        self._has_thread = not in_leader
         mark = _inside.set((*_inside.get(), self))
         self.state, state = State.RUNNING, State.FINISHED
         try:
