@@ -397,6 +397,20 @@ def test_a_shield_keeps_ctrl_c_out() -> None:
     join(*threads)
 
 
+def test_only_threads_that_handle_signals_need_a_shield() -> None:
+    """The others call it themselves: no thread for each look of a thread into an empty store."""
+    names: list[str] = []
+
+    def note() -> None:
+        names.append(threading.current_thread().name)
+
+    shield(note)
+    thread = threading.Thread(target=shield, args=(note,), name="no signals here")
+    thread.start()
+    join(thread)
+    assert names == [THREAD_NAME, "no signals here"]
+
+
 def test_a_shield_passes_on_what_comes_of_it() -> None:
     """A value, or what was raised."""
     assert shield(lambda: 1) == 1

@@ -392,7 +392,10 @@ def shield(function: Callable[[], T]) -> T:
     """Call `function` in a thread that no Ctrl-C can interrupt, and return what it returns.
 
     If the caller's own thread is interrupted meanwhile, `function` runs to its end all the same.
+    Threads that no signal interrupts call it themselves.
     """
+    if not _handles_signals():
+        return function()
     call: Call[T] = Call(lambda _: function())
     call.lead(_LONG)
     return cast("Outcome[T]", call.outcome).get()
