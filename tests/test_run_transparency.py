@@ -497,7 +497,9 @@ def test_a_wrapper_around_send(workspace: Workspace) -> None:
 def test_an_adapter_that_raises(workspace: Workspace) -> None:
     """What the session's own adapter raises after sending is not sent again."""
     ended = workspace.run_code(START + RAISES)
-    assert ended == ProgramResult(0, "of the program's own\n", "")
+    assert ended == ProgramResult(
+        0, "of the program's own. The tokens are kept; try again later\n", ""
+    )
     assert [each.method for each in workspace.server.requests] == ["POST"]
 
 
