@@ -24,7 +24,7 @@ from requests.auth import AuthBase
 from requests.cookies import get_cookie_header
 from requests_toolbelt import MultipartEncoder
 
-from requests_jwt_refresh.authorization import is_from_netrc
+from requests_jwt_refresh.authorization import AUTHORIZATION, is_from_netrc
 from requests_jwt_refresh.errors import InvalidURL
 from requests_jwt_refresh.inject.adapter import ProfileAdapter
 from requests_jwt_refresh.inject.proxy import (
@@ -69,7 +69,7 @@ class HTTPieAdapter(ProfileAdapter):
 
     def leaves_alone(self, request: PreparedRequest) -> bool:
         """Whether the request brings its own token, is to have none, or is about tokens."""
-        typed = "Authorization" in request.headers and not is_from_netrc(request)
+        typed = AUTHORIZATION.name in request.headers and not is_from_netrc(request)
         return typed or _UNSET in map(str.lower, sys.argv[1:]) or super().leaves_alone(request)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from requests_jwt_refresh.cli import main as cli
 from requests_jwt_refresh.cli import scenes
-from requests_jwt_refresh.cli.options import COMMANDS
+from requests_jwt_refresh.cli.commands import COMMANDS
 from tests.support.command_line import SCRIPT, user
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import requests_jwt_refresh as library
 from requests_jwt_refresh import clock
+from requests_jwt_refresh.cli.commands import EXIT_STATUSES, add_command, add_profile_name, examples
 from requests_jwt_refresh.cli.console import (
     LAST_MOMENT,
     Exit,
@@ -18,11 +19,10 @@ from requests_jwt_refresh.cli.console import (
     write_json,
     write_row,
 )
-from requests_jwt_refresh.cli.options import EXIT_STATUSES, add_command, add_profile_name, examples
 
 if TYPE_CHECKING:
     from requests_jwt_refresh.adapter import JWTRefreshAdapter
-    from requests_jwt_refresh.cli.options import Subparsers
+    from requests_jwt_refresh.cli.commands import Subparsers
     from requests_jwt_refresh.errors import JWTRefreshError
     from requests_jwt_refresh.grants.revocation import Logout
     from requests_jwt_refresh.profiles.load import Profile

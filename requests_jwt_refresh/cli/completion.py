@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Final
 
+from requests_jwt_refresh.cli.commands import COMPLETE_PROFILES, add_command, examples
 from requests_jwt_refresh.cli.console import Exit
-from requests_jwt_refresh.cli.options import COMPLETE_PROFILES, add_command, examples
 
 if TYPE_CHECKING:
     import argparse
 
-    from requests_jwt_refresh.cli.options import Subparsers
+    from requests_jwt_refresh.cli.commands import Subparsers
 
 # How each shell asks for the names of profiles.
 _PREAMBLES: Final = {

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from requests_jwt_refresh.cli.commands import add_command
 from requests_jwt_refresh.cli.console import Exit
-from requests_jwt_refresh.cli.options import add_command
 
 if TYPE_CHECKING:
     import argparse
 
-    from requests_jwt_refresh.cli.options import Subparsers
+    from requests_jwt_refresh.cli.commands import Subparsers
 
 
 def add_parser(subparsers: Subparsers) -> None:

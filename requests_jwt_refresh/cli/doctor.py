@@ -6,15 +6,15 @@ import sys
 from typing import TYPE_CHECKING
 
 import requests_jwt_refresh as library
+from requests_jwt_refresh.cli.commands import add_command, add_profile_name, examples
 from requests_jwt_refresh.cli.console import Exit, hanging_indent, remedy_for
-from requests_jwt_refresh.cli.options import add_command, add_profile_name, examples
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
     from requests_jwt_refresh.cli.checks import Finding
-    from requests_jwt_refresh.cli.options import Subparsers
+    from requests_jwt_refresh.cli.commands import Subparsers
 
 
 def add_parser(subparsers: Subparsers) -> None:

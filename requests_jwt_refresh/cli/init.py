@@ -8,8 +8,8 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import requests_jwt_refresh as library
+from requests_jwt_refresh.cli.commands import add_command, examples
 from requests_jwt_refresh.cli.console import Exit, UsageError, ask, hanging_indent
-from requests_jwt_refresh.cli.options import add_command, examples
 from requests_jwt_refresh.client_auth import CLIENT_AUTHS
 from requests_jwt_refresh.grants import LOGIN_SENDS, LOGOUT_SENDS
 from requests_jwt_refresh.presets import PRESET_MODULES
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
-    from requests_jwt_refresh.cli.options import Parser, Subparsers
+    from requests_jwt_refresh.cli.commands import Parser, Subparsers
 
 _PRESETS: Final = tuple(PRESET_MODULES)
 _KINDS: Final = tuple(ENDPOINT_KINDS)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 import requests_jwt_refresh as library
 from requests_jwt_refresh.cli.account import describe_user, open_profile
+from requests_jwt_refresh.cli.commands import EXIT_STATUSES, add_command, add_profile_name, examples
 from requests_jwt_refresh.cli.console import Exit, UsageError, ask, ask_secret, format_duration
-from requests_jwt_refresh.cli.options import EXIT_STATUSES, add_command, add_profile_name, examples
 
 if TYPE_CHECKING:
-    from requests_jwt_refresh.cli.options import Subparsers
+    from requests_jwt_refresh.cli.commands import Subparsers
     from requests_jwt_refresh.grants.device import DeviceCode, DeviceLogin
     from requests_jwt_refresh.grants.password import PasswordLogin
     from requests_jwt_refresh.profiles.load import Profile

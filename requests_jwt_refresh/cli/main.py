@@ -15,14 +15,14 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 import requests_jwt_refresh as library
+from requests_jwt_refresh.cli.commands import COMMANDS, Parser, examples
 from requests_jwt_refresh.cli.console import Exit, UsageError, complain, report
-from requests_jwt_refresh.cli.options import COMMANDS, Parser, examples
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from requests_jwt_refresh.cli.options import Subparsers
+    from requests_jwt_refresh.cli.commands import Subparsers
 
 _ACCOUNT: Final = dict.fromkeys(("status", "token", "refresh", "logout"), "account")
 _MODULES: Final = {name: name for name in COMMANDS} | _ACCOUNT  # where each command is

@@ -6,13 +6,13 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import requests_jwt_refresh as library
+from requests_jwt_refresh.cli.commands import add_command, examples
 from requests_jwt_refresh.cli.console import Exit, complain, remedy_for, sanitize, write_json
-from requests_jwt_refresh.cli.options import add_command, examples
 
 if TYPE_CHECKING:
     import argparse
 
-    from requests_jwt_refresh.cli.options import Subparsers
+    from requests_jwt_refresh.cli.commands import Subparsers
     from requests_jwt_refresh.profiles.load import Profiles
 
 

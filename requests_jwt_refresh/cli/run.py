@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import requests_jwt_refresh as library
+from requests_jwt_refresh.cli.commands import add_command, add_profile_name, examples
 from requests_jwt_refresh.cli.console import UsageError, complain, fill_in
-from requests_jwt_refresh.cli.options import add_command, add_profile_name, examples
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Mapping, Sequence
 
-    from requests_jwt_refresh.cli.options import Subparsers
+    from requests_jwt_refresh.cli.commands import Subparsers
     from requests_jwt_refresh.errors import JWTRefreshError
     from requests_jwt_refresh.profiles.load import Profiles
 

@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from requests_jwt_refresh.adapter import JWTRefreshAdapter
+from requests_jwt_refresh.authorization import AUTHORIZATION
 from requests_jwt_refresh.errors import JWTRefreshError
 from requests_jwt_refresh.inject.forks import ForkLock
 from requests_jwt_refresh.inject.report import warn_no_token, warn_not_logged_in, warn_refused
@@ -50,13 +51,17 @@ class RequestContext:
         """Whether `request` is the one that was sent last, or a copy of it with the same token."""
         if wrapped is not self.wrapped or self.last_sent is None:
             return False
-        header = self.last_sent.headers.get("Authorization")
-        has_same_token = header is not None and request.headers.get("Authorization") == header
+        header = self.last_sent.headers.get(AUTHORIZATION.name)
+        has_same_token = header is not None and request.headers.get(AUTHORIZATION.name) == header
         return request is self.last_sent or has_same_token
 
 
 class ProfileAdapter(JWTRefreshAdapter):
-    """The adapter of one profile, for programs that know nothing of it."""
+    """The adapter of one profile, for programs that know nothing of it.
+
+    An Authorization that the program sets is treated as everywhere (authorization.py): a Bearer is
+    taken for a stale one and replaced, Basic and the like are the program's own.
+    """
 
     needs_profiles: ClassVar[bool] = True  # the user asked for tokens: say so if there are none
     accepts_relative_urls = False  # without us they are an error, and so they are with us

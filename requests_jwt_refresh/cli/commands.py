@@ -1,4 +1,4 @@
-"""How a command describes its options: the parser, its help and its errors."""
+"""The list of commands, and how each describes its options: the parser, its help and errors."""
 
 from __future__ import annotations
 
