@@ -231,7 +231,7 @@ class _Transport(HTTPAdapter):
             self._start()
         if timeout is None:  # an endpoint function that gave none
             timeout = TimeLeft(self._deadline)
-        return super().send(  # by name, as requests does: under `run` a program may have wrapped it
+        return super().send(  # by name, as requests does: a program may have wrapped it
             request, stream=stream, timeout=timeout, verify=verify, cert=cert, proxies=proxies
         )
 
