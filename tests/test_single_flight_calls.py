@@ -481,6 +481,45 @@ print(call.outcome.get(), status)
     assert (done.stdout, done.stderr) == ("done 0\n", "")
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_fork_in_a_signal_handler_of_a_shield() -> None:
+    """The child, where the shield's thread does not exist, does the work once more itself."""
+    script = """
+import os, signal, threading, time
+from requests_jwt_refresh.refresh.single_flight import shield
+begun, go_on, children = threading.Event(), threading.Event(), []
+def work():
+    begun.set()
+    assert go_on.wait(30)
+    return "done"
+def fork(*_):
+    if not children:
+        children.append(os.fork())
+        if children == [0]:
+            go_on.set()
+signal.signal(signal.SIGUSR1, fork)
+def interrupt():
+    assert begun.wait(30)
+    while not children:  # one that comes just before a wait does not end it
+        os.kill(os.getpid(), signal.SIGUSR1)
+        time.sleep(0.1)
+    go_on.set()
+threading.Thread(target=interrupt).start()
+did = shield(work)
+if children == [0]:
+    os._exit(0 if did == "done" else 1)
+print(did, os.waitpid(children[0], 0)[1])
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("done 0\n", "")
+
+
 def test_in_a_sub_interpreter() -> None:
     """As mod_wsgi and uWSGI use them: no signal handler can be set there."""
     script = """

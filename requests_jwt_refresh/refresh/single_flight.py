@@ -396,9 +396,15 @@ def shield(function: Callable[[], T]) -> T:
     """
     if not _handles_signals():
         return function()
-    call: Call[T] = Call(lambda _: function())
-    call.lead(_LONG)
-    return cast("Outcome[T]", call.outcome).get()
+    while True:  # once, and once more in a child that a signal handler forks meanwhile
+        call: Call[T] = Call(lambda _: function())
+        _shielded.add(call)
+        try:
+            call.lead(_LONG)
+        finally:
+            _shielded.discard(call)
+        if call.outcome is not None:
+            return call.outcome.get()
 
 
 _inside: contextvars.ContextVar[tuple[Call[Any], ...]] = contextvars.ContextVar(
@@ -408,11 +414,14 @@ _leading: contextvars.ContextVar[tuple[Call[Any], ...]] = contextvars.ContextVar
     "requests_jwt_refresh.leading", default=()
 )
 _flights: weakref.WeakSet[SingleFlight[Any]] = weakref.WeakSet()
+_shielded: set[Call[Any]] = set()  # calls without a flight
 
 
 def _abandon_in_child() -> None:
     for flight in list(_flights):
         flight.abandon()
+    for call in list(_shielded):
+        call.end(State.ABANDONED)
 
 
 if hasattr(os, "register_at_fork"):
