@@ -140,7 +140,10 @@ class _Proxied(BaseHTTPRequestHandler):
         self.connection = self.server.tls.wrap_socket(self.connection, server_side=True)
         self.rfile = self.connection.makefile("rb")
         self.wfile = self.connection.makefile("wb", buffering=0)
-        self.origin = f"https://{self.path.removesuffix(':443')}"
+        host, _, port = self.path.rpartition(":")
+        if ":" in host and not host.startswith("["):  # as older http.client asks for IPv6
+            host = f"[{host}]"
+        self.origin = f"https://{host}" if port == "443" else f"https://{host}:{port}"
         self.close_connection = False
 
     def finish(self) -> None:

@@ -27,7 +27,7 @@ class Interruption:
         self.came = False
 
     def __call__(self, frame: FrameType, event: str, _what: object) -> None:
-        if self.came or event == "c_call" or not _is_in_engine(frame):
+        if self.came or event == "c_call" or not _is_in_engine(frame) or _is_callback(frame):
             return
         self._left -= 1
         if self._left < 0:
@@ -40,6 +40,11 @@ def _is_in_engine(frame: FrameType) -> bool:
         each is not None and str(each.f_globals.get("__name__")).startswith(_ENGINE)
         for each in (frame, frame.f_back)
     )
+
+
+def _is_callback(frame: FrameType) -> bool:
+    """Whether a dead object is taken out of a weak set: what is raised there, Python drops."""
+    return frame.f_globals.get("__name__") in ("weakref", "_weakrefset")
 
 
 @contextmanager
