@@ -1,8 +1,9 @@
 """Every order in which leader, follower and the call's thread can take their steps.
 
-    python -m tests.stress.orders [--preemptions 2] [--scenario NAME]
+    python -m tests.stress.orders [--preemptions 2 | --interrupts] [--scenario NAME]
 
-Without --preemptions every order there is, which takes long.
+Without --preemptions every order there is, which takes long. With --interrupts every order without
+a preemption, with an exception at each line of the leader and of the follower in turn.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -19,7 +21,7 @@ from requests_jwt_refresh.refresh.single_flight import Call, SingleFlight, State
 from tests.support.schedules import Interrupted, explore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.support.schedules import World
 
@@ -100,21 +102,47 @@ def steps_of(name: str, who: str, monkeypatch: pytest.MonkeyPatch) -> int:
     return next(each.steps for each in world.threads if each.name == who)
 
 
+def interrupted(
+    name: str, monkeypatch: pytest.MonkeyPatch, orders: int | None = None
+) -> Iterator[World]:
+    """Run a scenario with an exception at each line of its leader, then of its follower.
+
+    In every order without a preemption, or in the first `orders` for each line.
+    """
+    for who in ("leader", "follower"):
+        for step in range(1, steps_of(name, who, monkeypatch) + 1):
+            worlds = explore(
+                single_flight,
+                EVERY,
+                SCENARIOS[name],
+                monkeypatch,
+                preemptions=0,
+                interrupt=(who, step),
+            )
+            yield from islice(worlds, orders)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--preemptions", type=int, default=None)
+    parser.add_argument("--interrupts", action="store_true", help="an exception at every line")
     parser.add_argument("--scenario", choices=SCENARIOS, action="append")
     options = parser.parse_args()
     for name in options.scenario or SCENARIOS:
         began, count, last = time.monotonic(), 0, 0.0
         with pytest.MonkeyPatch.context() as monkeypatch:
-            for _ in explore(
-                single_flight,
-                SHARED,
-                SCENARIOS[name],
-                monkeypatch,
-                preemptions=options.preemptions,
-            ):
+            worlds = (
+                interrupted(name, monkeypatch)
+                if options.interrupts
+                else explore(
+                    single_flight,
+                    SHARED,
+                    SCENARIOS[name],
+                    monkeypatch,
+                    preemptions=options.preemptions,
+                )
+            )
+            for _ in worlds:
                 count += 1
                 if time.monotonic() - last > 10:
                     last = time.monotonic()
