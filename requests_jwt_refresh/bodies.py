@@ -88,7 +88,7 @@ class _Body:
             raw._connection = None  # noqa: SLF001 - likewise
 
     def read(self, limit: int) -> bytes:
-        """Read on until `limit` bytes have been read in all; return b"" at the end."""
+        """Read some more, up to `limit` bytes in all; return what is new, b"" at the end."""
         room = limit - len(self.data)
         if room <= 0 or self.failure is not None:
             return b""

@@ -126,7 +126,8 @@ class ExplicitAdapter(BaseAdapter):
 class _ProfileAuth(AuthBase):
     """Marks a request with the profile that it is to be sent with.
 
-    The profile is read when this is called: HTTPie shows an error then, and a traceback before.
+    The profile is read when this is called: what is raised now, HTTPie shows as an error, and what
+    is raised earlier as a traceback.
     """
 
     def __init__(self, name: str) -> None:

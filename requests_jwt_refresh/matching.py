@@ -90,8 +90,8 @@ def all_of(*matchers: Matcher) -> AllOf:
 def may_match(matcher: Matcher, status_code: int) -> bool:
     """Whether `matcher` has to be asked about a response with this status at all.
 
-    It has not if its ``statuses`` (a set of ints) lacks the code. Without that attribute it is
-    asked about every status from 400 up.
+    False if ``matcher.statuses`` is a set of ints without the code. A matcher without that
+    attribute is asked about every status from 400 up.
 
     >>> may_match(any_401, 401), may_match(any_401, 403), may_match(lambda response: True, 403)
     (True, False, True)

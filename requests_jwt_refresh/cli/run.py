@@ -37,9 +37,9 @@ def add_parser(subparsers: Subparsers) -> None:
         run,
         usage="requests-jwt run NAME[,NAME...] [--] COMMAND [ARGUMENTS...]",
         description="Every Session of requests in it, and in the programs that it starts, sends "
-        "the tokens of these profiles to their origins. A script alone is run by the active "
-        "environment's Python. The exit status is the program's own; 126 if it cannot be run and "
-        "127 if it is not found.",
+        "the tokens of these profiles to their origins. A .py file or a folder is run by the "
+        "active environment's Python. The exit status is the program's own; 126 if it cannot be "
+        "run and 127 if it is not found.",
         epilog=examples(
             ("requests-jwt run prod -- python legacy.py --since monday", "a script"),
             ("requests-jwt run prod legacy.py --since monday", "the same"),

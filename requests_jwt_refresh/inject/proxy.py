@@ -57,8 +57,8 @@ class AdapterProxy(BaseAdapter):
     def send(self) -> Callable[..., Response]:
         """What sends a request through the session's own adapter, with a token.
 
-        A program may wrap it and assign the result to the adapter. So it calls what the adapter's
-        own `send` was when the program got it from here.
+        A program may say ``adapter.send = wrap(adapter.send)``. What is returned here goes on
+        calling the adapter's own `send` of this moment, and never that wrapper.
         """
         wrapped = self.__wrapped__
         wrapped_send = wrapped.send

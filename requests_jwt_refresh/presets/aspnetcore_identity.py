@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # for tools that read the annotations of inherited fields
 
 @dataclass(frozen=True, repr=False)
 class ASPNETCoreIdentity(JSONEndpoint):
-    """Be a client of ASP.NET Core's ``MapIdentityApi`` (``POST /refresh``).
+    """The refresh endpoint of ASP.NET Core's ``MapIdentityApi`` (``POST /refresh``).
 
     Expired is a 401 with a Bearer challenge that gives no error code; refused is a 401.
     """

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Directus(JSONEndpoint):
-    """Be a client of Directus' "Refresh" (``POST /auth/refresh``, mode ``json``).
+    """The refresh endpoint of Directus (``POST /auth/refresh``, mode ``json``).
 
     Expired is the error code TOKEN_EXPIRED at ``errors.0.extensions.code``; refused is a 401.
     """

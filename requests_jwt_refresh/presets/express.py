@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # for tools that read the annotations of inherited fields
 
 @dataclass(frozen=True, repr=False)
 class Express(JSONEndpoint):
-    """Be a client of a Node server written as most Express tutorials write it, in camelCase.
+    """The refresh endpoint of a Node server as most Express tutorials write it, in camelCase.
 
     There is no such package and so no documented path: `url` is the author's, and must be given.
     Nor is there a rule for "expired": any 401 is taken for it. Refused is a 400, 401 or 403.

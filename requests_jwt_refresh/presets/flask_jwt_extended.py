@@ -32,7 +32,7 @@ _EXPIRED: Final = json_field("msg", "Token has expired")
 
 @dataclass(frozen=True, repr=False)
 class FlaskJWTExtended(BearerEndpoint):
-    """Be a client of a Flask-JWT-Extended view with ``@jwt_required(refresh=True)``.
+    """The refresh endpoint of Flask-JWT-Extended: a view with ``@jwt_required(refresh=True)``.
 
     The default path is that of its "Refreshing Tokens". An expired or revoked refresh token is
     refused with 401, garbage with 422.

@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # for tools that read the annotations of inherited fields
 
 @dataclass(frozen=True, repr=False)
 class SimpleJWT(JSONEndpoint):
-    """Be a client of djangorestframework-simplejwt's TokenRefreshView.
+    """The refresh endpoint of djangorestframework-simplejwt, its TokenRefreshView.
 
     The default path is that of its "Getting started"; the trailing slash belongs to it. Expired is
     ``"code": "token_not_valid"``, with a 401 or a 403; refused is a 401.

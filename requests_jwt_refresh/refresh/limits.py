@@ -50,7 +50,7 @@ class _Refused:
 
     token: Token
     at: float  # clock.monotonic()
-    may_expire: bool  # it lives long enough, or was of use to another request
+    was_good: bool  # for another request, or for long enough: refused later, it has expired
 
 
 @dataclass(frozen=True)
@@ -72,14 +72,14 @@ class LoopGuard:
 
     def note_accepted(self, token: Token | None) -> LoopGuard:
         """Return the guard after an API call with `token` that was not refused."""
-        if not self.refused or self.refused[-1].token is not token or self.refused[-1].may_expire:
+        if not self.refused or self.refused[-1].token is not token or self.refused[-1].was_good:
             return self
-        return LoopGuard((*self.refused[:-1], replace(self.refused[-1], may_expire=True)))
+        return LoopGuard((*self.refused[:-1], replace(self.refused[-1], was_good=True)))
 
     def is_looping(self, token: Token | None) -> bool:
         """Whether a token in place of `token` would only be refused like the last few."""
         if len(self.refused) < REFUSED_LIMIT or self.refused[-1].token is not token:
             return False
-        if token.has_expired() and self.refused[-1].may_expire:
+        if token.has_expired() and self.refused[-1].was_good:
             return False
         return clock.monotonic() - self.refused[0].at < REFUSED_WINDOW

@@ -177,7 +177,8 @@ class Refresher:
 
     def set_token(self, token: Token) -> None:
         if not isinstance(token, Token):
-            raise TypeError(f"set_token takes a Token, not {type(token).__name__}")
+            kind = type(token).__name__
+            raise TypeError(f"set_token takes a Token, not {kind}: Token(access, refresh)")
         self._check_not_inside()
         self._cache.set(token, self._timeout)
         self._shared.forget_failures()

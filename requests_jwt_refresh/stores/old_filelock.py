@@ -2,8 +2,8 @@
 
 Those versions hand a lock down to forked children, who can free it; those from 3.21 to 3.29, and
 all on Windows, delete the lock file when the lock is released; those from 3.24 on take a soft lock,
-which outlives its holder, where there is no other. They change no more, so that the descriptor can
-be taken from where they keep it. Delete this module, whole, when filelock's floor is above 3.29.
+which outlives its holder, where there is no other. These versions are final, so their private
+attributes can be relied on. Delete this module, whole, when filelock's floor is above 3.29.
 """
 
 from __future__ import annotations

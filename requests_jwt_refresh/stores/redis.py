@@ -52,7 +52,7 @@ redis.call('HSET', KEYS[1], 'generation', known, 'token', text)
 return 1
 """
 
-_ANY: Final = -1  # instead of a generation seen: change it whichever is there
+_ANY: Final = -1  # no generation has been seen: write over whatever is there
 
 
 class RedisStore:

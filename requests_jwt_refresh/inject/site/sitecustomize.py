@@ -137,10 +137,10 @@ def _import_wrapper() -> Any:
 
 
 def _import_filelock() -> None:
-    """Import filelock, which has fork hooks of its own, in such a way that a fork may be waiting.
+    """Import filelock, so that a fork already begun in another thread runs none of its hooks.
 
-    That fork would run those of the hooks that come after it and not the one before, and filelock
-    would complain of it on the program's stderr.
+    It would run those that come after a fork without the one before, and filelock would complain
+    of that on the program's stderr.
     """
     register: Any = getattr(os, "register_at_fork", None)
 
