@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 _FIT_FOR_A_HEADER = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 
 
+_FILLED_IN = ("received_at", "login_id", "counter")  # by the adapter, not by who makes a Token
+
+
 @dataclass(frozen=True, repr=False)
 class Token:
     """An access token, the refresh token that renews it, and when the access token expires.
@@ -49,6 +52,11 @@ class Token:
     received_at: float | None = field(default=None, init=False, compare=False)
     """When it was received, in seconds since the epoch; None if that is not known. Filled in by the
     adapter, and stored with the token."""
+    login_id: str | None = field(default=None, init=False, compare=False)
+    """Which login it came from: random, and kept by all tokens refreshed from it. Filled in by the
+    adapter, and stored with the token; None for one that version 0.1 has stored."""
+    counter: int = field(default=0, init=False, compare=False)
+    """How often a token of its login was saved before it: the higher one is the newer one."""
 
     def __post_init__(self) -> None:
         if self.access is None and self.refresh is None:
@@ -58,7 +66,7 @@ class Token:
             )
         _check("access", self.access)
         _check("refresh", self.refresh)
-        if self.expires_at is not None and not _is_finite(self.expires_at):
+        if self.expires_at is not None and not is_finite(self.expires_at):
             raise InvalidToken(
                 "expires_at is not a number of seconds since the epoch",
                 "give a number such as time.time() + 300, or None if it is unknown",
@@ -95,14 +103,18 @@ def with_expiry(token: Token) -> Token:
     now, known = clock.time(), token.received_at
     if token.expires_at is None and token.access is not None:
         seconds = jwt_lifetime(token.access)
-        token = token if seconds is None else replace(token, expires_at=now + seconds)
-    return with_received_at(token, known or now)
+        token = token if seconds is None else with_values(token, expires_at=now + seconds)
+    return with_values(token, received_at=known or now)
 
 
-def with_received_at(token: Token, at: float | None) -> Token:
-    """Return a copy of `token` that was received `at` this time, in seconds since the epoch."""
-    copy = replace(token)
-    object.__setattr__(copy, "received_at", at if _is_finite(at) else None)
+def with_values(token: Token, **values: Any) -> Token:
+    """Return a copy with other `values`; all else stays, what the adapter has filled in as well.
+
+    ``dataclasses.replace`` would lose those.
+    """
+    copy = replace(token, **{name: values[name] for name in values if name not in _FILLED_IN})
+    for name in _FILLED_IN:
+        object.__setattr__(copy, name, values.get(name, getattr(token, name)))
     return copy
 
 
@@ -110,7 +122,7 @@ def jwt_lifetime(access: str) -> float | None:
     """Return a JWT's lifetime in seconds, ``exp - iat``, or None if it does not say."""
     claims = jwt_claims(access)
     issued, expires = claims.get("iat"), claims.get("exp")
-    if not (_is_finite(issued) and _is_finite(expires)) or expires <= issued:
+    if not (is_finite(issued) and is_finite(expires)) or expires <= issued:
         return None
     return float(expires - issued)
 
@@ -145,7 +157,8 @@ def _check(kind: str, value: object) -> None:
         )
 
 
-def _is_finite(value: object) -> TypeGuard[float]:
+def is_finite(value: object) -> TypeGuard[float]:
+    """Whether `value` is a number that a float can hold."""
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return False
     return abs(value) <= sys.float_info.max  # so that float(value) does not overflow

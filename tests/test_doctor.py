@@ -12,7 +12,7 @@ from keyring.backends import fail
 from requests_jwt_refresh.stores.file import FileStore
 from requests_jwt_refresh.stores.keyring import KeyringStore
 from requests_jwt_refresh.testing import Counters
-from requests_jwt_refresh.tokens import Token, with_expiry, with_received_at
+from requests_jwt_refresh.tokens import Token, with_expiry, with_values
 from tests.support.command_line import (
     WITH_SECRET,
     User,
@@ -206,7 +206,7 @@ def test_a_refresh_token_ends_by_the_servers_clock(
     came_in_at = time.time() - 600
     there = came_in_at - 7200
     access, refresh = (make_jwt({"iat": there, "exp": there + age}) for age in (300, 600 + left))
-    user.save_token(with_received_at(Token(access, refresh), came_in_at))
+    user.save_token(with_values(Token(access, refresh), received_at=came_in_at))
     assert examine(user).is_healthy_but_for(token=sign)
 
 

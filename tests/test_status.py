@@ -12,7 +12,7 @@ import pytest
 
 from requests_jwt_refresh.cli.account import refresh_token_expiry
 from requests_jwt_refresh.testing import Counters
-from requests_jwt_refresh.tokens import Token, with_expiry, with_received_at
+from requests_jwt_refresh.tokens import Token, with_expiry, with_values
 from tests.support.command_line import (
     CommandResult,
     User,
@@ -158,14 +158,14 @@ def test_when_a_refresh_token_expires(
 ) -> None:
     """Counted by the server's own clock from when the tokens came in; never before its `exp`."""
     token = Token(None if access is None else make_jwt(access), make_jwt(refresh))
-    assert refresh_token_expiry(with_received_at(token, NOW)) == ends
+    assert refresh_token_expiry(with_values(token, received_at=NOW)) == ends
     assert refresh_token_expiry(token) == refresh.get("exp")  # when it came in is not known
 
 
 def test_when_a_refresh_token_expires_by_the_access_tokens_end() -> None:
     """Without an `iat`, the end of the access token says what the server's clock showed."""
     access, refresh = make_jwt({"exp": NOW - HOUR + 300}), make_jwt({"exp": NOW - 60})
-    token = with_received_at(Token(access, refresh, NOW + 300), NOW)
+    token = with_values(Token(access, refresh, NOW + 300), received_at=NOW)
     assert refresh_token_expiry(token) == NOW + HOUR - 60
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import threading
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
@@ -22,7 +21,7 @@ from requests_jwt_refresh.errors import (
 )
 from requests_jwt_refresh.refresh.limits import FIRST_COOLDOWN, MAX_COOLDOWN
 from requests_jwt_refresh.refresh.single_flight import shield
-from requests_jwt_refresh.tokens import Token, with_expiry, with_received_at
+from requests_jwt_refresh.tokens import Token, with_expiry, with_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -268,7 +267,7 @@ class TokenCache:
     def _save_new(self, fresh: Token, old_refresh: str | None) -> tuple[Token, Exception | None]:
         memory = self._memory
         if fresh.refresh is None:
-            fresh = with_received_at(replace(fresh, refresh=old_refresh), fresh.received_at)
+            fresh = with_values(fresh, refresh=old_refresh)
         memory.unconfirmed = fresh
         try:
             self._store.save(fresh)

@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING, Protocol
 
 from requests_jwt_refresh.errors import InvalidToken, StoreError
-from requests_jwt_refresh.tokens import Token, with_received_at
+from requests_jwt_refresh.tokens import Token, is_finite, with_values
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -55,13 +55,15 @@ def encode(token: Token) -> str:
     """Return `token` as one line of JSON.
 
     >>> encode(Token("a", refresh="r", expires_at=1.5))
-    '{"access":"a","refresh":"r","expires_at":1.5,"received_at":null}'
+    '{"access":"a","refresh":"r","expires_at":1.5,"received_at":null,"login_id":null,"counter":0}'
     """
     fields = {
         "access": token.access,
         "refresh": token.refresh,
         "expires_at": token.expires_at,
         "received_at": token.received_at,
+        "login_id": token.login_id,
+        "counter": token.counter,
     }
     return json.dumps(fields, separators=(",", ":"))
 
@@ -77,10 +79,20 @@ def decode(text: str, where: str) -> Token:
     try:
         fields = json.loads(text)
         token = Token(fields["access"], fields["refresh"], fields["expires_at"])
-        return with_received_at(token, fields.get("received_at"))  # version 0.1 did not write it
+        return with_values(token, **_read_filled_in(fields))
     except (ValueError, TypeError, KeyError, RecursionError, InvalidToken):
         pass  # and no cause: a JSON error would carry the text
     raise StoreError(
         f"{where} holds something that is not a token of this library",
         "it was left as it is; clear it and log in again",
     )
+
+
+def _read_filled_in(fields: dict[str, object]) -> dict[str, object]:
+    """Return what the adapter had filled in, as far as it is there: version 0.1 wrote less."""
+    received_at, login_id, counter = map(fields.get, ("received_at", "login_id", "counter"))
+    return {
+        "received_at": received_at if is_finite(received_at) else None,
+        "login_id": login_id if isinstance(login_id, str) else None,
+        "counter": counter if isinstance(counter, int) and counter >= 0 else 0,
+    }

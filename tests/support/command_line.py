@@ -23,7 +23,7 @@ import pytest
 from requests_jwt_refresh import clock
 from requests_jwt_refresh.cli.main import main
 from requests_jwt_refresh.stores.file import FileStore
-from requests_jwt_refresh.tokens import with_received_at
+from requests_jwt_refresh.tokens import with_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -267,7 +267,7 @@ def make_jwt(claims: object) -> str:
 def make_aged_token(token: Token, *, left: float, ago: float) -> Token:
     """Return a token that came in `ago` seconds ago and has `left` seconds to live."""
     now = clock.time()
-    return with_received_at(replace(token, expires_at=now + left), now - ago)
+    return with_values(replace(token, expires_at=now + left), received_at=now - ago)
 
 
 def make_expired_token(server: AuthServer) -> Token:
