@@ -39,7 +39,10 @@ pytestmark = pytest.mark.usefixtures("clock")
 
 
 class BrittleStore(MemoryStore):
-    """A store whose verbs fail as long as they are in `broken`, and that keeps a diary."""
+    """A store whose verbs fail as long as they are in `broken`, and that keeps a diary.
+
+    "save new" is a save of another token than the one that it holds.
+    """
 
     def __init__(self, token: Token | None = None, *broken: str) -> None:
         super().__init__(token)
@@ -59,7 +62,7 @@ class BrittleStore(MemoryStore):
         return super().load()
 
     def save(self, token: Token) -> None:
-        self._note("save")
+        self._note("save" if token == super().load() else "save new")
         super().save(token)
 
     def clear(self) -> None:
@@ -72,7 +75,7 @@ class BrittleStore(MemoryStore):
 
     def _note(self, verb: str) -> None:
         self.diary.append(verb)
-        if verb in self.broken:
+        if verb in self.broken or verb.split(maxsplit=1)[0] in self.broken:
             raise self.error
 
 
@@ -119,7 +122,7 @@ def test_a_token_that_cannot_be_saved_is_used(
     """It stays in memory and is used, and a warning says what to expect; no token is in it."""
     caplog.set_level(logging.DEBUG)
     before = store.peek()
-    store.broken, store.error = {"save"}, error
+    store.broken, store.error = {"save new"}, error
     server.expire()
     assert session.get("/api/x").status_code == 200
     assert store.peek() == before
@@ -140,7 +143,7 @@ def test_it_is_saved_again_at_a_later_request(
     clock: Clock,
 ) -> None:
     """After a cooldown the next request saves it, without a refresh; then it is left alone."""
-    store.broken = {"save"}
+    store.broken = {"save new"}
     server.expire()
     assert session.get("/api/x").status_code == 200
     refreshes = server.counters.refreshes
@@ -165,15 +168,19 @@ def test_it_does_no_harm_while_the_store_stays_broken(
     adapter: JWTRefreshAdapter,
     clock: Clock,
 ) -> None:
-    """Requests go on, one attempt a cooldown; the next expiry refreshes with what is in memory."""
-    store.broken = {"save"}
+    """Requests go on, one attempt a cooldown; at the next expiry nothing is exchanged."""
+    store.broken = {"save new"}
     server.expire()
     for _ in range(3):
         clock.advance(FIRST_COOLDOWN)
         assert session.get("/api/x").status_code == 200
-    assert store.diary.count("save") == 3
+    assert store.diary.count("save new") == 3
     server.expire()
-    assert session.get("/api/x").status_code == 200
+    asked = server.counters.refreshes
+    with pytest.raises(StoreError, match="the disk is full") as caught:
+        session.get("/api/x")
+    assert caught.value.response is not None
+    assert server.counters.refreshes == asked
     store.broken.clear()
     clock.advance(FIRST_COOLDOWN)
     assert session.get("/api/x").status_code == 200
@@ -192,7 +199,7 @@ def test_it_is_not_saved_over_a_newer_login(
     clock: Clock,
 ) -> None:
     """If another program has logged in meanwhile, its token stays and is adopted."""
-    store.broken = {"save"}
+    store.broken = {"save new"}
     server.expire()
     assert session.get("/api/x").status_code == 200
     store.broken.clear()
@@ -212,7 +219,7 @@ def test_saving_again_never_waits(
     clock: Clock,
 ) -> None:
     """A request whose token is fine does not wait for the store's lock on that account."""
-    store.broken = {"save"}
+    store.broken = {"save new"}
     server.expire()
     assert session.get("/api/x").status_code == 200
     store.broken.clear()
@@ -466,7 +473,7 @@ def test_logged_out_elsewhere_with_a_token_unsaved(
     clock: Clock,
 ) -> None:
     """A token that waits to be saved does not undo a logout elsewhere."""
-    store.broken = {"save"}
+    store.broken = {"save new"}
     server.expire()
     assert session.get("/api/x").status_code == 200
     store.broken.clear()
