@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
-from requests_jwt_refresh import FileStore, MemoryStore, Token, mount
+from requests_jwt_refresh import FileStore, MemoryStore, StoreError, Token, mount
+from requests_jwt_refresh.stores import private_file
 from requests_jwt_refresh.stores.base import decode, encode
 from requests_jwt_refresh.testing import ServerResponse
 from requests_jwt_refresh.tokens import with_values
@@ -21,10 +24,19 @@ if TYPE_CHECKING:
     import requests
 
     from requests_jwt_refresh.testing import AuthServer, Exchange
+    from tests.support.clock import Clock
 
 __all__ = ["store"]  # a fixture
 
 BACKUP = "older token of the same login"
+
+
+class OtherProcess(FileStore):
+    """The same file, and a memory of its own, since it equals no FileStore."""
+
+
+def fill_up(*_args: object, **_options: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 # --- Login id and counter ------------------------------------------------------------------------
@@ -115,25 +127,52 @@ def test_an_older_backup_is_not_adopted(
 
 
 def test_a_save_by_another_program_is_no_backup(
-    server: AuthServer, session: requests.Session, store: MemoryStore
+    server: AuthServer, session: requests.Session, tmp_path: Path
 ) -> None:
     """Two programs take turns: each sees the other's counter grow, whatever it has seen before."""
     with plain_session() as other:
-        mount(session, server.url, ENDPOINT, store)
-        twin = MemoryStore()  # another process: a memory of its own
-        twin.load, twin.save, twin.clear, twin.lock = (  # type: ignore[method-assign]
-            store.load,
-            store.save,
-            store.clear,
-            store.lock,
+        mount(session, server.url, ENDPOINT, FileStore(tmp_path / "token")).set_token(
+            server.login()
         )
-        mount(other, server.url, ENDPOINT, twin)
+        mount(other, server.url, ENDPOINT, OtherProcess(tmp_path / "token"))
         for number in range(6):
             server.expire()
             for user in (session, other) if number % 2 else (other, session):
                 assert user.get("/api/x").status_code == 200
-    assert server.counters.refreshes == 6
-    assert server.counters.reuse == 0
+    assert (server.counters.refreshes, server.counters.reuse) == (6, 0)
+
+
+def test_a_disk_that_fills_up_logs_nobody_out(
+    server: AuthServer,
+    session: requests.Session,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    clock: Clock,
+) -> None:
+    """Two programs have refreshed; then neither can save: nothing is exchanged, nothing is reused.
+
+    A token that one of them alone has would be used up under the other's feet.
+    """
+    with plain_session() as other:
+        mount(session, server.url, ENDPOINT, FileStore(tmp_path / "token")).set_token(
+            server.login()
+        )
+        mount(other, server.url, ENDPOINT, OtherProcess(tmp_path / "token"))
+        for user in (session, other):
+            server.expire()
+            assert user.get("/api/x").status_code == 200
+        server.expire()
+        with monkeypatch.context() as full:
+            full.setattr(private_file, "replace", fill_up)
+            for user in (session, other, session):
+                clock.advance(100)
+                with pytest.raises(StoreError, match="No space left on device"):
+                    user.get("/api/x")
+        assert server.counters.refreshes == 2
+        clock.advance(100)
+        for user in (session, other):
+            assert user.get("/api/x").status_code == 200
+    assert (server.counters.refreshes, server.counters.reuse) == (3, 0)
 
 
 def test_another_login_is_adopted_whatever_its_counter(

@@ -23,7 +23,7 @@ from requests_jwt_refresh.stores.memory import MemoryStore
 from requests_jwt_refresh.testing import Status
 from requests_jwt_refresh.tokens import Token
 from tests.support.leaks import list_secrets
-from tests.support.users import ENDPOINT
+from tests.support.users import ENDPOINT, load_token
 from tests.support.waits import WAIT, join, start
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ class BrittleStore(MemoryStore):
     @contextmanager
     def lock(self, timeout: float) -> Iterator[None]:
         self.timeouts.append(timeout)
+        if "lock" in self.broken:
+            raise LockTimeout("another one has it")
         with super().lock(timeout):
             yield
 
@@ -103,6 +105,34 @@ def change(adapter: JWTRefreshAdapter, call: str, token: Token) -> None:
         adapter.set_token(token)
     else:
         adapter.clear_token()
+
+
+# --- A login whose token the store will not take ---------------------------------------------
+
+
+@pytest.mark.parametrize("broken", ["lock", "load", "save"])
+def test_a_login_is_kept_whatever_the_store_does(
+    server: AuthServer,
+    session: requests.Session,
+    store: BrittleStore,
+    clock: Clock,
+    broken: str,
+) -> None:
+    """A person has typed a password: it is used from memory, and saved with a later request."""
+
+    def log_in(_session: requests.Session) -> Token:
+        store.broken = {broken}
+        return server.login()
+
+    adapter = mount(session, server.url, ENDPOINT, store, login=log_in)
+    server.expire()
+    server.revoke()
+    assert session.get("/api/x").status_code == 200
+    store.broken.clear()
+    clock.advance(FIRST_COOLDOWN)
+    assert session.get("/api/x").status_code == 200
+    assert store.peek() == adapter.token
+    assert server.family_alive(load_token(store))
 
 
 # --- A store that will not take the new token ----------------------------------------------------

@@ -410,8 +410,7 @@ class Refresher:
     ) -> Attempt:
         if not force:  # the last call may have failed since the leader looked
             self._cooldown_left(stale, need.since)
-        chapter = Chapter(self.story)
-        chapter.end_with(call)
+        chapter = self._begin_chapter(call)
         try:
             attempt = self._refresh(stale, need, force, call, chapter)
         except JWTRefreshError as failure:
@@ -422,6 +421,12 @@ class Refresher:
         if attempt.asked:
             chapter.call_at_end(self._on_refresh, attempt.token)
         return attempt
+
+    def _begin_chapter(self, call: Call[Attempt]) -> Chapter:
+        chapter = Chapter(self.story)
+        if self.story.has_listener or self._on_refresh or self._on_logout:
+            chapter.end_with(call)
+        return chapter
 
     def _refresh(
         self,
@@ -535,23 +540,23 @@ class Refresher:
             chapter.note("adopted", "the store has a newer token")
             return Attempt(fresh, asked=False)
         fresh = call.run_in_leader(partial(self._call_login, login, options))
-        with cache.hold(stale, self._timeout, adopt=True) as adopted:
-            if adopted is not None:
-                chapter.note("adopted", "another program has logged in meanwhile")
-                return Attempt(adopted, asked=False)
-            with suppress(RefreshRejected):  # emptied by another program, which is a logout
-                held = cache.reload()
-                if is_better(held, stale):
-                    return Attempt(held, asked=False)
-            saved = cache.save_new(fresh, None)
-            self._cookies.rename(saved.login_id)
+        try:
+            with cache.hold(stale, self._timeout, adopt=True) as adopted:
+                if adopted is not None:
+                    chapter.note("adopted", "another program has logged in meanwhile")
+                    return Attempt(adopted, asked=False)
+                with suppress(RefreshRejected):  # emptied by another program, which is a logout
+                    cache.reload()
+                saved = cache.save_new(fresh, None)
+        except (RefreshUnavailable, StoreError) as failure:
+            saved = cache.keep_unsaved(fresh, failure)
+        self._cookies.rename(saved.login_id)
         seconds = clock.monotonic() - began
         chapter.note("logged_in", f"logged in after {seconds:.3f} s", seconds=seconds)
         return Attempt(saved, asked=True)
 
     def _trade(self, given: Token, options: SendOptions, call: Call[Attempt]) -> Attempt:
-        chapter = Chapter(self.story)
-        chapter.end_with(call)
+        chapter = self._begin_chapter(call)
         with self._cache.hold(None, self._timeout, adopt=False), ExitStack() as stack:
             with suppress(RefreshRejected):  # a logout by another program; this is a login
                 held = self._cache.reload()

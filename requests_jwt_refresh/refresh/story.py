@@ -25,6 +25,11 @@ class Story:
     def __init__(self, on_event: Callable[[Event], object] | None) -> None:
         self._on_event = on_event
 
+    @property
+    def has_listener(self) -> bool:
+        """Whether there is an `on_event`."""
+        return self._on_event is not None
+
     def tell(self, kind: Kind, text: str, *, level: int = logging.DEBUG, **values: Any) -> None:
         """Log `text`, and call `on_event` with an Event of this kind and `values`.
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from requests_jwt_refresh import clock
 from requests_jwt_refresh.errors import (
+    JWTRefreshError,
     LockTimeout,
     RefreshRejected,
     RefreshUnavailable,
@@ -351,6 +352,14 @@ class TokenCache:
         self._save_or_warn(fresh)
         return fresh
 
+    def keep_unsaved(self, fresh: Token, failure: Exception) -> Token:
+        """Use the token of a login although the store could not be locked or read."""
+        fresh = _as_new_login(fresh)
+        self._memory.unconfirmed = fresh
+        self._memory.publish(fresh, stored=False)
+        _warn_unsaved(failure)
+        return fresh
+
     def save_rescued(self, old: Token, refresh: str) -> None:
         """Save a new refresh token out of an answer that holds no access token."""
         self._save_or_warn(self._continue_login(with_values(old, refresh=refresh)))
@@ -363,11 +372,7 @@ class TokenCache:
     def _save_or_warn(self, token: Token) -> None:
         failure = self._save_new(token)
         if failure is not None:
-            logger.warning(
-                "The new token could not be saved (%s). It is used and will be saved with a later "
-                "request; if this program ends before that, a new login is needed",
-                failure if isinstance(failure, StoreError) else type(failure).__name__,
-            )
+            _warn_unsaved(failure)
 
     def save_traded(self, fresh: Token, given: str) -> Token:
         """Save and publish what the server gave for the refresh token `given`.
@@ -416,6 +421,14 @@ class TokenCache:
             )
         memory.publish(None)
         return None
+
+
+def _warn_unsaved(failure: Exception) -> None:
+    logger.warning(
+        "The new token could not be saved (%s). It is used and will be saved with a later "
+        "request; if this program ends before that, a new login is needed",
+        failure if isinstance(failure, JWTRefreshError) else type(failure).__name__,
+    )
 
 
 def _as_new_login(token: Token) -> Token:
