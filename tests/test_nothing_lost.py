@@ -165,6 +165,29 @@ def test_a_token_that_cannot_be_saved_is_used(
     assert server.counters.reuse == 0
 
 
+def test_valid_token_while_nothing_can_be_saved(
+    server: AuthServer,
+    store: BrittleStore,
+    adapter: JWTRefreshAdapter,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The token that is still valid, though not for as long as was asked, and one warning."""
+    store.broken = {"save"}
+    before = adapter.token
+    for _ in range(3):
+        clock.advance(2 * FIRST_COOLDOWN)
+        assert adapter.valid_token(10_000) == before
+    (warning,) = [each.getMessage() for each in caplog.records if each.levelno == logging.WARNING]
+    assert "the disk is full" in warning
+    clock.advance(server.lifetime)
+    with pytest.raises(StoreError, match="the disk is full"):
+        adapter.valid_token()
+    store.broken.clear()
+    clock.advance(100)
+    assert adapter.valid_token(10_000) != before
+
+
 def test_it_is_saved_again_at_a_later_request(
     server: AuthServer,
     session: requests.Session,

@@ -301,7 +301,8 @@ class Refresher:
         except StoreError as failure:
             if token is None or token.access is None or token.has_expired():
                 raise
-            logger.warning("The token is not refreshed while it is still valid (%s)", failure)
+            if self._cache.tell_no_room():
+                logger.warning("The token is not refreshed while it is still valid: %s", failure)
             return token
 
     # One refresh for all

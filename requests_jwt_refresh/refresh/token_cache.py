@@ -58,6 +58,7 @@ class Memory:
         self.counter = 0  # of the last save of this login, here or by another program
         self.unconfirmed: Token | None = None  # new from the server; no API call with it has ended
         self.told_no_login = False  # that requests go out without a token
+        self.told_no_room = False  # that the store cannot be written
         self.told_backup = False  # that the store has an older token of the same login
         self.next_glance = 0.0  # clock.monotonic(): when the store may be looked into again
         self.next_save = 0.0  # clock.monotonic(): when a dirty token is saved again
@@ -224,6 +225,11 @@ class TokenCache:
         told, self._memory.told_no_login = self._memory.told_no_login, True
         return not told
 
+    def tell_no_room(self) -> bool:
+        """Whether to say that the store cannot be written: once until it can."""
+        told, self._memory.told_no_room = self._memory.told_no_room, True
+        return not told
+
     def login_id_of(self, token: Token) -> str | None:
         """Return the login of `token`, which the store holds; None for one it does not have yet."""
         mine = self._memory.token
@@ -334,6 +340,7 @@ class TokenCache:
         lost with this program. Raises StoreError if the store cannot be written.
         """
         self._save_again(token)
+        self._memory.told_no_room = False
         reserve = getattr(self._store, "reserve", None)
         with nullcontext() if reserve is None else reserve(len(encode(token))):
             yield
