@@ -35,7 +35,7 @@ class Story:
 
         Not to be called with a lock held; see `Chapter`.
         """
-        logger.log(level, "%s", text)
+        logger.log(level, "%s", text, extra={"kind": kind})
         self._hand_over(Event(kind, clock.time(), **values))
 
     def hand_over(self, events: list[Event]) -> None:
@@ -66,7 +66,7 @@ class Chapter:
 
     def note(self, kind: Kind, text: str, *, level: int = logging.DEBUG, **values: Any) -> None:
         """Log `text` now, and keep the event for the end."""
-        logger.log(level, "%s", text)
+        logger.log(level, "%s", text, extra={"kind": kind})
         self._events.append(Event(kind, clock.time(), **values))
 
     def call_at_end(self, callback: Callable[..., object] | None, argument: object) -> None:
