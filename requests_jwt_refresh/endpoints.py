@@ -20,7 +20,13 @@ import requests
 from requests_jwt_refresh.authorization import AUTHORIZATION
 from requests_jwt_refresh.client_auth import CLIENT_AUTHS
 from requests_jwt_refresh.matching import Matcher, any_401, check_path, status_codes
-from requests_jwt_refresh.responses import TokenResponse, quote_list, read_json, read_oauth2
+from requests_jwt_refresh.responses import (
+    DefaultPath,
+    TokenResponse,
+    quote_list,
+    read_json,
+    read_oauth2,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -104,7 +110,7 @@ class JSONEndpoint(_CallRepr):
     url: str
     send: str = field(default="refresh_token", kw_only=True)
     access: str | None = field(default="access_token", kw_only=True)
-    refresh: str | None = field(default="refresh_token", kw_only=True)
+    refresh: str | None = field(default=DefaultPath("refresh_token"), kw_only=True)
     expires_in: str | None = field(default="expires_in", kw_only=True)
     ok: tuple[int, ...] = field(default=(200, 201), kw_only=True)
     rejected: tuple[int, ...] = field(default=(400, 401, 403), kw_only=True)
@@ -146,7 +152,7 @@ class BearerEndpoint(_CallRepr):
     url: str
     method: str = field(default="POST", kw_only=True)
     access: str | None = field(default="access_token", kw_only=True)
-    refresh: str | None = field(default="refresh_token", kw_only=True)
+    refresh: str | None = field(default=DefaultPath("refresh_token"), kw_only=True)
     expires_in: str | None = field(default="expires_in", kw_only=True)
     ok: tuple[int, ...] = field(default=(200, 201), kw_only=True)
     rejected: tuple[int, ...] = field(default=(400, 401, 403, 422), kw_only=True)

@@ -42,8 +42,8 @@ class Token:
             0 is "expired". A lifetime such as 300 is refused: give ``time.time() + 300``.
 
     Raises InvalidToken, a ValueError, if both tokens are None, for anything that is not a non-empty
-    string fit for a header, and for an `expires_at` that is no such moment. Tokens are values: frozen, compared by the three arguments, and their repr shows
-    no secret.
+    string fit for a header, and for an `expires_at` that is no such moment. Tokens are values:
+    frozen, compared by the three arguments, and their repr shows no secret.
 
     >>> Token("an access token", refresh="a refresh token")
     Token(access='***', refresh='***', expires_at=None)
