@@ -42,6 +42,7 @@ _REMEDIES: Final = {
 }
 _CHECK: Final = "check its URL and options"
 _LONGEST_WAIT: Final = 7 * 86_400.0  # seconds; a server that asks for more means something else
+_TOO_MANY: Final = ": too many requests"  # in its own words, which are not shown
 _REMAINING_HEADERS: Final = ("X-RateLimit-Remaining", "RateLimit-Remaining")
 
 
@@ -60,7 +61,8 @@ def check_not_throttled(response: TokenResponse) -> None:
         return
     says_so = is_try_later(document, response.headers, b"" if is_success else response.body)
     if says_so or (not is_success and _asks_to_wait(response.headers)):
-        raise _make_passing_error(response, "" if says_so else ": too many requests")
+        has_code = find_error_code(document, response.headers) is not None
+        raise _make_passing_error(response, "" if has_code or not says_so else _TOO_MANY)
 
 
 def make_rejected_error(response: TokenResponse) -> RefreshRejected:
@@ -71,11 +73,7 @@ def make_rejected_error(response: TokenResponse) -> RefreshRejected:
 
 
 def describe_status(response: TokenResponse) -> str:
-    """Return the status, and the server's error code if there is one that no secret looks like.
-
-    >>> describe_status(TokenResponse(400, {}, b'{"error": "invalid_grant"}'))
-    '400 invalid_grant'
-    """
+    """Return the status, and the server's error code if there is one that no secret looks like."""
     code = find_error_code(parse_json(response.body), response.headers)
     return f"{response.status} {code}" if code else str(response.status)
 
