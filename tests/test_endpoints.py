@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import pickle
 import time
 import traceback
@@ -11,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 import pytest
-from requests.structures import CaseInsensitiveDict
 
 from requests_jwt_refresh.endpoints import BearerEndpoint, JSONEndpoint, OAuth2Endpoint
 from requests_jwt_refresh.errors import RefreshRejected, RefreshUnavailable
 from requests_jwt_refresh.matching import any_401, status
-from requests_jwt_refresh.responses import TokenResponse
 from requests_jwt_refresh.tokens import Token
 from tests.support.endpoints import TOKEN, URL, prepare, prepare_json
+from tests.support.endpoints import make_response as response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from requests_jwt_refresh.endpoints import Endpoint
+    from requests_jwt_refresh.responses import TokenResponse
 
 SECRET = "s3cr3t-t0k3n"
 NOW = 1_700_000_000.0  # where the clock stands
@@ -33,13 +32,6 @@ OAUTH2 = OAuth2Endpoint("/token", "me")
 
 
 pytestmark = pytest.mark.usefixtures("clock")
-
-
-def response(status: int, body: object = b"", **headers: str) -> TokenResponse:
-    """Return a response whose body is `body` if that is bytes, else `body` as JSON."""
-    sent = body if isinstance(body, bytes) else json.dumps(body).encode()
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return TokenResponse(status, CaseInsensitiveDict(named), sent)
 
 
 def prepare_form(endpoint: Endpoint) -> dict[str, list[str]]:
