@@ -21,7 +21,10 @@ _MOST_NAMES: Final = 10
 _DEEPEST_NAME: Final = 4  # parts of a dotted path
 # Headers that say nothing about how a token was sent.
 _USUAL_HEADERS: Final = frozenset(
-    {"accept", "accept-encoding", "connection", "content-length", "content-type", "user-agent"}
+    (
+        *("accept", "accept-encoding", "connection", "content-length", "content-type", "host"),
+        *("transfer-encoding", "user-agent"),
+    )
 )
 
 

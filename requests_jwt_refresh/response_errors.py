@@ -145,8 +145,8 @@ def _asks_to_wait(headers: Mapping[str, str]) -> bool:
 
     Some servers write it on each response, and beside it how many requests are left.
     """
-    left = max((headers.get(name) or "0" for name in _REMAINING_HEADERS), key=len).strip()
-    has_more = left.isascii() and left.isdigit() and bool(left.strip("0"))
+    left = [(headers.get(name) or "").strip() for name in _REMAINING_HEADERS]
+    has_more = any(each.isascii() and each.isdigit() and each.strip("0") for each in left)
     return not has_more and 0 < _retry_after(headers) <= _LONGEST_WAIT
 
 
