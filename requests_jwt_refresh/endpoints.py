@@ -92,11 +92,13 @@ class JSONEndpoint(_CallRepr):
             the token, as a JSON string or as plain text.
         refresh: the field that holds a new refresh token; None if there never is one. Where it is
             missing, the old refresh token stays.
-        expires_in: the field that holds the access token's lifetime in seconds; None if there is
-            none. A JWT that says its own lifetime needs none.
+        expires_in: the field that holds the access token's lifetime in seconds, or the moment when
+            it ends, in seconds or milliseconds since the epoch; None if there is none. A JWT that
+            says its own lifetime needs none; of two, the earlier end counts.
         ok: the statuses of a response with tokens.
         rejected: the statuses of a refusal, after which a new login is needed. Every other status
-            leaves the tokens as they are.
+            leaves the tokens as they are, and so does a response that says "not so often": with
+            Retry-After, or an error code such as ``TooManyRequestsException``.
         extra: what else to put into the request's JSON; it may hold secrets, and is not shown.
         when: the server's own rule for "your token has expired".
 
@@ -181,8 +183,9 @@ class BearerEndpoint(_CallRepr):
 class OAuth2Endpoint(_CallRepr):
     """Ask as OAuth 2.0 does, with a form that has ``grant_type=refresh_token`` (RFC 6749 §6).
 
-    Only ``invalid_grant`` is a refusal (§5.2). Other error codes are a faulty set-up, and the
-    tokens are kept. The server's error_description is never shown.
+    Only ``invalid_grant`` is a refusal (§5.2). Other error codes are a faulty set-up or throttling,
+    and the tokens are kept. The server's error_description is never shown. Any ``token_type`` is
+    taken.
 
     Args:
         url: the token endpoint, absolute or relative to the base URL.
