@@ -83,7 +83,7 @@ Reply = TokenResponse
 
 
 class DefaultPath(str):
-    """A path that an endpoint has by default: what is there is missed by nobody.
+    """A path that an endpoint has by default: nobody is warned if a response has nothing there.
 
     It is equal to any other string of its letters.
     """
