@@ -41,8 +41,14 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_memory_store",
         "test_redis_store",
     ),
-    "Rejected or unavailable": ("test_refusals", "test_unavailable", "test_login_function"),
+    "Rejected or unavailable": (
+        "test_refusals",
+        "test_unavailable",
+        "test_throttling",
+        "test_login_function",
+    ),
     "Nothing lost": (
+        "test_rescued_tokens",
         "test_nothing_lost",
         "test_login_lines",
         "test_store_base",
@@ -58,6 +64,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
     "Nothing silent": ("test_story", "test_secrets"),
     "Bodies": ("test_uploads",),
     "Time": (
+        "test_expiry",
         "test_patience",
         "test_early_tokens",
         "test_one_refresh",
