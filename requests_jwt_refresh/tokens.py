@@ -139,12 +139,6 @@ def not_before(access: str) -> float | None:
     return next((each for each in moments if each is not None and each >= FIRST_MOMENT), None)
 
 
-def not_before(access: str | None) -> float | None:
-    claims = jwt_claims(access or "")
-    starts = claims.get("nbf", claims.get("iat"))
-    return float(starts) if is_finite(starts) else None
-
-
 def jwt_claims(access: str) -> dict[str, Any]:
     """Return the claims of a JWT (RFC 7519 §4), unverified; {} for an opaque token."""
     try:
@@ -188,7 +182,7 @@ def _check_moment(expires_at: object) -> None:
     if 0 < expires_at < FIRST_MOMENT:
         raise InvalidToken(
             f"expires_at={expires_at:.15g} is a moment before 2002, in seconds since 1970",
-            f"for a token that lives {expires_at:.15g} s, give time.time() + {expires_at:.15g}",
+            "give the moment at which it expires, such as time.time() + 300",
         )
 
 

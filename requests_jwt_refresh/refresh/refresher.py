@@ -204,7 +204,8 @@ class Refresher:
         By the clock of the server that refused it: those of replicas are seconds apart (RFC 7519
         §4.1.5). At most 5 s, and once in a request.
         """
-        starts = None if sent.token is None or sent.has_paused else not_before(sent.token.access)
+        access = None if sent.token is None or sent.has_paused else sent.token.access
+        starts = not_before(access or "")
         if starts is None:
             return False
         now = parse_http_date(response.headers.get("Date") or "")
