@@ -209,9 +209,11 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
             return self._transport_send(request, stream, timeout, verify, cert, proxies)
         given = (stream, timeout, verify, cert, proxies)
         since = clock.monotonic()
-        options = self._send_options(verify, cert, proxies, request.url)
+        host = request.headers.get("Host")
+        options = SendOptions(verify, cert, proxies, request.url, host)
         if verify is not False:  # one request may skip the check, a later refresh() does not
-            self._last_options = options._replace(transport=None)  # which may be this very adapter
+            self._last_options = options
+        options = self._complete(options)
         try:
             attempt = self._refresher.token_to_send(options, since)
         except JWTRefreshError as failure:
@@ -305,11 +307,12 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
     def _usual_options(self) -> SendOptions:
         """Return the send options of the last request, for a refresh that belongs to no request."""
         usual = self._last_options or SendOptions.from_environment(self._refresh_url)
-        return self._send_options(usual.verify, usual.cert, usual.proxies, usual.url)
+        return self._complete(usual)
 
-    def _send_options(self, verify: Any, cert: Any, proxies: Any, url: str | None) -> SendOptions:
-        return SendOptions(
-            verify, cert, proxies, url, self._find_sender(), self.base_url, self._origins
+    def _complete(self, options: SendOptions) -> SendOptions:
+        """Return `options` with this adapter's part in them."""
+        return options._replace(
+            transport=self._find_sender(), base_url=self.base_url, origins=self._origins
         )
 
     def _find_sender(self) -> BaseAdapter:

@@ -19,6 +19,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_pickling",
         "test_refresh_network",
         "test_refresh_session",
+        "test_refresh_transports",
         "test_whole_answers",
     ),
     "An Authorization already there": ("test_authorization",),

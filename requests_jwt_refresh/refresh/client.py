@@ -45,15 +45,16 @@ _MEND_ADAPTER: Final = "the tokens are kept; mend the session, adapter or endpoi
 class SendOptions(NamedTuple):
     """How the caller reaches the network: an adapter, and what requests hands to its `send`.
 
-    `transport` is the adapter that sends API requests, to the `origins` that it is mounted for;
-    `base_url` is the API's. `url` is what `verify`, `cert` and `proxies` were given for; None if
-    that is the refresh endpoint.
+    `url` is what they were given for, with a Host header of the caller's own if there was one;
+    None if that is the refresh endpoint. `transport` is the adapter that sends API requests, to
+    the `origins` that it is mounted for; `base_url` is the API's.
     """
 
     verify: bool | str | None = True
     cert: Any = None
     proxies: Mapping[str, str] | None = None
     url: str | None = None
+    host: str | bytes | None = None
     transport: BaseAdapter | None = None
     base_url: str | None = None
     origins: frozenset[Origin] = frozenset()
@@ -72,13 +73,13 @@ class SendOptions(NamedTuple):
         """Return the same for `url`, without the environment's proxies if no_proxy excludes it."""
         before, after = origin_of(self.url), origin_of(url)
         if before is None or after is None or before[1:] == after[1:]:
-            return self._replace(url=None)
+            return self
         found = requests.utils.get_environ_proxies(self.url or "", no_proxy=None)
         if not found or requests.utils.get_environ_proxies(url, no_proxy=None):
-            return self._replace(url=None)
+            return self
         given = self.proxies or {}
         own = {name: proxy for name, proxy in given.items() if found.get(name) != proxy}
-        return self._replace(url=None, proxies=own)
+        return self._replace(proxies=own)
 
 
 class ClientSession(PlainSession):

@@ -52,6 +52,7 @@ class NetworkTransport(HTTPAdapter):
         adapter = options.transport
         self._hooks = adapter if isinstance(adapter, HTTPAdapter) else HTTPAdapter()
         self._api_url = options.base_url
+        self._host, self._host_url = options.host, options.url
         self._seconds = seconds
         self._restart_each_time = restart_each_time
         self._pools: dict[HTTPConnectionPool, HTTPConnectionPool] = {}  # theirs -> ours
@@ -72,6 +73,8 @@ class NetworkTransport(HTTPAdapter):
     ) -> requests.Response:
         if self._restart_each_time:
             self._start()
+        if self._host is not None and origin_of(request.url) == origin_of(self._host_url):
+            request = _name_host(request, self._host)
         if timeout is None:  # what a function of the user's gives is kept, up to the deadline
             timeout = TimeLeft(self._deadline)
         return super().send(  # by name, as requests does: a program may have wrapped it
@@ -132,6 +135,14 @@ class NetworkTransport(HTTPAdapter):
             if sock is not None:
                 with suppress(OSError):  # closed already
                     sock.shutdown(socket.SHUT_RDWR)
+
+
+def _name_host(request: requests.PreparedRequest, host: str | bytes) -> requests.PreparedRequest:
+    """Return `request` to the virtual host that the API was asked for by its header."""
+    named = copy.copy(request)
+    named.headers = request.headers.copy()
+    named.headers.setdefault("Host", host)
+    return named
 
 
 def _copy_pool(pool: HTTPConnectionPool, connections: list[Any]) -> HTTPConnectionPool:
