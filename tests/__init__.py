@@ -15,6 +15,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
     "The caller's objects": (
         "test_callers_request",
         "test_callers_response",
+        "test_history",
         "test_connection_pools",
         "test_pickling",
         "test_refresh_network",
