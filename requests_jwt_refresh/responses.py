@@ -5,21 +5,29 @@ What the server wrote is never shown in an error, unless it is of a form that no
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from dataclasses import dataclass, field
 from datetime import timezone
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, ParamSpec, Protocol
 
 from requests_jwt_refresh import clock
 from requests_jwt_refresh.authorization import BEARER, is_bearer, strip_bearer
-from requests_jwt_refresh.errors import InvalidToken, RefreshRejected, RefreshUnavailable
+from requests_jwt_refresh.errors import (
+    InvalidToken,
+    JWTRefreshError,
+    RefreshRejected,
+    RefreshUnavailable,
+)
 from requests_jwt_refresh.matching import MISSING, find, parse_json
 from requests_jwt_refresh.tokens import Token
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+
+P = ParamSpec("P")
 
 # RFC 9110 §15; some servers go beyond 599.
 _REDIRECTS: Final = range(300, 400)
@@ -87,6 +95,21 @@ class Fields(Protocol):
     def rejected(self) -> tuple[int, ...]: ...
 
 
+def _cut_frames(read: Callable[P, Token]) -> Callable[P, Token]:
+    """Let no error carry the frames in which a response is read: their locals hold tokens."""
+
+    @functools.wraps(read)
+    def read_and_cut(*args: P.args, **kwargs: P.kwargs) -> Token:
+        try:
+            return read(*args, **kwargs)
+        except JWTRefreshError as error:
+            failure = error.about()
+        raise failure
+
+    return read_and_cut
+
+
+@_cut_frames
 def read_json(response: TokenResponse, fields: Fields) -> Token:
     """Return the token that stands where `fields` says.
 
@@ -100,6 +123,7 @@ def read_json(response: TokenResponse, fields: Fields) -> Token:
     return _read_token(response, fields.access, fields.refresh, fields.expires_in)
 
 
+@_cut_frames
 def read_oauth2(response: TokenResponse) -> Token:
     """Return the token of an OAuth 2.0 response (RFC 6749 §5.1).
 

@@ -35,7 +35,6 @@ from requests_jwt_refresh.refresh.user_functions import (
     call_user_function,
     describe_error,
     log_callback_error,
-    showable_cause,
 )
 from requests_jwt_refresh.tokens import Token, with_expiry
 
@@ -340,7 +339,6 @@ class Refresher:
                 f"the refresh failed with {describe_error(error)}",
                 "the tokens are kept; mend the store or endpoint that raised it",
             )
-            failure.__cause__ = showable_cause(error)
         raise failure
 
     def _log_in_after(
