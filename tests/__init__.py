@@ -61,7 +61,12 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
     "Time": ("test_one_refresh", "test_endpoints", "test_sigterm"),
     "Loops": ("test_limits", "test_loops_and_cooldowns"),
     "Secrets": ("test_secrets", "test_private_file", "test_login_secrets", "test_profile_secrets"),
-    "Quiet transparency": ("test_users_mocks", "test_hot_path", "test_run_transparency"),
+    "Quiet transparency": (
+        "test_users_mocks",
+        "test_replaced_sessions",
+        "test_hot_path",
+        "test_run_transparency",
+    ),
     "Python not needed": (
         # profiles
         "test_profiles",

@@ -221,6 +221,8 @@ def exchange(
 ) -> TokenResponse:
     """Do the same, but raise what requests raises: for a request without secrets."""
     deadline = monotonic() + seconds
+    if not isinstance(session, ClientSession):  # it may cache what it is not told to leave alone
+        request.headers = {"Cache-Control": "no-store", **request.headers}  # RFC 9111 §5.2.1.5
     if AUTHORIZATION.name in request.headers:
         request.auth = anonymous  # so that neither netrc nor the session's auth replaces it
     else:
