@@ -16,7 +16,7 @@ from requests_jwt_refresh.errors import InsecureURL, InvalidURL
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[a-z0-9_.-]+|[0-9a-f:.]+(%[a-z0-9_.%-]+)?")  # a name, or an IPv6 address
-_USER_INFO = re.compile("(?<=//)[^/?#]*@")
+_USER_INFO = re.compile("(?<=//)[^/?#\\\\]*@")
 _PLAIN_SEGMENT = re.compile(r"[A-Za-z0-9._~-]{0,30}")
 _LOOKS_RANDOM = re.compile(r"(?=.*[A-Za-z])(?=(.*[0-9]){4})[^-._]{16,}")  # a key, and no words
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")  # a tenant or a realm
