@@ -258,3 +258,13 @@ def test_answers_of_another_thread_are_its_own(server: AuthServer, own: requests
     with answers_of(own) as answers:
         join(*start(lambda: own.get(f"{server.url}/public/x")))
     assert answers == []
+
+
+def test_a_session_without_hooks_has_no_answers(server: AuthServer, own: Any) -> None:
+    """Looking on never raises, whatever a user has made of the session."""
+    own.hooks = None
+    with answers_of(own) as answers:
+        pass
+    assert answers == []
+    assert own.hooks is None
+    assert server.requests == []

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.refresh.client import SendOptions
 
 _NETWORK_CALLS: Final = frozenset({"send", "urlopen"})
-_OWN_METHODS: Final = (HTTPAdapter, BaseAdapter, object)
+_REQUESTS_CLASSES: Final = (HTTPAdapter, BaseAdapter, object)
 
 
 def make_transport(
@@ -102,9 +102,9 @@ class NetworkTransport(HTTPAdapter):
         if theirs not in self._pools:
             ours = _copy_pool(theirs, self._connections)
             if self._is_elsewhere(request) and _is_pinned(ours):
-                elsewhere = copy.copy(request)
-                elsewhere.url = self._api_url
-                _unpin(ours, find_pool(elsewhere))
+                to_api = copy.copy(request)
+                to_api.url = self._api_url
+                _unpin(ours, find_pool(to_api))
             self._pools[theirs] = ours
         return self._pools[theirs]
 
@@ -238,7 +238,7 @@ def is_stand_in(adapter: BaseAdapter) -> bool:
         return False
     if "send" in vars(adapter) and not inspect.isroutine(send):
         return hasattr(send, "assert_called")  # a Mock
-    classes = [each for each in type(adapter).__mro__ if each not in _OWN_METHODS]
+    classes = [each for each in type(adapter).__mro__ if each not in _REQUESTS_CLASSES]
     functions = [send, *(value for each in classes for value in vars(each).values())]
     return not any(_goes_on(function) for function in functions)
 
