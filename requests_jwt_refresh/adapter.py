@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import logging
-import ssl
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from copy import copy as shallow_copy
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.cookies import extract_cookies_to_jar, get_cookie_header
 
@@ -17,12 +15,14 @@ from requests_jwt_refresh import clock
 from requests_jwt_refresh.authorization import AUTHORIZATION, has_own_auth
 from requests_jwt_refresh.bodies import rewind, says_expired
 from requests_jwt_refresh.errors import JWTRefreshError
+from requests_jwt_refresh.history import keep_history, keep_refused
 from requests_jwt_refresh.matching import any_401, bearer_challenge, json_field, may_match, status
 from requests_jwt_refresh.refresh.client import SendOptions
 from requests_jwt_refresh.refresh.patience import Need
 from requests_jwt_refresh.refresh.refresher import Refresher, is_endpoint
 from requests_jwt_refresh.refresh.user_functions import name_of
 from requests_jwt_refresh.relative_urls import AcceptsRelativeURLs, accept_relative_urls
+from requests_jwt_refresh.sessions import PlainSession
 from requests_jwt_refresh.urls import (
     Origin,
     has_scheme,
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
+    import requests
     from requests import PreparedRequest, Response
     from typing_extensions import Self
 
@@ -52,8 +53,6 @@ if TYPE_CHECKING:
 C = TypeVar("C")
 
 logger = logging.getLogger("requests_jwt_refresh")
-
-_NONE: Final[Mapping[str, Any]] = {}
 
 
 class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
@@ -73,8 +72,9 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         on_refresh: called with the new Token after a refresh or login.
         on_logout: called with the RefreshRejected after a refusal, unless a `login` made up for it.
         on_event: called with an Event for each step: matched, led, followed, refreshed, and so on.
-        transport: another adapter that does the sending; this one itself if omitted. If it was made
-            with an ssl_context of its own, refresh calls use that as well.
+        transport: another adapter that does the sending; this one itself if omitted. Refresh calls
+            use the connections that it makes, but not its `send`, unless it answers by itself
+            (WSGI, a fake for tests).
         trusted_origins: more origins that the token is sent to, ``("https://cdn.example.com",)``.
         refresh_session: the session for refresh calls; a separate one is made if omitted. This
             adapter must not be mounted on it.
@@ -145,7 +145,7 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         self._on_logout = _validate_callable("on_logout", on_logout)
         self._on_event = _validate_callable("on_event", on_event)
         self.transport = _validate_transport(transport)
-        if refresh_session is not None and not isinstance(refresh_session, requests.Session):
+        if refresh_session is not None and not isinstance(refresh_session, PlainSession):
             raise TypeError("refresh_session must be a requests.Session")
         self._refresh_session = refresh_session
         self._refresh_timeout = _validate_timeout(refresh_timeout)
@@ -192,6 +192,7 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         )
         if self.accepts_relative_urls:
             accept_relative_urls()
+            keep_history()
 
     def __repr__(self) -> str:
         return f"<JWTRefreshAdapter {self.base_url}>"
@@ -216,10 +217,10 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         if origin_of(request.url) not in self._origins or has_own_auth(request):
             return self._transport_send(request, stream, timeout, verify, cert, proxies)
         given = (stream, timeout, verify, cert, proxies)
-        options = SendOptions(verify, cert, proxies, self._ssl_context(), request.url)
+        options = SendOptions(verify, cert, proxies, request.url, request.headers.get("Host"))
         if verify is not False:  # one request may skip the check, a later refresh() does not
             self._last_options = options
-        need = Need(options, clock.monotonic(), request, timeout)
+        need = Need(self._complete(options), clock.monotonic(), request, timeout)
         try:
             attempt = self._refresher.token_to_send(need)
         except JWTRefreshError as failure:
@@ -237,7 +238,7 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
                 return response
             attempt, refused = better, response
             response = self._transport_send(_for_resend(request, attempt, refused), *given)
-            response.history = [*refused.history, refused]
+            keep_refused(response, refused)
             self._tell("resent", response, need)
         self._refresher.note_accepted(attempt, need)
         return response
@@ -334,15 +335,21 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
 
     def _usual_options(self) -> SendOptions:
         """Return the send options of the last request, for a refresh that belongs to no request."""
-        return self._last_options or SendOptions.from_environment(self._refresh_url)._replace(
-            ssl_context=self._ssl_context()
+        usual = self._last_options or SendOptions.from_environment(self._refresh_url)
+        return self._complete(usual)
+
+    def _complete(self, options: SendOptions) -> SendOptions:
+        """Return `options` with this adapter's part in them."""
+        return options._replace(
+            transport=self._find_sender(), base_url=self.base_url, origins=self._origins
         )
 
-    def _ssl_context(self) -> ssl.SSLContext | None:
-        """Return the TLS context of the adapter that does the sending, if it was given one."""
-        pools = getattr(self if self.transport is None else self.transport, "poolmanager", None)
-        context = getattr(pools, "connection_pool_kw", _NONE).get("ssl_context")
-        return context if isinstance(context, ssl.SSLContext) else None
+    def _find_sender(self) -> BaseAdapter:
+        """Return the adapter that does the sending."""
+        sender: BaseAdapter = self
+        while isinstance(sender, JWTRefreshAdapter) and sender.transport is not None:
+            sender = sender.transport
+        return sender
 
     def _transport_send(self, request: PreparedRequest, *options: Any) -> Response:
         send = super().send if self.transport is None else self.transport.send

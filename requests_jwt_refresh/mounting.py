@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import requests
-
 from requests_jwt_refresh.adapter import JWTRefreshAdapter
 from requests_jwt_refresh.errors import InvalidURL
+from requests_jwt_refresh.sessions import PlainSession
 from requests_jwt_refresh.urls import validate_base
 
 if TYPE_CHECKING:
+    import requests
     from requests.adapters import BaseAdapter
 
     from requests_jwt_refresh.endpoints import Endpoint
@@ -48,7 +48,7 @@ def mount(
     adapter of the session serves one of the origins.
 
     """
-    if not isinstance(session, requests.Session):
+    if not isinstance(session, PlainSession):
         raise TypeError(f"mount takes a requests.Session first, not {session!r}")
     base = validate_base(base_url, allow_http=options.get("allow_http", False))
     if "transport" not in options and not _ADAPTER_OPTIONS & options.keys():

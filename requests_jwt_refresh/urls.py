@@ -16,6 +16,10 @@ from requests_jwt_refresh.errors import InsecureURL, InvalidURL
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[a-z0-9_.-]+|[0-9a-f:.]+(%[a-z0-9_.%-]+)?")  # a name, or an IPv6 address
+_USER_INFO = re.compile("(?<=//)[^/?#\\\\]*@")
+_PLAIN_SEGMENT = re.compile(r"[A-Za-z0-9._~-]{0,30}")
+_LOOKS_RANDOM = re.compile(r"(?=.*[A-Za-z])(?=(.*[0-9]){4})[^-._]{16,}")  # a key, and no words
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")  # a tenant or a realm
 _HAS_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
@@ -175,6 +179,27 @@ def _climbs(path: str) -> bool:
         if depth < 0:
             return True
     return False
+
+
+def describe_url(url: str | bytes | None) -> str:
+    """Return `url` for an error text: origin and path, without what may be secret in them.
+
+    >>> describe_url("https://me:pw@api.example.com/auth/refresh?key=secret")
+    'https://api.example.com/auth/refresh'
+    """
+    text = url.decode("utf-8", "replace") if isinstance(url, bytes) else url or ""
+    text = _USER_INFO.sub("", text)
+    origin = origin_of(text)
+    if origin is None:
+        return "a URL that has no clear host"
+    return str(origin) + "/".join(
+        _describe_segment(each) for each in urlsplit(text).path.split("/")
+    )
+
+
+def _describe_segment(segment: str) -> str:
+    is_plain = _PLAIN_SEGMENT.fullmatch(segment) and not _LOOKS_RANDOM.match(segment)
+    return segment if is_plain or _UUID.fullmatch(segment) else "..."
 
 
 def _is_loopback(host: str) -> bool:

@@ -15,10 +15,12 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
     "The caller's objects": (
         "test_callers_request",
         "test_callers_response",
+        "test_history",
         "test_connection_pools",
         "test_pickling",
         "test_refresh_network",
         "test_refresh_session",
+        "test_refresh_transports",
         "test_whole_answers",
     ),
     "An Authorization already there": ("test_authorization",),
@@ -73,7 +75,12 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "Loops": ("test_forbidden_urls", "test_limits", "test_loops_and_cooldowns"),
     "Secrets": ("test_secrets", "test_private_file", "test_login_secrets", "test_profile_secrets"),
-    "Quiet transparency": ("test_users_mocks", "test_hot_path", "test_run_transparency"),
+    "Quiet transparency": (
+        "test_users_mocks",
+        "test_replaced_sessions",
+        "test_hot_path",
+        "test_run_transparency",
+    ),
     "Python not needed": (
         # profiles
         "test_profiles",

@@ -29,6 +29,8 @@ FLOORS = (
         "response_errors",
         "responses",
         "endpoints",
+        "sessions",
+        "history",
         "relative_urls",
     ),
     ("stores",),

@@ -18,10 +18,10 @@ from requests_jwt_refresh import clock
 from requests_jwt_refresh.cli.account import refresh_token_expiry
 from requests_jwt_refresh.cli.console import format_duration, format_expiry, remedy_for
 from requests_jwt_refresh.errors import JWTRefreshError, LockTimeout, RefreshUnavailable, StoreError
-from requests_jwt_refresh.refresh.client import ClientSession, SendOptions, send_request
+from requests_jwt_refresh.refresh.client import ClientSession, SendOptions, exchange
 from requests_jwt_refresh.responses import parse_http_date
 from requests_jwt_refresh.tokens import Token
-from requests_jwt_refresh.urls import origin_of
+from requests_jwt_refresh.urls import describe_url, origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -151,14 +151,17 @@ def _check_endpoint(profile: Profile, timeout: float) -> Iterator[Finding]:
     before, deadline = clock.time(), clock.monotonic() + timeout
     try:
         with ClientSession(timeout, send_options, cookies) as session:
-            response = send_request(session, requests.Request("GET", url), send_options, timeout)
-    except RefreshUnavailable as error:
-        if error.__cause__ is None:  # it did answer
-            yield Finding(FAULT, "endpoint", error.cause, "check refresh.url in the profile")
-        elif clock.monotonic() >= deadline:
+            request = requests.Request("GET", url)
+            source = f"refresh endpoint at {describe_url(url)}"
+            response = exchange(session, request, send_options, timeout, source)
+    except RefreshUnavailable as error:  # it did answer
+        yield Finding(FAULT, "endpoint", error.cause, "check refresh.url in the profile")
+        return
+    except OSError as error:
+        if clock.monotonic() >= deadline:
             yield _describe_timeout(url, timeout)
         else:
-            yield _describe_unreachable(url, send_options, error.__cause__, timeout)
+            yield _describe_unreachable(url, send_options, error, timeout)
         return
     yield _describe_response(url, response)
     yield from _check_tls(url, send_options, timeout)

@@ -38,7 +38,6 @@ from requests_jwt_refresh.refresh.token_cache import TokenCache, is_better
 from requests_jwt_refresh.refresh.user_functions import (
     call_user_function,
     describe_error,
-    showable_cause,
 )
 from requests_jwt_refresh.responses import parse_http_date
 from requests_jwt_refresh.tokens import Token, not_before, with_expiry
@@ -450,13 +449,13 @@ class Refresher:
             self._note_failure(chapter, failure)
             raise
         except Exception as error:  # noqa: BLE001 - a user's store or endpoint may raise anything
-            description, cause = describe_error(error), showable_cause(error)
+            description = describe_error(error)
         unavailable = RefreshUnavailable(
             f"the refresh failed with {description}",
             "the tokens are kept; mend the store or endpoint that raised it",
         )
         self._note_failure(chapter, unavailable)
-        raise unavailable from cause
+        raise unavailable
 
     def _note_failure(self, chapter: Chapter, failure: JWTRefreshError) -> None:
         if not isinstance(failure, RefreshRejected):

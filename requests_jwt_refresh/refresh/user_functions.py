@@ -33,24 +33,17 @@ def call_user_function(what: str, function: Callable[..., Token], *args: object)
     except (RefreshRejected, RefreshUnavailable, StoreError, ReentrantRefresh):
         raise
     except Exception as error:  # noqa: BLE001 - a user's function may raise anything
-        description, cause = describe_error(error), showable_cause(error)
+        description = describe_error(error)
     else:
         if isinstance(token, Token) and token.access is not None:
             return with_expiry(token)
         kind = "Token without an access token" if isinstance(token, Token) else type(token).__name__
+        del token  # it may be a secret in the wrong wrapping, and this frame is in the traceback
         raise RefreshUnavailable(f"{what} returned a {kind}", "return a Token")
     raise RefreshUnavailable(
         f"{what} failed with {description}",
         "the tokens are kept; to say that the server refused, raise RefreshRejected",
-    ) from cause
-
-
-def showable_cause(error: Exception) -> Exception | None:
-    """Return `error` to be shown as a cause, or None.
-
-    The errors of requests repeat the URL, in which a token may be.
-    """
-    return None if isinstance(error, requests.RequestException) else error
+    )  # without a cause: what the user's function has in its frames may be secret
 
 
 def describe_error(error: Exception) -> str:
