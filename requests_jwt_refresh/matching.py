@@ -368,7 +368,7 @@ def check_matcher(when: object, what: str = "when must be a matcher") -> None:
         remedy = f"call it: {call}"
     elif isinstance(when, type):
         remedy = f"not the class {when.__name__}: give an instance of it"
-    elif isinstance(when, int):
+    elif isinstance(when, int) and not isinstance(when, bool):
         remedy = f"not {when!r}: write status({when!r})"
     elif not callable(when):
         remedy = f"not {when!r}"

@@ -1,4 +1,4 @@
-"""A matcher looks at a body that is slow, torn or endless; the caller waits for nothing, loses nothing.
+"""A matcher looks at a body that is slow or endless: the caller neither waits nor loses a byte.
 
 What ends a wait here is always an event of the test's: a call that waited for the rest of a body
 would find nobody to send it.
@@ -143,7 +143,7 @@ def test_a_body_that_stalled_can_be_read_as_it_comes(server: AuthServer, chunked
     server.fail(answer, on="api")
     with our_session(server, EXPIRED) as session:
         response = session.get("/api/x", stream=True)
-        pieces = response.iter_content(None) if chunked else iter(lambda: response.raw.read1(), b"")
+        pieces = response.iter_content(None) if chunked else iter(response.raw.read1, b"")
         first = next(pieces)
         assert MESSAGE.startswith(first)
         assert not answer.go.is_set(), "what is there has been handed over before the rest came"
@@ -156,7 +156,7 @@ class StallingEndpoint(TLSEndpoint):
 
     answer: HeldBack
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 - http.server's own
         self.connection.sendall(self.answer.head + self.answer.first)
         assert self.answer.go.wait(WAIT)
         self.connection.sendall(self.answer.rest)
