@@ -22,8 +22,6 @@ from functools import cached_property
 from typing import Final
 
 import requests
-from requests.exceptions import ChunkedEncodingError, ContentDecodingError
-from urllib3.exceptions import HTTPError
 
 from requests_jwt_refresh.authorization import is_bearer
 
@@ -39,14 +37,6 @@ _LOWEST_STATUS, _HIGHEST_STATUS = 100, 599
 # (RFC 9112 §4); some servers go beyond 599.
 _ERRORS: Final = frozenset(range(400, 1000))
 _LOWEST_ERROR: Final = 400
-
-# What reading a body raises that has not come whole.
-_BODY_FAILURES: Final = (
-    ChunkedEncodingError,
-    ContentDecodingError,
-    requests.ConnectionError,
-    HTTPError,
-)
 
 
 def status(*codes: int) -> Status:
@@ -248,8 +238,8 @@ class AllOf:
 class SafeMatcher:
     """A matcher that never raises: what the one inside raises is logged and counts as no.
 
-    The first fault is a WARNING, those that follow are told at DEBUG, as is a body that could not
-    be seen whole: that is no fault of the matcher's.
+    The first fault is a WARNING. Those that follow are told at DEBUG, and so are those about a body
+    that could not be seen whole, which is no fault of the matcher's.
     """
 
     def __init__(self, matcher: Matcher) -> None:
@@ -264,18 +254,20 @@ class SafeMatcher:
     def __call__(self, response: requests.Response) -> bool:
         try:
             return _read_answer(self._matcher(response))
-        except _BODY_FAILURES:
-            logger.debug("%r saw no whole body, which counts as no", self)
         except Exception as failure:  # noqa: BLE001 - a matcher never turns an answer into an error
-            logger.log(
-                logging.DEBUG if self._has_warned else logging.WARNING,
-                "The matcher %r raised %s, which counts as no: let it return True or False "
-                "for every response that it is asked about",
-                self,
-                type(failure).__name__,
-            )
-            self._has_warned = True
+            self._report(failure, is_own_fault=not getattr(response.raw, "unseen", ""))
         return False
+
+    def _report(self, failure: Exception, *, is_own_fault: bool) -> None:
+        warns = is_own_fault and not self._has_warned
+        self._has_warned = self._has_warned or warns
+        logger.log(
+            logging.WARNING if warns else logging.DEBUG,
+            "The matcher %r raised %s, which counts as no: let it return True or False "
+            "for every response that it is asked about",
+            self,
+            type(failure).__name__,
+        )
 
     def __repr__(self) -> str:
         try:
@@ -284,8 +276,8 @@ class SafeMatcher:
             return f"<{type(self._matcher).__name__}>"
 
 
-class NoYesOrNo(TypeError):
-    """A matcher answered with something that was hardly meant as a yes or a no."""
+class UnclearAnswer(TypeError):
+    """A matcher returned what was hardly meant as a yes or a no."""
 
 
 any_401: Final = Status(frozenset({401}))
@@ -394,12 +386,12 @@ def _takes_a_response(function: Callable[..., object]) -> bool:
 
 
 def _read_answer(answer: object) -> bool:
-    """Return what a matcher meant. Raises NoYesOrNo where a plain bool() would call it a yes."""
+    """Return what a matcher meant. Raises UnclearAnswer where a plain bool() would call it a yes."""
     if inspect.isawaitable(answer):
         getattr(answer, "close", bool)()  # else Python warns that it was never awaited
-        raise NoYesOrNo
+        raise UnclearAnswer
     if callable(answer) or isinstance(answer, requests.Response):
-        raise NoYesOrNo
+        raise UnclearAnswer
     return bool(answer)
 
 

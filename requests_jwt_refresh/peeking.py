@@ -90,7 +90,7 @@ class EarlyBody:
 
     def hide(self, reason: str) -> HTTPResponse:
         """Return a response like the raw one; reading its body raises ProtocolError."""
-        return self._make_response(_Glimpse, _Pieces(None, ""), None, owner=self, refusal=reason)
+        return self._make_response(_Glimpse, _Pieces(None, ""), None, owner=self, unseen=reason)
 
     def put_back(self) -> None:
         """Let the caller read from the start, as if nothing had been read."""
@@ -226,11 +226,11 @@ class EarlyBody:
 class _Glimpse(HTTPResponse):
     """What a matcher reads."""
 
-    def __init__(self, *, owner: EarlyBody, size: int = 0, refusal: str = "", **more: Any) -> None:
+    def __init__(self, *, owner: EarlyBody, size: int = 0, unseen: str = "", **more: Any) -> None:
         super().__init__(**more)
         self._owner = owner
         self._size = self._room = size
-        self._refusal = refusal
+        self.unseen = unseen
 
     def read(
         self,
@@ -240,8 +240,8 @@ class _Glimpse(HTTPResponse):
     ) -> bytes:
         if amt is None or amt < 0:
             return b"".join(iter(lambda: self.read(_RECEIVE_BYTES, decode_content), b""))
-        if self._refusal:
-            raise self._refuse(self._refusal)
+        if self.unseen:
+            raise self._refuse(self.unseen)
         try:
             data = super().read(min(amt, self._room + 1, _RECEIVE_BYTES), decode_content)
         except HTTPError as failure:
@@ -257,7 +257,7 @@ class _Glimpse(HTTPResponse):
 
     def _refuse(self, reason: str) -> ProtocolError:
         """Let nothing more be read, since what is left out would not be missed."""
-        self._refusal = self._owner.unseen = reason
+        self.unseen = self._owner.unseen = reason
         return ProtocolError(f"not read ahead: {reason}")
 
 

@@ -79,9 +79,9 @@ FAULTY: dict[str, tuple[Callable[[Response], Any], str]] = {
     "a timeout": (fails_with(TimeoutError(SECRET)), "TimeoutError"),
     "StopIteration": (fails_with(StopIteration(SECRET)), "StopIteration"),
     "an array": (lambda _response: Undecided(), "ValueError"),
-    "a response": (lambda response: response, "NoYesOrNo"),
-    "a coroutine": (calls_answers_later, "NoYesOrNo"),
-    "a matcher": (lambda _response: any_401, "NoYesOrNo"),
+    "a response": (lambda response: response, "UnclearAnswer"),
+    "a coroutine": (calls_answers_later, "UnclearAnswer"),
+    "a matcher": (lambda _response: any_401, "UnclearAnswer"),
 }
 AROUND: dict[str, Callable[[Matcher], Matcher]] = {
     "alone": lambda matcher: matcher,
