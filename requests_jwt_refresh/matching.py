@@ -386,7 +386,7 @@ def _takes_a_response(function: Callable[..., object]) -> bool:
 
 
 def _read_answer(answer: object) -> bool:
-    """Return what a matcher meant. Raises UnclearAnswer where a plain bool() would call it a yes."""
+    """Return what a matcher meant. Raises UnclearAnswer where bool() would take it for a yes."""
     if inspect.isawaitable(answer):
         getattr(answer, "close", bool)()  # else Python warns that it was never awaited
         raise UnclearAnswer

@@ -59,7 +59,8 @@ READING = (
 )
 
 CALLS = {
-    "JWTRefreshAdapter": "(base_url, refresh, store=None, *, when=None, login=None, "
+    "JWTRefreshAdapter": "(base_url, refresh, store=None, *, when=None, "
+    "match_limit=262144, login=None, "
     "on_refresh=None, on_logout=None, transport=None, trusted_origins=(), refresh_session=None, "
     "refresh_timeout=30.0, allow_http=False, **http_adapter_options)",
     "mount": "(session, base_url, refresh, store=None, **options)",
