@@ -57,7 +57,9 @@ def says_expired(
         body.release()
         raise
     if body.unseen:
-        logger.debug("The body of a %d was not seen: %s", response.status_code, body.unseen)
+        logger.debug(
+            "The body of the %d could not be looked at: %s", response.status_code, body.unseen
+        )
     if expired:
         # A server that refuses an upload unread promises keep-alive and then hangs up, and the next
         # request on that connection would fail.
@@ -98,7 +100,7 @@ def _copy_for_matcher(
     is_error = response.status_code >= _LOWEST_ERROR
     media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if media_type == _EVENT_STREAM or not (is_error or _JSON.fullmatch(media_type)):
-        copy.raw = body.hide(f"{media_type or 'no media type'} with a {response.status_code}")
+        copy.raw = body.hide(f"its media type is {media_type or 'not told'}")
         return copy
     seconds: float | None = None  # the caller waits for all of it anyway
     if is_error:

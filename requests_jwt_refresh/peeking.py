@@ -75,6 +75,7 @@ class EarlyBody:
         self._failure: Exception | None = None
         self._is_over = False
         self._is_late = False
+        self._arrived = 0.0
         self.unseen = ""
         """Why some of the body could not be seen, if somebody looked."""
 
@@ -95,6 +96,7 @@ class EarlyBody:
     def put_back(self) -> None:
         """Let the caller read from the start, as if nothing had been read."""
         self._is_over = True
+        self._wait_out()
         if not self._received and self._failure is None:
             return
         replay = io.BufferedReader(_Replay(bytes(self._received), self._failure, self._file))
@@ -163,6 +165,7 @@ class EarlyBody:
 
     def _read(self, size: int, bounds: Bounds) -> bytes:
         now = monotonic()
+        self._arrived = self._arrived or now
         end = bounds.end(now)
         if end <= now:
             raise OutOfTimeError
@@ -175,6 +178,7 @@ class EarlyBody:
                 self._wait(end, idle_end)
         finally:
             self._socket.settimeout(self.read_timeout)
+        self._arrived = monotonic()
         return data
 
     def _read_without_waiting(self, size: int) -> bytes | None:
@@ -192,6 +196,13 @@ class EarlyBody:
         seconds = None if first == _FOR_EVER else max(first - monotonic(), 0)
         if not wait_for_read(self._socket, seconds):
             raise TimeoutError("timed out") if idle_end <= end else OutOfTimeError
+
+    def _wait_out(self) -> None:
+        """Wait on in the caller's place, for whom the read timeout would start anew."""
+        if self._is_late and self._failure is None and self._idle_timeout is not None:
+            seconds = self._arrived + self._idle_timeout - monotonic()
+            if not wait_for_read(self._socket, max(seconds, 0)):
+                self._failure = TimeoutError("timed out")
 
     def _open(self, bounds: Bounds) -> Any:
         """Return a file of the body, from its start."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import logging
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -25,8 +25,10 @@ from requests_jwt_refresh import (
     bodies,
     json_field,
     mount,
+    peeking,
     status,
 )
+from requests_jwt_refresh.matching import may_match
 from requests_jwt_refresh.testing import Status
 from tests.support.answers import GZIP, JSON, KIB
 from tests.support.callers import EXPIRED, our_session
@@ -181,6 +183,32 @@ def test_a_body_that_stalls_under_tls_reaches_the_caller_whole(
             assert (cut, response.content) == (cut, MESSAGE)
 
 
+class HalfClosingEndpoint(TLSEndpoint):
+    """Ends TLS after the answer, and leaves the connection open."""
+
+    go = threading.Event()
+
+    def do_GET(self) -> None:  # noqa: N802 - likewise
+        self.connection.sendall(write_head(401, JSON, "Connection: close") + MESSAGE)
+        self.connection.settimeout(0)
+        with suppress(OSError):  # it would wait for the client's own end
+            self.connection.unwrap()
+        assert self.go.wait(WAIT)
+        self.close_connection = True
+
+
+def test_the_end_that_tls_tells_is_an_end(tmp_path: Path) -> None:
+    """Nothing more is waited for, though the connection is still open."""
+    seen: list[bytes] = []
+    file = certificate(tmp_path, 1)
+    with tls_server(file, HalfClosingEndpoint) as url, plain_session() as session:
+        session.verify = str(file)
+        mount(session, url, ENDPOINT, MemoryStore(), when=lambda r: seen.append(r.content))
+        response = session.get("/x", stream=True)
+        HalfClosingEndpoint.go.set()
+        assert [response.content, *seen] == [MESSAGE, MESSAGE]
+
+
 def test_a_body_that_stalls_for_good_fails_as_in_plain_requests(server: AuthServer) -> None:
     """The caller's own timeout counts from the same moment, and once."""
     answer = HeldBack(write_head(401, JSON, *FRAMINGS["sized"][0]), b"{", b"")
@@ -192,6 +220,44 @@ def test_a_body_that_stalls_for_good_fails_as_in_plain_requests(server: AuthServ
         answer.go.set()
         assert ours.get("/api/x").status_code == 200
     assert server.counters.refreshes == 0
+
+
+@pytest.mark.parametrize("first", [b"", MESSAGE[:9]])
+def test_a_timeout_counts_once(
+    server: AuthServer, monkeypatch: pytest.MonkeyPatch, first: bytes
+) -> None:
+    """Once it was waited for a matcher, the caller does not wait for it again."""
+
+    def read_again(_file: object, _size: int) -> bytes:
+        raise AssertionError
+
+    monkeypatch.setattr(peeking, "_read_some", read_again)
+    answer = HeldBack(write_head(401, JSON, *FRAMINGS["sized"][0]), first, b"")
+    server.fail(answer, on="api")
+    with our_session(server, EXPIRED) as session:
+        with pytest.raises(requests.ConnectionError, match="Read timed out"):
+            session.get("/api/x", timeout=0.2)
+        answer.go.set()
+        assert session.get("/api/x").status_code == 200
+    assert server.counters.refreshes == 0
+
+
+@pytest.mark.usefixtures("impatient")
+def test_what_came_too_late_is_not_waited_for_again(server: AuthServer) -> None:
+    """A 401 that matches by another rule is let go without a second wait."""
+    answer = HeldBack(write_head(401, JSON, *FRAMINGS["sized"][0]), MESSAGE[:9], MESSAGE[9:])
+
+    def lets_go(_response: Response) -> bool:
+        answer.go.set()
+        return True
+
+    server.fail(answer, on="api")
+    with our_session(server, any_of(EXPIRED, lets_go)) as session:
+        response = session.get("/api/x")
+        assert response.status_code == 200
+        assert response.history[0].raw.read(9) == MESSAGE[:9]
+        with pytest.raises(requests.exceptions.ChunkedEncodingError, match="came too slowly"):
+            response.history[0].content  # noqa: B018 - reads the rest
 
 
 def test_a_matcher_reads_only_while_it_is_asked(server: AuthServer) -> None:
@@ -228,9 +294,14 @@ MATCHERS = {
 @pytest.mark.parametrize("code", [200, 401])
 @pytest.mark.parametrize("matcher", [*MATCHERS.values(), BY_ITS_BODY, sees_errors])
 def test_an_event_stream_reaches_the_caller_at_once(
-    server: AuthServer, matcher: Callable[[Response], bool], code: int, media_type: str
+    server: AuthServer,
+    caplog: pytest.LogCaptureFixture,
+    matcher: Callable[[Response], bool],
+    code: int,
+    media_type: str,
 ) -> None:
     """Whatever its status: its first event is not waited for, and none is taken."""
+    caplog.set_level(logging.DEBUG, "requests_jwt_refresh")
     events = b"data: 1\n\ndata: 2\n\n"
     head = write_head(code, f"Content-Type: {media_type}", "Connection: close")
     answer = HeldBack(head, b"", events, hangs_up=True)
@@ -240,6 +311,7 @@ def test_an_event_stream_reaches_the_caller_at_once(
         answer.go.set()
         assert response.raw.read() == events
     assert server.counters.refreshes == 0
+    assert ("its media type is text/event-stream" in caplog.text) is may_match(matcher, code)
 
 
 @pytest.mark.parametrize(
@@ -248,9 +320,13 @@ def test_an_event_stream_reaches_the_caller_at_once(
 )
 @pytest.mark.parametrize("matcher", MATCHERS.values(), ids=MATCHERS)
 def test_a_good_answer_that_is_no_json_is_not_read(
-    server: AuthServer, matcher: Callable[[Response], bool], media_type: str
+    server: AuthServer,
+    caplog: pytest.LogCaptureFixture,
+    matcher: Callable[[Response], bool],
+    media_type: str,
 ) -> None:
     """A download begins at once, and is all there."""
+    caplog.set_level(logging.DEBUG, "requests_jwt_refresh")
     body = b'{"errors": [{"code": "expired"}]}'
     length = f"Content-Length: {len(body)}"
     answer = HeldBack(write_head(200, f"Content-Type: {media_type}", length), b"", body)
@@ -260,6 +336,7 @@ def test_a_good_answer_that_is_no_json_is_not_read(
         answer.go.set()
         assert response.content == body
     assert server.counters.refreshes == 0
+    assert "its media type is" in caplog.text
 
 
 @pytest.mark.parametrize(
