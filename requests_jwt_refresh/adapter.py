@@ -13,10 +13,10 @@ from requests.cookies import extract_cookies_to_jar, get_cookie_header
 
 from requests_jwt_refresh import clock
 from requests_jwt_refresh.authorization import AUTHORIZATION, has_own_auth
-from requests_jwt_refresh.bodies import rewind, says_expired
+from requests_jwt_refresh.bodies import MATCH_BYTES, rewind, says_expired
 from requests_jwt_refresh.errors import JWTRefreshError
 from requests_jwt_refresh.history import keep_history, keep_refused
-from requests_jwt_refresh.matching import any_401, bearer_challenge, json_field, may_match, status
+from requests_jwt_refresh.matching import SafeMatcher, any_401, check_matcher, may_match
 from requests_jwt_refresh.refresh.client import SendOptions
 from requests_jwt_refresh.refresh.patience import Need
 from requests_jwt_refresh.refresh.refresher import Refresher, is_endpoint
@@ -67,6 +67,8 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         store: where the token lives; ``KeyringStore(<origin>, "default")`` if omitted.
         when: which responses mean "the token has expired"; the endpoint's own rule if omitted, else
             any 401.
+        match_limit: how many bytes of an answer's body, unpacked, `when` may see; a longer one does
+            not match.
         login: ``login(session) -> Token``, called when there is no token, or when the refresh token
             was refused.
         on_refresh: called with the new Token after a refresh or login.
@@ -85,7 +87,8 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         http_adapter_options: as for requests' HTTPAdapter (``pool_maxsize``, ``max_retries``, ...).
 
     Raises InvalidURL or InsecureURL for a URL that cannot be used, TypeError for what is not an
-    endpoint, a store or an adapter, and ValueError for a refresh_timeout that is not positive.
+    endpoint, a store, a matcher or an adapter, and ValueError for a refresh_timeout or match_limit
+    that is not positive.
 
     With the adapter mounted, a request may raise RefreshUnavailable, StoreError or
     ReentrantRefresh, besides all that requests raises by itself. A refused refresh is no error: the
@@ -99,6 +102,7 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         "_endpoint",
         "_store",
         "_when",
+        "_match_limit",
         "_login",
         "_on_refresh",
         "_on_logout",
@@ -117,6 +121,7 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         store: TokenStore | None = None,
         *,
         when: Matcher | None = None,
+        match_limit: int = MATCH_BYTES,
         login: Login | None = None,
         on_refresh: Callable[[Token], object] | None = None,
         on_logout: Callable[[RefreshRejected], object] | None = None,
@@ -138,8 +143,8 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         self._origins = _origins(self.base_url, trusted_origins, allow_http=allow_http)
         self._store = _validate_store(store) or _default_store(self.base_url)
         self._when = when if when is not None else getattr(refresh, "when", any_401)
-        if not callable(self._when) or self._when in (json_field, bearer_challenge, status):
-            raise TypeError("when must be a matcher, e.g. status(401) or a callable on a Response")
+        check_matcher(self._when)
+        self._match_limit = _validate_match_limit(match_limit)
         self._login = _validate_callable("login", login)
         self._on_refresh = _validate_callable("on_refresh", on_refresh)
         self._on_logout = _validate_callable("on_logout", on_logout)
@@ -190,6 +195,7 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
             session=self._refresh_session,
             timeout=self._refresh_timeout,
         )
+        self._safe_matcher = SafeMatcher(self._when)
         if self.accepts_relative_urls:
             accept_relative_urls()
             keep_history()
@@ -226,7 +232,7 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         except JWTRefreshError as failure:
             raise failure.about(request, None) from failure.__cause__
         response = self._transport_send(_with_token(request, attempt), *given)
-        while self._says_expired(response, need):
+        while self._says_expired(response, need, stream=stream):
             try:
                 better = self._refresher.replace(attempt, need, response)
             except JWTRefreshError as failure:
@@ -243,16 +249,22 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         self._refresher.note_accepted(attempt, need)
         return response
 
-    def _says_expired(self, response: Response, need: Need) -> bool:
+    def _says_expired(self, response: Response, need: Need, *, stream: bool) -> bool:
         if not may_match(self._when, response.status_code):
             return False
-        expired = says_expired(response, self._when, cast("PreparedRequest", need.request))
+        expired = says_expired(
+            response,
+            self._safe_matcher,
+            cast("PreparedRequest", need.request),
+            stream=stream,
+            match_limit=self._match_limit,
+        )
         self._tell("matched" if expired else "unmatched", response, need)
         return expired
 
     @property
     def _rule(self) -> str:
-        is_ours = type(self._when).__module__ == json_field.__module__
+        is_ours = type(self._when).__module__ == SafeMatcher.__module__
         return repr(self._when) if is_ours else name_of(self._when)
 
     def _tell(self, kind: Kind, response: Response, need: Need) -> None:
@@ -433,6 +445,14 @@ def _validate_timeout(seconds: float) -> float:
             "refresh_timeout must be a positive number of seconds; nothing here waits for ever"
         )
     return float(seconds)
+
+
+def _validate_match_limit(size: int) -> int:
+    if not isinstance(size, int) or isinstance(size, bool):
+        raise TypeError(f"match_limit must be a number of bytes such as {MATCH_BYTES}")
+    if size <= 0:
+        raise ValueError(f"match_limit must be a positive number of bytes such as {MATCH_BYTES}")
+    return size
 
 
 def _validate_transport(transport: BaseAdapter | None) -> BaseAdapter | None:

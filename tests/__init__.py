@@ -26,6 +26,9 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
     "An Authorization already there": ("test_authorization",),
     "The 401": (
         "test_matching",
+        "test_faulty_matchers",
+        "test_match_limit",
+        "test_peeking",
         "test_endpoints",
         "test_presets",
         "test_simplejwt",

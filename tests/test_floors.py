@@ -23,6 +23,7 @@ ROOT = Path(requests_jwt_refresh.__file__).parent
 FLOORS = (
     ("errors", "clock", "events", "client_auth", "authorization", "tokens", "urls", "matching"),
     (
+        "peeking",
         "bodies",
         "error_codes",
         "field_names",
