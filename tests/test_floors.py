@@ -28,7 +28,7 @@ FLOORS = (
     ("grants",),
     ("presets",),
     ("profiles",),
-    ("adapter",),
+    ("arguments", "adapter"),
     ("mounting",),
     ("testing",),
     ("inject",),

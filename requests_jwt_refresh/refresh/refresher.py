@@ -37,7 +37,7 @@ from requests_jwt_refresh.refresh.user_functions import (
     log_callback_error,
     showable_cause,
 )
-from requests_jwt_refresh.tokens import Token, with_expiry
+from requests_jwt_refresh.tokens import Token, describe_kind, suggest_token, with_expiry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,10 +56,6 @@ MAX_RESENDS: Final = 2  # with a token from another thread or process, then with
 MAX_COOLDOWN_WAIT: Final = 1.0  # seconds of cooldown that a request waits; beyond that it fails
 PATIENCE_MARGIN: Final = 5.0  # seconds for the store, beside the waits for its lock and the server
 _KEPT: Final = "the tokens are kept; try again later"
-
-
-class _NothingToRefresh(RefreshRejected):
-    """There was no token to ask with: nothing was refused, so no on_logout is called."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,9 +172,12 @@ class Refresher:
         self._cache.reload_if_empty()
 
     def set_token(self, token: Token) -> None:
+        if token is None:
+            raise TypeError("set_token takes a Token, not None: clear_token() forgets the token")
         if not isinstance(token, Token):
-            kind = type(token).__name__
-            raise TypeError(f"set_token takes a Token, not {kind}: Token(access, refresh)")
+            raise TypeError(
+                f"set_token takes a Token, not {describe_kind(token)}: {suggest_token(token)}"
+            )
         self._check_not_inside()
         self._cache.set(token, self._timeout)
         self._shared.forget_failures()
@@ -371,11 +370,11 @@ class Refresher:
                 return Attempt(adopted, asked=False)
             token = cache.reload()
             if token is None:
-                raise _NothingToRefresh("there is no token", "log in and call set_token() first")
+                raise _nothing_to_refresh("there is no token", "log in and call set_token() first")
             if not force and is_better(token, stale):
                 return Attempt(token, asked=False)
             if token.refresh is None and is_endpoint(self._endpoint):
-                raise _NothingToRefresh("there is no refresh token", "log in again")
+                raise _nothing_to_refresh("there is no refresh token", "log in again")
             cache.check_writable(token)
             try:
                 fresh = self._ask(token, options)
@@ -424,7 +423,7 @@ class Refresher:
 
     def _call_login(self, login: Login, options: SendOptions) -> Token:
         with let_sigterm_through(), self._session(options, interactive=True) as session:
-            return call_user_function("login", login, session)
+            return call_user_function("login", login, session, is_login=True)
 
     def _session(
         self, options: SendOptions, *, interactive: bool = False
@@ -442,9 +441,16 @@ class Refresher:
             )
 
     def _call_on_logout(self, call: Call[Attempt], failure: RefreshRejected) -> None:
-        if self._on_logout is not None and not isinstance(failure, _NothingToRefresh):
+        if self._on_logout is not None and not failure.nothing_to_refresh:
             on_error = partial(log_callback_error, self._on_logout)
             call.set_callback(self._on_logout, failure, on_error)
+
+
+def _nothing_to_refresh(cause: str, remedy: str) -> RefreshRejected:
+    """Return the error of a refresh without a token to ask with, which is no logout."""
+    failure = RefreshRejected(cause, remedy)
+    failure.nothing_to_refresh = True
+    return failure
 
 
 def _can_log_in(call: Call[Attempt]) -> bool:
