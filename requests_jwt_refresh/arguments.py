@@ -47,6 +47,9 @@ _SYNONYMS: Final[Mapping[str, str]] = {
 }
 
 
+_OF_SESSIONS: Final = ("auth", "cert", "cookies", "headers", "params", "proxies", "verify")
+
+
 def check_options(caller: str, function: Any, names: Iterable[str], *others: Any) -> None:
     """Raise TypeError for a name that none of the functions has as a parameter.
 
@@ -71,12 +74,16 @@ def list_http_options() -> frozenset[str]:
 
 
 def _list_parameters(function: Any) -> list[str]:
-    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    parameters = inspect.signature(function).parameters.values()
-    return [each.name for each in parameters if each.kind in named and each.name != "self"]
+    """Return the parameters that can be given by name, without looking at their annotations."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    if code is None:  # object.__init__
+        return []
+    return list(code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount])
 
 
 def _suggest_option(name: str, known: list[str]) -> str:
+    if name in _OF_SESSIONS:
+        return f"; it belongs to the session: session.{name} = ..."
     nearest = [_SYNONYMS[name]] if name in _SYNONYMS else get_close_matches(name, known, 1)
     return f"; did you mean {nearest[0]!r}?" if nearest else f": it has {', '.join(known)}"
 
@@ -99,7 +106,8 @@ def check_session(session: object, base_url: object) -> None:
 def validate_endpoint(refresh: Endpoint | RefreshCallable) -> Endpoint | RefreshCallable:
     """Return `refresh` if it is an endpoint or a callable. Raises TypeError."""
     if isinstance(refresh, type):
-        raise TypeError(_describe_uncalled("refresh", refresh, "('/auth/refresh')"))
+        call = "()" if hasattr(refresh, "url") else "('/auth/refresh')"  # presets know their URL
+        raise TypeError(_describe_uncalled("refresh", refresh, call))
     if is_endpoint(refresh):
         if not isinstance(getattr(refresh, "url", None), str):
             raise TypeError(
@@ -135,7 +143,10 @@ def validate_store(store: TokenStore) -> TokenStore:
 def validate_login(login: C) -> C:
     """Return `login` if it is None or can be called with a session. Raises TypeError."""
     if isinstance(login, type):
-        raise TypeError(_describe_uncalled("login", login, "(...)"))
+        raise TypeError(
+            f"login is the class {login.__name__}: give a function (session) -> Token, or an "
+            "object that can be called like one"
+        )
     return validate_callable("login", login, "session", returns="Token")
 
 

@@ -94,7 +94,7 @@ def validate(url: str, *, what: str, allow_http: bool = False) -> str:
     if not isinstance(url, str):
         raise InvalidURL(
             f"{what} is a {type(url).__name__}, not a string",
-            "write it like https://api.example.com/v1",
+            "write it like 'https://api.example.com'",
         )
     if not has_scheme(url):
         raise InvalidURL(f"{what} {redact(url)} has no scheme", _suggest_scheme(url))
