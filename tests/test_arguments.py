@@ -77,8 +77,8 @@ MISTAKES: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
         partial(ANY_MOUNT, API, ENDPOINT, MemoryStore()),
         TypeError,
         (
-            f"mount takes a requests.Session first, not a string: session = requests.Session(), then "
-            f"{ORDER}"
+            f"mount takes a requests.Session first, not a string: session = requests.Session(), "
+            f"then {ORDER}"
         ),
     ),
     "no base URL": (
@@ -106,8 +106,8 @@ MISTAKES: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
         partial(mount_with, SESSION, API, "/auth/refresh"),
         TypeError,
         (
-            "refresh must be an endpoint, not a string: JSONEndpoint('/auth/refresh') for example, or "
-            "a function (session, token) -> Token"
+            "refresh must be an endpoint, not a string: JSONEndpoint('/auth/refresh') for example, "
+            "or a function (session, token) -> Token"
         ),
     ),
     "no endpoint": (
@@ -122,8 +122,8 @@ MISTAKES: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
         partial(mount_with, SESSION, API, TOKEN),
         TypeError,
         (
-            "refresh must be an endpoint, not a Token: JSONEndpoint('/auth/refresh') for example, or "
-            "a function (session, token) -> Token"
+            "refresh must be an endpoint, not a Token: JSONEndpoint('/auth/refresh') for example, "
+            "or a function (session, token) -> Token"
         ),
     ),
     "an endpoint's class": (
@@ -140,9 +140,9 @@ MISTAKES: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
         partial(mount_with, SESSION, API, JSONEndpoint("auth.example.com/refresh")),
         InvalidURL,
         (
-            "the refresh URL 'auth.example.com/refresh' names a host, but no scheme. Write the whole "
-            "URL, with its scheme: https://auth.example.com/refresh; a path below the base URL begins "
-            "with one slash"
+            "the refresh URL 'auth.example.com/refresh' names a host, but no scheme. Write the "
+            "whole URL, with its scheme: https://auth.example.com/refresh; a path below the base "
+            "URL begins with one slash"
         ),
     ),
     "a base URL without a scheme": (
@@ -188,8 +188,8 @@ MISTAKES: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
         partial(set_token, SECRET),
         TypeError,
         (
-            "set_token takes a Token, not a str: Token(access, refresh), or Token(access) if that is "
-            "the access token"
+            "set_token takes a Token, not a str: Token(access, refresh), or Token(access) if that "
+            "is the access token"
         ),
     ),
     "a dict as the token": (
@@ -215,8 +215,8 @@ MISTAKES: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
         partial(mount_with, trusted_origins="https://cdn.example.com"),
         TypeError,
         (
-            "trusted_origins must be a list or tuple of origins, such as ['https://cdn.example.com'], "
-            "not a string"
+            "trusted_origins must be a list or tuple of origins, such as "
+            "['https://cdn.example.com'], not a string"
         ),
     ),
     "a trusted origin without a scheme": (
@@ -241,8 +241,8 @@ MISTAKES: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
         partial(mount_with, refresh_timeout=float("inf")),
         ValueError,
         (
-            "refresh_timeout must be a positive number of seconds, such as 30.0: nothing here waits "
-            "for ever"
+            "refresh_timeout must be a positive number of seconds, such as 30.0: nothing here "
+            "waits for ever"
         ),
     ),
     "a login that was called": (
@@ -259,8 +259,8 @@ MISTAKES: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
         partial(mount_with, login=Token),
         TypeError,
         (
-            "login is the class Token: give a function (session) -> Token, or an object that can be "
-            "called like one"
+            "login is the class Token: give a function (session) -> Token, or an object that can "
+            "be called like one"
         ),
     ),
     "a callback's name": (
