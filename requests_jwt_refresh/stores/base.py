@@ -46,6 +46,8 @@ class TokenStore(Protocol):
 
 def check_token(value: object) -> Token:
     """Return `value` if it is a Token. Raises TypeError, whose text does not show it."""
+    if value is None:
+        raise TypeError("a store holds a Token, not None: clear() forgets the token")
     if not isinstance(value, Token):
         raise TypeError(
             f"a store holds a Token, not {describe_kind(value)}: {suggest_token(value)}"
