@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Iterable
 from copy import copy as shallow_copy
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.cookies import extract_cookies_to_jar, get_cookie_header
 
 from requests_jwt_refresh import clock
+from requests_jwt_refresh.arguments import (
+    check_adapter_options,
+    resolve_origins,
+    resolve_refresh_url,
+    validate_callable,
+    validate_endpoint,
+    validate_login,
+    validate_match_limit,
+    validate_refresh_session,
+    validate_store,
+    validate_timeout,
+    validate_transport,
+)
 from requests_jwt_refresh.authorization import AUTHORIZATION, has_own_auth
 from requests_jwt_refresh.bodies import MATCH_BYTES, rewind, says_expired
 from requests_jwt_refresh.errors import JWTRefreshError
@@ -19,23 +30,14 @@ from requests_jwt_refresh.history import keep_history, keep_refused
 from requests_jwt_refresh.matching import SafeMatcher, any_401, check_matcher, may_match
 from requests_jwt_refresh.refresh.client import SendOptions
 from requests_jwt_refresh.refresh.patience import Need
-from requests_jwt_refresh.refresh.refresher import Refresher, is_endpoint
+from requests_jwt_refresh.refresh.refresher import Refresher
 from requests_jwt_refresh.refresh.user_functions import name_of
 from requests_jwt_refresh.relative_urls import AcceptsRelativeURLs, accept_relative_urls
-from requests_jwt_refresh.sessions import PlainSession
-from requests_jwt_refresh.urls import (
-    Origin,
-    has_scheme,
-    join,
-    origin_of,
-    validate,
-    validate_base,
-    validate_origin,
-)
+from requests_jwt_refresh.urls import origin_of, validate_base
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     import requests
     from requests import PreparedRequest, Response
@@ -49,8 +51,6 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.refresh.shared import Attempt
     from requests_jwt_refresh.stores.base import TokenStore
     from requests_jwt_refresh.tokens import Token
-
-C = TypeVar("C")
 
 logger = logging.getLogger("requests_jwt_refresh")
 
@@ -87,8 +87,9 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         http_adapter_options: as for requests' HTTPAdapter (``pool_maxsize``, ``max_retries``, ...).
 
     Raises InvalidURL or InsecureURL for a URL that cannot be used, TypeError for what is not an
-    endpoint, a store, a matcher or an adapter, and ValueError for a refresh_timeout or match_limit
-    that is not positive.
+    endpoint, a store, a matcher or an adapter, for an async function or one that takes other
+    arguments, and for an option that there is not, and ValueError for a refresh_timeout or
+    match_limit that is not positive.
 
     With the adapter mounted, a request may raise RefreshUnavailable, StoreError or
     ReentrantRefresh, besides all that requests raises by itself. A refused refresh is no error: the
@@ -133,27 +134,29 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         allow_http: bool = False,
         **http_adapter_options: Any,
     ) -> None:
-        super().__init__(**http_adapter_options)
+        try:
+            super().__init__(**http_adapter_options)
+        except TypeError:  # a subclass may have more classes above it, and those more options
+            check_adapter_options(self, http_adapter_options)
+            raise
         if transport is not None and http_adapter_options:
             given = ", ".join(sorted(http_adapter_options))
             raise TypeError(f"the transport does the sending; give {given} to it")
         self.base_url = validate_base(base_url, allow_http=allow_http)
-        self._endpoint = _validate_endpoint(refresh)
-        self._refresh_url = _refresh_url(refresh, self.base_url, allow_http=allow_http)
-        self._origins = _origins(self.base_url, trusted_origins, allow_http=allow_http)
-        self._store = _validate_store(store) or _default_store(self.base_url)
+        self._endpoint = validate_endpoint(refresh)
+        self._refresh_url = resolve_refresh_url(refresh, self.base_url, allow_http=allow_http)
+        self._origins = resolve_origins(self.base_url, trusted_origins, allow_http=allow_http)
+        self._store = _default_store(self.base_url) if store is None else validate_store(store)
         self._when = when if when is not None else getattr(refresh, "when", any_401)
         check_matcher(self._when)
-        self._match_limit = _validate_match_limit(match_limit)
-        self._login = _validate_callable("login", login)
-        self._on_refresh = _validate_callable("on_refresh", on_refresh)
-        self._on_logout = _validate_callable("on_logout", on_logout)
-        self._on_event = _validate_callable("on_event", on_event)
-        self.transport = _validate_transport(transport)
-        if refresh_session is not None and not isinstance(refresh_session, PlainSession):
-            raise TypeError("refresh_session must be a requests.Session")
-        self._refresh_session = refresh_session
-        self._refresh_timeout = _validate_timeout(refresh_timeout)
+        self._match_limit = validate_match_limit(match_limit)
+        self._login = validate_login(login)
+        self._on_refresh = validate_callable("on_refresh", on_refresh, "token")
+        self._on_logout = validate_callable("on_logout", on_logout, "error")
+        self._on_event = validate_callable("on_event", on_event, "event")
+        self.transport = validate_transport(transport)
+        self._refresh_session = validate_refresh_session(refresh_session)
+        self._refresh_timeout = validate_timeout(refresh_timeout)
         self._assemble()
 
     @classmethod
@@ -407,70 +410,7 @@ def _rewind_or_warn(request: PreparedRequest) -> bool:
     return False
 
 
-def _validate_endpoint(refresh: Endpoint | RefreshCallable) -> Endpoint | RefreshCallable:
-    if isinstance(refresh, type) or not (is_endpoint(refresh) or callable(refresh)):
-        raise TypeError(
-            "refresh must be an endpoint, e.g. JSONEndpoint('/auth/refresh'), or a callable "
-            "(session, token) -> Token"
-        )
-    return refresh
-
-
-def _validate_store(store: TokenStore | None) -> TokenStore | None:
-    if store is None:
-        return None
-    missing = [verb for verb in ("load", "save", "clear", "lock") if not hasattr(store, verb)]
-    if missing or isinstance(store, type):
-        raise TypeError(
-            "store must be a token store such as MemoryStore(), with load, save, clear and lock"
-        )
-    return store
-
-
 def _default_store(base_url: str) -> TokenStore:
     from requests_jwt_refresh.stores.keyring import KeyringStore
 
     return KeyringStore(str(origin_of(base_url)), "default")
-
-
-def _validate_callable(name: str, function: C) -> C:
-    if function is not None and not callable(function):
-        raise TypeError(f"{name} must be a function, not {type(function).__name__}")
-    return function
-
-
-def _validate_timeout(seconds: float) -> float:
-    if not isinstance(seconds, (int, float)) or not 0 < seconds <= threading.TIMEOUT_MAX / 4:
-        raise ValueError(
-            "refresh_timeout must be a positive number of seconds; nothing here waits for ever"
-        )
-    return float(seconds)
-
-
-def _validate_match_limit(size: int) -> int:
-    if not isinstance(size, int) or isinstance(size, bool):
-        raise TypeError(f"match_limit must be a number of bytes such as {MATCH_BYTES}")
-    if size <= 0:
-        raise ValueError(f"match_limit must be a positive number of bytes such as {MATCH_BYTES}")
-    return size
-
-
-def _validate_transport(transport: BaseAdapter | None) -> BaseAdapter | None:
-    transport = getattr(transport, "__wrapped__", transport)  # a proxy sends a token of its own
-    if transport is not None and not isinstance(transport, BaseAdapter):
-        raise TypeError("transport must be a requests adapter, e.g. CacheControlAdapter()")
-    return transport
-
-
-def _refresh_url(refresh: Endpoint | RefreshCallable, base: str, *, allow_http: bool) -> str:
-    if not is_endpoint(refresh):
-        return base  # a callable knows its own URL
-    url = refresh.url if has_scheme(refresh.url) else join(base, refresh.url)
-    return validate(url, what="the refresh URL", allow_http=allow_http)
-
-
-def _origins(base: str, trusted: Iterable[str], *, allow_http: bool) -> frozenset[Origin]:
-    if isinstance(trusted, str) or not isinstance(trusted, Iterable):
-        raise TypeError("trusted_origins must be a list or tuple of origins, not one string")
-    origins = [validate_origin(url, allow_http=allow_http) for url in trusted]
-    return frozenset(filter(None, [origin_of(base), *origins]))

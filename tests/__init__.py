@@ -9,6 +9,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_origins",
         "test_refresh_origins",
         "test_urls",
+        "test_url_joining",
         "test_relative_urls",
         "test_mounting",
     ),
@@ -51,6 +52,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_unavailable",
         "test_throttling",
         "test_login_function",
+        "test_user_functions",
     ),
     "Nothing lost": (
         "test_rescued_tokens",
@@ -58,6 +60,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_login_lines",
         "test_store_base",
         "test_store_failures",
+        "test_guarded_store",
         "test_file_store",
         "test_keyring_store",
         "test_keyring_failures",
@@ -133,6 +136,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
 
 # What no promise is about: the shape of the package, its names, and that what is written is so.
 HOUSEKEEPING: Final = (
+    "test_arguments",
     "test_documents",
     "test_errors",
     "test_floors",

@@ -39,7 +39,7 @@ FLOORS = (
     ("grants",),
     ("presets",),
     ("profiles",),
-    ("adapter",),
+    ("arguments", "adapter"),
     ("mounting",),
     ("testing",),
     ("inject",),

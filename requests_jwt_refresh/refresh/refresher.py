@@ -40,7 +40,13 @@ from requests_jwt_refresh.refresh.user_functions import (
     describe_error,
 )
 from requests_jwt_refresh.responses import parse_http_date
-from requests_jwt_refresh.tokens import Token, not_before, with_expiry
+from requests_jwt_refresh.tokens import (
+    Token,
+    describe_kind,
+    not_before,
+    suggest_token,
+    with_expiry,
+)
 from requests_jwt_refresh.urls import without_query
 
 if TYPE_CHECKING:
@@ -71,10 +77,6 @@ _CHECK_REFUSALS: Final = (
     "the tokens are kept; check why the API refuses them: another audience or scope, or a disabled "
     "user"
 )
-
-
-class _NothingToRefresh(RefreshRejected):
-    """There was no token to ask with: nothing was refused, so no on_logout is called."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,10 +151,9 @@ class Refresher:
         began = clock.monotonic()
         try:
             return self._renew(token, need)
-        except _NothingToRefresh:
-            self._tell_no_login("the token has expired, and there is no refresh token", need)
-            return Attempt(token, asked=True)
-        except RefreshRejected:
+        except RefreshRejected as refusal:
+            if refusal.nothing_to_refresh:
+                self._tell_no_login("the token has expired, and there is no refresh token", need)
             return Attempt(token, asked=True)  # so that the caller gets the API's own response
         except (RefreshUnavailable, StoreError):
             if token is None or token.access is None:
@@ -260,9 +261,12 @@ class Refresher:
         self._cache.reload_if_empty()
 
     def set_token(self, token: Token) -> None:
+        if token is None:
+            raise TypeError("set_token takes a Token, not None: clear_token() forgets the token")
         if not isinstance(token, Token):
-            kind = type(token).__name__
-            raise TypeError(f"set_token takes a Token, not {kind}: Token(access, refresh)")
+            raise TypeError(
+                f"set_token takes a Token, not {describe_kind(token)}: {suggest_token(token)}"
+            )
         self._check_not_inside()
         self._cache.set(token, self._timeout)
         self._shared.forget_failures()
@@ -463,7 +467,7 @@ class Refresher:
 
     def _note_logout(self, chapter: Chapter, failure: RefreshRejected) -> None:
         """Tell of a logout, unless there was nothing that could have been refused."""
-        if isinstance(failure, _NothingToRefresh):
+        if failure.nothing_to_refresh:
             return
         self._cache.tell_no_login()  # this says it
         chapter.note(
@@ -506,12 +510,12 @@ class Refresher:
                 return Attempt(adopted, asked=False)
             token = cache.reload()
             if token is None:
-                raise _NothingToRefresh("there is no token", "log in and call set_token() first")
+                raise _nothing_to_refresh("there is no token", "log in and call set_token() first")
             if not force and is_better(token, stale):
                 chapter.note("adopted", "the store has a newer token")
                 return Attempt(token, asked=False)
             if token.refresh is None and is_endpoint(self._endpoint):
-                raise _NothingToRefresh("there is no refresh token", "log in again")
+                raise _nothing_to_refresh("there is no refresh token", "log in again")
             with cache.room(token):
                 try:
                     fresh = self._ask(token, options, chapter)
@@ -592,7 +596,7 @@ class Refresher:
 
     def _call_login(self, login: Login, options: SendOptions) -> Token:
         with let_sigterm_through(), self._session(options, None, interactive=True) as session:
-            return call_user_function("login", login, session)
+            return call_user_function("login", login, session, is_login=True)
 
     @contextmanager
     def _session(
@@ -613,6 +617,13 @@ class Refresher:
     @property
     def _shown_url(self) -> str:
         return without_query(self._url)
+
+
+def _nothing_to_refresh(cause: str, remedy: str) -> RefreshRejected:
+    """Return the error of a refresh without a token to ask with, which is no logout."""
+    failure = RefreshRejected(cause, remedy)
+    failure.nothing_to_refresh = True
+    return failure
 
 
 def _can_log_in(call: Call[Attempt]) -> bool:
