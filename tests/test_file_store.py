@@ -91,7 +91,7 @@ def test_a_save_makes_it_private_again(path: Path) -> None:
 def test_another_users_file_is_refused(path: Path) -> None:
     """A token that another user has put there would be that user's login."""
     os.chown(path, NOBODY, NOBODY)
-    with pytest.raises(StoreError, match="others can read"):
+    with pytest.raises(StoreError, match="another user's"):
         FileStore(path).load()
 
 
