@@ -47,6 +47,8 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_store_base",
         "test_store_failures",
         "test_file_store",
+        "test_file_store_refusals",
+        "test_file_store_space",
         "test_keyring_store",
         "test_keyring_failures",
         "test_interrupts",

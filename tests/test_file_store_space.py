@@ -18,6 +18,7 @@ from tests.support.waits import join, start
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from tests.support.clock import Clock
 
@@ -47,6 +48,11 @@ def names(store: FileStore) -> list[str]:
 
 def reserved(store: FileStore) -> list[Path]:
     return list(Path(store.path).parent.glob(".token.json.*.tmp"))
+
+
+def enter(block: AbstractContextManager[None]) -> None:
+    with block:
+        pass
 
 
 # --- A disk that is full -------------------------------------------------------------------------
@@ -102,7 +108,7 @@ def test_a_remedy_that_helps(disk: Path) -> None:
     """Once there is space again, the same call works."""
     store = FileStore(disk / "token.json")
     fill(disk)
-    for verb in (lambda: store.save(NEW), lambda: store.reserve(SIZE).__enter__()):
+    for verb in (lambda: store.save(NEW), lambda: enter(store.reserve(SIZE))):
         with pytest.raises(StoreError, match="free some space there"):
             verb()
     (disk / "filling").unlink()
@@ -116,7 +122,7 @@ def test_a_read_only_disk_is_known_before_the_exchange(disk: Path) -> None:
     store = FileStore(disk / "token.json")
     store.save(OLD)
     make_read_only(disk)
-    for verb in (lambda: store.save(NEW), lambda: store.reserve(SIZE).__enter__(), store.clear):
+    for verb in (lambda: store.save(NEW), lambda: enter(store.reserve(SIZE)), store.clear):
         with pytest.raises(StoreError, match="a disk that can be written"):
             verb()
     assert store.load() == OLD

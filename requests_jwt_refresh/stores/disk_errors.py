@@ -45,7 +45,7 @@ def describe(error: OSError) -> str:
 def advise(error: OSError, path: Path) -> str:
     """Return what to do about an `error` at `path`, or at a file beside it."""
     if error.errno in (errno.EACCES, errno.EPERM):
-        return f"use a path of your own; this user cannot use the folder {_find_folder(path)}"
+        return f"use a path of your own: this user cannot write to {_find_folder(path)}"
     return _REMEDIES.get(error.errno or 0, f"see to the disk of {path}, or use another path")
 
 
