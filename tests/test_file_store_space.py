@@ -6,6 +6,7 @@ import copy
 import os
 import pickle
 import signal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -108,7 +109,7 @@ def test_a_remedy_that_helps(disk: Path) -> None:
     """Once there is space again, the same call works."""
     store = FileStore(disk / "token.json")
     fill(disk)
-    for verb in (lambda: store.save(NEW), lambda: enter(store.reserve(SIZE))):
+    for verb in (partial(store.save, NEW), partial(enter, store.reserve(SIZE))):
         with pytest.raises(StoreError, match="free some space there"):
             verb()
     (disk / "filling").unlink()
@@ -122,7 +123,7 @@ def test_a_read_only_disk_is_known_before_the_exchange(disk: Path) -> None:
     store = FileStore(disk / "token.json")
     store.save(OLD)
     make_read_only(disk)
-    for verb in (lambda: store.save(NEW), lambda: enter(store.reserve(SIZE)), store.clear):
+    for verb in (partial(store.save, NEW), partial(enter, store.reserve(SIZE)), store.clear):
         with pytest.raises(StoreError, match="a disk that can be written"):
             verb()
     assert store.load() == OLD

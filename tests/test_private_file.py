@@ -15,7 +15,7 @@ import pytest
 from requests_jwt_refresh.errors import ProfileError
 from requests_jwt_refresh.profiles import edit
 from requests_jwt_refresh.stores import private_file
-from requests_jwt_refresh.stores.private_file import UntrustedPath, delete
+from requests_jwt_refresh.stores.private_file import UntrustedPath, delete, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,7 +73,7 @@ def test_a_private_folder_is_no_link_to_one(tmp_path: Path) -> None:
     assert not private_file.is_private_folder(tmp_path)
 
 
-@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.symlink("x", path)])
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, partial(os.symlink, "x")])
 def test_what_is_no_file_is_neither_replaced_nor_deleted(
     tmp_path: Path, make: Callable[[Path], None]
 ) -> None:
@@ -81,7 +81,7 @@ def test_what_is_no_file_is_neither_replaced_nor_deleted(
     path = tmp_path / "file"
     make(path)
     before = path.lstat()
-    for change in (lambda: private_file.replace(path, "text", mode=0o644), partial(delete, path)):
+    for change in (partial(replace, path, "text", mode=0o644), partial(delete, path)):
         with pytest.raises(UntrustedPath, match="is a"):
             change()
     assert path.lstat() == before
