@@ -77,7 +77,8 @@ class RedisStore:
     Needs the extra ``redis``, and ``encryption`` for an `encryption_key`.
 
     Args:
-        client: a ``redis.Redis``, or a URL such as ``"redis://cache.example.com/0"``.
+        client: a URL such as ``"redis://cache.example.com/0"``, a ``redis.Redis``, or a
+            ``redis.RedisCluster``.
         key: the name of the Redis key; its lock is ``<key>:lock``.
         encryption_key: from ``cryptography.fernet.Fernet.generate_key()``, or several, the newest
             first. The token is encrypted before it is sent, since a Redis often has many users.
@@ -91,7 +92,7 @@ class RedisStore:
 
     def __init__(
         self,
-        client: redis.Redis | str,
+        client: redis.Redis | redis.RedisCluster | str,
         key: str,
         *,
         encryption_key: Key | Sequence[Key] | None = None,
@@ -277,7 +278,7 @@ def _is_newer(ours: Token, theirs: Token | None) -> bool:
     return ours.counter > theirs.counter
 
 
-def _make_client(source: redis.Redis | str) -> redis.Redis:
+def _make_client(source: redis.Redis | redis.RedisCluster | str) -> Any:
     try:
         import redis
     except ImportError:

@@ -12,7 +12,7 @@ from typing import Final
 COMMANDS: Final = (
     *("hmget", "hget", "hset", "hdel", "hexists", "set", "get", "del", "pexpire", "pttl", "time"),
     *("evalsha", "script|load"),
-    *("hello", "select", "client|setinfo"),  # of a new connection
+    *("hello", "select"),  # of a new connection
 )
 
 # redis-py makes classes of some codes and takes the code off the text.
@@ -30,6 +30,7 @@ _CODES: Final = {
     "TimeoutError": "",
     "ConnectionError": "",
 }
+_DENIED_IN_SCRIPT: Final = ("The user executing the script can't", "ACL failure in script")
 _AGAIN: Final = "nothing was changed; try again in a moment"
 _TRY_AGAIN: Final = {
     "LOADING": "Redis is still loading its data",
@@ -88,8 +89,8 @@ _MEANINGS: Final = {
     ),
 }
 _NOT_ANSWERED: Final = (
-    "make sure that Redis runs at that address, and that the URL begins with rediss:// if, and only "
-    "if, it expects TLS"
+    "make sure that Redis runs at that address, and that the URL begins with rediss:// if it "
+    "expects TLS, and only then"
 )
 _UNKNOWN_CERTIFICATE: Final = (
     "name the file of its certificate authority at the end of the URL: ?ssl_ca_certs=FILE"
@@ -101,7 +102,7 @@ def explain(error: Exception, key: str, lock: str) -> tuple[str, str]:
     code = _find_code(error)
     if code in _MEANINGS:
         return _MEANINGS[code]
-    if code in ("NOPERM", "ACL"):
+    if code == "NOPERM":
         return (
             "this user may not do that",
             f"nothing was changed; let an administrator of Redis allow it: {allow(key, lock)}",
@@ -119,8 +120,8 @@ def explain(error: Exception, key: str, lock: str) -> tuple[str, str]:
 
 def allow(key: str, lock: str) -> str:
     """Return the command that allows a user of Redis what a store with this `key` needs."""
-    keys = " ".join(shlex.quote(f"~{_escape(each)}") for each in (key, lock))
-    return f"ACL SETUSER NAME {keys} " + " ".join(f"+{each}" for each in COMMANDS)
+    rules = [f"~{_escape(each)}" for each in (key, lock)] + [f"+{each}" for each in COMMANDS]
+    return shlex.join(["redis-cli", "ACL", "SETUSER", "NAME", *rules])
 
 
 def _find_code(error: Exception) -> str:
@@ -130,10 +131,12 @@ def _find_code(error: Exception) -> str:
     if known is not None:
         return known
     if "ResponseError" in names:
-        return str(error).partition(" ")[0]
+        is_denied = str(error).startswith(_DENIED_IN_SCRIPT)
+        return "NOPERM" if is_denied else str(error).partition(" ")[0] or names[0]
     return names[0]
 
 
 def _escape(key: str) -> str:
-    """Return a pattern that `key` alone matches."""
-    return "".join(f"\\{each}" if each in "*?[]\\^" else each for each in key)
+    """Return a pattern that matches `key`; no pattern can hold a space."""
+    escaped = "".join(f"\\{each}" if each in "*?[]\\^" else each for each in key)
+    return "".join("?" if each.isspace() else each for each in escaped)

@@ -136,10 +136,17 @@ class RedisLock:
                 self._release()
 
     def _release(self) -> None:
+        """Free the lock. What fails is no error: the work under it is done, and it expires."""
+        from redis.exceptions import LockError
+
+        def release() -> None:
+            with suppress(LockError):  # lost
+                self._lock.release()
+
         try:
-            self._lock.release()
-        except Exception as error:  # noqa: BLE001 - the work under it is done, and it expires
-            logger.debug("The lock in Redis was not released (%s)", type(error).__name__)
+            self._ask("unlocked", release)
+        except StoreError as error:
+            logger.warning("%s", error)
 
 
 class _Renewal:
