@@ -40,6 +40,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_locking",
         "test_memory_store",
         "test_redis_lock",
+        "test_store_locks",
         "test_redis_store",
     ),
     "Rejected or unavailable": ("test_refusals", "test_unavailable", "test_login_function"),

@@ -57,10 +57,10 @@ def file_lock(path: Path, timeout: float) -> AbstractContextManager[None]:
 
 
 class _FileLock:
-    """Frees the lock whatever comes between getting it and the block, such as a Ctrl-C.
+    """Frees the lock whatever comes between getting it and the block's end, such as a Ctrl-C.
 
-    A generator would not: what comes before its ``try`` finds the lock held. One that comes at the
-    very start of `__exit__` leaves it to filelock, which frees what is forgotten.
+    A generator would not: what comes before its ``try`` finds the lock held. What comes at the very
+    start of `__exit__` leaves it to `__del__`.
     """
 
     def __init__(self, path: Path, timeout: float) -> None:
@@ -68,19 +68,21 @@ class _FileLock:
         self._release: Callable[[], object] | None = None
 
     def __enter__(self) -> None:
-        with _explain_errors(self._path):
-            _check_lock_file(self._path)
-            acquire, self._release = _lock_functions(self._path)
-            try:
+        try:
+            with _explain_errors(self._path):
+                _check_lock_file(self._path)
+                acquire, self._release = _lock_functions(self._path)
                 self._acquire(acquire)
-            except BaseException:
-                self._release()  # does nothing if it is not held
-                raise
+        except BaseException:
+            self._free()
+            raise
 
     def __exit__(self, *_error: object) -> None:
-        if self._release is not None:
-            with _explain_errors(self._path):
-                self._release()
+        self._free()
+
+    def __del__(self) -> None:
+        with suppress(Exception):
+            self._free()
 
     def _acquire(self, acquire: Callable[..., object]) -> None:
         import filelock
@@ -93,6 +95,13 @@ class _FileLock:
                 "or thread holds it",
                 "nothing was changed; try again, or look for a program that hangs",
             ) from None
+
+    def _free(self) -> None:
+        """Free the lock if it is held."""
+        if self._release is not None:
+            with _explain_errors(self._path):
+                self._release()
+            self._release = None
 
 
 def user_lock_path(*credential: str) -> Path:

@@ -190,11 +190,12 @@ class RedisStore:
         # The newest generation seen, and its text. No lock guards it: it is replaced as a whole. Of
         # two threads at once the older one may win, until the next load.
         self._known: tuple[int, str | None] = (0, None)
-        self._thread = threading.local()  # held: the RedisLock that this thread has entered last
+        # .held: a weak reference to the RedisLock that this thread has entered last
+        self._thread = threading.local()
 
     @property
     def _held(self) -> RedisLock | None:
-        held: RedisLock | None = getattr(self._thread, "held", None)
+        held: RedisLock | None = getattr(self._thread, "held", _find_none)()
         return held if held is not None and held.is_held else None
 
     def _read(self) -> tuple[int, str | None]:
@@ -269,6 +270,10 @@ class RedisStore:
     @property
     def _lock_name(self) -> str:
         return f"{self._key}:lock"
+
+
+def _find_none() -> None:
+    """Stand for a weak reference where there is none."""
 
 
 def _is_newer(ours: Token, theirs: Token | None) -> bool:

@@ -29,10 +29,11 @@ _NO_EXPIRY: Final = -1  # what PTTL says of a key that stays
 class RedisLock:
     """A lock for a ``with`` block; it is renewed in a thread of its own.
 
-    It is given back whatever comes between getting it and the block, such as a Ctrl-C. If one comes
-    at the very start of `__exit__`, the renewal ends when this object is forgotten, and the lock
-    expires.
+    It is given back whatever comes between getting it and the block's end, such as a Ctrl-C. What
+    comes at the very start of `__exit__` leaves it to `__del__`.
     """
+
+    may_be_held = False  # from the first try to get it to the end
 
     def __init__(
         self,
@@ -48,7 +49,7 @@ class RedisLock:
 
         self._client, self._name, self._lease, self._timeout = client, name, lease, timeout
         self._ask = ask  # what talks to Redis, with errors as StoreErrors
-        self._thread = thread  # .held: the lock that a thread has entered last
+        self._thread = thread  # .held: a weak reference to the lock that it has entered last
         self._process = os.getpid()
         self._token = uuid.uuid4().hex.encode()
         self._lock: Any = Lock(
@@ -60,11 +61,13 @@ class RedisLock:
         self.loaded: Token | None = None  # the token of that generation
 
     def __enter__(self) -> None:
+        self.may_be_held = True
         try:
             self._acquire()
             self.is_held = True
-            self._thread.held = self
+            self._thread.held = weakref.ref(self)
             self._renewal = _Renewal(self)
+            self._renewal.start()
         except BaseException:
             self._lock.local.token = self._token  # Redis may have given it, unheard
             self._give_back()
@@ -72,6 +75,10 @@ class RedisLock:
 
     def __exit__(self, *_error: object) -> None:
         self._give_back()
+
+    def __del__(self) -> None:
+        if self.may_be_held:
+            self._give_back()
 
     def check(self) -> None:
         """Raise StoreError unless the lock is still held, or can be had again."""
@@ -134,6 +141,7 @@ class RedisLock:
         finally:
             if os.getpid() == self._process:  # a forked child does not free its parent's lock
                 self._release()
+        self.may_be_held = False
 
     def _release(self) -> None:
         """Free the lock. What fails is no error: the work under it is done, and it expires."""
@@ -161,6 +169,9 @@ class _Renewal:
             name="jwt-refresh-lease",
             daemon=True,
         )
+
+    def start(self) -> None:
+        """Begin to renew the lock."""
         with suppress(RuntimeError):  # no threads any more: the lease is not renewed
             self._thread.start()
 
