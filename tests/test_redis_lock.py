@@ -179,11 +179,12 @@ def test_only_the_block_counts(server_: RedisServer) -> None:
 
 def test_a_lock_that_is_forgotten_is_free(server_: RedisServer) -> None:
     """Nothing renews it for ever."""
-    block = RedisStore(server_.url, KEY).lock(0)
+    store = RedisStore(server_.url, KEY)
+    block = store.lock(0)
     block.__enter__()
     del block
     gc.collect()
-    with RedisStore(server_.url, KEY).lock(0):
+    with store.lock(0):
         pass
 
 
