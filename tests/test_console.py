@@ -90,7 +90,7 @@ def test_a_store_is_named_in_the_words_of_a_profile(
     capsys: pytest.CaptureFixture[str], name: str | None, shown: str
 ) -> None:
     """A name with a dot needs quotes in a table's header; one that is none is not shown."""
-    use = "install one, or use FileStore or MemoryStore instead"
+    use = 'install one, or keep the token in a file: FileStore("~/.config/myapp/token.json")'
     report(errors.StoreError("there is no keyring", use), name)
     _, remedy = lines_on_stderr(capsys)
     assert remedy == (f"install one, or keep the token in a file: kind = 'file' in [{shown}.store]")

@@ -87,8 +87,8 @@ def fill_in(remedy: str, name: str | None) -> str:
 
 # What the library says to programmers, and how a profile says it.
 _PROFILE_WORDING: Final = {
-    "use FileStore or MemoryStore instead": "keep the token in a file: kind = 'file' in "
-    "[NAME.store]",
+    'keep the token in a file: FileStore("~/.config/myapp/token.json")': "keep the token in a "
+    "file: kind = 'file' in [NAME.store]",
     "allow_plaintext=True": "allow_plaintext = true in [NAME.store]",
 }
 
