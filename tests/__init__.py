@@ -36,6 +36,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_token_cache",
         "test_shared_failures",
         "test_callbacks",
+        "test_login_crowds",
         "test_processes",
         "test_locking",
         "test_memory_store",
