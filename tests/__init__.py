@@ -34,6 +34,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_single_flight_calls",
         "test_single_flight_orders",
         "test_token_cache",
+        "test_preemptions",
         "test_shared_failures",
         "test_callbacks",
         "test_login_crowds",
