@@ -7,7 +7,7 @@ import ssl
 import threading
 from collections.abc import Iterable, Mapping
 from copy import copy as shallow_copy
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
@@ -19,7 +19,9 @@ from requests_jwt_refresh.bodies import rewind, says_expired
 from requests_jwt_refresh.errors import JWTRefreshError
 from requests_jwt_refresh.matching import any_401, bearer_challenge, json_field, may_match, status
 from requests_jwt_refresh.refresh.client import SendOptions
+from requests_jwt_refresh.refresh.patience import Need
 from requests_jwt_refresh.refresh.refresher import Refresher, is_endpoint
+from requests_jwt_refresh.refresh.user_functions import name_of
 from requests_jwt_refresh.relative_urls import AcceptsRelativeURLs, accept_relative_urls
 from requests_jwt_refresh.urls import (
     Origin,
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 
     from requests_jwt_refresh.endpoints import Endpoint
     from requests_jwt_refresh.errors import RefreshRejected
+    from requests_jwt_refresh.events import Event, Kind
     from requests_jwt_refresh.matching import Matcher
     from requests_jwt_refresh.refresh.refresher import Login, RefreshCallable
     from requests_jwt_refresh.refresh.shared import Attempt
@@ -69,13 +72,15 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
             was refused.
         on_refresh: called with the new Token after a refresh or login.
         on_logout: called with the RefreshRejected after a refusal, unless a `login` made up for it.
+        on_event: called with an Event for each step: matched, led, followed, refreshed, and so on.
         transport: another adapter that does the sending; this one itself if omitted. If it was made
             with an ssl_context of its own, refresh calls use that as well.
         trusted_origins: more origins that the token is sent to, ``("https://cdn.example.com",)``.
         refresh_session: the session for refresh calls; a separate one is made if omitted. This
             adapter must not be mounted on it.
         refresh_timeout: seconds for one whole refresh with its retries, and for the wait for the
-            store's lock.
+            store's lock. A request with a ``timeout`` of its own waits for a refresh no longer than
+            that, connect and read together, or 10 s, whichever is more.
         allow_http: accept URLs that carry tokens unencrypted to other machines.
         http_adapter_options: as for requests' HTTPAdapter (``pool_maxsize``, ``max_retries``, ...).
 
@@ -97,6 +102,7 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         "_login",
         "_on_refresh",
         "_on_logout",
+        "_on_event",
         "transport",
         "_origins",
         "_refresh_url",
@@ -114,6 +120,7 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         login: Login | None = None,
         on_refresh: Callable[[Token], object] | None = None,
         on_logout: Callable[[RefreshRejected], object] | None = None,
+        on_event: Callable[[Event], object] | None = None,
         transport: BaseAdapter | None = None,
         trusted_origins: Iterable[str] = (),
         refresh_session: requests.Session | None = None,
@@ -136,6 +143,7 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         self._login = _validate_callable("login", login)
         self._on_refresh = _validate_callable("on_refresh", on_refresh)
         self._on_logout = _validate_callable("on_logout", on_logout)
+        self._on_event = _validate_callable("on_event", on_event)
         self.transport = _validate_transport(transport)
         if refresh_session is not None and not isinstance(refresh_session, requests.Session):
             raise TypeError("refresh_session must be a requests.Session")
@@ -178,6 +186,7 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
             login=self._login,
             on_refresh=self._on_refresh,
             on_logout=self._on_logout,
+            on_event=self._on_event,
             session=self._refresh_session,
             timeout=self._refresh_timeout,
         )
@@ -207,20 +216,18 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         if origin_of(request.url) not in self._origins or has_own_auth(request):
             return self._transport_send(request, stream, timeout, verify, cert, proxies)
         given = (stream, timeout, verify, cert, proxies)
-        since = clock.monotonic()
         options = SendOptions(verify, cert, proxies, self._ssl_context(), request.url)
         if verify is not False:  # one request may skip the check, a later refresh() does not
             self._last_options = options
+        need = Need(options, clock.monotonic(), request, timeout)
         try:
-            attempt = self._refresher.token_to_send(options, since)
+            attempt = self._refresher.token_to_send(need)
         except JWTRefreshError as failure:
             raise failure.about(request, None) from failure.__cause__
         response = self._transport_send(_with_token(request, attempt), *given)
-        while may_match(self._when, response.status_code) and says_expired(
-            response, self._when, request
-        ):
+        while self._says_expired(response, need):
             try:
-                better = self._refresher.replace(attempt, options, since)
+                better = self._refresher.replace(attempt, need, response)
             except JWTRefreshError as failure:
                 raise failure.about(request, response) from failure.__cause__
             if better is None:
@@ -231,8 +238,32 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
             attempt, refused = better, response
             response = self._transport_send(_for_resend(request, attempt, refused), *given)
             response.history = [*refused.history, refused]
-        self._refresher.note_accepted(attempt)
+            self._tell("resent", response, need)
+        self._refresher.note_accepted(attempt, need)
         return response
+
+    def _says_expired(self, response: Response, need: Need) -> bool:
+        if not may_match(self._when, response.status_code):
+            return False
+        expired = says_expired(response, self._when, cast("PreparedRequest", need.request))
+        self._tell("matched" if expired else "unmatched", response, need)
+        return expired
+
+    @property
+    def _rule(self) -> str:
+        is_ours = type(self._when).__module__ == json_field.__module__
+        return repr(self._when) if is_ours else name_of(self._when)
+
+    def _tell(self, kind: Kind, response: Response, need: Need) -> None:
+        rule = None if kind == "resent" else self._rule
+        by = "" if rule is None else f" by {rule}"
+        self._refresher.story.tell(
+            kind,
+            f"{kind}{by}: {need.place[0]} {need.url} answered {response.status_code}",
+            url=need.url,
+            status=response.status_code,
+            rule=rule,
+        )
 
     def close(self) -> None:
         """Close the connections. Tokens stay where they are."""

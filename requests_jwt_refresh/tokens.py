@@ -127,6 +127,12 @@ def jwt_lifetime(access: str) -> float | None:
     return float(expires - issued)
 
 
+def not_before(access: str | None) -> float | None:
+    claims = jwt_claims(access or "")
+    starts = claims.get("nbf", claims.get("iat"))
+    return float(starts) if is_finite(starts) else None
+
+
 def jwt_claims(access: str) -> dict[str, Any]:
     """Return the claims of a JWT (RFC 7519 §4), unverified; {} for an opaque token."""
     try:

@@ -184,6 +184,16 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def without_query(url: str) -> str:
+    """Return `url` without user name, query and fragment, which may hold secrets.
+
+    >>> without_query("https://me:pw@api.example.com/v1/x?token=abc#top")
+    'https://api.example.com/v1/x'
+    """
+    bare = re.split(r"[?#]", url, maxsplit=1)[0]
+    return re.sub(r"^([a-z][a-z0-9+.-]*://)[^/]*@", r"\1", bare, flags=re.IGNORECASE)
+
+
 def redact(url: object) -> str:
     """Return `url` for an error text, without what may be secret in it.
 

@@ -46,6 +46,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
     "Rejected or unavailable": ("test_refusals", "test_unavailable", "test_login_function"),
     "Nothing lost": (
         "test_nothing_lost",
+        "test_login_lines",
         "test_store_base",
         "test_store_failures",
         "test_file_store",
@@ -56,10 +57,16 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_kills",
         "test_sigterm",
     ),
-    "Nothing silent": ("test_secrets",),
+    "Nothing silent": ("test_story", "test_secrets"),
     "Bodies": ("test_uploads",),
-    "Time": ("test_one_refresh", "test_endpoints", "test_sigterm"),
-    "Loops": ("test_limits", "test_loops_and_cooldowns"),
+    "Time": (
+        "test_patience",
+        "test_early_tokens",
+        "test_one_refresh",
+        "test_endpoints",
+        "test_sigterm",
+    ),
+    "Loops": ("test_forbidden_urls", "test_limits", "test_loops_and_cooldowns"),
     "Secrets": ("test_secrets", "test_private_file", "test_login_secrets", "test_profile_secrets"),
     "Quiet transparency": ("test_users_mocks", "test_hot_path", "test_run_transparency"),
     "Python not needed": (

@@ -63,5 +63,10 @@ def describe_error(error: Exception) -> str:
 
 def log_callback_error(callback: Callable[..., object], error: Exception) -> None:
     # Neither text nor traceback of the error: a callback is given tokens.
-    name = getattr(callback, "__qualname__", type(callback).__name__)
-    logger.error("%s raised %s", name, type(error).__name__)
+    logger.error("%s raised %s", name_of(callback), type(error).__name__)
+
+
+def name_of(function: Callable[..., object]) -> str:
+    """Return a function's name; that of its type if it has none, for its repr may hold a token."""
+    name: str = getattr(function, "__qualname__", "") or type(function).__name__
+    return name
