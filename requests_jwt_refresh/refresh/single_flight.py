@@ -45,7 +45,7 @@ import weakref
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from enum import Enum
-from functools import cache, partial
+from functools import partial
 from importlib import import_module
 from itertools import starmap
 from queue import Empty
@@ -365,16 +365,18 @@ def _handles_signals() -> bool:
 
     Another interpreter could not end while a thread that `threading` does not know is there.
     """
-    return threading.current_thread() is threading.main_thread() and _is_main_interpreter()
+    return threading.current_thread() is threading.main_thread() and _IS_MAIN_INTERPRETER
 
 
-@cache
-def _is_main_interpreter() -> bool:
+def _find_is_main_interpreter() -> bool:
     for name in ("_interpreters", "_xxsubinterpreters"):  # since Python 3.13, and before
         with suppress(ImportError):
             interpreters = import_module(name)
             return bool(interpreters.get_current() == interpreters.get_main())
     return True
+
+
+_IS_MAIN_INTERPRETER: Final = _find_is_main_interpreter()
 
 
 def _is_program_ending() -> bool:

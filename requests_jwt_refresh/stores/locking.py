@@ -8,7 +8,7 @@ import inspect
 import json
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -68,6 +68,17 @@ def file_lock(path: Path, timeout: float) -> Iterator[None]:
     finally:
         with _explain_errors(path):
             release()
+
+
+def prepare_locks() -> None:
+    """Import what the first lock needs, so that no fork meets it half imported."""
+    with suppress(ImportError):  # the first lock says so
+        import filelock  # noqa: F401 - see above
+    with suppress(ImportError):  # what Windows has not, or what only Windows needs
+        import pwd  # noqa: F401
+    if sys.platform == "win32":
+        with suppress(ImportError):
+            import platformdirs  # noqa: F401
 
 
 def user_lock_path(*credential: str) -> Path:
