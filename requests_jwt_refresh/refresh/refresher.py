@@ -411,7 +411,7 @@ class Refresher:
     ) -> Attempt:
         if not force:  # the last call may have failed since the leader looked
             self._cooldown_left(stale, need.since)
-        chapter = self._begin_chapter(call)
+        chapter = Chapter(self.story, call)
         try:
             attempt = self._refresh(stale, need, force, call, chapter)
         except JWTRefreshError as failure:
@@ -422,12 +422,6 @@ class Refresher:
         if attempt.asked:
             chapter.call_at_end(self._on_refresh, attempt.token)
         return attempt
-
-    def _begin_chapter(self, call: Call[Attempt]) -> Chapter:
-        chapter = Chapter(self.story)
-        if self.story.has_listener or self._on_refresh or self._on_logout:
-            chapter.end_with(call)
-        return chapter
 
     def _refresh(
         self,
@@ -557,7 +551,7 @@ class Refresher:
         return Attempt(saved, asked=True)
 
     def _trade(self, given: Token, options: SendOptions, call: Call[Attempt]) -> Attempt:
-        chapter = self._begin_chapter(call)
+        chapter = Chapter(self.story, call)
         with self._cache.hold(None, self._timeout, adopt=False), ExitStack() as stack:
             with suppress(RefreshRejected):  # a logout by another program; this is a login
                 held = self._cache.reload()
