@@ -6,6 +6,7 @@ step. What each does, its docstring says; most make a first call and print its s
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import multiprocessing
 import os
@@ -115,7 +116,7 @@ def fork_at(kind: str, name: str, url: str, milliseconds: str) -> None:
         time.sleep(float(milliseconds) / 1000)
         child = os.fork()
         if child == 0:
-            signal.alarm(CHILD_PATIENCE)  # ends it if it hangs
+            faulthandler.dump_traceback_later(CHILD_PATIENCE, exit=True)  # shows where it hangs
             adapter.refresh()
             os._exit(call_once(kind, name, url) != 200)
         leader.join(PATIENCE)
