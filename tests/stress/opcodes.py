@@ -30,7 +30,7 @@ from unittest.mock import patch
 import requests_jwt_refresh
 from requests_jwt_refresh import MemoryStore, Token, mount
 from requests_jwt_refresh.refresh.single_flight import THREAD_NAME
-from tests.support.crowd import wait_for_waiters
+from tests.support.crowd import waiters
 from tests.support.sessions import plain_session
 from tests.support.transports import StubTransport
 from tests.support.waits import WAIT, join, start, wait_until
@@ -69,7 +69,7 @@ class CtrlC:
         finally:
             sys.settrace(None)
 
-    def _trace(self, frame: FrameType, event: str, _argument: object) -> Any:
+    def _trace(self, frame: FrameType, _event: str, _argument: object) -> Any:
         if self.came or not frame.f_code.co_filename.startswith(TRACED):
             return None
         frame.f_trace_opcodes = True
@@ -138,7 +138,7 @@ class World:
         return self.session.get("/x").status_code
 
 
-# --- What is interrupted ---------------------------------------------------------------------------
+# --- What is interrupted --------------------------------------------------------------------------
 
 
 def lead(world: World) -> Act:
@@ -150,7 +150,12 @@ def follow(world: World) -> Act:
     """The gate is opened when the main thread waits, or has been interrupted."""
     world.leaders += start(world.get)
     wait_until(lambda: world.given)
-    world.leaders += start(lambda: (wait_for_waiters(world.adapter, 1), world.gate.set()))
+
+    def open_for_a_waiter() -> None:
+        wait_until(lambda: waiters(world.adapter) or world.gate.is_set())
+        world.gate.set()
+
+    world.leaders += start(open_for_a_waiter)
     return world.get
 
 
@@ -185,7 +190,7 @@ SCENARIOS: Final[dict[str, Callable[[World], Act]]] = {
 }
 
 
-# --- The exploration -------------------------------------------------------------------------------
+# --- The exploration ------------------------------------------------------------------------------
 
 
 def explore(name: str, stride: int = 1) -> int:
@@ -216,13 +221,13 @@ def _interrupt(name: str, point: int) -> bool:
     where = f"{name}, point {point} ({ctrl_c.where})"
     assert came_through == ctrl_c.came, f"{where}: the interrupt was lost"
     try:
-        _check(world, name)
+        _check(world)
     except AssertionError as error:
         raise AssertionError(f"{where}: {error}") from error
     return ctrl_c.came
 
 
-def _check(world: World, name: str) -> None:
+def _check(world: World) -> None:
     world.gate.set()
     join(*world.leaders)
     _wait_for_calls()
