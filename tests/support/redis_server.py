@@ -1,4 +1,4 @@
-"""A real redis-server for tests, on a loopback port of its own, with nothing written to disk."""
+"""A real redis-server for tests, on a loopback port of its own."""
 
 from __future__ import annotations
 
@@ -26,9 +26,15 @@ _TRIES = 20
 
 
 class RedisServer:
-    """A Redis that can be stopped, started again and paused. A context manager."""
+    """A Redis that can be stopped, started again and paused. A context manager.
 
-    def __init__(self) -> None:
+    With a `folder` it writes down what it holds, and has it again after a new start.
+    """
+
+    def __init__(self, folder: str | None = None) -> None:
+        self._memory = (
+            ["--dir", folder, "--appendonly", "yes"] if folder else ["--appendonly", "no"]
+        )
         self._port = 0
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -56,7 +62,7 @@ class RedisServer:
         assert self._is_started(), f"another server has taken port {self._port} meanwhile"
 
     def stop(self) -> None:
-        """End it; what it held is gone."""
+        """Kill it; without a folder, what it held is gone."""
         if self._process is not None:
             self._process.kill()
             self._process.wait(WAIT)
@@ -81,7 +87,9 @@ class RedisServer:
         """Whether it runs now: it ends at once if its port is taken."""
         options = ["--port", str(self._port), "--bind", "127.0.0.1", "--save", "", "--daemonize"]
         process = self._process = subprocess.Popen(
-            ["redis-server", *options, "no"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            ["redis-server", *options, "no", *self._memory],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         wait_until(lambda: process.poll() is not None or self._answers(), "redis-server's start")
         if process.poll() is None:
