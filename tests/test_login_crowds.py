@@ -15,7 +15,7 @@ import pytest
 
 from requests_jwt_refresh import MemoryStore, Token, mount
 from tests.support.crowd import Crowd, wait_for_waiters, waiters
-from tests.support.users import ENDPOINT
+from tests.support.users import ENDPOINT, load_token
 from tests.support.waits import WAIT, join, start, wait_until
 
 if TYPE_CHECKING:
@@ -101,3 +101,25 @@ def test_one_login_for_all(
     found = send_all(send, all_wait)
     assert Counter(map(str, found)) == {"200": CALLS}
     assert (login.calls, waiters(adapter)) == (1, 0)
+
+
+@pytest.mark.parametrize("meanwhile", ["set_token", "clear_token"])
+def test_a_token_set_or_cleared_meanwhile_goes_before(
+    server: AuthServer, session: requests.Session, meanwhile: str
+) -> None:
+    """What the login brings is from before: the one that was set is used, or another login made."""
+    login, store = SlowLogin(server), MemoryStore()
+    adapter = mount(session, server.url, ENDPOINT, store, login=login)
+    statuses: list[int] = []
+    threads = start(lambda: statuses.append(session.get("/api/x").status_code))
+    wait_until(lambda: login.calls, "the login")
+    token = server.login()
+    if meanwhile == "set_token":
+        adapter.set_token(token)
+    else:
+        adapter.clear_token()
+    login.go_on.set()
+    join(*threads)
+    assert (statuses, adapter.token) == ([200], store.load())
+    assert login.calls == (1 if meanwhile == "set_token" else 2)
+    assert (load_token(store).access == token.access) == (meanwhile == "set_token")
