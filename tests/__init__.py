@@ -53,6 +53,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_keyring_store",
         "test_keyring_failures",
         "test_interrupts",
+        "test_forks",
         "test_signals_and_forks",
         "test_kills",
         "test_sigterm",

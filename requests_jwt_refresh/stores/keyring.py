@@ -6,6 +6,7 @@ import configparser
 import hashlib
 import os
 import re
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -423,6 +424,9 @@ def _import_backends() -> None:
     for entry_point in metadata.entry_points(group="keyring.backends"):
         with suppress(Exception):  # a backend that cannot run here raises anything
             entry_point.load()
+    if "secretstorage" in sys.modules:
+        with suppress(ImportError):  # it does so with the first secret
+            import cryptography.hazmat.backends.openssl.backend  # noqa: F401
 
 
 def _list_chain(backend: KeyringBackend) -> list[KeyringBackend]:

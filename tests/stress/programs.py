@@ -123,6 +123,14 @@ def fork_at(kind: str, name: str, url: str, milliseconds: str) -> None:
         _print(f"{statuses} {os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}")
 
 
+def import_late(kind: str, name: str, url: str) -> None:
+    """Print what is imported between the making of an adapter and the end of its first refresh."""
+    with mount_session(kind, name, url) as (session, _adapter):
+        before = set(sys.modules)
+        status = call(session)
+        _print(f"{status} {sorted(set(sys.modules) - before)}")
+
+
 def leave_a_child(kind: str, name: str, url: str) -> None:
     """Fork while a thread leads, print the child's number; both then wait to be killed."""
     with _lead_in_a_thread(kind, name, url):
@@ -144,7 +152,7 @@ def use_a_pool(kind: str, name: str, url: str, method: str) -> None:
 
 PROGRAMS: dict[str, Callable[..., None]] = {
     each.__name__: each
-    for each in (leave, handle_signals, fork, fork_at, leave_a_child, use_a_pool)
+    for each in (import_late, leave, handle_signals, fork, fork_at, leave_a_child, use_a_pool)
 }
 
 if __name__ == "__main__":
