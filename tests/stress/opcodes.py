@@ -94,7 +94,7 @@ class _Frame:
         if event == "exception":
             self._may_come = False
         elif event == "opcode":
-            if self._may_come:
+            if self._may_come and frame.f_lineno is not None:  # None: Python 3.12 tidies up
                 self._ctrl_c.meet(frame)
             name = dis.opname[frame.f_code.co_code[frame.f_lasti]]
             self._may_come = name.startswith(LOOKS)
