@@ -185,6 +185,9 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         self._assemble()
 
     def _assemble(self) -> None:
+        prepare = getattr(self._store, "prepare", None)
+        if prepare is not None:
+            prepare()
         # For a refresh() between requests. No lock guards it: it is replaced as a whole.
         self._last_options: SendOptions | None = None
         self._refresher = Refresher(

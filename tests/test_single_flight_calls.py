@@ -134,7 +134,7 @@ def test_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
     notified: list[object] = []
 
     def work(call: Call[str]) -> str:
-        call.set_callback(notified.append, "told", lambda _: None)
+        call.add_callback(notified.append, "told", lambda _: None)
         return call.run_in_leader(lambda: threading.current_thread().name)
 
     assert outcome_of(flight, work) == threading.current_thread().name
@@ -154,7 +154,7 @@ def test_a_follower_that_can_start_no_thread(monkeypatch: pytest.MonkeyPatch) ->
     told: list[object] = []
 
     def work(call: Call[str]) -> str:
-        call.set_callback(told.append, "told", lambda _: None)
+        call.add_callback(told.append, "told", lambda _: None)
         return "done"
 
     with monkeypatch.context() as patch:
@@ -267,7 +267,7 @@ def test_what_comes_afterwards_is_done_once(leaves: bool, monkeypatch: pytest.Mo
     work = Work()
 
     def give(call: Call[str]) -> str:
-        call.set_callback(note, "x", lambda _: None)
+        call.add_callback(note, "x", lambda _: None)
         return "done"
 
     work.give = give
@@ -290,7 +290,7 @@ def test_what_comes_afterwards_may_fail() -> None:
     errors: list[Exception] = []
 
     def work(call: Call[str]) -> str:
-        call.set_callback(fail, "x", errors.append)
+        call.add_callback(fail, "x", errors.append)
         return "done"
 
     assert outcome_of(flight, work) == "done"

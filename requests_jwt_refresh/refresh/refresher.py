@@ -428,7 +428,7 @@ class Refresher:
     ) -> Attempt:
         if not force:  # the last call may have failed since the leader looked
             self._cooldown_left(stale, need.since)
-        chapter = self._begin_chapter(call)
+        chapter = Chapter(self.story, call)
         try:
             attempt = self._refresh(stale, need, force, call, chapter)
         except JWTRefreshError as failure:
@@ -439,12 +439,6 @@ class Refresher:
         if attempt.asked:
             chapter.call_at_end(self._on_refresh, attempt.token)
         return attempt
-
-    def _begin_chapter(self, call: Call[Attempt]) -> Chapter:
-        chapter = Chapter(self.story)
-        if self.story.has_listener or self._on_refresh or self._on_logout:
-            chapter.end_with(call)
-        return chapter
 
     def _refresh(
         self,
@@ -546,31 +540,54 @@ class Refresher:
     ) -> Attempt:
         """Have the leader log in, whose thread may ask a person; save here what it brings.
 
-        No store lock is held meanwhile: the person may be away.
+        No store lock is held meanwhile: the person may be away. If the user sets or clears a token
+        in that time, what the login brought is from before, and it is made again if it has to be.
         """
         cache, began = self._cache, clock.monotonic()
-        fresh = cache.adopt_newer(stale)  # another process may have logged in
-        if fresh is not None:
+        newer = cache.adopt_newer(stale)  # another process may have logged in
+        if newer is not None:
             chapter.note("adopted", "the store has a newer token")
-            return Attempt(fresh, asked=False)
-        fresh = call.run_in_leader(partial(self._call_login, login, options))
+            return Attempt(newer, asked=False)
+        attempt = None
+        while attempt is None:
+            epoch = cache.epoch
+            fresh = call.run_in_leader(partial(self._call_login, login, options))
+            attempt = self._take_login(fresh, stale, epoch, chapter)
+        if attempt.asked:
+            seconds = clock.monotonic() - began
+            chapter.note("logged_in", f"logged in after {seconds:.3f} s", seconds=seconds)
+        return attempt
+
+    def _take_login(
+        self, fresh: Token, stale: Token | None, epoch: int, chapter: Chapter
+    ) -> Attempt | None:
+        """Save what a login brought that began in `epoch`, or return what goes before.
+
+        None if the token was cleared meanwhile.
+        """
+        cache = self._cache
+        saved: Token | None
         try:
             with cache.hold(stale, self._timeout, adopt=True) as adopted:
                 if adopted is not None:
                     chapter.note("adopted", "another program has logged in meanwhile")
                     return Attempt(adopted, asked=False)
-                with suppress(RefreshRejected):  # emptied by another program, which is a logout
-                    cache.reload()
-                saved = cache.save_new(fresh, None)
+                if cache.epoch != epoch:
+                    saved = None
+                else:
+                    with suppress(RefreshRejected):  # emptied by another program: a logout
+                        cache.reload()
+                    saved = cache.save_new(fresh, None)
         except (RefreshUnavailable, StoreError) as failure:
-            saved = cache.keep_unsaved(fresh, failure)
+            saved = cache.keep_unsaved(fresh, failure, epoch)
+        if saved is None:
+            token = cache.token
+            return Attempt(token, asked=False) if is_better(token, stale) else None
         self._cookies.rename(saved.login_id)
-        seconds = clock.monotonic() - began
-        chapter.note("logged_in", f"logged in after {seconds:.3f} s", seconds=seconds)
         return Attempt(saved, asked=True)
 
     def _trade(self, given: Token, options: SendOptions, call: Call[Attempt]) -> Attempt:
-        chapter = self._begin_chapter(call)
+        chapter = Chapter(self.story, call)
         with self._cache.hold(None, self._timeout, adopt=False), ExitStack() as stack:
             with suppress(RefreshRejected):  # a logout by another program; this is a login
                 held = self._cache.reload()

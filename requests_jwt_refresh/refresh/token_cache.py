@@ -56,6 +56,7 @@ class Memory:
         self.stored: object = _UNKNOWN  # the token that the store held when last seen, or None
         self.dirty = False  # memory is ahead of the store
         self.version = 0  # grows with every publication
+        self.epoch = 0  # grows with every set_token() and clear_token()
         self.counter = 0  # of the last save of this login, here or by another program
         self.unconfirmed: Token | None = None  # new from the server; no API call with it has ended
         self.told_no_login = False  # that requests go out without a token
@@ -69,6 +70,20 @@ class Memory:
         """Make `token` the one that requests are sent with; `stored`: the store holds it too."""
         with self.mutex:
             self._publish(token, stored=stored)
+
+    def publish_for_user(self, token: Token | None) -> None:
+        """Publish what set_token() or clear_token() has put into the store."""
+        with self.mutex:
+            self.epoch += 1
+            self._publish(token, stored=True)
+
+    def publish_unsaved_in(self, epoch: int, token: Token) -> bool:
+        """Publish a token that the store has not, unless the user has set or cleared one since."""
+        with self.mutex:
+            if self.epoch != epoch:
+                return False
+            self._publish(token, stored=False)
+            return True
 
     def publish_if(self, version: int, token: Token | None) -> bool:
         """Publish what was read at `version` without the store's lock, if it still stands."""
@@ -137,6 +152,11 @@ class TokenCache:
         return self._memory.token
 
     @property
+    def epoch(self) -> int:
+        """Changes with every set_token() and clear_token()."""
+        return self._memory.epoch
+
+    @property
     def is_dirty(self) -> bool:
         """Whether memory is ahead of the store."""
         return self._memory.dirty
@@ -166,7 +186,7 @@ class TokenCache:
             with self._store.lock(timeout):
                 received = _as_new_login(with_expiry(token))
                 self._store.save(received)
-                self._memory.publish(received)
+                self._memory.publish_for_user(received)
 
         shield(save)
 
@@ -176,7 +196,7 @@ class TokenCache:
         def clear() -> None:
             with self._store.lock(timeout):
                 self._store.clear()
-                self._memory.publish(None)
+                self._memory.publish_for_user(None)
 
         shield(clear)
 
@@ -367,11 +387,15 @@ class TokenCache:
         self._save_or_warn(fresh)
         return fresh
 
-    def keep_unsaved(self, fresh: Token, failure: JWTRefreshError) -> Token:
-        """Use the token of a login although the store could not be locked or read."""
+    def keep_unsaved(self, fresh: Token, failure: JWTRefreshError, epoch: int) -> Token | None:
+        """Use the token of a login although the store could not be locked or read.
+
+        Not if the user has set or cleared a token since `epoch`; then return None.
+        """
         fresh = _as_new_login(fresh)
+        if not self._memory.publish_unsaved_in(epoch, fresh):
+            return None
         self._memory.unconfirmed = fresh
-        self._memory.publish(fresh, stored=False)
         _warn_unsaved(failure)
         return fresh
 
