@@ -185,7 +185,7 @@ def _read_codes(login: DeviceLogin, response: TokenResponse) -> DeviceCode:
         login.client.read(response)  # raises what such a status means of any endpoint
     if response.status != HTTPStatus.OK:  # RFC 8628 §3.2
         raise RefreshUnavailable(
-            f"the device authorization endpoint answered {response.status}",
+            f"the {response.source} answered {response.status}",
             "the tokens are kept; check its URL, client_id and scope, and whether this client may "
             "use the device flow",
         )
@@ -197,8 +197,7 @@ def _read_codes(login: DeviceLogin, response: TokenResponse) -> DeviceCode:
     url = texts.get("verification_uri", texts.get("verification_url"))
     if url is None or not {"device_code", "user_code"} <= texts.keys():
         raise RefreshUnavailable(
-            "the device authorization endpoint answered 200, but without all of "
-            f"{quote_list(names[:3])}",
+            f"the {response.source} answered 200, but without all of {quote_list(names[:3])}",
             "the tokens are kept; check its URL",
         )
     return DeviceCode(
