@@ -162,7 +162,9 @@ def test_the_server_is_down(user: User, server: AuthServer, command: str) -> Non
     result = user.run(command, "prod")
     cause, remedy = result.cause_and_remedy()
     assert (result.status, result.out, user.stored_token) == (4, "", token)
-    assert cause.startswith(f"the refresh endpoint at {server.url} could not be reached")
+    assert cause.startswith(
+        f"the refresh endpoint at {server.url}/auth/refresh could not be reached"
+    )
     assert remedy.startswith("the tokens are kept; try again later")
 
 
