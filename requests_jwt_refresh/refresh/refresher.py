@@ -652,12 +652,7 @@ class Refresher:
         except RefreshRejected:
             raise
         except BaseException as error:
-            found = [find_refresh_token(each, self._endpoint, token.refresh) for each in answers]
-            refresh = next(filter(None, reversed(found)), None)
-            if refresh is None:
-                raise
-            self._cache.save_rescued(token, refresh)
-            if not isinstance(error, Exception):
+            if not self._save_rescued(token, answers) or not isinstance(error, Exception):
                 raise
             failure = _add_to_cause(
                 error if isinstance(error, JWTRefreshError) else _explain(error),
@@ -666,6 +661,15 @@ class Refresher:
         else:
             return
         raise failure  # outside: frames of the answer's reading hold tokens
+
+    def _save_rescued(self, token: Token, answers: list[TokenResponse]) -> bool:
+        """Save the newest refresh token that `answers` give in place of that of `token`, if any."""
+        for answer in reversed(answers):
+            refresh = find_refresh_token(answer, self._endpoint, token.refresh)
+            if refresh is not None:
+                self._cache.save_rescued(token, refresh)
+                return True
+        return False
 
     def _call_login(self, login: Login, options: SendOptions) -> Token:
         with let_sigterm_through(), self._session(options, None, interactive=True) as session:
