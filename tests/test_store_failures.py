@@ -25,8 +25,6 @@ from tests.support.users import ENDPOINT
 from tests.support.waits import WAIT, join, start
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import requests
 
     from requests_jwt_refresh.testing import AuthServer
