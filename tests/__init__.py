@@ -63,6 +63,8 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
     "Python not needed": (
         # profiles
         "test_profiles",
+        "test_no_home",
+        "test_profile_choice",
         "test_profile_edit",
         "test_profile_faults",
         "test_profile_fields",
