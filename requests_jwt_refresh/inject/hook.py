@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _FORK_WAIT = 10.0  # seconds
 _LIBRARY = "REQUESTS_JWT_LIBRARY"  # the folders to look in where another Python has no such library
-_NEEDED = {"requests": (2, 30), "urllib3": (2, 0), "filelock": (3, 9)}  # as setup.cfg has them
+_NEEDED = {"requests": (2, 25), "urllib3": (1, 26), "filelock": (3, 9)}  # to work well enough
 _wrap_adapter: Any = None
 _importing = RLock()  # guards _wrap_adapter
 _warn: Callable[[str, str], None]
@@ -123,7 +123,7 @@ class _ShadowGuard:
         self.loading_thread: int | None = get_ident()  # all that it imports is for this library
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:  # noqa: ARG002 - the finders' protocol
-        if path is not None or not (name in _OURS or name in sys.stdlib_module_names):
+        if path is not None or not (name in _HIDEABLE or name in sys.stdlib_module_names):
             return
         if self.loading_thread == get_ident() or _find_importer() == "requests_jwt_refresh":
             from importlib.machinery import PathFinder
@@ -131,7 +131,7 @@ class _ShadowGuard:
             _check_not_hidden(name, PathFinder.find_spec(name))
 
 
-_OURS = FallbackFinder.names
+_HIDEABLE = FallbackFinder.names - {"requests_jwt_refresh"}  # which may be run from its source
 
 
 def _find_importer() -> str:
@@ -244,7 +244,7 @@ def _import_wrapper() -> Any:
 
 
 def _import_guarded() -> Any:
-    for name in _OURS & sys.modules.keys():
+    for name in _HIDEABLE & sys.modules.keys():
         _check_not_hidden(name, sys.modules[name].__spec__)
     try:
         import requests_jwt_refresh  # noqa: F401 - whether it is there

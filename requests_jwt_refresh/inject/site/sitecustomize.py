@@ -8,10 +8,6 @@ able to read this file, 2.7 as well: one that is too old for the library says so
 import os
 import sys
 
-TYPE_CHECKING = False  # importing typing would take longer than all of this
-if TYPE_CHECKING:
-    from typing import Any
-
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _OLDEST = (3, 10)  # as python_requires in setup.cfg
 
@@ -19,8 +15,8 @@ _OLDEST = (3, 10)  # as python_requires in setup.cfg
 class _TooOld(object):
     """Says, once requests is imported, that this Python is too old. It finds nothing itself."""
 
-    def find_spec(self, name, path=None, target=None):
-        # type: (str, Any, Any) -> None
+    def find_spec(self, name, path=None, target=None):  # noqa: ARG002 - the finders' protocol
+        # type: (str, object, object) -> None
         if name == "requests.sessions":
             sys.meta_path.remove(self)
             versions = sys.version_info[:2] + _OLDEST
@@ -42,14 +38,14 @@ def warn(problem, remedy):
         pass
 
 
-def _load_hook():
-    # type: () -> Any
-    """Return ../hook.py as a module, which this Python may not find by its name."""
+def _install_hook():
+    # type: () -> None
+    """Run ../hook.py, which this Python may not find by its name."""
     hook = type(sys)("requests_jwt_refresh.inject.hook")
     hook.__file__ = os.path.join(os.path.dirname(_HERE), "hook.py")
     loader = __loader__.__class__(hook.__name__, hook.__file__)  # type: ignore[name-defined]
     exec(loader.get_code(hook.__name__), hook.__dict__)  # noqa: S102 - it is our own
-    return hook
+    hook.install(_HERE, warn)
 
 
 def _run_hidden_sitecustomize():
@@ -70,9 +66,9 @@ def _run_hidden_sitecustomize():
 if __name__ == "sitecustomize":
     try:
         if sys.version_info < _OLDEST:
-            sys.meta_path.insert(0, _TooOld())  # type: ignore[arg-type]
+            sys.meta_path.insert(0, _TooOld())
         else:
-            _load_hook().install(_HERE, warn)
+            _install_hook()
     except Exception as error:  # noqa: BLE001 - the program has to run
         warn("it cannot be started (%s)" % error, "install requests-jwt-refresh anew")
     _run_hidden_sitecustomize()
