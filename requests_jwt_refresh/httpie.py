@@ -296,5 +296,5 @@ def _wrap(session: requests.Session, own: BaseAdapter, url: str) -> BaseAdapter:
 
 
 # HTTPie takes its folder of plugins off sys.path again, and much is imported only when needed.
-sys.meta_path.append(FallbackFinder([str(Path(__file__).resolve().parents[1])]))
+sys.meta_path.append(FallbackFinder([str(Path(__file__).absolute().parents[1])]))
 install(HTTPieAdapter, _wrap)

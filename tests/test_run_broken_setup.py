@@ -147,9 +147,9 @@ def test_no_home(home: dict[str, str], workspace: Workspace) -> None:
     (workspace.folder / "sitecustomize.py").write_text(NAMELESS, encoding="utf-8")
     for name in ("HOME", "XDG_CONFIG_HOME", "REQUESTS_JWT_PROFILES"):
         del workspace.environment[name]
-    options = {**home, "PYTHONPATH": str(workspace.folder)}
+    workspace.environment.update(home, PYTHONPATH=str(workspace.folder))
     command = (COMMAND, "run", "prod", "--", sys.executable, "-c", CALL)
-    ended = workspace.start(command, folder=workspace.folder, **options)
+    ended = workspace.start(command, folder=workspace.folder)
     assert (ended.status, ended.output, ended.without_ours().errors) == (0, "401\n", "")
     assert "HOME" in ended.warning()
     assert not (workspace.folder / "~").exists()

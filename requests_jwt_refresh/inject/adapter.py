@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from requests_jwt_refresh import clock
 from requests_jwt_refresh.adapter import JWTRefreshAdapter
 from requests_jwt_refresh.authorization import AUTHORIZATION
-from requests_jwt_refresh.errors import JWTRefreshError
+from requests_jwt_refresh.errors import JWTRefreshError, StoreError
 from requests_jwt_refresh.inject.forks import ForkLock
 from requests_jwt_refresh.inject.report import warn_no_token, warn_not_logged_in, warn_refused
 
@@ -68,6 +68,9 @@ class StoreWatch:
 
                 _ = adapter.token
                 self.has_answered = True
+        except ImportError as error:  # of what the program's environment lacks, or hides
+            remedy = getattr(error, "remedy", "install it in the program's environment")
+            raise StoreError(f"the store cannot be used: {error}", remedy) from None
         finally:
             now = clock.monotonic()
             is_slow = now - began > _SLOW

@@ -15,6 +15,8 @@ _OLDEST = (3, 10)  # as python_requires in setup.cfg
 class _TooOld(object):
     """Says, once requests is imported, that this Python is too old. It finds nothing itself."""
 
+    module = sys.modules[__name__]  # whose globals Python 2 would clear
+
     def find_spec(self, name, path=None, target=None):  # noqa: ARG002 - the finders' protocol
         # type: (str, object, object) -> None
         if name == "requests.sessions":
