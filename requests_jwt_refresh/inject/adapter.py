@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from dataclasses import dataclass, field
 from functools import partial
@@ -43,6 +44,7 @@ class StoreWatch:
     def __init__(self) -> None:
         self._lock = ForkLock()  # held during a look, in which much may be imported
         self._next_look = 0.0  # clock.monotonic()
+        self._looking: int | None = None  # the process in which a look is under way
         self.has_answered = False
 
     def may_have_token(self, adapter: ProfileAdapter) -> bool:
@@ -53,13 +55,18 @@ class StoreWatch:
         if self.has_answered and adapter.token is not None:
             return True
         with self._lock.hold(wait=not self.has_answered) as is_held:
-            if is_held and clock.monotonic() >= self._next_look:
+            if is_held and self._is_time():
                 self._look(adapter)
         return self.has_answered and adapter.token is not None
 
+    def _is_time(self) -> bool:
+        if self._looking is not None:  # a request that the look itself makes, or in a forked child
+            return self._looking != os.getpid()
+        return clock.monotonic() >= self._next_look
+
     def _look(self, adapter: ProfileAdapter) -> None:
         began = clock.monotonic()
-        self._next_look = began + _LONG_PAUSE  # for what the look itself may send
+        self._looking = os.getpid()
         try:
             if self.has_answered:
                 adapter.reload()
@@ -75,6 +82,7 @@ class StoreWatch:
             now = clock.monotonic()
             is_slow = now - began > _SLOW
             self._next_look = now + (_LONG_PAUSE if is_slow else _find_pause(adapter.profile.store))
+            self._looking = None
 
 
 def _find_pause(store: TokenStore) -> float:
