@@ -98,6 +98,8 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
     "Python not needed": (
         # profiles
         "test_profiles",
+        "test_no_home",
+        "test_profile_choice",
         "test_profile_edit",
         "test_profile_faults",
         "test_profile_fields",
@@ -126,11 +128,14 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_auto",
         "test_httpie",
         "test_httpie_broken_setup",
+        "test_httpie_plugins_folder",
         "test_httpie_profiles",
         "test_httpie_tls",
         "test_run",
         "test_run_broken_setup",
         "test_run_command",
+        "test_run_environments",
+        "test_run_logged_out",
         "test_run_pythons",
     ),
     "Test your own code": (

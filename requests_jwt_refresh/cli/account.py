@@ -34,12 +34,22 @@ _LEEWAY: Final = 10.0  # seconds that a printed token should last, so that there
 _LEEWAY_SHARE: Final = 0.1  # but no more than this share of its lifetime
 
 
-def open_profile(name: str) -> tuple[Profile, JWTRefreshAdapter]:
-    """Return the profile `name` and an adapter made of it. Raises ProfileError."""
+def open_profile(options: argparse.Namespace) -> tuple[Profile, JWTRefreshAdapter]:
+    """Return the profile `options.name` and an adapter made of it. Raises ProfileError.
+
+    A name that was left out is filled in, if there is only one profile.
+    """
+    profile = read_profile(options)
+    return profile, library.JWTRefreshAdapter(**profile.options())
+
+
+def read_profile(options: argparse.Namespace) -> Profile:
+    """Return the profile `options.name`; as `open_profile` does."""
     from requests_jwt_refresh.profiles.load import Profiles
 
-    profile = Profiles.read().profile(name)
-    return profile, library.JWTRefreshAdapter(**profile.options())
+    profiles = Profiles.read()  # once: some paths, such as <(...), can be read only once
+    options.name = profiles.choose(options.name)
+    return profiles.profile(options.name)
 
 
 def _check_logged_in(adapter: JWTRefreshAdapter, name: str) -> None:
@@ -65,12 +75,12 @@ def add_status(subparsers: Subparsers) -> None:
         )
         + EXIT_STATUSES,
     )
-    add_profile_name(parser)
+    add_profile_name(parser, is_optional=True)
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
 
 
 def status(options: argparse.Namespace) -> int:
-    profile, adapter = open_profile(options.name)
+    profile, adapter = open_profile(options)
     token = adapter.token
     is_logged_in = token is not None and (_can_refresh(token) or _is_usable(token))
     if options.json:
@@ -212,7 +222,7 @@ def add_token(subparsers: Subparsers) -> None:
         )
         + EXIT_STATUSES,
     )
-    add_profile_name(parser)
+    add_profile_name(parser, is_optional=True)
     parser.add_argument(
         "--seconds",
         type=_parse_seconds,
@@ -233,7 +243,7 @@ def _parse_seconds(text: str) -> float:
 
 
 def token(options: argparse.Namespace) -> int:
-    _, adapter = open_profile(options.name)
+    _, adapter = open_profile(options)
     _check_logged_in(adapter, options.name)
     valid = adapter.valid_token(_choose_seconds(adapter.token, options.seconds))
     sys.stdout.write(f"{valid.access}\n")
@@ -260,11 +270,11 @@ def add_refresh(subparsers: Subparsers) -> None:
         epilog=examples(("requests-jwt refresh prod", "for example after your rights have changed"))
         + EXIT_STATUSES,
     )
-    add_profile_name(parser)
+    add_profile_name(parser, is_optional=True)
 
 
 def refresh(options: argparse.Namespace) -> int:
-    _, adapter = open_profile(options.name)
+    _, adapter = open_profile(options)
     _check_logged_in(adapter, options.name)
     end = adapter.refresh().expires_at
     life = "" if end is None else f": the access token {format_expiry(end)}"
@@ -284,12 +294,12 @@ def add_logout(subparsers: Subparsers) -> None:
         "here even if the server cannot be told; the exit status is 4 then.",
         epilog=examples(("requests-jwt logout prod", "done for today")) + EXIT_STATUSES,
     )
-    add_profile_name(parser)
+    add_profile_name(parser, is_optional=True)
     parser.add_argument("--local", action="store_true", help="do not tell the server")
 
 
 def logout(options: argparse.Namespace) -> int:
-    profile, adapter = open_profile(options.name)
+    profile, adapter = open_profile(options)
     stored: Token | None = None
     grant: Logout | None = None  # how to tell the server, if it has to be told
     failure: JWTRefreshError | None = None

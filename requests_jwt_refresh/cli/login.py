@@ -39,7 +39,7 @@ def add_parser(subparsers: Subparsers) -> None:
         )
         + EXIT_STATUSES,
     )
-    add_profile_name(parser)
+    add_profile_name(parser, is_optional=True)
     parser.add_argument(
         "--username", "-u", metavar="NAME", help="the user name; only the password is asked for"
     )
@@ -62,7 +62,7 @@ def _require_dash(text: str) -> str:
 
 
 def run(options: argparse.Namespace) -> int:
-    profile, _ = open_profile(options.name)
+    profile, _ = open_profile(options)
     if options.client_secret or _lacks_client_secret(profile):
         _store_client_secret(profile)  # first: on standard input it is the first line
     if options.refresh_token:
