@@ -39,6 +39,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_one_refresh",
         "test_single_flight_calls",
         "test_single_flight_orders",
+        "test_sub_interpreters",
         "test_token_cache",
         "test_preemptions",
         "test_shared_failures",

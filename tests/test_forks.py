@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 
-from requests_jwt_refresh import MemoryStore, mount
+from requests_jwt_refresh import KeyringStore, MemoryStore, mount
 from requests_jwt_refresh.tokens import with_expiry
 from tests.stress.forks import GOOD, fork_once
 from tests.stress.programs import import_late, start_program
 from tests.stress.workers import read_line
+from tests.support.keyrings import DictKeyring
 from tests.support.redis_server import running_redis
 from tests.support.secret_service import running_secret_service, secret_service
 from tests.support.shared_store import file_place, make_store_at, place
@@ -50,6 +52,43 @@ def test_a_first_refresh_imports_nothing(place: StoreLocation, server: AuthServe
 def test_a_fork_in_the_first_refresh(file_place: StoreLocation, milliseconds: float) -> None:
     """Parent and child are both answered."""
     assert fork_once(file_place, milliseconds) == GOOD
+
+
+def test_a_fork_waits_for_the_keyring() -> None:
+    """What a backend or OpenSSL has locked in the middle of a call stays locked in the child."""
+    backend = LockingKeyring()
+    store = KeyringStore("forks.example.com", backend=backend)
+    may_end = threading.Event()
+
+    def load() -> None:
+        while not may_end.is_set():
+            store.load()
+
+    threads = start(load)
+    assert backend.begun.wait(WAIT)
+    statuses = []
+    for _ in range(10):
+        child = os.fork()
+        if child == 0:
+            os._exit(backend.lock.locked())
+        statuses.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    may_end.set()
+    join(*threads)
+    assert statuses == [0] * 10
+
+
+class LockingKeyring(DictKeyring):
+    """A backend that has a lock of its own, and is slow."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock, self.begun = threading.Lock(), threading.Event()
+
+    def get_password(self, service: str, username: str) -> str | None:
+        with self.lock:
+            self.begun.set()
+            time.sleep(0.005)
+            return super().get_password(service, username)
 
 
 def test_a_fork_inside_the_cookie_jar_of_a_users_session(

@@ -43,6 +43,7 @@ _START_SERVICE = {
 _PASSING_ERRORS = frozenset({"ItemNotFoundException"})
 _TRIES = 3
 _RETRY_PAUSE = 0.02  # seconds
+_FORK_WAIT = 1.0  # seconds that a fork waits for a call; then it goes on, for a prompt may be open
 
 # macOS replaces an entry by deleting it first, and a plaintext file is empty while it is written:
 # an entry that seems to be missing is read again.
@@ -312,10 +313,26 @@ class _KeyringLock:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
+        self._held: list[bool] = []  # not empty while a thread that forks holds it
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._renew)
+            os.register_at_fork(
+                before=self._hold, after_in_parent=self._let_go, after_in_child=self._renew
+            )
+
+    def _hold(self) -> None:
+        """Let a call end before a fork: what backends and OpenSSL lock would stay locked there."""
+        # Noted in the same step, which no Ctrl-C can come into.
+        self._held.extend(filter(None, map(self.lock.acquire, (True,), (_FORK_WAIT,))))
+
+    def _let_go(self) -> None:
+        if self._held:
+            try:
+                self._held.pop()
+            finally:
+                self.lock.release()
 
     def _renew(self) -> None:
+        self._held.clear()
         self.lock = threading.Lock()  # the thread that held it is not in the child
 
 

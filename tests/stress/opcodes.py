@@ -198,6 +198,7 @@ def explore(name: str, stride: int = 1) -> int:
 
     Raises AssertionError for a finding.
     """
+    _play(name, sys.maxsize)  # Python 3.12 sees the instructions from the second time on
     points = 0
     while _play(name, points * stride):
         points += 1
