@@ -76,6 +76,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_completion",
         "test_console",
         "test_demo",
+        "test_device_polling",
         "test_doctor",
         "test_doctor_network",
         "test_grants",
