@@ -83,6 +83,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_init",
         "test_init_file",
         "test_login_device",
+        "test_login_input",
         "test_login_password",
         "test_login_refresh_token",
         "test_logout",
