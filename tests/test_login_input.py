@@ -50,6 +50,11 @@ def pipe(content: bytes, *arguments: str) -> CommandResult:
     return CommandResult(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
+def feed(user: User, content: bytes, *arguments: str) -> CommandResult:
+    """Run a command in this process, with these bytes as its input."""
+    return user.run(*arguments, typed=io.TextIOWrapper(io.BytesIO(content), "utf-8"))
+
+
 @pytest.mark.parametrize(("encoding", "mark"), ENCODINGS)
 @LINE_ENDS
 def test_a_password_in_any_encoding(
@@ -58,9 +63,7 @@ def test_a_password_in_any_encoding(
     """The mark is no part of it, nor is the line's end."""
     user.describe(server, **LOGIN)
     content = mark + f"{PASSWORD}{end}".encode(encoding)
-    stdin = io.TextIOWrapper(io.BytesIO(content), "utf-8")
-    result = user.run("login", "prod", "-u", "bob", typed=stdin)
-    assert result == describe_login(user, "bob")
+    assert feed(user, content, "login", "prod", "-u", "bob") == describe_login(user, "bob")
     assert find_body(server, "login")["password"] == PASSWORD
 
 
@@ -95,7 +98,7 @@ def test_a_refresh_token_in_any_encoding(
     """As a password is read."""
     user.describe(server)
     content = mark + f"{server.login('bob').refresh}{end}".encode(encoding)
-    result = pipe(content, "login", "prod", "--refresh-token", "-")
+    result = feed(user, content, "login", "prod", "--refresh-token", "-")
     assert result == describe_login(user, "bob")
 
 
@@ -108,7 +111,7 @@ def test_an_input_with_nothing_in_it(
 ) -> None:
     """A mark alone is nothing: exit status 2, and no request."""
     user.describe(server, **LOGIN)
-    result = pipe(content, "login", "prod", *options)
+    result = feed(user, content, "login", "prod", *options)
     assert result.cause_and_remedy()[0] == "an answer is needed, but the input has ended"
     assert (result.status, server.counters.requests) == (2, 0)
 
@@ -116,7 +119,7 @@ def test_an_input_with_nothing_in_it(
 def test_a_text_that_is_cut_off(user: User, server: AuthServer) -> None:
     """Half a character is none: exit status 2, two lines, no request."""
     user.describe(server, **LOGIN)
-    result = pipe(codecs.BOM_UTF16_LE + b"p\0w", "login", "prod", "-u", "bob")
+    result = feed(user, codecs.BOM_UTF16_LE + b"p\0w", "login", "prod", "-u", "bob")
     assert result.cause_and_remedy()[0] == "the input is not UTF-8 text"
     assert (result.status, server.counters.requests) == (2, 0)
 
