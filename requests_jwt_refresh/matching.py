@@ -10,7 +10,6 @@ any_of(status(419), all_of(status(401), json_field('error.code', 'TOKEN_EXPIRED'
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
@@ -21,6 +20,7 @@ from typing import Final
 import requests
 
 from requests_jwt_refresh.authorization import is_bearer
+from requests_jwt_refresh.tokens import load_json
 
 Matcher = Callable[[requests.Response], bool]
 
@@ -233,7 +233,7 @@ def parse_json(body: bytes) -> object:
     exception can carry the body away.
     """
     try:
-        document: object = json.loads(body)
+        document: object = load_json(body)
     except (ValueError, RecursionError):
         return MISSING
     return document

@@ -17,8 +17,8 @@ from requests_jwt_refresh.testing import StoreContract
 if TYPE_CHECKING:
     from tests.support.clock import Clock
 
-OLD = Token("old-access", "old-refresh", 1.0)
-NEW = Token("new-access", "new-refresh", 2.0)
+OLD = Token("old-access", "old-refresh", 1.1e9)
+NEW = Token("new-access", "new-refresh", 1.2e9)
 NOBODY = 65534
 
 as_root = pytest.mark.skipif(

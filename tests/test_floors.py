@@ -22,7 +22,15 @@ ROOT = Path(requests_jwt_refresh.__file__).parent
 # own modules. `__init__` and `__main__` of the package are outside: importing them is no arrow.
 FLOORS = (
     ("errors", "clock", "events", "client_auth", "authorization", "tokens", "urls", "matching"),
-    ("bodies", "responses", "endpoints", "relative_urls"),
+    (
+        "bodies",
+        "error_codes",
+        "field_names",
+        "response_errors",
+        "responses",
+        "endpoints",
+        "relative_urls",
+    ),
     ("stores",),
     ("refresh",),
     ("grants",),

@@ -103,7 +103,8 @@ def test_a_wrong_password(user: User, server: AuthServer, send: str) -> None:
     result = user.run("login", "prod", typed="bob\nwrong\n")
     cause, _ = result.cause_and_remedy()
     assert (result.status, result.out, user.stored_token) == (3, "", before)
-    assert cause.startswith("the server refused the user name or the password (4")
+    assert cause.startswith("the login endpoint")
+    assert "refused the user name or the password (4" in cause
     assert "bob" not in result.err
     assert "wrong" not in result.err
     assert user.run("token", "prod").out == f"{before.access}\n"
@@ -142,7 +143,7 @@ def test_no_answer_that_counts(user: User, server: AuthServer, fault: Any, expec
     cause, remedy = result.cause_and_remedy()
     assert (result.status, result.out, user.stored_token) == (4, "", before)
     assert cause.startswith(expected)
-    assert remedy.startswith("the tokens are kept; ")
+    assert "kept" not in remedy, "nothing was asked to give up the tokens of before"
     assert "check its URL" in remedy or fault != Status(404)
     assert PASSWORD not in result.err
     assert server.counters.logins == 0

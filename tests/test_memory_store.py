@@ -13,7 +13,7 @@ from requests_jwt_refresh.stores.memory import MemoryStore
 from requests_jwt_refresh.testing.contract import StoreContract
 from requests_jwt_refresh.tokens import Token
 
-TOKEN = Token("access-secret", "refresh-secret", 1.0)
+TOKEN = Token("access-secret", "refresh-secret", 1.1e9)
 
 
 class TestMemoryStore(StoreContract):

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 __all__ = ["running_redis"]  # a fixture: used by its name
 
 KEY = "myapp:token"
-OLD = Token("old-access", "old-refresh", 1.0)
-NEW = Token("new-access", "new-refresh", 2.0)
-THEIRS = Token("their-access", "their-refresh", 3.0)
+OLD = Token("old-access", "old-refresh", 1.1e9)
+NEW = Token("new-access", "new-refresh", 1.2e9)
+THEIRS = Token("their-access", "their-refresh", 1.3e9)
 
 
 @pytest.fixture

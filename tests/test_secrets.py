@@ -234,7 +234,7 @@ def test_a_whole_life(
         assert life.get().status_code == 200
         server.expire()
         assert life.get().status_code == 200
-        life.adapter.set_token(Token("expired-access-token", life.store.load().refresh, 1.0))
+        life.adapter.set_token(Token("expired-access-token", life.store.load().refresh, 1.1e9))
         assert life.get().status_code == 200
         server.expire()
         server.fail(Status(503))  # asked again at once
@@ -277,7 +277,7 @@ FAULTS: dict[str, Fault] = {
     "a list": JSONBody([SECRET]),
     "a number for a token": JSONBody({"access_token": 7, "refresh_token": SECRET}),
     "a line break in it": JSONBody({"access_token": f"{SECRET}\r\nX-Evil: 1"}),
-    "another token type": JSONBody({"access_token": SECRET, "token_type": f"mac {SECRET}"}),
+    "a token type": JSONBody({"access_token": f"{SECRET}\n", "token_type": f"mac {SECRET}"}),
     "another error": JSONBody({"error": SECRET, "error_description": SECRET}, 400),
     "a description": JSONBody({"error": "invalid_client", "error_description": SECRET}, 401),
     "a redirect": Redirect(URL),

@@ -12,6 +12,7 @@ from urllib3.util import Retry
 
 from requests_jwt_refresh import clock
 from requests_jwt_refresh.errors import InvalidURL, RefreshRejected, RefreshUnavailable
+from requests_jwt_refresh.grants import first_tokens
 from requests_jwt_refresh.matching import find, parse_json
 from requests_jwt_refresh.refresh.client import ClientSession, send_request
 from requests_jwt_refresh.responses import quote_list
@@ -107,6 +108,7 @@ class DeviceCode(NamedTuple):
     """Seconds between two polls."""
 
 
+@first_tokens()
 def log_in_by_device(
     login: DeviceLogin, show: Callable[[DeviceCode], object], options: SendOptions, seconds: float
 ) -> Token:

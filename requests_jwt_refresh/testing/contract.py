@@ -363,7 +363,7 @@ def _work_and_exit(work: Callable[[], None], patience: float) -> None:
 def _token(n: int) -> Token:
     """Return one of many tokens that differ, also in length: a fifth are short."""
     length = (10, 1300, 5000, 700, 2400)[n % 5]
-    return Token(f"access-{n}-".ljust(length, "a"), f"refresh-{n}-".ljust(length, "r"), float(n))
+    return Token(f"access-{n}-".ljust(length, "a"), f"refresh-{n}-".ljust(length, "r"), 1e9 + n)
 
 
 def _check_round_trip(store: TokenStore, token: Token) -> None:

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.stores.keyring import KeyringStore
 
 SERVICE = "api.example.com"
-TOKEN = Token("access-secret", "refresh-secret", 1.0)
-NEWER = Token("newer-access-secret", "newer-refresh-secret", 2.0)
-LONG = Token("access-secret".ljust(5000, "a"), "refresh-secret".ljust(5000, "r"), 1.0)
-LONGER = Token("newer-secret".ljust(6000, "a"), "refresh-secret".ljust(6000, "r"), 2.0)
+TOKEN = Token("access-secret", "refresh-secret", 1.1e9)
+NEWER = Token("newer-access-secret", "newer-refresh-secret", 1.2e9)
+LONG = Token("access-secret".ljust(5000, "a"), "refresh-secret".ljust(5000, "r"), 1.1e9)
+LONGER = Token("newer-secret".ljust(6000, "a"), "refresh-secret".ljust(6000, "r"), 1.2e9)
 
 fail_backend: Callable[[], KeyringBackend] = keyring.backends.fail.Keyring
 null_backend: Callable[[], KeyringBackend] = keyring.backends.null.Keyring
