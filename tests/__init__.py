@@ -93,6 +93,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_login_password",
         "test_login_refresh_token",
         "test_logout",
+        "test_missing_fields",
         "test_profiles_command",
         "test_status",
         "test_token",

@@ -110,8 +110,12 @@ def test_init_from_flags(user: User, flags: tuple[str, ...], expected: dict[str,
     """What the flags say is in the file, and nothing else, and makes a profile."""
     result = user.run(*INIT, *flags)
     assert (result.status, result.err) == (0, "")
-    assert result.out == f"Profile 'prod' is in {user.file}\nNext: requests-jwt login prod\n"
+    first, *urls, last = result.out.splitlines()
+    assert first == f"Profile 'prod' is in {user.file}"
+    assert last == "Next: requests-jwt login prod"
     known = Profiles.read()
+    shown = known.profile("prod").named_urls()
+    assert [line.split() for line in urls] == [[each, "URL", url] for each, url in shown.items()]
     assert known.content == {"prod": {"base_url": API, **expected}}
     assert known.profile("prod").base_url == f"{API}/"
 

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import requests_jwt_refresh as library
+from requests_jwt_refresh.cli.account import write_urls
 from requests_jwt_refresh.cli.commands import add_command, examples
 from requests_jwt_refresh.cli.console import Exit, UsageError, ask, hanging_indent
 from requests_jwt_refresh.client_auth import CLIENT_AUTHS
@@ -143,9 +144,11 @@ def run(options: argparse.Namespace) -> int:
             f"nothing was written; see requests-jwt init --help, or the README for {path}",
         )
     from requests_jwt_refresh.profiles.edit import write_profile
+    from requests_jwt_refresh.profiles.load import check
 
     write_profile(path, options.name, content, replace=options.replace)
     sys.stdout.write(f"Profile {options.name!r} is in {path}\n")
+    write_urls(check(path, options.name, content))
     sys.stdout.write(f"Next: requests-jwt login {options.name}\n")
     return Exit.DONE
 
