@@ -89,9 +89,10 @@ def fill_in(remedy: str, name: str | None) -> str:
 
 
 # What the library says to programmers, and how a profile says it.
+_IN_A_FILE: Final = "keep the token in a file, with: requests-jwt login NAME --store file"
 _PROFILE_WORDING: Final = {
-    "use FileStore or MemoryStore instead": "keep the token in a file: kind = 'file' in "
-    "[NAME.store]",
+    "use FileStore or MemoryStore instead": _IN_A_FILE,
+    'keep the token in a file: FileStore("~/.config/myapp/token.json")': _IN_A_FILE,
     "allow_plaintext=True": "allow_plaintext = true in [NAME.store]",
 }
 

@@ -20,6 +20,13 @@ from requests_jwt_refresh.cli.console import (
     fill_in,
     format_duration,
 )
+from requests_jwt_refresh.cli.token_file import (
+    add_path_option,
+    ask_for_path,
+    choose_default_path,
+    find_keyring_problem,
+    move_to_file,
+)
 
 if TYPE_CHECKING:
     from requests_jwt_refresh.cli.commands import Subparsers
@@ -59,6 +66,14 @@ def add_parser(subparsers: Subparsers) -> None:
             f"--{option}", metavar="-", type=_require_dash, help=f"take {what} from standard input"
         )
 
+    parser.add_argument(
+        "--store",
+        choices=("file",),
+        metavar="KIND",
+        help="file: keep the token in a file from now on, as where there is no keyring",
+    )
+    add_path_option(parser)
+
 
 def _require_dash(text: str) -> str:
     if text != "-":
@@ -70,7 +85,7 @@ def _require_dash(text: str) -> str:
 
 
 def run(options: argparse.Namespace) -> int:
-    profile, _ = open_profile(options)
+    profile = _choose_store(options, open_profile(options)[0])
     if options.client_secret or _lacks_client_secret(profile):
         _store_client_secret(profile)  # first: on standard input it is the first line
     if options.refresh_token:
@@ -92,6 +107,19 @@ def run(options: argparse.Namespace) -> int:
     sys.stdout.write(f"Logged in to {options.name}{f' as {user}' if user else ''}.\n")
     sys.stdout.write(f"The token is kept in the {profile.store_label}.\n")
     return Exit.DONE
+
+
+def _choose_store(options: argparse.Namespace, profile: Profile) -> Profile:
+    """Return the profile with a file for its token, if that is asked for or accepted."""
+    from requests_jwt_refresh.stores.file import FileStore
+
+    if options.path or (options.store and not isinstance(profile.store, FileStore)):
+        return move_to_file(profile, options.path or choose_default_path(profile.name))
+    if sys.stdin.isatty():
+        problem = find_keyring_problem(profile)
+        if problem is not None:
+            return move_to_file(profile, ask_for_path(problem, profile.name))
+    return profile
 
 
 def _check_writable(profile: Profile) -> None:

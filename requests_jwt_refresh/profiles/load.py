@@ -193,9 +193,8 @@ class Profiles:
     def _no_profile(self, name: str) -> ProfileError:
         cause = f"{self.file}: there is no profile {name!r}"
         if not self.names:
-            return ProfileError(
-                f"{cause}; there are none yet", f"make it with: requests-jwt init {name}"
-            )
+            command = f"requests-jwt init {name if is_name(name) else 'NAME'}"
+            return ProfileError(f"{cause}; there are none yet", f"make it with: {command}")
         others = f"use one of these: {self._list_names()}"
         return ProfileError(cause, suggest(name, self.names) or others)
 
