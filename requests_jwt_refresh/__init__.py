@@ -15,6 +15,7 @@ The parts:
   `any_of`, `all_of`, or your own (`Matcher`)
 - where the token lives: `KeyringStore`, `FileStore`, `MemoryStore`, `RedisStore`, or your own
   (`TokenStore`)
+- what happened, step by step: `Event`
 - what can go wrong: `RefreshUnavailable`, `RefreshRejected`, `StoreError` and the other errors, all
   of them a `JWTRefreshError`
 - for tests: `requests_jwt_refresh.testing`
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
         RefreshUnavailable,
         StoreError,
     )
+    from requests_jwt_refresh.events import Event
     from requests_jwt_refresh.matching import (
         Matcher,
         all_of,
@@ -70,6 +72,7 @@ __docformat__ = "google"  # for pdoc
 __all__ = [
     "BearerEndpoint",
     "Endpoint",
+    "Event",
     "FileStore",
     "InsecureURL",
     "InvalidToken",
@@ -122,6 +125,7 @@ _WHERE = {
     "RefreshRejected": "errors",
     "RefreshUnavailable": "errors",
     "StoreError": "errors",
+    "Event": "events",
     "Matcher": "matching",
     "all_of": "matching",
     "any_401": "matching",

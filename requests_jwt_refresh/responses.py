@@ -5,16 +5,17 @@ What the server wrote is never shown in an error, unless it is of a form that no
 
 from __future__ import annotations
 
+import functools
 import re
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, ParamSpec, Protocol
 from urllib.parse import parse_qsl
 
 from requests_jwt_refresh import clock
 from requests_jwt_refresh.authorization import strip_bearer
 from requests_jwt_refresh.error_codes import find_error_code, is_error
-from requests_jwt_refresh.errors import InvalidToken
+from requests_jwt_refresh.errors import InvalidToken, JWTRefreshError
 from requests_jwt_refresh.field_names import describe_request_fields, list_fields, quote_list
 from requests_jwt_refresh.matching import MISSING, find, parse_json
 from requests_jwt_refresh.response_errors import (
@@ -36,7 +37,9 @@ from requests_jwt_refresh.tokens import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+P = ParamSpec("P")
 
 _JSON_TYPES: Final = {dict: "an object", list: "a list", str: "a string", bool: "a boolean"}
 _MEDIA_TYPE = re.compile(r"[a-z0-9.+-]{1,40}/[a-z0-9.+-]{1,40}")
@@ -83,7 +86,7 @@ Reply = TokenResponse
 
 
 class DefaultPath(str):
-    """A path that an endpoint has by default: what is there is missed by nobody.
+    """A path that an endpoint has by default: nobody is warned if a response has nothing there.
 
     It is equal to any other string of its letters.
     """
@@ -106,6 +109,21 @@ class Fields(Protocol):
     def rejected(self) -> tuple[int, ...]: ...
 
 
+def _cut_frames(read: Callable[P, Token]) -> Callable[P, Token]:
+    """Let no error carry the frames in which a response is read: their locals hold tokens."""
+
+    @functools.wraps(read)
+    def read_and_cut(*args: P.args, **kwargs: P.kwargs) -> Token:
+        try:
+            return read(*args, **kwargs)
+        except JWTRefreshError as error:
+            failure = error.about()
+        raise failure
+
+    return read_and_cut
+
+
+@_cut_frames
 def read_json(response: TokenResponse, fields: Fields) -> Token:
     """Return the token that stands where `fields` says.
 
@@ -120,6 +138,7 @@ def read_json(response: TokenResponse, fields: Fields) -> Token:
     return _read_token(response, fields.access, fields.refresh, fields.expires_in)
 
 
+@_cut_frames
 def read_oauth2(response: TokenResponse) -> Token:
     """Return the token of an OAuth 2.0 response (RFC 6749 §5.1), whatever its token_type.
 

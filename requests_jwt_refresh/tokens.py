@@ -7,8 +7,11 @@ import copy
 import json
 import re
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
+
+import requests
 
 from requests_jwt_refresh import clock
 from requests_jwt_refresh.authorization import BEARER, starts_with_bearer
@@ -25,6 +28,9 @@ FIRST_MOMENT: Final = 1e9  # seconds since the epoch (2001); a smaller number is
 FIRST_MILLISECONDS: Final = 1e12  # a larger number of seconds is one of milliseconds
 LONGEST_LIFETIME: Final = 10 * 366 * 86_400.0  # seconds; who says more has made a mistake
 _MOST_DIGITS: Final = 300  # of an integer that a float can hold
+
+_ACCESS_KEYS = ("access_token", "accessToken", "access", "token", "jwt")
+_REFRESH_KEYS = ("refresh_token", "refreshToken", "refresh")
 
 
 @dataclass(frozen=True, repr=False)
@@ -120,6 +126,39 @@ def with_values(token: Token, **values: Any) -> Token:
     return other
 
 
+def describe_kind(value: object) -> str:
+    """Return what kind of thing `value` is, and nothing out of it.
+
+    >>> describe_kind("a secret"), describe_kind(None), describe_kind(Token)
+    ('a str', 'None', 'the class Token')
+    """
+    if value is None or isinstance(value, type):
+        return "None" if value is None else f"the class {value.__name__}"
+    name = type(value).__name__
+    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
+
+
+def suggest_token(value: object) -> str:
+    """Return the code that makes a Token, if possible of `value`, which is none; nothing out of it.
+
+    >>> suggest_token({"accessToken": "a secret"})
+    "Token(found['accessToken'], found.get('refresh_token'))"
+    """
+    if isinstance(value, Mapping):
+        access, refresh = _find_key(value, _ACCESS_KEYS), _find_key(value, _REFRESH_KEYS)
+        return f"Token(found[{access!r}], found.get({refresh!r}))"
+    if isinstance(value, str):
+        return "Token(access, refresh), or Token(access) if that is the access token"
+    if isinstance(value, requests.Response):
+        return "found = response.json(), then Token(found['access_token'], ...)"
+    return "Token(access, refresh)"
+
+
+def _find_key(found: Mapping[str, object], keys: tuple[str, ...]) -> str:
+    """Return the first of `keys` that is there; without one the usual name."""
+    return next((key for key in keys if key in found), keys[0])
+
+
 def jwt_lifetime(access: str) -> float | None:
     """Return a JWT's lifetime in seconds, ``exp - iat``, or None if it does not say."""
     claims = jwt_claims(access)
@@ -182,7 +221,7 @@ def _check_moment(expires_at: object) -> None:
     if 0 < expires_at < FIRST_MOMENT:
         raise InvalidToken(
             f"expires_at={expires_at:.15g} is a moment before 2002, in seconds since 1970",
-            f"for a token that lives {expires_at:.15g} s, give time.time() + {expires_at:.15g}",
+            "give the moment at which it expires, such as time.time() + 300",
         )
 
 

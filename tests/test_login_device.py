@@ -272,6 +272,7 @@ def test_a_device_endpoint_that_gives_no_code(
     assert (result.status, result.out) == (4, "")
     assert cause.startswith(expected)
     assert ("check its URL, client_id" in remedy) is (cause.endswith((" 404", " 400")))
+    assert "the tokens are kept" not in remedy, "there are none yet"
     assert "s3cr3t" not in result.err
 
 

@@ -73,7 +73,7 @@ def test_only_tokens_are_kept(value: Any) -> None:
 def test_saving_none_is_no_way_to_clear(value: Any) -> None:
     """`save(None)` is refused: forgetting has a verb of its own."""
     store = MemoryStore(TOKEN)
-    with pytest.raises(TypeError, match="NoneType"):
+    with pytest.raises(TypeError, match="not None: clear"):
         store.save(value)
     assert store.load() == TOKEN
 

@@ -23,7 +23,7 @@ from requests_jwt_refresh.stores.memory import MemoryStore
 from requests_jwt_refresh.testing import Status
 from requests_jwt_refresh.tokens import Token
 from tests.support.leaks import list_secrets
-from tests.support.users import ENDPOINT
+from tests.support.users import ENDPOINT, load_token
 from tests.support.waits import WAIT, join, start
 
 if TYPE_CHECKING:
@@ -39,7 +39,10 @@ pytestmark = pytest.mark.usefixtures("clock")
 
 
 class BrittleStore(MemoryStore):
-    """A store whose verbs fail as long as they are in `broken`, and that keeps a diary."""
+    """A store whose verbs fail as long as they are in `broken`, and that keeps a diary.
+
+    "save new" is a save of another token than the one that it holds.
+    """
 
     def __init__(self, token: Token | None = None, *broken: str) -> None:
         super().__init__(token)
@@ -51,6 +54,8 @@ class BrittleStore(MemoryStore):
     @contextmanager
     def lock(self, timeout: float) -> Iterator[None]:
         self.timeouts.append(timeout)
+        if "lock" in self.broken:
+            raise LockTimeout("another one has it")
         with super().lock(timeout):
             yield
 
@@ -59,7 +64,7 @@ class BrittleStore(MemoryStore):
         return super().load()
 
     def save(self, token: Token) -> None:
-        self._note("save")
+        self._note("save" if token == super().load() else "save new")
         super().save(token)
 
     def clear(self) -> None:
@@ -72,7 +77,7 @@ class BrittleStore(MemoryStore):
 
     def _note(self, verb: str) -> None:
         self.diary.append(verb)
-        if verb in self.broken:
+        if verb in self.broken or verb.split(maxsplit=1)[0] in self.broken:
             raise self.error
 
 
@@ -102,6 +107,34 @@ def change(adapter: JWTRefreshAdapter, call: str, token: Token) -> None:
         adapter.clear_token()
 
 
+# --- A login whose token the store will not take ---------------------------------------------
+
+
+@pytest.mark.parametrize("broken", ["lock", "load", "save"])
+def test_a_login_is_kept_whatever_the_store_does(
+    server: AuthServer,
+    session: requests.Session,
+    store: BrittleStore,
+    clock: Clock,
+    broken: str,
+) -> None:
+    """A person has typed a password: it is used from memory, and saved with a later request."""
+
+    def log_in(_session: requests.Session) -> Token:
+        store.broken = {broken}
+        return server.login()
+
+    adapter = mount(session, server.url, ENDPOINT, store, login=log_in)
+    server.expire()
+    server.revoke()
+    assert session.get("/api/x").status_code == 200
+    store.broken.clear()
+    clock.advance(FIRST_COOLDOWN)
+    assert session.get("/api/x").status_code == 200
+    assert store.peek() == adapter.token
+    assert server.family_alive(load_token(store))
+
+
 # --- A store that will not take the new token ----------------------------------------------------
 
 
@@ -119,7 +152,7 @@ def test_a_token_that_cannot_be_saved_is_used(
     """It stays in memory and is used, and a warning says what to expect; no token is in it."""
     caplog.set_level(logging.DEBUG)
     before = store.peek()
-    store.broken, store.error = {"save"}, error
+    store.broken, store.error = {"save new"}, error
     server.expire()
     assert session.get("/api/x").status_code == 200
     assert store.peek() == before
@@ -132,6 +165,29 @@ def test_a_token_that_cannot_be_saved_is_used(
     assert server.counters.reuse == 0
 
 
+def test_valid_token_while_nothing_can_be_saved(
+    server: AuthServer,
+    store: BrittleStore,
+    adapter: JWTRefreshAdapter,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The token that is still valid, though not for as long as was asked, and one warning."""
+    store.broken = {"save"}
+    before = adapter.token
+    for _ in range(3):
+        clock.advance(2 * FIRST_COOLDOWN)
+        assert adapter.valid_token(10_000) == before
+    (warning,) = [each.getMessage() for each in caplog.records if each.levelno == logging.WARNING]
+    assert "the disk is full" in warning
+    clock.advance(server.lifetime)
+    with pytest.raises(StoreError, match="the disk is full"):
+        adapter.valid_token()
+    store.broken.clear()
+    clock.advance(100)
+    assert adapter.valid_token(10_000) != before
+
+
 def test_it_is_saved_again_at_a_later_request(
     server: AuthServer,
     session: requests.Session,
@@ -140,7 +196,7 @@ def test_it_is_saved_again_at_a_later_request(
     clock: Clock,
 ) -> None:
     """After a cooldown the next request saves it, without a refresh; then it is left alone."""
-    store.broken = {"save"}
+    store.broken = {"save new"}
     server.expire()
     assert session.get("/api/x").status_code == 200
     refreshes = server.counters.refreshes
@@ -165,15 +221,19 @@ def test_it_does_no_harm_while_the_store_stays_broken(
     adapter: JWTRefreshAdapter,
     clock: Clock,
 ) -> None:
-    """Requests go on, one attempt a cooldown; the next expiry refreshes with what is in memory."""
-    store.broken = {"save"}
+    """Requests go on, one attempt a cooldown; at the next expiry nothing is exchanged."""
+    store.broken = {"save new"}
     server.expire()
     for _ in range(3):
         clock.advance(FIRST_COOLDOWN)
         assert session.get("/api/x").status_code == 200
-    assert store.diary.count("save") == 3
+    assert store.diary.count("save new") == 3
     server.expire()
-    assert session.get("/api/x").status_code == 200
+    asked = server.counters.refreshes
+    with pytest.raises(StoreError, match="the disk is full") as caught:
+        session.get("/api/x")
+    assert caught.value.response is not None
+    assert server.counters.refreshes == asked
     store.broken.clear()
     clock.advance(FIRST_COOLDOWN)
     assert session.get("/api/x").status_code == 200
@@ -192,7 +252,7 @@ def test_it_is_not_saved_over_a_newer_login(
     clock: Clock,
 ) -> None:
     """If another program has logged in meanwhile, its token stays and is adopted."""
-    store.broken = {"save"}
+    store.broken = {"save new"}
     server.expire()
     assert session.get("/api/x").status_code == 200
     store.broken.clear()
@@ -212,7 +272,7 @@ def test_saving_again_never_waits(
     clock: Clock,
 ) -> None:
     """A request whose token is fine does not wait for the store's lock on that account."""
-    store.broken = {"save"}
+    store.broken = {"save new"}
     server.expire()
     assert session.get("/api/x").status_code == 200
     store.broken.clear()
@@ -466,7 +526,7 @@ def test_logged_out_elsewhere_with_a_token_unsaved(
     clock: Clock,
 ) -> None:
     """A token that waits to be saved does not undo a logout elsewhere."""
-    store.broken = {"save"}
+    store.broken = {"save new"}
     server.expire()
     assert session.get("/api/x").status_code == 200
     store.broken.clear()

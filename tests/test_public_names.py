@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 NAMES = [
     "BearerEndpoint",
     "Endpoint",
+    "Event",
     "FileStore",
     "InsecureURL",
     "InvalidToken",
@@ -59,9 +60,10 @@ READING = (
 )
 
 CALLS = {
-    "JWTRefreshAdapter": "(base_url, refresh, store=None, *, when=None, login=None, "
-    "on_refresh=None, on_logout=None, transport=None, trusted_origins=(), refresh_session=None, "
-    "refresh_timeout=30.0, allow_http=False, **http_adapter_options)",
+    "JWTRefreshAdapter": "(base_url, refresh, store=None, *, when=None, match_limit=262144, "
+    "login=None, on_refresh=None, on_logout=None, on_event=None, transport=None, "
+    "trusted_origins=(), refresh_session=None, refresh_timeout=30.0, allow_http=False, "
+    "**http_adapter_options)",
     "mount": "(session, base_url, refresh, store=None, **options)",
     "Token": "(access, refresh=None, expires_at=None)",
     "JSONEndpoint": f"(url, *, send='refresh_token', {READING})".format(rejected="(400, 401, 403)"),
@@ -69,6 +71,7 @@ CALLS = {
     "OAuth2Endpoint": "(url, client_id=None, client_secret=None, *, client_auth=None, "
     "extra=<factory>, when=status(401))",
     "TokenResponse": "(status, headers, body, *, source='refresh endpoint')",
+    "Event": "(kind, at, seconds=None, url=None, status=None, rule=None)",
     "FileStore": "(path)",
     "MemoryStore": "(token=None)",
     "RedisStore": "(client, key, *, encryption_key=None, lease=10.0)",

@@ -17,9 +17,14 @@ from requests_jwt_refresh.responses import (
     find_refresh_token,
 )
 from tests.support.endpoints import TOKEN, URL, make_response, prepare
+from tests.support.profiles import PROD, file, no_profiles_in_the_environment, profile
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from requests_jwt_refresh.endpoints import Endpoint
+
+__all__ = ["file", "no_profiles_in_the_environment"]  # fixtures
 
 JSON = JSONEndpoint("/r")
 NESTED = JSONEndpoint("/r", access="data.accessToken", refresh="data.refreshToken")
@@ -246,6 +251,20 @@ def test_a_field_is_missed_that_the_user_has_named(endpoint: Endpoint) -> None:
 def test_a_default_is_missed_by_nobody(endpoint: object) -> None:
     """A server without rotation, or a preset for one, is as it should be."""
     assert describe(endpoint, {"access": "a", "access_token": "a"}) is None
+
+
+@pytest.mark.parametrize("kind", ['kind = "json"\nurl = "/r"', 'preset = "simplejwt"'])
+def test_a_field_that_a_profile_names_is_missed(file: Path, kind: str) -> None:
+    """In its refresh table, or in its login table for the login's response alone."""
+    text = f'{PROD}[prod.refresh]\n{kind}\n[prod.login]\nurl = "/l"\n'
+    body = {"access": "a", "access_token": "a"}
+    assert describe(profile(file, text).refresh, body) is None
+    named = profile(file, text.replace("[prod.login]", 'refresh = "renew"\n[prod.login]'))
+    assert describe(named.refresh, body) is not None
+    at_login = profile(file, f'{text}refresh = "renew"\n')
+    assert at_login.login is not None
+    assert describe(at_login.login.endpoint, body) is not None
+    assert describe(at_login.refresh, body) is None
 
 
 def test_a_default_is_a_string_like_any_other() -> None:

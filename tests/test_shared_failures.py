@@ -16,7 +16,7 @@ from requests_jwt_refresh import (
     Token,
     mount,
 )
-from requests_jwt_refresh.refresh import refresher
+from requests_jwt_refresh.refresh import patience
 from requests_jwt_refresh.refresh.retries import RETRIES
 from requests_jwt_refresh.testing import Status
 from tests.support.clock import no_backoff
@@ -177,7 +177,7 @@ def test_a_refresh_that_never_ends(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A callable that never returns blocks no thread for ever, leader or follower."""
-    monkeypatch.setattr(refresher, "PATIENCE_MARGIN", 0.1)
+    monkeypatch.setattr(patience, "PATIENCE_MARGIN", 0.1)
     let_go = threading.Event()
 
     def stuck(_session: requests.Session, _token: Token) -> Token:

@@ -121,16 +121,10 @@ def test_the_loop_guard_for_tokens_that_live_shortly(
     """An API that refuses them all gets five in the window and no more, shortly as they live."""
     server.lifetime = 0.05
     mount(session, server.url, ENDPOINT, MemoryStore(server.login()), when=lambda _answer: True)
-    failed = 0
     for _ in range(20):
-        try:
-            session.get("/status/403")
-        except RefreshUnavailable as error:
-            assert "keeps refusing" in str(error)  # noqa: PT017 - some of the calls are answered
-            failed += 1
+        assert session.get("/status/403").status_code in (401, 403)
         clock.advance(0.06)
     assert server.counters.refreshes == REFUSED_LIMIT
-    assert failed > 0
 
 
 def test_a_login_of_another_adapter_on_the_store(server: AuthServer) -> None:

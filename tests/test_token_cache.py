@@ -143,7 +143,7 @@ def test_a_fresh_token_that_cannot_be_saved_is_kept_in_memory(
 ) -> None:
     """And is saved later: the refresh token before it is worthless."""
     store.is_full = True
-    assert cache.save_new(NEW, OLD.refresh) == NEW
+    assert cache.save_new(NEW, OLD) == NEW
     assert (cache.token, cache.is_dirty, store.token) == (NEW, True, OLD)
     cache.save_again()  # not yet
     assert store.asked == ["save"]
@@ -158,7 +158,7 @@ def test_a_dirty_token_does_not_overwrite_a_newer_one(
 ) -> None:
     """Another process has refreshed or logged in meanwhile: its token is taken up instead."""
     store.is_full = True
-    cache.save_new(NEW, OLD.refresh)
+    cache.save_new(NEW, OLD)
     store.is_full, store.token = False, NEWER
     clock.advance(1.1)
     cache.save_again()
@@ -167,14 +167,17 @@ def test_a_dirty_token_does_not_overwrite_a_newer_one(
 
 def test_an_answer_without_a_refresh_token_keeps_the_old_one(cache: TokenCache) -> None:
     """RFC 6749 §6: the server may issue a new one, or not."""
-    assert cache.save_new(Token("fresh"), OLD.refresh).refresh == OLD.refresh
+    assert cache.save_new(Token("fresh"), OLD).refresh == OLD.refresh
 
 
-def test_the_store_shows_once_that_it_can_be_written(store: Store, cache: TokenCache) -> None:
-    """Before the first exchange, while nothing can be lost."""
-    cache.check_writable(OLD)
-    cache.check_writable(OLD)
-    assert store.asked == ["save"]
+def test_the_store_shows_each_time_that_it_can_be_written(store: Store, cache: TokenCache) -> None:
+    """Before each exchange, while nothing can be lost: a disk may have filled up since the last."""
+    with cache.room(OLD):
+        assert store.asked == ["save"]
+    store.is_full = True
+    with pytest.raises(StoreError), cache.room(OLD):
+        raise AssertionError("nothing may be exchanged now")
+    assert store.token == OLD
 
 
 def test_what_was_traded_must_be_saved(store: Store, cache: TokenCache) -> None:
@@ -183,7 +186,7 @@ def test_what_was_traded_must_be_saved(store: Store, cache: TokenCache) -> None:
     with pytest.raises(StoreError, match="gave another refresh token") as caught:
         cache.save_traded(NEW, "given")
     assert caught.value.remedy.startswith("mend the store and log in again")
-    assert cache.token is NEW
+    assert cache.token == NEW
 
 
 # --- Forgetting --------------------------------------------------------------------------------

@@ -24,10 +24,10 @@ from requests_jwt_refresh.cli.console import (
 )
 from requests_jwt_refresh.cli.fields import describe_table, find_named_field, find_reader
 from requests_jwt_refresh.errors import JWTRefreshError, LockTimeout, RefreshUnavailable, StoreError
-from requests_jwt_refresh.refresh.client import ClientSession, SendOptions, send_request
+from requests_jwt_refresh.refresh.client import ClientSession, SendOptions, exchange
 from requests_jwt_refresh.responses import parse_http_date
 from requests_jwt_refresh.tokens import Token, jwt_claims
-from requests_jwt_refresh.urls import origin_of
+from requests_jwt_refresh.urls import describe_url, origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -226,19 +226,20 @@ def _ask(target: _Target, timeout: float) -> Generator[Finding, None, TokenRespo
         return None
     cookies = requests.cookies.RequestsCookieJar()
     deadline = clock.monotonic() + timeout
-    source = "refresh endpoint" if target.subject == "endpoint" else f"{target.subject} endpoint"
+    what = "refresh" if target.subject == "endpoint" else target.subject
+    source = f"{what} endpoint at {describe_url(url)}"
     try:
         with ClientSession(timeout, send_options, cookies) as session:
             request = requests.Request("GET", url)
-            response = send_request(session, request, send_options, timeout, source)
-    except RefreshUnavailable as error:
-        if error.__cause__ is None:  # it did answer
-            remedy = f"check {target.key} in the profile"
-            yield Finding(FAULT, target.subject, error.cause, remedy)
-        elif clock.monotonic() >= deadline:
+            response = exchange(session, request, send_options, timeout, source)
+    except RefreshUnavailable as error:  # it did answer
+        yield Finding(FAULT, target.subject, error.cause, f"check {target.key} in the profile")
+        return None
+    except OSError as error:
+        if clock.monotonic() >= deadline:
             yield _describe_timeout(target, timeout)
         else:
-            yield _describe_unreachable(target, send_options, error.__cause__, timeout)
+            yield _describe_unreachable(target, send_options, error, timeout)
         return None
     yield _describe_response(target, response)
     return response

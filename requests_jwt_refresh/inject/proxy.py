@@ -24,6 +24,7 @@ from requests_jwt_refresh.inject.report import (
 )
 from requests_jwt_refresh.profiles.load import PATH_VARIABLE, Profiles, default_path, is_set_up
 from requests_jwt_refresh.refresh.client import ClientSession
+from requests_jwt_refresh.sessions import PlainSession
 from requests_jwt_refresh.urls import origin_of
 
 if TYPE_CHECKING:
@@ -233,7 +234,7 @@ def install(
 ) -> None:
     """Let all sessions of this process send tokens, with adapters of the class `adapter_class`."""
     global _adapter_class  # noqa: PLW0603 - one for the process
-    original = requests.Session.get_adapter
+    original = PlainSession.get_adapter
     if getattr(original, "_wraps_adapters", False):
         return
     _adapter_class = adapter_class
@@ -246,4 +247,4 @@ def install(
 
     get_adapter.__doc__, get_adapter.__qualname__ = original.__doc__, original.__qualname__
     get_adapter._wraps_adapters = True  # type: ignore[attr-defined]  # noqa: SLF001 - our mark
-    requests.Session.get_adapter = get_adapter  # type: ignore[method-assign]
+    PlainSession.get_adapter = get_adapter  # type: ignore[method-assign]

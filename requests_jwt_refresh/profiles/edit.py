@@ -204,6 +204,8 @@ def _write(path: Path, text: str) -> None:
         # Nothing in it is secret: the mode that its owner has chosen stays.
         mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else private_file.MODE
         private_file.replace(path, text, mode=mode)
+    except private_file.UntrustedPath as error:
+        raise ProfileError(error.cause, f"name another file in {PATH_VARIABLE}") from None
     except OSError as error:
         raise ProfileError(
             f"{path} cannot be written ({error.strerror or type(error).__name__}), and nothing was "

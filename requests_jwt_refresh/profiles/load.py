@@ -29,6 +29,7 @@ import sys
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
+from requests_jwt_refresh.bodies import MATCH_BYTES
 from requests_jwt_refresh.errors import ProfileError
 from requests_jwt_refresh.profiles.home import NoHome, expand_user, find_folder
 from requests_jwt_refresh.profiles.schema import (
@@ -84,6 +85,7 @@ class Options:
     base_url: str
     trusted_origins: tuple[str, ...] = ()
     refresh_timeout: float = 30.0
+    match_limit: int = MATCH_BYTES
     allow_http: bool = False
 
 

@@ -90,6 +90,17 @@ class Table:
             )
         return float(found)
 
+    def size(self, key: str, default: T = _REQUIRED) -> int | T:
+        """Return the whole number above 0 at `key`."""
+        found = self._get(key, default, "a whole number", _is_int)
+        if found is default:
+            return default
+        if found <= 0:
+            raise self.error(
+                key, "must be a whole number above 0", "give such a number, or leave the key out"
+            )
+        return int(found)
+
     def flag(self, key: str, default: T = _REQUIRED) -> bool | T:
         """Return the boolean at `key`."""
         found: bool | T = self._get(
@@ -214,6 +225,7 @@ _READERS: Final[Mapping[str, Callable[..., Any]]] = {
     "str": Table.text,
     "bool": Table.flag,
     "float": Table.seconds,
+    "int": Table.size,
     "tuple[int, ...]": Table.numbers,
     "tuple[str, ...]": Table.texts,
     "Mapping": Table.mapping,

@@ -24,16 +24,24 @@ DEADLINE_SLACK: Final = 0.1  # seconds after it, in which a socket's own timeout
 _SHORTEST: Final = 0.001  # seconds; urllib3 takes no timeout of 0
 
 
+def seconds_until(deadline: float) -> float:
+    """Return what is left, as a timeout that every adapter understands."""
+    return max(deadline - monotonic(), _SHORTEST)
+
+
 class TimeLeft(Timeout):
-    """A timeout that each attempt finds shrunk to what is left until the deadline."""
+    """A timeout that each attempt finds shrunk to what is left until the deadline.
+
+    It is no number, so it is for urllib3 alone: adapters of the user's get `seconds_until`.
+    """
 
     def __init__(self, deadline: float) -> None:
-        super().__init__(total=max(deadline - monotonic(), _SHORTEST))
+        super().__init__(total=seconds_until(deadline))
         self._deadline = deadline
 
     def clone(self) -> Timeout:
         """Return what is left now; urllib3 asks for it before each attempt."""
-        return Timeout(total=max(self._deadline - monotonic(), _SHORTEST))
+        return Timeout(total=seconds_until(self._deadline))
 
 
 class Watchdog:

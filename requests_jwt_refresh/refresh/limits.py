@@ -1,7 +1,8 @@
 """What has gone wrong lately, and how long that holds further refreshes back.
 
-Both are values: a new one takes the place of the old by one assignment, so no lock guards them. If
-two threads assign at once, one of the two notes is lost, which costs the loop guard one count.
+`Cooldown` and `LoopGuard` are values: a new one takes the place of the old by one assignment, so no
+lock guards them. If two threads assign at once, one of the two notes is lost, which costs the loop
+guard one count. `Marks` is a dict, each change of which is one step.
 """
 
 from __future__ import annotations
@@ -15,12 +16,17 @@ from requests_jwt_refresh.errors import JWTRefreshError, RefreshUnavailable
 if TYPE_CHECKING:
     from requests_jwt_refresh.tokens import Token
 
+    Place = tuple[str, str]  # method, and URL without its query
+
 FIRST_COOLDOWN: Final = 1.0  # seconds without another try after a failed refresh; doubles each time
 MAX_COOLDOWN: Final = 60.0  # seconds
 # After so many refreshes, within so many seconds, whose new token the API refuses as well, no more
 # are made.
 REFUSED_LIMIT: Final = 5
 REFUSED_WINDOW: Final = 30.0  # seconds
+FIRST_MARK: Final = 60.0  # seconds that a mark holds a place back; doubles each time
+LONGEST_MARK: Final = 3600.0  # seconds
+MOST_MARKS: Final = 1024
 _LONG_LIFE: Final = REFUSED_WINDOW / REFUSED_LIMIT  # seconds; longer lives do not expire so often
 
 
@@ -63,11 +69,14 @@ class LoopGuard:
 
     refused: tuple[_Refused, ...] = ()
 
-    def note_refused(self, token: Token) -> LoopGuard:
-        """Return the guard after the API refused `token`, which came fresh from the server."""
+    def note_refused(self, token: Token, *, was_accepted: bool = False) -> LoopGuard:
+        """Return the guard after the API refused `token`, which came fresh from the server.
+
+        `was_accepted` says that another request with it was not refused.
+        """
         if any(each.token == token for each in self.refused):
             return self
-        noted = _Refused(token, clock.monotonic(), token.lasts(_LONG_LIFE))
+        noted = _Refused(token, clock.monotonic(), was_accepted or token.lasts(_LONG_LIFE))
         return LoopGuard((*self.refused, noted)[-REFUSED_LIMIT:])
 
     def note_accepted(self, token: Token | None) -> LoopGuard:
@@ -76,10 +85,95 @@ class LoopGuard:
             return self
         return LoopGuard((*self.refused[:-1], replace(self.refused[-1], was_good=True)))
 
-    def is_looping(self, token: Token | None) -> bool:
-        """Whether a token in place of `token` would only be refused like the last few."""
-        if len(self.refused) < REFUSED_LIMIT or self.refused[-1].token is not token:
+    def is_looping(self, token: Token | None, *, is_unconfirmed: bool = False) -> bool:
+        """Whether a token in place of `token` would only be refused like the last few.
+
+        `is_unconfirmed` says that `token` is new, and no request with it has ended: it may have
+        expired before it was sent at all.
+        """
+        if len(self.refused) < REFUSED_LIMIT or token is None:
             return False
-        if token.has_expired() and self.refused[-1].was_good:
+        if clock.monotonic() - self.refused[0].at >= REFUSED_WINDOW:
             return False
-        return clock.monotonic() - self.refused[0].at < REFUSED_WINDOW
+        last = self.refused[-1]
+        if last.token is not token:
+            return is_unconfirmed
+        return not (token.has_expired() and last.was_good)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A place where a token was refused although it had just come."""
+
+    token: Token
+    began: float  # clock.monotonic()
+    seconds: float
+
+    def is_over(self) -> bool:
+        return clock.monotonic() - self.began >= self.seconds
+
+
+class Marks:
+    """The places where no refresh cures the 401: a permission is missing there.
+
+    A token is not traded in for the sake of such a place, and one that was accepted nowhere yet is
+    not for the sake of a second place. A mark outlives the token: it moves on to the next one that
+    is refused there, and goes when one is accepted, or with the login.
+    """
+
+    def __init__(self) -> None:
+        self._marks: dict[Place, Mark] = {}
+        self._login_id: str | None = None
+
+    def __len__(self) -> int:
+        return len(self._marks)
+
+    def set(self, place: Place, token: Token) -> None:
+        """Note that `token`, which had just come, was refused at `place`."""
+        self._forget_other_logins(token)
+        before = self._marks.get(place)
+        if before is not None and not before.is_over():
+            self._move(place, before, token)
+            return
+        seconds = FIRST_MARK if before is None else min(2 * before.seconds, LONGEST_MARK)
+        self._put(place, Mark(token, clock.monotonic(), seconds))
+
+    def hold_back(self, place: Place, token: Token, *, is_unconfirmed: bool) -> bool:
+        """Whether `token`, refused at `place`, is not to be traded in for its sake.
+
+        `is_unconfirmed` says that it was accepted nowhere yet.
+        """
+        self._forget_other_logins(token)
+        mark = self._marks.get(place)
+        if mark is not None:
+            if mark.is_over():
+                return False
+            self._move(place, mark, token)
+            return True
+        if is_unconfirmed and any(each.token is token for each in list(self._marks.values())):
+            self.set(place, token)
+            return True
+        return False
+
+    def note_accepted(self, place: Place) -> None:
+        """Note that a token was accepted at `place`."""
+        self._marks.pop(place, None)
+
+    def clear(self) -> None:
+        """Forget all: there was a login or a logout."""
+        self._marks.clear()
+
+    def _forget_other_logins(self, token: Token) -> None:
+        if token.login_id != self._login_id:
+            self._marks.clear()
+            self._login_id = token.login_id
+
+    def _move(self, place: Place, mark: Mark, token: Token) -> None:
+        if mark.token is not token:
+            self._marks[place] = replace(mark, token=token)
+
+    def _put(self, place: Place, mark: Mark) -> None:
+        self._marks.pop(place, None)  # so that the last one put is the last one to go
+        self._marks[place] = mark
+        while len(self._marks) > MOST_MARKS:
+            self._marks.pop(next(iter(list(self._marks))), None)

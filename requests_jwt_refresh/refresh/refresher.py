@@ -10,56 +10,73 @@ are called. "The exchange" is the one call under the store's lock that trades to
 
 from __future__ import annotations
 
-from contextlib import nullcontext, suppress
+import logging
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-import requests
-
 from requests_jwt_refresh import clock
+from requests_jwt_refresh.bodies import can_be_resent
 from requests_jwt_refresh.errors import (
     JWTRefreshError,
     ReentrantRefresh,
     RefreshRejected,
     RefreshUnavailable,
     StoreError,
+    capitalize,
 )
 from requests_jwt_refresh.refresh.client import ClientSession, SendOptions, send_request
+from requests_jwt_refresh.refresh.cookies import LoginCookies
 from requests_jwt_refresh.refresh.limits import Cooldown
+from requests_jwt_refresh.refresh.patience import Need
 from requests_jwt_refresh.refresh.shared import Attempt, shared_state
 from requests_jwt_refresh.refresh.sigterm import defer_sigterm, let_sigterm_through
 from requests_jwt_refresh.refresh.single_flight import OutOfPatience
+from requests_jwt_refresh.refresh.story import Chapter, Story
 from requests_jwt_refresh.refresh.token_cache import TokenCache, is_better
 from requests_jwt_refresh.refresh.user_functions import (
     call_user_function,
     describe_error,
-    log_callback_error,
-    showable_cause,
 )
-from requests_jwt_refresh.tokens import Token, with_expiry
+from requests_jwt_refresh.responses import parse_http_date
+from requests_jwt_refresh.tokens import (
+    Token,
+    describe_kind,
+    not_before,
+    suggest_token,
+    with_expiry,
+)
+from requests_jwt_refresh.urls import without_query
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable, Iterator
 
+    import requests
+    from requests import Response
     from typing_extensions import TypeIs
 
     from requests_jwt_refresh.endpoints import Endpoint
+    from requests_jwt_refresh.events import Event, Kind
     from requests_jwt_refresh.refresh.single_flight import Call
     from requests_jwt_refresh.stores.base import TokenStore
 
     RefreshCallable = Callable[[requests.Session, Token], Token]
     Login = Callable[[requests.Session], Token]
 
+logger = logging.getLogger("requests_jwt_refresh")
+
 MAX_RESENDS: Final = 2  # with a token from another thread or process, then with one of our own
 MAX_COOLDOWN_WAIT: Final = 1.0  # seconds of cooldown that a request waits; beyond that it fails
-PATIENCE_MARGIN: Final = 5.0  # seconds for the store, beside the waits for its lock and the server
+MAX_EARLY: Final = 5.0  # seconds that a request waits for a token to become valid
 _KEPT: Final = "the tokens are kept; try again later"
-
-
-class _NothingToRefresh(RefreshRejected):
-    """There was no token to ask with: nothing was refused, so no on_logout is called."""
+_LOOPING: Final = (
+    "the API keeps refusing tokens fresh from the refresh endpoint, so no more are fetched for now"
+)
+_CHECK_REFUSALS: Final = (
+    "the tokens are kept; check why the API refuses them: another audience or scope, or a disabled "
+    "user"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +111,7 @@ class Refresher:
         login: Login | None,
         on_refresh: Callable[[Token], object] | None,
         on_logout: Callable[[RefreshRejected], object] | None,
+        on_event: Callable[[Event], object] | None,
         session: requests.Session | None,
         timeout: float,
     ) -> None:
@@ -102,21 +120,21 @@ class Refresher:
         self._login = login
         self._on_refresh = on_refresh
         self._on_logout = on_logout
+        self.story = Story(on_event)
         self._user_session = session
-        self._cookies = requests.cookies.RequestsCookieJar()
+        self._cookies = LoginCookies()
         self._timeout = timeout
-        self._patience = 2 * timeout + PATIENCE_MARGIN
         self._shared = shared_state(store)
         self._cache = TokenCache(store, self._shared.memory)
         self.flight = self._shared.flight
 
     # For the adapter, request by request
 
-    def token_to_send(self, options: SendOptions, since: float) -> Attempt:
+    def token_to_send(self, need: Need) -> Attempt:
         """Return what to send a request with; a valid token comes from memory alone.
 
-        `since` is the clock.monotonic() at which the request began. Raises ReentrantRefresh, and
-        RefreshUnavailable or StoreError only if there is no access token to try.
+        Raises ReentrantRefresh, and RefreshUnavailable or StoreError only if there is no access
+        token to try.
         """
         if self.flight.call is not None:
             self._check_not_inside()
@@ -126,44 +144,111 @@ class Refresher:
         elif self._cache.is_dirty:
             self._cache.save_again()
         if token is None and self._login is None:
+            self._tell_no_login("nobody has logged in", need)
             return Attempt(None, asked=False)
         if token is not None and token.access is not None and not token.has_expired():
             return Attempt(token, asked=False)
+        began = clock.monotonic()
         try:
-            return self._renew(token, options, since)
-        except RefreshRejected:
+            return self._renew(token, need)
+        except RefreshRejected as refusal:
+            if refusal.nothing_to_refresh:
+                self._tell_no_login("the token has expired, and there is no refresh token", need)
             return Attempt(token, asked=True)  # so that the caller gets the API's own response
         except (RefreshUnavailable, StoreError):
             if token is None or token.access is None:
                 raise
-            return Attempt(token, asked=False)
+            return Attempt(token, asked=False, waited=clock.monotonic() - began)
 
-    def replace(self, sent: Attempt, options: SendOptions, since: float) -> Attempt | None:
+    def replace(self, sent: Attempt, need: Need, response: Response) -> Attempt | None:
         """Return what to send instead after the API said "expired", None if there is nothing.
 
         Cheapest first: the current token, if this request was sent with an older one; the store's,
         if another process has refreshed; the server's. Raises RefreshUnavailable or StoreError.
         """
-        if sent.token is not None and (sent.asked or self._cache.is_unconfirmed(sent.token)):
-            self._note_refused(sent.token)
+        token = sent.token
+        if token is not None and self._is_early(sent, need, response):
+            return sent._replace(has_paused=True)
+        if token is not None and (sent.asked or self._cache.is_unconfirmed(token)):
+            self._note_refused(token)
         if sent.asked or sent.resends == MAX_RESENDS:
+            if sent.asked and token is not None:
+                self._shared.marks.set(need.place, token)
             return None
+        if token is not None and self._is_held_back(token, need):
+            newer = self._cache.glance(token)  # another program may have another one
+            return None if newer is None else sent._replace(token=newer, resends=sent.resends + 1)
         try:
-            renewed = self._renew(sent.token, options, since)
+            renewed = self._renew(token, need, waited=sent.waited)
         except RefreshRejected:
             return None
-        return renewed._replace(resends=sent.resends + 1)
+        return renewed._replace(resends=sent.resends + 1, has_paused=sent.has_paused)
 
-    def note_accepted(self, sent: Attempt) -> None:
-        """Remember that an API call with a token was not refused."""
+    def note_accepted(self, sent: Attempt, need: Need | None = None) -> None:
+        """Remember that the API did not refuse a token."""
         self._cache.note_confirmed(sent.token)
         guard = self._shared.loop_guard
         if guard.refused:
             self._shared.loop_guard = guard.note_accepted(sent.token)
+        if need is not None and self._shared.marks:
+            self._shared.marks.note_accepted(need.place)
 
     def _note_refused(self, token: Token) -> None:
-        if token is self._cache.token:
-            self._shared.loop_guard = self._shared.loop_guard.note_refused(token)
+        was_accepted = not self._cache.is_unconfirmed(token)
+        guard = self._shared.loop_guard
+        self._shared.loop_guard = guard.note_refused(token, was_accepted=was_accepted)
+
+    def _is_early(self, sent: Attempt, need: Need, response: Response) -> bool:
+        """Whether a token is not valid yet, as its "nbf" or "iat" says; wait until it is.
+
+        By the clock of the server that refused it: those of replicas are seconds apart (RFC 7519
+        §4.1.5). At most 5 s, and once in a request.
+        """
+        access = None if sent.token is None or sent.has_paused else sent.token.access
+        starts = not_before(access or "")
+        if starts is None:
+            return False
+        now = parse_http_date(response.headers.get("Date") or "")
+        seconds = starts - (clock.time() if now is None else now)
+        most = min(MAX_EARLY, need.patience(self._timeout) - sent.waited)
+        if not 0 < seconds <= most or not _can_be_resent(need):
+            return False
+        self.story.tell("early", f"the token is not valid yet: waits {seconds:.1f} s", url=need.url)
+        clock.sleep(seconds)
+        return True
+
+    def _is_held_back(self, token: Token, need: Need) -> bool:
+        """Whether no new token is fetched for this request's sake: it would be refused as well."""
+        if token is not self._cache.token:
+            return False  # the current one costs nothing
+        is_unconfirmed = self._cache.is_unconfirmed(token)
+        is_held = self._shared.marks.hold_back(need.place, token, is_unconfirmed=is_unconfirmed)
+        if is_held or self._is_looping(token):
+            text = "a token that had just come was refused, so none is fetched for this request"
+            self.story.tell("braked", f"{text}: {need.url}", url=need.url)
+            return True
+        return False
+
+    def _is_looping(self, token: Token | None) -> bool:
+        """Whether a new token would only be refused like the last few; if so, warn once."""
+        guard = self._shared.loop_guard
+        is_unconfirmed = token is not None and self._cache.is_unconfirmed(token)
+        if not guard.is_looping(token, is_unconfirmed=is_unconfirmed):
+            return False
+        if guard is not self._shared.warned_guard:
+            self._shared.warned_guard = guard
+            logger.warning("%s. %s", capitalize(_LOOPING), capitalize(_CHECK_REFUSALS))
+        return True
+
+    def _tell_no_login(self, why: str, need: Need) -> None:
+        if self._cache.tell_no_login():
+            self.story.tell(
+                "no_login",
+                f"Requests to {need.url or self._url} go out without a valid token: {why}. Log in, "
+                "and call set_token() or run: requests-jwt login",
+                level=logging.WARNING,
+                url=need.url,
+            )
 
     # For the user
 
@@ -176,9 +261,12 @@ class Refresher:
         self._cache.reload_if_empty()
 
     def set_token(self, token: Token) -> None:
+        if token is None:
+            raise TypeError("set_token takes a Token, not None: clear_token() forgets the token")
         if not isinstance(token, Token):
-            kind = type(token).__name__
-            raise TypeError(f"set_token takes a Token, not {kind}: Token(access, refresh)")
+            raise TypeError(
+                f"set_token takes a Token, not {describe_kind(token)}: {suggest_token(token)}"
+            )
         self._check_not_inside()
         self._cache.set(token, self._timeout)
         self._shared.forget_failures()
@@ -190,7 +278,8 @@ class Refresher:
 
     def force(self, options: SendOptions) -> Token:
         """Refresh now, or take part in the refresh that is under way."""
-        return _token_of(self._renew(self.current(), options, clock.monotonic(), force=True))
+        need = Need(options, clock.monotonic())
+        return _token_of(self._renew(self.current(), need, force=True))
 
     def trade(self, refresh_token: str, options: SendOptions) -> Token:
         """Trade a refresh token that no store has yet; save what the server gives for it.
@@ -202,7 +291,7 @@ class Refresher:
         self._check_not_inside()
         while True:
             work = _Work(partial(self._trade, given, options), is_trade=True)
-            call = self._join(work)
+            call = self._join(work, Need(options, clock.monotonic()))
             if call.work is work and call.outcome is not None:
                 return _token_of(call.outcome.get())
 
@@ -211,39 +300,62 @@ class Refresher:
         token = self.current()
         if token is not None and token.access is not None and token.lasts(seconds):
             return token
-        return _token_of(self._renew(token, options, clock.monotonic()))
+        try:
+            return _token_of(self._renew(token, Need(options, clock.monotonic())))
+        except StoreError as failure:
+            if token is None or token.access is None or token.has_expired():
+                raise
+            if self._cache.tell_no_room():
+                logger.warning("The token is not refreshed while it is still valid: %s", failure)
+            return token
 
     # One refresh for all
 
     def _renew(
-        self, stale: Token | None, options: SendOptions, since: float, *, force: bool = False
+        self, stale: Token | None, need: Need, *, force: bool = False, waited: float = 0.0
     ) -> Attempt:
         self._check_not_inside()
         while True:
             if not force and is_better(self._cache.token, stale):
-                return Attempt(self._cache.token, asked=False)
+                return Attempt(self._cache.token, asked=False, waited=waited)
             if not force and self.flight.call is None:
-                pause = self._cooldown_left(stale, since)
+                pause = self._cooldown_left(stale, need.since)
                 if pause > 0:
                     clock.sleep(pause)
                     continue
-            run = partial(self._refresh_or_log_in, stale, options, since, force)
+            run = partial(self._refresh_or_log_in, stale, need, force)
             work = _Work(run, can_log_in=self._login is not None)
-            call = self._join(work)
+            began = clock.monotonic()
+            call = self._join(work, need, waited)
+            waited += clock.monotonic() - began
             attempt = (
                 self._own_result(call)
                 if call.work is work
                 else self._shared_result(call, stale, force)
             )
             if attempt is not None:
-                return attempt
+                return attempt._replace(waited=waited)
 
-    def _join(self, work: _Work) -> Call[Attempt]:
+    def _join(self, work: _Work, need: Need, waited: float = 0.0) -> Call[Attempt]:
+        """Lead a call or wait for the one under way, as long as the request has patience."""
+        patience, began = need.patience(self._timeout), clock.monotonic()
         try:
-            return self.flight.join(work, self._patience, wait_in=defer_sigterm)
+            call = self.flight.join(work, max(patience - waited, 0.0), wait_in=defer_sigterm)
         except OutOfPatience:
             pass
-        raise RefreshUnavailable(f"the refresh did not finish within {self._patience:g} s", _KEPT)
+        else:
+            seconds = clock.monotonic() - began
+            kind: Kind = "led" if call.work is work else "followed"
+            self.story.tell(
+                kind, f"{kind} a refresh for {seconds:.3f} s", seconds=seconds, url=need.url
+            )
+            return call
+        cause = f"the refresh at {self._shown_url} did not finish within {patience:g} s"
+        self.story.tell("unavailable", f"no refresh: {cause}", seconds=patience, url=need.url)
+        raise RefreshUnavailable(
+            cause if need.timeout is None else f"{cause}, as long as this request's timeout allows",
+            "the tokens are kept, and the refresh goes on for later requests; try again later",
+        )
 
     def _own_result(self, call: Call[Attempt]) -> Attempt | None:
         """Return the result of our own call; None if it was abandoned, in a forked child."""
@@ -274,12 +386,8 @@ class Refresher:
 
     def _cooldown_left(self, stale: Token | None, since: float) -> float:
         """Return the seconds to wait before a refresh may start; raise if it must not."""
-        if self._shared.loop_guard.is_looping(stale):
-            raise RefreshUnavailable(
-                "the API keeps refusing tokens fresh from the refresh endpoint, so no more are "
-                "fetched for now",
-                "check why the API refuses them: another audience or scope, or a disabled user",
-            )
+        if self._is_looping(stale):
+            raise RefreshUnavailable(_LOOPING, _CHECK_REFUSALS)
         cooldown = self._shared.cooldown
         left = cooldown.left() if cooldown is not None else 0.0
         if cooldown is None or left <= 0:
@@ -291,7 +399,7 @@ class Refresher:
             return left
         raise type(failure)(
             f"{failure.cause} (a moment ago; not tried again for {left:.0f} s)", failure.remedy
-        ) from failure.__cause__
+        )
 
     def _check_not_inside(self) -> None:
         if self.flight.is_inside():
@@ -303,59 +411,87 @@ class Refresher:
     # What a call does, in its own thread
 
     def _refresh_or_log_in(
-        self,
-        stale: Token | None,
-        options: SendOptions,
-        since: float,
-        force: bool,
-        call: Call[Attempt],
+        self, stale: Token | None, need: Need, force: bool, call: Call[Attempt]
     ) -> Attempt:
         if not force:  # the last call may have failed since the leader looked
-            self._cooldown_left(stale, since)
+            self._cooldown_left(stale, need.since)
+        chapter = self._begin_chapter(call)
         try:
-            attempt = self._refresh(stale, options, force, call)
+            attempt = self._refresh(stale, need, force, call, chapter)
         except JWTRefreshError as failure:
             if self._may_recur(failure):
                 self._shared.cooldown = Cooldown.after(failure, self._shared.cooldown)
             raise
         self._shared.cooldown = None
-        self._call_on_refresh(call, attempt)
+        if attempt.asked:
+            chapter.call_at_end(self._on_refresh, attempt.token)
         return attempt
 
+    def _begin_chapter(self, call: Call[Attempt]) -> Chapter:
+        chapter = Chapter(self.story)
+        if self.story.has_listener or self._on_refresh or self._on_logout:
+            chapter.end_with(call)
+        return chapter
+
     def _refresh(
-        self, stale: Token | None, options: SendOptions, force: bool, call: Call[Attempt]
+        self,
+        stale: Token | None,
+        need: Need,
+        force: bool,
+        call: Call[Attempt],
+        chapter: Chapter,
     ) -> Attempt:
         try:
             try:
-                return self._exchange(stale, options, force)
+                return self._exchange(stale, need.options, force, chapter)
             except RefreshRejected as refusal:
                 if self._login is None:
-                    self._call_on_logout(call, refusal)
+                    self._note_logout(chapter, refusal)
                     raise
-                return self._log_in_after(refusal, self._login, stale, options, call)
-        except JWTRefreshError:
+                return self._log_in_after(refusal, self._login, stale, need, call, chapter)
+        except JWTRefreshError as failure:
+            self._note_failure(chapter, failure)
             raise
         except Exception as error:  # noqa: BLE001 - a user's store or endpoint may raise anything
-            failure = RefreshUnavailable(
-                f"the refresh failed with {describe_error(error)}",
-                "the tokens are kept; mend the store or endpoint that raised it",
-            )
-            failure.__cause__ = showable_cause(error)
-        raise failure
+            description = describe_error(error)
+        unavailable = RefreshUnavailable(
+            f"the refresh failed with {description}",
+            "the tokens are kept; mend the store or endpoint that raised it",
+        )
+        self._note_failure(chapter, unavailable)
+        raise unavailable
+
+    def _note_failure(self, chapter: Chapter, failure: JWTRefreshError) -> None:
+        if not isinstance(failure, RefreshRejected):
+            chapter.note("unavailable", f"no refresh: {failure.cause}", url=self._shown_url)
+
+    def _note_logout(self, chapter: Chapter, failure: RefreshRejected) -> None:
+        """Tell of a logout, unless there was nothing that could have been refused."""
+        if failure.nothing_to_refresh:
+            return
+        self._cache.tell_no_login()  # this says it
+        chapter.note(
+            "logged_out",
+            f"Logged out, and the tokens are forgotten: {failure}",
+            level=logging.WARNING,
+            url=self._shown_url,
+        )
+        chapter.call_at_end(self._on_logout, failure)
 
     def _log_in_after(
         self,
         refusal: RefreshRejected,
         login: Login,
         stale: Token | None,
-        options: SendOptions,
+        need: Need,
         call: Call[Attempt],
+        chapter: Chapter,
     ) -> Attempt:
         """Log in; a refusal that this does not mend is a logout."""
         try:
-            return self._log_in(login, call, stale, options)
+            return self._log_in(login, call, stale, need.options, chapter)
         except BaseException:  # refused, failed, or interrupted by Ctrl-C
-            self._call_on_logout(call, refusal)
+            self._note_logout(chapter, refusal)
             raise
 
     def _may_recur(self, failure: JWTRefreshError) -> bool:
@@ -364,87 +500,130 @@ class Refresher:
             return self._login is not None  # then it was the login that was refused
         return not isinstance(failure, ReentrantRefresh)
 
-    def _exchange(self, stale: Token | None, options: SendOptions, force: bool) -> Attempt:
+    def _exchange(
+        self, stale: Token | None, options: SendOptions, force: bool, chapter: Chapter
+    ) -> Attempt:
         cache = self._cache
         with cache.hold(stale, self._timeout, adopt=not force) as adopted:
             if adopted is not None:
+                chapter.note("adopted", "the store has a newer token")
                 return Attempt(adopted, asked=False)
             token = cache.reload()
             if token is None:
-                raise _NothingToRefresh("there is no token", "log in and call set_token() first")
+                raise _nothing_to_refresh("there is no token", "log in and call set_token() first")
             if not force and is_better(token, stale):
+                chapter.note("adopted", "the store has a newer token")
                 return Attempt(token, asked=False)
             if token.refresh is None and is_endpoint(self._endpoint):
-                raise _NothingToRefresh("there is no refresh token", "log in again")
-            cache.check_writable(token)
-            try:
-                fresh = self._ask(token, options)
-            except RefreshRejected:
-                newer = cache.clear_refused()
-                if newer is None:
-                    raise
-                return Attempt(newer, asked=True)
-            return Attempt(cache.save_new(fresh, token.refresh), asked=True)
+                raise _nothing_to_refresh("there is no refresh token", "log in again")
+            with cache.room(token):
+                try:
+                    fresh = self._ask(token, options, chapter)
+                except RefreshRejected as refusal:
+                    chapter.note("refused", f"{refusal.cause}", url=self._shown_url)
+                    newer = cache.clear_refused()
+                    if newer is None:
+                        raise
+                    return Attempt(newer, asked=True)
+                return Attempt(cache.save_new(fresh, token), asked=True)
 
     def _log_in(
-        self, login: Login, call: Call[Attempt], stale: Token | None, options: SendOptions
+        self,
+        login: Login,
+        call: Call[Attempt],
+        stale: Token | None,
+        options: SendOptions,
+        chapter: Chapter,
     ) -> Attempt:
-        """Have the leader log in, whose thread may ask a person; save here what it brings."""
-        with self._cache.hold(stale, self._timeout, adopt=True) as adopted:
-            if adopted is not None:  # another process has logged in
-                return Attempt(adopted, asked=False)
-            token = self._cache.reload()
-            if is_better(token, stale):
-                return Attempt(token, asked=False)
-            fresh = call.run_in_leader(partial(self._call_login, login, options))
-            return Attempt(self._cache.save_new(fresh, None), asked=True)
+        """Have the leader log in, whose thread may ask a person; save here what it brings.
+
+        No store lock is held meanwhile: the person may be away.
+        """
+        cache, began = self._cache, clock.monotonic()
+        fresh = cache.adopt_newer(stale)  # another process may have logged in
+        if fresh is not None:
+            chapter.note("adopted", "the store has a newer token")
+            return Attempt(fresh, asked=False)
+        fresh = call.run_in_leader(partial(self._call_login, login, options))
+        try:
+            with cache.hold(stale, self._timeout, adopt=True) as adopted:
+                if adopted is not None:
+                    chapter.note("adopted", "another program has logged in meanwhile")
+                    return Attempt(adopted, asked=False)
+                with suppress(RefreshRejected):  # emptied by another program, which is a logout
+                    cache.reload()
+                saved = cache.save_new(fresh, None)
+        except (RefreshUnavailable, StoreError) as failure:
+            saved = cache.keep_unsaved(fresh, failure)
+        self._cookies.rename(saved.login_id)
+        seconds = clock.monotonic() - began
+        chapter.note("logged_in", f"logged in after {seconds:.3f} s", seconds=seconds)
+        return Attempt(saved, asked=True)
 
     def _trade(self, given: Token, options: SendOptions, call: Call[Attempt]) -> Attempt:
-        with self._cache.hold(None, self._timeout, adopt=False):
+        chapter = self._begin_chapter(call)
+        with self._cache.hold(None, self._timeout, adopt=False), ExitStack() as stack:
             with suppress(RefreshRejected):  # a logout by another program; this is a login
                 held = self._cache.reload()
                 if held is not None:
-                    self._cache.check_writable(held)
-            fresh = self._ask(given, options)
+                    stack.enter_context(self._cache.room(held))
+            fresh = self._ask(given, options, chapter)
             self._shared.forget_failures()
-            attempt = Attempt(self._cache.save_traded(fresh, given.refresh or ""), asked=True)
-        self._call_on_refresh(call, attempt)
-        return attempt
+            saved = self._cache.save_traded(fresh, given.refresh or "")
+            self._cookies.rename(saved.login_id)
+        chapter.note("logged_in", "the server took the refresh token", url=self._shown_url)
+        chapter.call_at_end(self._on_refresh, saved)
+        return Attempt(saved, asked=True)
 
-    def _ask(self, token: Token, options: SendOptions) -> Token:
+    def _ask(self, token: Token, options: SendOptions, chapter: Chapter) -> Token:
         """Ask the server. Raises RefreshRejected or RefreshUnavailable."""
+        began = clock.monotonic()
         options = options.for_url(self._url)
-        with self._session(options) as session:
-            endpoint = self._endpoint
-            if not is_endpoint(endpoint):
-                return call_user_function("the refresh callable", endpoint, session, token)
-            request = endpoint.ask(self._url, token)
-            response = send_request(session, request, options, self._timeout)
-            return with_expiry(endpoint.read(response))
+        endpoint = self._endpoint
+        login_id = self._cache.login_id_of(token)
+        with self._session(options, login_id) as session:
+            if is_endpoint(endpoint):
+                request = endpoint.ask(self._url, token)
+                response = send_request(session, request, options, self._timeout)
+                fresh = with_expiry(endpoint.read(response))
+            else:
+                fresh = call_user_function("the refresh callable", endpoint, session, token)
+        seconds = clock.monotonic() - began
+        chapter.note(
+            "refreshed", f"refreshed in {seconds:.3f} s", seconds=seconds, url=self._shown_url
+        )
+        return fresh
 
     def _call_login(self, login: Login, options: SendOptions) -> Token:
-        with let_sigterm_through(), self._session(options, interactive=True) as session:
-            return call_user_function("login", login, session)
+        with let_sigterm_through(), self._session(options, None, interactive=True) as session:
+            return call_user_function("login", login, session, is_login=True)
 
+    @contextmanager
     def _session(
-        self, options: SendOptions, *, interactive: bool = False
-    ) -> AbstractContextManager[requests.Session]:
+        self, options: SendOptions, login_id: str | None, *, interactive: bool = False
+    ) -> Iterator[requests.Session]:
+        """Give the separate session, with the cookies of that login alone; None is a new one."""
         if self._user_session is not None:
-            return nullcontext(self._user_session)
-        return ClientSession(self._timeout, options, self._cookies, restart_each_time=interactive)
+            with self._cookies.lend(login_id, self._user_session):
+                yield self._user_session
+            return
+        jar = self._cookies.jar(login_id)
+        with ClientSession(self._timeout, options, jar, restart_each_time=interactive) as session:
+            try:
+                yield session
+            finally:
+                self._cookies.keep(login_id, session.cookies)
 
-    # Callbacks
+    @property
+    def _shown_url(self) -> str:
+        return without_query(self._url)
 
-    def _call_on_refresh(self, call: Call[Attempt], attempt: Attempt) -> None:
-        if self._on_refresh is not None and attempt.asked:
-            call.set_callback(
-                self._on_refresh, attempt.token, partial(log_callback_error, self._on_refresh)
-            )
 
-    def _call_on_logout(self, call: Call[Attempt], failure: RefreshRejected) -> None:
-        if self._on_logout is not None and not isinstance(failure, _NothingToRefresh):
-            on_error = partial(log_callback_error, self._on_logout)
-            call.set_callback(self._on_logout, failure, on_error)
+def _nothing_to_refresh(cause: str, remedy: str) -> RefreshRejected:
+    """Return the error of a refresh without a token to ask with, which is no logout."""
+    failure = RefreshRejected(cause, remedy)
+    failure.nothing_to_refresh = True
+    return failure
 
 
 def _can_log_in(call: Call[Attempt]) -> bool:
@@ -458,6 +637,10 @@ def _is_trade(call: Call[Attempt]) -> bool:
 def is_endpoint(refresh: Endpoint | RefreshCallable) -> TypeIs[Endpoint]:
     """Whether `refresh` asks and reads, rather than being called."""
     return hasattr(refresh, "ask") and hasattr(refresh, "read")
+
+
+def _can_be_resent(need: Need) -> bool:
+    return need.request is not None and can_be_resent(need.request)
 
 
 def _token_of(attempt: Attempt) -> Token:

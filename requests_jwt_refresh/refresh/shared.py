@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakValueDictionary
 
-from requests_jwt_refresh.refresh.limits import Cooldown, LoopGuard
+from requests_jwt_refresh.refresh.limits import Cooldown, LoopGuard, Marks
 from requests_jwt_refresh.refresh.single_flight import SingleFlight
 from requests_jwt_refresh.refresh.token_cache import Memory
 
@@ -20,18 +20,21 @@ class Attempt(NamedTuple):
     """What a request is sent with.
 
     `token` is None if it is sent without one. `asked` says whether the server has been asked for a
-    token on behalf of this request, which happens at most once. `resends` counts those so far.
+    token on behalf of this request, which happens at most once. `resends` counts those so far, but
+    not the one with a token that was not valid yet (`has_paused`). `waited` is in seconds.
     """
 
     token: Token | None
     asked: bool
     resends: int = 0
+    has_paused: bool = False
+    waited: float = 0.0
 
 
 class SharedState:
     """What all adapters on an equal store share.
 
-    No lock guards the last two: a new value takes the place of the old one (see limits.py).
+    No lock guards the last four (see limits.py).
     """
 
     def __init__(self) -> None:
@@ -39,10 +42,13 @@ class SharedState:
         self.flight: SingleFlight[Attempt] = SingleFlight()
         self.cooldown: Cooldown | None = None
         self.loop_guard = LoopGuard()
+        self.warned_guard: LoopGuard | None = None  # about which a warning was logged
+        self.marks = Marks()
 
     def forget_failures(self) -> None:
         """Start afresh: there was a login or a logout."""
         self.cooldown, self.loop_guard = None, LoopGuard()
+        self.marks.clear()
 
 
 _shared: WeakValueDictionary[Any, SharedState] = WeakValueDictionary()

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import logging
 import threading
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
+from functools import partial
+from secrets import token_hex
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from requests_jwt_refresh import clock
 from requests_jwt_refresh.errors import (
+    JWTRefreshError,
     LockTimeout,
     RefreshRejected,
     RefreshUnavailable,
@@ -21,6 +24,7 @@ from requests_jwt_refresh.errors import (
 )
 from requests_jwt_refresh.refresh.limits import FIRST_COOLDOWN, MAX_COOLDOWN
 from requests_jwt_refresh.refresh.single_flight import shield
+from requests_jwt_refresh.stores.base import encode
 from requests_jwt_refresh.tokens import Token, with_expiry, with_values
 
 if TYPE_CHECKING:
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("requests_jwt_refresh")
 
 LOCK_POLL_INTERVAL: Final = 0.5  # seconds between two looks into the store while its lock is taken
+GLANCE_INTERVAL: Final = 1.0  # seconds between two looks for the sake of a forbidden URL
 RELOAD_DELAY: Final = 0.3  # seconds; an emptied store is a logout, so it is looked into twice
 _UNKNOWN: Final = object()  # what the store holds before the first look
 
@@ -38,8 +43,8 @@ _UNKNOWN: Final = object()  # what the store holds before the first look
 class Memory:
     """What this process knows of the token in one store; all adapters on an equal store share it.
 
-    The mutex guards every change of `token`, `stored`, `dirty` and `version`, which change together
-    in `_publish`; each may be read without it. It is taken in threads that no signal handler
+    The mutex guards every change of `token`, `stored`, `dirty`, `version` and `counter`, which
+    change together; each may be read without it. It is taken in threads that no signal handler
     interrupts, and never held over I/O. The other fields are assigned without it: of two threads at
     once the later one wins, which costs a save or a look into the store too many.
     """
@@ -50,8 +55,12 @@ class Memory:
         self.stored: object = _UNKNOWN  # the token that the store held when last seen, or None
         self.dirty = False  # memory is ahead of the store
         self.version = 0  # grows with every publication
+        self.counter = 0  # of the last save of this login, here or by another program
         self.unconfirmed: Token | None = None  # new from the server; no API call with it has ended
-        self.writable = False  # the store has shown that it can be written
+        self.told_no_login = False  # that requests go out without a token
+        self.told_no_room = False  # that the store cannot be written
+        self.told_backup = False  # that the store has an older token of the same login
+        self.next_glance = 0.0  # clock.monotonic(): when the store may be looked into again
         self.next_save = 0.0  # clock.monotonic(): when a dirty token is saved again
 
     def publish(self, token: Token | None, *, stored: bool = True) -> None:
@@ -72,7 +81,46 @@ class Memory:
         self.dirty = not stored
         if stored:
             self.stored = token
+        self.counter = self._counter_with(token)
         self.token = token
+        if token is not None:
+            self.told_no_login = False
+
+    def note_saved_again(self, saved: Token) -> None:
+        """Note that the store holds the token in use, saved again as `saved`."""
+        with self.mutex:
+            self.dirty, self.stored = False, saved
+            self.counter = self._counter_with(saved)
+
+    def note_seen(self, stored: Token | None) -> None:
+        """Note that the store still holds what it held, perhaps saved again by another program."""
+        if stored is None:
+            return
+        with self.mutex:
+            if self.token is not None and self.token.login_id == stored.login_id:
+                self.counter = max(self.counter, stored.counter)
+            elif not self.dirty:
+                self._publish(stored, stored=True)
+
+    def _counter_with(self, token: Token | None) -> int:
+        if token is None:
+            return 0
+        if self.token is None or self.token.login_id != token.login_id:
+            return token.counter
+        return max(self.counter, token.counter)
+
+    def is_older(self, stored: Token) -> bool:
+        """Whether `stored` is an older token of the login in use: a backup was put back.
+
+        The counter decides and no clock; without one (version 0.1) it is taken as it is.
+        """
+        mine = self.token
+        return (
+            mine is not None
+            and mine.login_id is not None
+            and mine.login_id == stored.login_id
+            and stored.counter < self.counter
+        )
 
 
 class TokenCache:
@@ -114,9 +162,8 @@ class TokenCache:
 
         def save() -> None:
             with self._store.lock(timeout):
-                received = with_expiry(token)
+                received = _as_new_login(with_expiry(token))
                 self._store.save(received)
-                self._memory.writable = True
                 self._memory.publish(received)
 
         shield(save)
@@ -145,8 +192,7 @@ class TokenCache:
             with self._store.lock(0):
                 token = memory.token
                 if self.reload() is token and token is not None and memory.dirty:
-                    self._store.save(token)
-                    memory.publish(token)
+                    self._save_again(token)
 
         try:
             shield(save)
@@ -154,10 +200,40 @@ class TokenCache:
             logger.debug("The token could still not be saved (%s)", type(error).__name__)
         memory.next_save = began + max(FIRST_COOLDOWN, 10 * (clock.monotonic() - began))
 
+    def glance(self, stale: Token) -> Token | None:
+        """Return the store's token if it is better than `stale`; look once a second at the most.
+
+        For a request that gets the API's 401 otherwise: never raises.
+        """
+        memory, now = self._memory, clock.monotonic()
+        if now < memory.next_glance:
+            return None
+        memory.next_glance = now + GLANCE_INTERVAL
+        try:
+            return shield(partial(self.adopt_newer, stale))
+        except Exception as error:  # noqa: BLE001 - the caller has an answer already
+            logger.debug("The store could not be read (%s)", type(error).__name__)
+            return None
+
     def note_confirmed(self, token: Token | None) -> None:
         """Remember that an API call with `token` has ended without a refusal."""
         if token is self._memory.unconfirmed:
             self._memory.unconfirmed = None
+
+    def tell_no_login(self) -> bool:
+        """Whether to say that there is no valid token: once until the next one comes."""
+        told, self._memory.told_no_login = self._memory.told_no_login, True
+        return not told
+
+    def tell_no_room(self) -> bool:
+        """Whether to say that the store cannot be written: once until it can."""
+        told, self._memory.told_no_room = self._memory.told_no_room, True
+        return not told
+
+    def login_id_of(self, token: Token) -> str | None:
+        """Return the login of `token`, which the store holds; None for one it does not have yet."""
+        mine = self._memory.token
+        return mine.login_id if mine is not None and mine == token else token.login_id
 
     def is_unconfirmed(self, token: Token) -> bool:
         """Whether `token` is new from the server, and no API call with it has ended."""
@@ -177,7 +253,7 @@ class TokenCache:
         looks = max(1, round(timeout / LOCK_POLL_INTERVAL))
         with ExitStack() as held:
             for look in range(looks):
-                adopted = self._adopt_newer(stale) if adopt else None
+                adopted = self.adopt_newer(stale) if adopt else None
                 if adopted is not None:
                     break
                 try:
@@ -194,13 +270,20 @@ class TokenCache:
                         ) from error
             yield adopted
 
-    def _adopt_newer(self, stale: Token | None) -> Token | None:
-        """Return the store's token if it is new and better than `stale`; needs no lock."""
+    def adopt_newer(self, stale: Token | None) -> Token | None:
+        """Return the store's token if it is new and better than `stale`; needs no lock.
+
+        Raises StoreError.
+        """
         version = self._memory.version
         stored = self._store.load()
-        if stored is None or stored == self._memory.stored or not is_better(stored, stale):
+        if stored is None or not self._is_news(stored) or not is_better(stored, stale):
             return None
         return stored if self._memory.publish_if(version, stored) else None
+
+    def _is_news(self, stored: Token) -> bool:
+        """Whether the store's token takes the place of the one in memory."""
+        return stored != self._memory.stored and not self._memory.is_older(stored)
 
     def reload(self) -> Token | None:
         """Return the newest token: the store's if it has a new one, else memory's.
@@ -213,7 +296,10 @@ class TokenCache:
             clock.sleep(RELOAD_DELAY)  # a busy keyring may lose sight of an entry for a moment
             stored = self._store.load()
         if stored == memory.stored:
+            memory.note_seen(stored)
             return memory.token
+        if stored is not None and memory.token is not None and memory.is_older(stored):
+            return self._overwrite_backup(memory.token)
         logged_out = stored is None and memory.stored is not _UNKNOWN
         memory.publish(stored)
         if logged_out:
@@ -223,36 +309,86 @@ class TokenCache:
             )
         return stored
 
-    def check_writable(self, token: Token) -> None:
-        """Have the store show that it can be written, before the server rotates. Raises StoreError.
-
-        `token` is the one that the store holds; it is saved again.
-        """
-        if not self._memory.writable:
-            self._store.save(token)
-            self._memory.writable = True
-            self._memory.publish(token)
-
-    def save_new(self, fresh: Token, old_refresh: str | None) -> Token:
-        """Save and publish a new token from the server; if the store fails, memory keeps it.
-
-        Without a refresh token of its own it keeps the old one (RFC 6749 §6).
-        """
-        fresh, failure = self._save_new(fresh, old_refresh)
-        if failure is not None:
+    def _overwrite_backup(self, token: Token) -> Token:
+        """Save the token in use over an older one of the same login, and return it."""
+        if not self._memory.told_backup:
+            self._memory.told_backup = True
             logger.warning(
-                "The new token could not be saved (%s). It is used and will be saved with a later "
-                "request; if this program ends before that, a new login is needed",
-                failure if isinstance(failure, StoreError) else type(failure).__name__,
+                "The token store has an older token of the same login, as after a backup was put "
+                "back. It is not used, and the newer one is saved again"
             )
+        self._save_again(token)
+        return token
+
+    def _save_again(self, token: Token) -> None:
+        """Save the token in use once more, with its next counter. Raises StoreError."""
+        memory = self._memory
+        again = with_values(
+            token, login_id=token.login_id or _new_login_id(), counter=memory.counter + 1
+        )
+        self._store.save(again)
+        if token.login_id is None:
+            memory.publish(again)
+        else:
+            memory.note_saved_again(again)
+
+    @contextmanager
+    def room(self, token: Token) -> Iterator[None]:
+        """Have the store show that it can take another token like `token`, which it holds.
+
+        Before each exchange: after it, the server has rotated, and a token that cannot be saved is
+        lost with this program. Raises StoreError if the store cannot be written.
+        """
+        self._save_again(token)
+        self._memory.told_no_room = False
+        reserve = getattr(self._store, "reserve", None)
+        with nullcontext() if reserve is None else reserve(len(encode(token))):
+            yield
+
+    def save_new(self, fresh: Token, old: Token | None) -> Token:
+        """Save and publish what the server gave for `old`; if the store fails, memory keeps it.
+
+        Without a refresh token of its own it keeps the old one (RFC 6749 §6). `old` is None after a
+        login.
+        """
+        if old is None:
+            fresh = _as_new_login(fresh)
+        else:
+            fresh = self._continue_login(with_values(fresh, refresh=fresh.refresh or old.refresh))
+        self._memory.unconfirmed = fresh
+        self._save_or_warn(fresh)
         return fresh
+
+    def keep_unsaved(self, fresh: Token, failure: Exception) -> Token:
+        """Use the token of a login although the store could not be locked or read."""
+        fresh = _as_new_login(fresh)
+        self._memory.unconfirmed = fresh
+        self._memory.publish(fresh, stored=False)
+        _warn_unsaved(failure)
+        return fresh
+
+    def save_rescued(self, old: Token, refresh: str) -> None:
+        """Save a new refresh token out of an answer that holds no access token."""
+        self._save_or_warn(self._continue_login(with_values(old, refresh=refresh)))
+
+    def _continue_login(self, token: Token) -> Token:
+        memory = self._memory
+        login_id = None if memory.token is None else memory.token.login_id
+        return with_values(token, login_id=login_id, counter=memory.counter + 1)
+
+    def _save_or_warn(self, token: Token) -> None:
+        failure = self._save_new(token)
+        if failure is not None:
+            _warn_unsaved(failure)
 
     def save_traded(self, fresh: Token, given: str) -> Token:
         """Save and publish what the server gave for the refresh token `given`.
 
         Raises StoreError if the store does not take it; memory keeps it all the same.
         """
-        saved, failure = self._save_new(fresh, given)
+        saved = _as_new_login(with_values(fresh, refresh=fresh.refresh or given))
+        self._memory.unconfirmed = saved
+        failure = self._save_new(saved)
         if failure is None:
             return saved
         cause = failure.cause if isinstance(failure, StoreError) else type(failure).__name__
@@ -264,26 +400,24 @@ class TokenCache:
             else "mend the store and try again",
         )
 
-    def _save_new(self, fresh: Token, old_refresh: str | None) -> tuple[Token, Exception | None]:
+    def _save_new(self, fresh: Token) -> Exception | None:
+        """Save and publish `fresh`; return what the store raised, after which memory keeps it."""
         memory = self._memory
-        if fresh.refresh is None:
-            fresh = with_values(fresh, refresh=old_refresh)
-        memory.unconfirmed = fresh
         try:
             self._store.save(fresh)
         except Exception as error:  # noqa: BLE001 - whatever it is, the token must not be lost
             memory.next_save = clock.monotonic() + FIRST_COOLDOWN
             memory.publish(fresh, stored=False)
-            return fresh, error
+            return error
         memory.publish(fresh)
-        return fresh, None
+        return None
 
     def clear_refused(self) -> Token | None:
         """Forget the refused token everywhere, or adopt and return a newer one from the store."""
         memory = self._memory
         try:
             stored = self._store.load()
-            if stored is not None and stored != memory.stored:
+            if stored is not None and self._is_news(stored):
                 memory.publish(stored)
                 return stored
             self._store.clear()
@@ -294,6 +428,22 @@ class TokenCache:
             )
         memory.publish(None)
         return None
+
+
+def _warn_unsaved(failure: Exception) -> None:
+    logger.warning(
+        "The new token could not be saved (%s). It is used and will be saved with a later "
+        "request; if this program ends before that, a new login is needed",
+        failure if isinstance(failure, JWTRefreshError) else type(failure).__name__,
+    )
+
+
+def _as_new_login(token: Token) -> Token:
+    return with_values(token, login_id=_new_login_id(), counter=1)
+
+
+def _new_login_id() -> str:
+    return token_hex(8)
 
 
 def is_better(token: Token | None, stale: Token | None) -> bool:

@@ -10,7 +10,14 @@ import json
 from typing import TYPE_CHECKING, Protocol
 
 from requests_jwt_refresh.errors import InvalidToken, StoreError
-from requests_jwt_refresh.tokens import Token, is_finite, load_json, with_values
+from requests_jwt_refresh.tokens import (
+    Token,
+    describe_kind,
+    is_finite,
+    load_json,
+    suggest_token,
+    with_values,
+)
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -46,8 +53,12 @@ class TokenStore(Protocol):
 
 def check_token(value: object) -> Token:
     """Return `value` if it is a Token. Raises TypeError, whose text does not show it."""
+    if value is None:
+        raise TypeError("a store holds a Token, not None: clear() forgets the token")
     if not isinstance(value, Token):
-        raise TypeError(f"a store holds a Token, not {type(value).__name__}")
+        raise TypeError(
+            f"a store holds a Token, not {describe_kind(value)}: {suggest_token(value)}"
+        )
     return value
 
 

@@ -28,7 +28,8 @@ _TRIES = 20
 class RedisServer:
     """A Redis that can be stopped, started again and paused. A context manager."""
 
-    def __init__(self) -> None:
+    def __init__(self, *options: str) -> None:
+        self._options = options
         self._port = 0
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -81,7 +82,9 @@ class RedisServer:
         """Whether it runs now: it ends at once if its port is taken."""
         options = ["--port", str(self._port), "--bind", "127.0.0.1", "--save", "", "--daemonize"]
         process = self._process = subprocess.Popen(
-            ["redis-server", *options, "no"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            ["redis-server", *options, "no", *self._options],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         wait_until(lambda: process.poll() is not None or self._answers(), "redis-server's start")
         if process.poll() is None:
@@ -119,10 +122,10 @@ def running_redis() -> Iterator[RedisServer]:
 
 
 @contextmanager
-def new_redis() -> Iterator[RedisServer]:
-    """A server of a test's own, which it may stop."""
+def new_redis(*options: str) -> Iterator[RedisServer]:
+    """A server of a test's own, which it may stop; `options` are as on its command line."""
     _skip_without_redis()
-    with RedisServer() as server:
+    with RedisServer(*options) as server:
         yield server
 
 
