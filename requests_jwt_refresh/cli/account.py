@@ -16,6 +16,7 @@ from requests_jwt_refresh.cli.console import (
     format_duration,
     format_expiry,
     sanitize,
+    strip_query,
     write_json,
     write_row,
 )
@@ -88,6 +89,7 @@ def status(options: argparse.Namespace) -> int:
     else:
         write_row("profile", f"{profile.name}, in {profile.file}")
         write_row("API", profile.base_url)
+        write_urls(profile)
         write_row("store", profile.store_label)
         _write_token(token)
     if is_logged_in:
@@ -97,6 +99,12 @@ def status(options: argparse.Namespace) -> int:
         f"log in with: requests-jwt login {options.name}",
     )
     return Exit.LOG_IN
+
+
+def write_urls(profile: Profile) -> None:
+    """Write where tokens come from and go to: a misplaced slash is seen here."""
+    for name, url in profile.named_urls().items():
+        write_row(f"{name} URL", strip_query(url))
 
 
 def _write_token(token: Token | None) -> None:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 COMPLETE_PROFILES: Final = "_requests_jwt_names"
 """The function with which both shells complete the name of a profile."""
 
+COMPLETE_FILES: Final = {"bash": "_shtab_compgen_files", "zsh": "_files"}
+"""The functions with which each shell completes the name of a file (shtab's own)."""
+
 COMMANDS: Final = {
     "init": "write a profile: which API, and how its tokens are renewed",
     "profiles": "list the profiles",

@@ -24,8 +24,8 @@ def add_parser(subparsers: Subparsers) -> None:
         "doctor",
         run,
         description="Checks the profile, the store (write, read, clear, in an entry "
-        "of its own), its lock, the token, the refresh endpoint (no token is sent), TLS and the "
-        "clock. The exit status is 1 if there is a fault.",
+        "of its own), its lock, the token, the endpoints of refresh and login (no token is sent), "
+        "TLS and the clock. The exit status is 1 if there is a fault.",
         epilog=examples(("requests-jwt doctor prod", "before you ask for help")),
     )
     add_profile_name(parser, is_optional=True)

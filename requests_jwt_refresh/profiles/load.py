@@ -118,10 +118,15 @@ class Profile(Options):
         """Return the origins that get the token."""
         return frozenset(map(origin_of, (self.base_url, *self.trusted_origins)))
 
+    def named_urls(self) -> dict[str, str]:
+        """Return the absolute URLs of what gives, renews and takes back tokens, by their tables."""
+        grants = {"login": self.login, "device": self.device, "logout": self.logout}
+        given = {name: grant.url for name, grant in grants.items() if grant is not None}
+        return {"refresh": self.refresh_url, **given}
+
     def own_urls(self) -> frozenset[str]:
         """Return the URLs, without queries, of what gives, renews and takes back tokens."""
-        grants = (self.login, self.device, self.logout)
-        urls = {self.refresh_url, *(each.url for each in grants if each is not None)}
+        urls = set(self.named_urls().values())
         urls |= {self.device.token_url} if self.device else set()
         return frozenset(url.partition("?")[0] for url in urls)
 
@@ -190,9 +195,8 @@ class Profiles:
     def _no_profile(self, name: str) -> ProfileError:
         cause = f"{self.file}: there is no profile {name!r}"
         if not self.names:
-            return ProfileError(
-                f"{cause}; there are none yet", f"make it with: requests-jwt init {name}"
-            )
+            command = f"requests-jwt init {name if is_name(name) else 'NAME'}"
+            return ProfileError(f"{cause}; there are none yet", f"make it with: {command}")
         others = f"use one of these: {self._list_names()}"
         return ProfileError(cause, suggest(name, self.names) or others)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import threading
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keyring.backends.fail
@@ -25,7 +26,6 @@ from tests.support.waits import WAIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from requests_jwt_refresh.stores.keyring import KeyringStore
 
@@ -235,6 +235,13 @@ def use_keyring(monkeypatch: pytest.MonkeyPatch, backend: KeyringBackend | None)
     keyring.set_keyring() could not be undone: keyring has no public way to forget its backend.
     """
     monkeypatch.setattr(keyring.core, "_keyring_backend", backend)
+
+
+def use_working_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have programs that are started from here find a keyring that works."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent.parent))
+    name = "tests.support.working_keyring.WorkingKeyring"
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", name)
 
 
 def count_keyring_threads() -> int:
