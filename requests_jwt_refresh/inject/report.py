@@ -113,10 +113,14 @@ def set_up_logging() -> None:
 
 
 class _StderrHandler(logging.Handler):
-    """Writes a warning on stderr, once, if the program itself has no logging set up."""
+    """Writes a warning on stderr, once, if the program itself has no logging set up.
+
+    But for a logout and a missing login, of which two lines of this module's own tell.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
-        if not logging.getLogger().handlers:
+        is_said = getattr(record, "kind", None) in ("logged_out", "no_login")
+        if not is_said and not logging.getLogger().handlers:
             warn_once(record.getMessage())
 
 

@@ -50,6 +50,7 @@ from requests_jwt_refresh.responses import (
     describe_request_fields,
     find_refresh_token,
     parse_http_date,
+    says_refused,
 )
 from requests_jwt_refresh.tokens import (
     Token,
@@ -626,7 +627,7 @@ class Refresher:
             with self._rescue(token, [response]):
                 fresh = with_expiry(endpoint.read(response))
         except RefreshRejected as refusal:
-            fields = describe_request_fields(request)
+            fields = None if says_refused(response) else describe_request_fields(request)
             raise _add_to_cause(refusal, f", which was sent {fields}" if fields else "") from None
         missing = None if fresh.refresh else describe_missing_refresh(response, endpoint)
         if missing and self._cache.tell_missing_refresh():
