@@ -21,6 +21,7 @@ from tests.support.command_line import (
     shorten_timeout,
     shows_no_part_of,
     start,
+    strip_address,
     user,
 )
 from tests.support.logins import DEVICE, LOGIN, PASSWORD, describe_login, find_form, make_basic
@@ -127,7 +128,7 @@ def test_what_helps_against_a_wrong_password(user: User, server: AuthServer) -> 
         (JSONBody([PASSWORD]), "the login endpoint answered 200, but its JSON is a list"),
         (Status(307, headers={"Location": "/x"}), "the login endpoint redirects to /x (307)"),
         (Status(200), "the login endpoint answered 200, but its body is empty"),
-        (None, "the login endpoint could not be reached or hung up "),
+        (None, "the login endpoint could not be reached"),
     ],
     ids=["html", "500", "404", "fields", "list", "redirect", "empty", "down"],
 )
@@ -142,7 +143,8 @@ def test_no_answer_that_counts(user: User, server: AuthServer, fault: Any, expec
     result = user.run("login", "prod", typed=f"bob\n{PASSWORD}\n")
     cause, remedy = result.cause_and_remedy()
     assert (result.status, result.out, user.stored_token) == (4, "", before)
-    assert cause.replace(f" at {server.url}/auth/login", "").startswith(expected)
+    assert " at http://127.0.0.1:" in cause
+    assert strip_address(cause).startswith(expected)
     assert "kept" not in remedy, "nothing was asked to give up the tokens of before"
     assert "check its URL" in remedy or fault != Status(404)
     assert PASSWORD not in result.err
@@ -191,7 +193,7 @@ def test_no_way_to_log_in(user: User, server: AuthServer) -> None:
 
 
 def test_a_login_cures_a_store_that_cannot_be_read(user: User, server: AuthServer) -> None:
-    """ "Log in again" is what errors about such a file say."""
+    """ "Log in again" is what errors about such a file say; one that others can read is left."""
     user.describe(server, **LOGIN)
     for text in ("garbage", "{}"):
         user.token_file.write_text(text, encoding="utf-8")
