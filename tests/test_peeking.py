@@ -200,10 +200,15 @@ class HalfClosingEndpoint(TLSEndpoint):
 def test_the_end_that_tls_tells_is_an_end(tmp_path: Path) -> None:
     """Nothing more is waited for, though the connection is still open."""
     seen: list[bytes] = []
+
+    def notes(response: Response) -> bool:
+        seen.append(response.content)
+        return True
+
     file = certificate(tmp_path, 1)
     with tls_server(file, HalfClosingEndpoint) as url, plain_session() as session:
         session.verify = str(file)
-        mount(session, url, ENDPOINT, MemoryStore(), when=lambda r: seen.append(r.content))
+        mount(session, url, ENDPOINT, MemoryStore(), when=notes)
         response = session.get("/x", stream=True)
         HalfClosingEndpoint.go.set()
         assert [response.content, *seen] == [MESSAGE, MESSAGE]
@@ -240,6 +245,16 @@ def test_a_timeout_counts_once(
         answer.go.set()
         assert session.get("/api/x").status_code == 200
     assert server.counters.refreshes == 0
+
+
+def test_a_streamed_body_may_come_after_the_matchers_time(server: AuthServer) -> None:
+    """The caller's own read timeout begins when the caller reads, as in plain requests."""
+    answer = HeldBack(write_head(401, JSON, *FRAMINGS["sized"][0]), b"", MESSAGE)
+    server.fail(answer, on="api")
+    with our_session(server, EXPIRED) as session:
+        response = session.get("/api/x", stream=True, timeout=0.2)
+        answer.go.set()
+        assert response.content == MESSAGE
 
 
 @pytest.mark.usefixtures("impatient")
