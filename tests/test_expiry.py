@@ -162,15 +162,13 @@ def test_valid_token_hands_out_no_dead_token(
 # --- A Token of the user's -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("seconds", "shown"), [(300, "300"), (0.5, "0.5"), (DAY, "86400"), (1e9 - 1, "999999999")]
-)
-def test_a_lifetime_is_no_moment(seconds: float, shown: str) -> None:
+@pytest.mark.parametrize("seconds", [300, 0.5, DAY, 1e9 - 1])
+def test_a_lifetime_is_no_moment(seconds: float) -> None:
     """Token(access, refresh, 300) is a ValueError that shows what to write instead."""
     with pytest.raises(ValueError, match="1970") as caught:
         Token("a", "r", seconds)
     assert isinstance(caught.value, InvalidToken)
-    assert caught.value.remedy.endswith(f"give time.time() + {shown}")
+    assert caught.value.remedy.endswith("such as time.time() + 300")
 
 
 @pytest.mark.parametrize("expires_at", [0, -1, -1e300, 1e9, NOW, 1e300, None])

@@ -370,14 +370,20 @@ class FaultyEndpoint(JSONEndpoint):
 def test_an_endpoint_with_a_bug(
     server: AuthServer, session: requests.Session, store: MemoryStore
 ) -> None:
-    """An endpoint that raises what it should not is unavailable as well."""
-    before = store.load()
+    """An endpoint that raises what it should not is unavailable as well.
+
+    The server has rotated, so the new refresh token in its answer is saved.
+    """
+    before = load_token(store)
     mount(session, server.url, FaultyEndpoint("/auth/refresh"), store)
     server.expire()
     failure = catch_unavailable(session)
     assert "IndexError" in str(failure)
+    assert "the new refresh token that came with it was saved" in str(failure)
     assert failure.__cause__ is None
-    assert store.load() == before
+    assert load_token(store).access == before.access
+    assert load_token(store).refresh != before.refresh
+    assert server.family_alive(load_token(store))
 
 
 def test_a_store_error_of_a_callable_is_its_own(

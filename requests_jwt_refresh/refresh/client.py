@@ -293,7 +293,7 @@ def _iterate(response: requests.Response) -> Iterable[bytes]:
 
 
 def _describe_failure(error: OSError, seconds: float, *, is_late: bool) -> str:
-    if isinstance(error, requests.Timeout):
+    if isinstance(error, requests.Timeout) or isinstance(_find_root(error), TimeoutError):
         return f"did not answer within {seconds:g} s"
     if is_late:
         return f"had not answered in full after {seconds:g} s"
@@ -302,6 +302,12 @@ def _describe_failure(error: OSError, seconds: float, *, is_late: bool) -> str:
 
 def _describe_root(error: BaseException) -> str:
     """Return the kind of the innermost error and, if the system has one, its reason."""
+    root = _find_root(error)
+    strerror = getattr(root, "strerror", None)
+    return f"{type(root).__name__}: {strerror}" if strerror else type(root).__name__
+
+
+def _find_root(error: BaseException) -> BaseException:
     inner: BaseException | None = error
     while inner is not None:
         error = inner
@@ -309,5 +315,4 @@ def _describe_root(error: BaseException) -> str:
             (arg for arg in error.args if isinstance(arg, BaseException)), None
         )
         inner = reason if isinstance(reason, BaseException) else error.__cause__
-    strerror = getattr(error, "strerror", None)
-    return f"{type(error).__name__}: {strerror}" if strerror else type(error).__name__
+    return error
