@@ -41,6 +41,9 @@ def open_profile(options: argparse.Namespace) -> tuple[Profile, JWTRefreshAdapte
     A name that was left out is filled in, if there is only one profile.
     """
     profile = read_profile(options)
+    from requests_jwt_refresh.inject.report import show_warnings
+
+    show_warnings()
     return profile, library.JWTRefreshAdapter(**profile.options())
 
 

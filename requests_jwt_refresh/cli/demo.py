@@ -27,5 +27,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(_options: argparse.Namespace) -> int:
     from requests_jwt_refresh.cli.scenes import play_demo
+    from requests_jwt_refresh.inject.report import show_warnings
 
+    show_warnings()
     return Exit.DONE if play_demo(sys.stdout) else Exit.FAULT

@@ -208,9 +208,12 @@ def _trade_refresh_token(profile: Profile, refresh_token: str) -> Token:
     If the server cannot be asked, the refresh token is stored as it is, but never in place of
     another token.
     """
+    from requests_jwt_refresh.inject.report import show_warnings
+
     before = profile.store.load()  # raises while nothing is lost yet
     _check_writable(profile)
     traded: SimpleQueue[Token] = SimpleQueue()
+    show_warnings()
     adapter = library.JWTRefreshAdapter(**profile.options(), on_refresh=traded.put)
     try:
         return adapter.refresh(refresh_token)

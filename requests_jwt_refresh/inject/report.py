@@ -106,16 +106,30 @@ def split_names(text: str) -> list[str]:
 
 
 def set_up_logging() -> None:
-    """Show our warnings where the program has no logging, and hide our refreshes where it has."""
-    logging.getLogger("requests_jwt_refresh").addHandler(_StderrHandler(logging.WARNING))
+    """Show our warnings where the program has no logging, and hide our refreshes where it has.
+
+    The story of a refresh is told to a program that has set the level of our logger.
+    """
+    show_warnings()
+    own = logging.getLogger("requests_jwt_refresh")
+    if own.level == logging.NOTSET:
+        own.setLevel(logging.WARNING)
     for name in _LOGGERS_OF_REFRESHES:
         logging.getLogger(name).addFilter(_is_programs_own)
+
+
+def show_warnings() -> None:
+    """Show our warnings where the program has no logging; once, however often it is called."""
+    own = logging.getLogger("requests_jwt_refresh")
+    if not any(isinstance(each, _StderrHandler) for each in own.handlers):
+        own.addHandler(_StderrHandler(logging.WARNING))
 
 
 class _StderrHandler(logging.Handler):
     """Writes a warning on stderr, once, if the program itself has no logging set up.
 
-    But for a logout and a missing login, of which two lines of this module's own tell.
+    But for a logout and a missing login: `run` and the commands tell of those in lines of their
+    own.
     """
 
     def emit(self, record: logging.LogRecord) -> None:
