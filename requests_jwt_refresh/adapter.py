@@ -70,7 +70,8 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         match_limit: how many bytes of an answer's body, unpacked, `when` may see; a longer one does
             not match.
         login: ``login(session) -> Token``, called when there is no token, or when the refresh token
-            was refused.
+            was refused. It says that the server refused by RefreshRejected, or by a 401 or 403 from
+            ``raise_for_status()``.
         on_refresh: called with the new Token after a refresh or login.
         on_logout: called with the RefreshRejected after a refusal, unless a `login` made up for it.
         on_event: called with an Event for each step: matched, led, followed, refreshed, and so on.
@@ -185,6 +186,9 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         self._assemble()
 
     def _assemble(self) -> None:
+        prepare = getattr(self._store, "prepare", None)
+        if prepare is not None:
+            prepare()
         # For a refresh() between requests. No lock guards it: it is replaced as a whole.
         self._last_options: SendOptions | None = None
         self._refresher = Refresher(

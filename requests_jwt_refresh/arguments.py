@@ -48,17 +48,15 @@ _SYNONYMS: Final[Mapping[str, str]] = {
     "callback": "on_refresh",
     "retries": "max_retries",
 }
-
-
 _OF_SESSIONS: Final = ("auth", "cert", "cookies", "headers", "params", "proxies", "verify")
 
 
-def check_options(caller: str, function: Any, names: Iterable[str], *others: Any) -> None:
-    """Raise TypeError for a name that none of the functions has as a parameter.
+def check_options(caller: str, names: Iterable[str], *functions: Any) -> None:
+    """Raise TypeError for a name that none of `functions` has as a parameter.
 
     `caller` is what the user has called, for the text, which also has the nearest name.
     """
-    known = [name for each in (function, *others) for name in _list_parameters(each)]
+    known = [name for each in functions for name in _list_parameters(each)]
     for name in names:
         if name not in known:
             text = f"{caller} has no option {name!r}{_suggest_option(name, known)}"
@@ -68,7 +66,7 @@ def check_options(caller: str, function: Any, names: Iterable[str], *others: Any
 def check_adapter_options(adapter: HTTPAdapter, names: Iterable[str]) -> None:
     """Raise TypeError for an option that no class of `adapter` knows."""
     above = [vars(each)["__init__"] for each in type(adapter).__mro__ if "__init__" in vars(each)]
-    check_options(f"{type(adapter).__name__}()", above[0], names, *above[1:])
+    check_options(f"{type(adapter).__name__}()", names, *above)
 
 
 def list_http_options() -> frozenset[str]:

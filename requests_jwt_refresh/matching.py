@@ -91,7 +91,9 @@ def all_of(*matchers: Matcher) -> AllOf:
     """Match what every one of `matchers` matches, asked in this order.
 
     A function of your own is asked about every status from 400 up. For a server that says
-    "expired" with a 200, put the status before it: ``all_of(status(200), mine)``.
+    "expired" with a 200, put the status before it: ``all_of(status(200), mine)``. It sees the body
+    of such a good response only if the media type is JSON. Reading what cannot be seen raises an
+    error, and what a function raises counts as no.
 
     Raises ValueError if there are none or they share no status, TypeError for what is no matcher.
     """

@@ -52,7 +52,7 @@ def mount(
 
     """
     check_session(session, base_url)
-    check_options("mount()", JWTRefreshAdapter.__init__, options, HTTPAdapter.__init__)
+    check_options("mount()", options, JWTRefreshAdapter.__init__, HTTPAdapter.__init__)
     if options.get("refresh_session") is session:
         raise ValueError("refresh_session must be another session than the one to mount on")
     base = validate_base(base_url, allow_http=options.get("allow_http", False))

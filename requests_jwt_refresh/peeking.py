@@ -171,11 +171,13 @@ class EarlyBody:
             raise OutOfTimeError
         if self._socket is None:
             return _read_some(self._file, size)
-        idle_end = _FOR_EVER if self._idle_timeout is None else now + self._idle_timeout
+        if self._idle_timeout is not None:
+            end = min(end, now + self._idle_timeout)
         self._socket.settimeout(0)
         try:
             while (data := self._read_without_waiting(size)) is None:
-                self._wait(end, idle_end)
+                if not wait_for_read(self._socket, _seconds_until(end)):
+                    raise OutOfTimeError
         finally:
             self._socket.settimeout(self.read_timeout)
         self._arrived = monotonic()
@@ -187,21 +189,15 @@ class EarlyBody:
         is_clear = isinstance(self._socket, ssl.SSLSocket) or wait_for_read(self._socket, 0)
         try:
             data: bytes = self._file.read1(size)
-        except (BlockingIOError, ssl.SSLWantReadError):
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return None
         return data if data or is_clear else None
 
-    def _wait(self, end: float, idle_end: float) -> None:
-        first = min(end, idle_end)
-        seconds = None if first == _FOR_EVER else max(first - monotonic(), 0)
-        if not wait_for_read(self._socket, seconds):
-            raise TimeoutError("timed out") if idle_end <= end else OutOfTimeError
-
     def _wait_out(self) -> None:
         """Wait on in the caller's place, for whom the read timeout would start anew."""
-        if self._is_late and self._failure is None and self._idle_timeout is not None:
-            seconds = self._arrived + self._idle_timeout - monotonic()
-            if not wait_for_read(self._socket, max(seconds, 0)):
+        if self._is_late and self._idle_timeout is not None:
+            end = self._arrived + self._idle_timeout
+            if not wait_for_read(self._socket, _seconds_until(end)):
                 self._failure = TimeoutError("timed out")
 
     def _open(self, bounds: Bounds) -> Any:
@@ -351,7 +347,13 @@ def _find_parser(raw: HTTPResponse) -> Any:
     return parser if isinstance(getattr(source, "_sock", None), socket.socket) else None
 
 
+def _seconds_until(end: float) -> float | None:
+    return None if end == _FOR_EVER else max(end - monotonic(), 0)
+
+
 def _read_some(file: Any, size: int) -> bytes:
     """Read what is there, up to `size` bytes, if the file can do that."""
+    if getattr(file, "closed", False):
+        return b""
     data: bytes = getattr(file, "read1", file.read)(size)
     return data or b""

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 
 from requests_jwt_refresh import clock
 from requests_jwt_refresh.authorization import strip_bearer
-from requests_jwt_refresh.error_codes import find_error_code, is_error
+from requests_jwt_refresh.error_codes import find_error_code, is_error, is_refusal
 from requests_jwt_refresh.errors import InvalidToken, JWTRefreshError
 from requests_jwt_refresh.field_names import describe_request_fields, list_fields, quote_list
 from requests_jwt_refresh.matching import MISSING, find, parse_json
@@ -55,6 +55,7 @@ __all__ = [
     "quote_list",
     "read_json",
     "read_oauth2",
+    "says_refused",
 ]
 
 # Plain text that may be a token: no spaces, and not the start of markup or of broken JSON.
@@ -365,6 +366,14 @@ def describe_missing_refresh(response: TokenResponse, endpoint: object) -> str |
         f"the {response.source} gave no {path!r}, the field that refresh= names{only}; "
         "correct refresh=, or leave it out if the server keeps its refresh tokens"
     )
+
+
+def says_refused(response: TokenResponse) -> bool:
+    """Whether an error code says that the refresh token is not good any more.
+
+    Without such a code the request may be at fault.
+    """
+    return is_refusal(parse_json(response.body), response.headers)
 
 
 def _describe_missing(response: TokenResponse, document: object, path: str) -> str:

@@ -22,8 +22,8 @@ from tests.support.processes import run_python
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-OLD = Token("old-access", "old-refresh", 1.0)
-NEW = Token("new-access", "new-refresh", 2.0)
+OLD = Token("old-access", "old-refresh", 1e9 + 1)
+NEW = Token("new-access", "new-refresh", 1e9 + 2)
 NOBODY = 65534
 
 as_root = pytest.mark.skipif(

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from tests.support.clock import Clock
 
-OLD = Token("old-access", "old-refresh", 1.0)
-NEW = Token("new-access".ljust(6000, "a"), "new-refresh", 2.0)
+OLD = Token("old-access", "old-refresh", 1e9 + 1)
+NEW = Token("new-access".ljust(6000, "a"), "new-refresh", 1e9 + 2)
 SIZE = len(encode(NEW))
 
 

@@ -1,4 +1,7 @@
-"""Ctrl-C at any moment: nothing hangs or is lost. In short what tests/stress/interrupts does."""
+"""Ctrl-C at any moment: nothing hangs or is lost.
+
+In short what tests/stress/interrupts.py does, and all that tests/stress/opcodes.py does.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ import subprocess
 import sys
 
 import pytest
+
+from tests.stress.opcodes import SCENARIOS, explore
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs interval timers")
@@ -17,3 +22,9 @@ def test_interrupts_in_short() -> None:
     assert done.stderr == ""
     assert "150 rounds" in done.stdout
     assert "0 findings" in done.stdout
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_an_interrupt_at_every_moment(name: str) -> None:
+    """Wherever Ctrl-C meets the main thread: no lock is kept, no result or callback is lost."""
+    assert explore(name) > 0

@@ -195,14 +195,24 @@ def test_no_way_to_log_in(user: User, server: AuthServer) -> None:
 def test_a_login_cures_a_store_that_cannot_be_read(user: User, server: AuthServer) -> None:
     """ "Log in again" is what errors about such a file say; one that others can read is left."""
     user.describe(server, **LOGIN)
-    user.token_file.write_text("garbage", encoding="utf-8")
-    user.token_file.chmod(0o644)
+    for text in ("garbage", "{}"):
+        user.token_file.write_text(text, encoding="utf-8")
+        user.token_file.chmod(0o600)
+        assert user.run("login", "prod", typed=f"bob\n{PASSWORD}\n") == describe_login(user, "bob")
+        assert user.run("token", "prod").status == 0
+
+
+def test_a_login_leaves_a_file_that_others_can_read(user: User, server: AuthServer) -> None:
+    """Exit status 5 before the server is asked; what the remedy says helps."""
+    user.describe(server, **LOGIN)
+    user.token_file.touch(0o644)
     result = user.run("login", "prod", typed=f"bob\n{PASSWORD}\n")
-    assert f"chmod 600 {user.token_file}" in result.cause_and_remedy()[1]
+    cause, remedy = result.cause_and_remedy()
     assert (result.status, server.counters) == (5, Counters())
-    user.token_file.chmod(0o600)
+    assert cause == f"others can read the file {user.token_file}, so it is not used"
+    assert "if not, delete it and log in again with: requests-jwt login prod" in remedy
+    user.token_file.unlink()
     assert user.run("login", "prod", typed=f"bob\n{PASSWORD}\n") == describe_login(user, "bob")
-    assert user.run("token", "prod").status == 0
 
 
 def test_a_password_login_while_the_store_is_locked(user: User, server: AuthServer) -> None:

@@ -200,10 +200,15 @@ class HalfClosingEndpoint(TLSEndpoint):
 def test_the_end_that_tls_tells_is_an_end(tmp_path: Path) -> None:
     """Nothing more is waited for, though the connection is still open."""
     seen: list[bytes] = []
+
+    def notes(response: Response) -> bool:
+        seen.append(response.content)
+        return True
+
     file = certificate(tmp_path, 1)
     with tls_server(file, HalfClosingEndpoint) as url, plain_session() as session:
         session.verify = str(file)
-        mount(session, url, ENDPOINT, MemoryStore(), when=lambda r: seen.append(r.content))
+        mount(session, url, ENDPOINT, MemoryStore(), when=notes)
         response = session.get("/x", stream=True)
         HalfClosingEndpoint.go.set()
         assert [response.content, *seen] == [MESSAGE, MESSAGE]
@@ -240,6 +245,16 @@ def test_a_timeout_counts_once(
         answer.go.set()
         assert session.get("/api/x").status_code == 200
     assert server.counters.refreshes == 0
+
+
+def test_a_streamed_body_may_come_after_the_matchers_time(server: AuthServer) -> None:
+    """The caller's own read timeout begins when the caller reads, as in plain requests."""
+    answer = HeldBack(write_head(401, JSON, *FRAMINGS["sized"][0]), b"", MESSAGE)
+    server.fail(answer, on="api")
+    with our_session(server, EXPIRED) as session:
+        response = session.get("/api/x", stream=True, timeout=0.2)
+        answer.go.set()
+        assert response.content == MESSAGE
 
 
 @pytest.mark.usefixtures("impatient")
@@ -361,6 +376,7 @@ def test_a_good_answer_in_json_may_say_expired(
     server.fail(Status(200, body=body, headers={"Content-Type": media_type}), on="api")
     with our_session(server, matcher) as session:
         response = session.get("/api/x", stream=stream)
+        assert response.content
         assert (response.status_code, len(response.history)) == (200, 1)
     assert server.counters.rotated == 1
 
@@ -393,7 +409,7 @@ def test_a_matched_401_without_an_end_is_given_up(
     server.fail(answer, on="api")
     with our_session(server, matcher) as session:
         response = session.post("/api/x", data=data, stream=stream, timeout=1)
-        assert response.status_code == 200
+        assert (response.status_code, response.json()["method"]) == (200, "POST")
         (refused,) = response.history
         assert refused.raw.read(1) == b"["
         with pytest.raises(requests.exceptions.ChunkedEncodingError, match="came too slowly"):

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["running_redis"]  # a fixture: used by its name
 
 KEY = "my app:[token]"
-OLD = Token("old-access", "old-refresh", 1.0)
-NEW = Token("new-access", "new-refresh", 2.0)
+OLD = Token("old-access", "old-refresh", 1e9 + 1)
+NEW = Token("new-access", "new-refresh", 1e9 + 2)
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ LOCK = f"{KEY}:lock"
 
 
 def token(name: str, counter: int, login: str = "alice's") -> Token:
-    return with_values(Token(name, f"{name}-refresh", 1.0), login_id=login, counter=counter)
+    return with_values(Token(name, f"{name}-refresh", 1e9), login_id=login, counter=counter)
 
 
 OLD = token("old", 1)

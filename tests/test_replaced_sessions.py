@@ -109,7 +109,10 @@ def test_no_refresh_is_cached(server: AuthServer, how: str, order: str) -> None:
 def test_a_cached_refresh_session_caches_no_token(server: AuthServer) -> None:
     """It is told not to store (RFC 9111 §5.2.1.5), however it is set up."""
     options: dict[str, Any] = {"backend": "memory", "allowable_methods": ["GET", "POST"]}
-    with requests_cache.CachedSession(**options) as own, requests_cache.CachedSession() as session:
+    with (
+        requests_cache.CachedSession(**options) as own,
+        requests_cache.CachedSession(backend="memory") as session,
+    ):
         own.trust_env = session.trust_env = False
         session.settings.disabled = True
         store = MemoryStore(server.login())

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from requests_jwt_refresh import MemoryStore, Token, mount
+from requests_jwt_refresh.refresh import sigterm
 from requests_jwt_refresh.refresh.sigterm import defer_sigterm, let_sigterm_through
 from tests.support.users import ENDPOINT
-from tests.support.waits import join, start
+from tests.support.waits import WAIT, join, start
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,11 +27,20 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no 
 
 def exit_of(block: Callable[[], object]) -> int:
     """Run `block` in a forked child with the default disposition; return how it ended."""
+    return wait_for_exit(fork_with_sigterm(block))
+
+
+def fork_with_sigterm(block: Callable[[], object]) -> int:
+    """Run `block` in a forked child with the default disposition; return the child's number."""
     child = os.fork()
     if child == 0:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         block()
         os._exit(7)
+    return child
+
+
+def wait_for_exit(child: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
@@ -86,6 +96,37 @@ def test_a_handler_left_behind_lets_it_through() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     assert exit_of(block) == -signal.SIGTERM
+
+
+def test_it_is_not_held_back_for_a_server_that_hangs(
+    server: AuthServer, session: requests.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After MAX_DEFERRAL it is delivered, although the server has not answered yet."""
+    monkeypatch.setattr(sigterm, "MAX_DEFERRAL", 0.05)
+    mount(session, server.url, ENDPOINT, MemoryStore(server.login()))
+    server.expire()
+    with server.gate(on="refresh") as gate:
+        child = fork_with_sigterm(lambda: session.get("/api/x"))
+        gate.wait_for(1, WAIT)
+        os.kill(child, signal.SIGTERM)
+        assert wait_for_exit(child) == -signal.SIGTERM
+        assert server.counters.rotated == 0
+
+
+def test_a_second_one_changes_nothing() -> None:
+    """Nor does a third: whoever asks again gets the same answer, after the block."""
+    read, write = os.pipe()
+
+    def block() -> None:
+        with defer_sigterm():
+            for _ in range(3):
+                signal.raise_signal(signal.SIGTERM)
+            os.write(write, b"saved")
+
+    assert exit_of(block) == -signal.SIGTERM
+    os.close(write)
+    with os.fdopen(read, "rb") as output:
+        assert output.read() == b"saved"
 
 
 def test_a_handler_of_the_programs_own_is_left_alone() -> None:

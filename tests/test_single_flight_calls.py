@@ -134,7 +134,7 @@ def test_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
     notified: list[object] = []
 
     def work(call: Call[str]) -> str:
-        call.set_callback(notified.append, "told", lambda _: None)
+        call.add_callback(notified.append, "told", lambda _: None)
         return call.run_in_leader(lambda: threading.current_thread().name)
 
     assert outcome_of(flight, work) == threading.current_thread().name
@@ -154,7 +154,7 @@ def test_a_follower_that_can_start_no_thread(monkeypatch: pytest.MonkeyPatch) ->
     told: list[object] = []
 
     def work(call: Call[str]) -> str:
-        call.set_callback(told.append, "told", lambda _: None)
+        call.add_callback(told.append, "told", lambda _: None)
         return "done"
 
     with monkeypatch.context() as patch:
@@ -267,7 +267,7 @@ def test_what_comes_afterwards_is_done_once(leaves: bool, monkeypatch: pytest.Mo
     work = Work()
 
     def give(call: Call[str]) -> str:
-        call.set_callback(note, "x", lambda _: None)
+        call.add_callback(note, "x", lambda _: None)
         return "done"
 
     work.give = give
@@ -290,7 +290,7 @@ def test_what_comes_afterwards_may_fail() -> None:
     errors: list[Exception] = []
 
     def work(call: Call[str]) -> str:
-        call.set_callback(fail, "x", errors.append)
+        call.add_callback(fail, "x", errors.append)
         return "done"
 
     assert outcome_of(flight, work) == "done"
@@ -518,60 +518,6 @@ print(did, os.waitpid(children[0], 0)[1])
         check=False,
     )
     assert (done.stdout, done.stderr) == ("done 0\n", "")
-
-
-def test_in_a_sub_interpreter() -> None:
-    """As mod_wsgi and uWSGI use them: no signal handler can be set there."""
-    script = """
-try:
-    import _interpreters as interpreters
-except ImportError:
-    import _xxsubinterpreters as interpreters
-here = interpreters.create()
-code = '''
-import threading
-from requests_jwt_refresh.refresh.sigterm import defer_sigterm
-from requests_jwt_refresh.refresh.single_flight import SingleFlight
-with defer_sigterm():
-    call = SingleFlight().join(lambda call: call.run_in_leader(lambda: "done"), 30)
-print(call.outcome.get(), flush=True)
-'''
-failed = interpreters.run_string(here, code)
-assert failed is None, failed
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert (done.stdout, done.stderr) == ("done\n", "")
-
-
-def test_the_end_of_a_sub_interpreter() -> None:
-    """It aborts the process if a thread is left that `threading` does not know."""
-    script = """
-try:
-    import _interpreters as interpreters
-    here = interpreters.create("legacy")
-except ImportError:
-    import _xxsubinterpreters as interpreters
-    here = interpreters.create(isolated=False)
-code = '''
-import threading, time
-from requests_jwt_refresh.refresh.single_flight import shield
-start = threading.Thread.start
-def start_slowly(thread):
-    start(thread)
-    time.sleep(0.3)
-threading.Thread.start = start_slowly
-shield(print)
-'''
-failed = interpreters.run_string(here, code)
-interpreters.destroy(here)
-assert failed is None, failed
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert (done.stderr, done.returncode) == ("", 0)
 
 
 def test_threads_and_queues_that_were_replaced_later() -> None:

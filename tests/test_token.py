@@ -162,7 +162,9 @@ def test_the_server_is_down(user: User, server: AuthServer, command: str) -> Non
     result = user.run(command, "prod")
     cause, remedy = result.cause_and_remedy()
     assert (result.status, result.out, user.stored_token) == (4, "", token)
-    assert cause.startswith(f"the refresh endpoint at {server.url}/auth/refresh could not")
+    assert cause.startswith(
+        f"the refresh endpoint at {server.url}/auth/refresh could not be reached"
+    )
     assert remedy.startswith("the tokens are kept; try again later")
 
 
@@ -209,7 +211,7 @@ def _a_folder(path: Path) -> None:
 def test_a_store_that_cannot_be_read(
     user: User, server: AuthServer, command: tuple[str, ...], spoil: Callable[[Path], None]
 ) -> None:
-    """Exit status 5, nothing shown and nothing deleted; but a logout clears its own garbage."""
+    """Exit status 5, nothing shown and nothing deleted; but a logout clears an entry of ours."""
     user.describe(server, logout='url = "/auth/logout"')
     user.save_token(make_expired_token(server))
     spoil(user.token_file)

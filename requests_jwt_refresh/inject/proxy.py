@@ -202,7 +202,7 @@ def _load_adapters() -> list[ProfileAdapter]:
     found: list[ProfileAdapter] = []
     names = split_names(os.environ.get(NAMES_VARIABLE, ""))
     try:
-        if not (_adapter_class.needs_profiles or is_set_up()):
+        if not (_adapter_class.needs_profiles or _may_be_set_up()):
             return found
         profiles = Profiles.read()
         for name in names or profiles.names:
@@ -215,6 +215,13 @@ def _load_adapters() -> list[ProfileAdapter]:
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the program must not suffer
         warn_unusable(error)
     return found
+
+
+def _may_be_set_up() -> bool:
+    try:
+        return is_set_up()
+    except Exception:  # noqa: BLE001 - there is no place in which profiles could be
+        return False
 
 
 def wrap_adapter(session: requests.Session, own: BaseAdapter, url: str) -> BaseAdapter:

@@ -46,7 +46,7 @@ from requests_jwt_refresh.profiles.when import read_when
 from requests_jwt_refresh.urls import origin_of, validate_base, validate_origin
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from requests_jwt_refresh.endpoints import Endpoint
@@ -315,13 +315,22 @@ def _read(file: Path) -> str:
 
 def parse_toml(text: str) -> tuple[dict[str, Any], str]:
     """Return what the text says in TOML, and what is wrong with it, "" if nothing is."""
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
     try:
-        return tomllib.loads(text), ""
+        return _find_toml_reader()(text), ""
     except RecursionError:
         return {}, "it is nested too deeply"
     except ValueError as error:
         return {}, str(error)
+
+
+def _find_toml_reader() -> Callable[[str], dict[str, Any]]:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        try:
+            import tomli as tomllib
+        except ImportError:  # under `run`, with what is installed for a newer Python
+            import tomlkit
+
+            return lambda text: tomlkit.parse(text).unwrap()
+    return tomllib.loads

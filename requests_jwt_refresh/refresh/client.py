@@ -135,14 +135,16 @@ class ClientSession(PlainSession):
 
 
 @contextmanager
-def answers_of(session: requests.Session) -> Iterator[list[TokenResponse]]:
+def answers_of(
+    session: requests.Session, answers: list[TokenResponse] | None = None
+) -> Iterator[list[TokenResponse]]:
     """Yield a list that has, after the block, the responses that came over `session` in it.
 
     Those of this thread, read to their end and of at most MAX_RESPONSE_BYTES, and of them the last
     few. Over a session of the user's own, those to requests with response hooks of their own are
     not seen.
     """
-    answers: list[TokenResponse] = []
+    answers = [] if answers is None else answers
     received: deque[requests.Response] = deque(maxlen=_MOST_ANSWERS)
     thread = threading.get_ident()
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import threading
+import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,6 +15,8 @@ if TYPE_CHECKING:
     from http.cookiejar import Cookie, CookieJar
 
     import requests
+
+_lent: weakref.WeakValueDictionary[int, requests.Session] = weakref.WeakValueDictionary()
 
 
 class _Kept(NamedTuple):
@@ -55,6 +60,7 @@ class LoginCookies:
         if kept.login_id != login_id:
             _take_out(session.cookies, kept.cookies)
             kept = _Kept(login_id, ())
+        _lent[id(session)] = session
         before = {id(cookie) for cookie in session.cookies} - set(map(id, kept.cookies))
         try:
             yield
@@ -67,3 +73,13 @@ def _take_out(jar: CookieJar, cookies: tuple[Cookie, ...]) -> None:
     """Remove `cookies` from `jar`, but not what the user has put in their place."""
     for cookie in [each for each in jar if each in cookies]:
         jar.clear(cookie.domain, cookie.path, cookie.name)
+
+
+def _renew_locks_in_child() -> None:
+    """Replace the locks of users' jars in a forked child, where they may be locked for ever."""
+    for session in list(_lent.values()):
+        vars(session.cookies)["_cookies_lock"] = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_locks_in_child)

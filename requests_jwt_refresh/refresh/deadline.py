@@ -8,10 +8,11 @@ it, and not clock.py's.
 
 from __future__ import annotations
 
+import socket
 import threading
 from contextlib import contextmanager, suppress
 from time import monotonic
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from urllib3.util import Timeout
 
@@ -64,10 +65,18 @@ def cut_off(response: requests.Response, deadline: float) -> Iterator[None]:
 
     def shut_down() -> None:
         with suppress(Exception):  # read to its end, or a transport of another kind
-            response.raw.shutdown()
+            _shut_down(response.raw)
 
     watchdog = Watchdog(deadline - monotonic(), shut_down)
     try:
         yield
     finally:
         watchdog.stop()
+
+
+def _shut_down(raw: Any) -> None:
+    """End what reads the body in another thread."""
+    if hasattr(raw, "shutdown"):  # from urllib3 2.3 on
+        raw.shutdown()
+    else:  # versions that are final, so that their private attributes can be relied on
+        raw._fp.fp.raw._sock.shutdown(socket.SHUT_RD)  # noqa: SLF001

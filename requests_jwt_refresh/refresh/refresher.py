@@ -14,7 +14,7 @@ import logging
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from requests_jwt_refresh import clock
 from requests_jwt_refresh.bodies import can_be_resent
@@ -26,7 +26,12 @@ from requests_jwt_refresh.errors import (
     StoreError,
     capitalize,
 )
-from requests_jwt_refresh.refresh.client import ClientSession, SendOptions, send_request
+from requests_jwt_refresh.refresh.client import (
+    ClientSession,
+    SendOptions,
+    answers_of,
+    send_request,
+)
 from requests_jwt_refresh.refresh.cookies import LoginCookies
 from requests_jwt_refresh.refresh.limits import Cooldown
 from requests_jwt_refresh.refresh.patience import Need
@@ -39,7 +44,14 @@ from requests_jwt_refresh.refresh.user_functions import (
     call_user_function,
     describe_error,
 )
-from requests_jwt_refresh.responses import parse_http_date
+from requests_jwt_refresh.responses import (
+    TokenResponse,
+    describe_missing_refresh,
+    describe_request_fields,
+    find_refresh_token,
+    parse_http_date,
+    says_refused,
+)
 from requests_jwt_refresh.tokens import (
     Token,
     describe_kind,
@@ -47,7 +59,7 @@ from requests_jwt_refresh.tokens import (
     suggest_token,
     with_expiry,
 )
-from requests_jwt_refresh.urls import without_query
+from requests_jwt_refresh.urls import describe_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -63,6 +75,8 @@ if TYPE_CHECKING:
 
     RefreshCallable = Callable[[requests.Session, Token], Token]
     Login = Callable[[requests.Session], Token]
+
+F = TypeVar("F", bound=JWTRefreshError)
 
 logger = logging.getLogger("requests_jwt_refresh")
 
@@ -415,7 +429,7 @@ class Refresher:
     ) -> Attempt:
         if not force:  # the last call may have failed since the leader looked
             self._cooldown_left(stale, need.since)
-        chapter = self._begin_chapter(call)
+        chapter = Chapter(self.story, call)
         try:
             attempt = self._refresh(stale, need, force, call, chapter)
         except JWTRefreshError as failure:
@@ -426,12 +440,6 @@ class Refresher:
         if attempt.asked:
             chapter.call_at_end(self._on_refresh, attempt.token)
         return attempt
-
-    def _begin_chapter(self, call: Call[Attempt]) -> Chapter:
-        chapter = Chapter(self.story)
-        if self.story.has_listener or self._on_refresh or self._on_logout:
-            chapter.end_with(call)
-        return chapter
 
     def _refresh(
         self,
@@ -453,13 +461,9 @@ class Refresher:
             self._note_failure(chapter, failure)
             raise
         except Exception as error:  # noqa: BLE001 - a user's store or endpoint may raise anything
-            description = describe_error(error)
-        unavailable = RefreshUnavailable(
-            f"the refresh failed with {description}",
-            "the tokens are kept; mend the store or endpoint that raised it",
-        )
+            unavailable = _explain(error)
         self._note_failure(chapter, unavailable)
-        raise unavailable
+        raise unavailable  # outside: the frames of what was raised may hold tokens
 
     def _note_failure(self, chapter: Chapter, failure: JWTRefreshError) -> None:
         if not isinstance(failure, RefreshRejected):
@@ -537,31 +541,54 @@ class Refresher:
     ) -> Attempt:
         """Have the leader log in, whose thread may ask a person; save here what it brings.
 
-        No store lock is held meanwhile: the person may be away.
+        No store lock is held meanwhile: the person may be away. If the user sets or clears a token
+        in that time, what the login brought is from before, and it is made again if it has to be.
         """
         cache, began = self._cache, clock.monotonic()
-        fresh = cache.adopt_newer(stale)  # another process may have logged in
-        if fresh is not None:
+        newer = cache.adopt_newer(stale)  # another process may have logged in
+        if newer is not None:
             chapter.note("adopted", "the store has a newer token")
-            return Attempt(fresh, asked=False)
-        fresh = call.run_in_leader(partial(self._call_login, login, options))
+            return Attempt(newer, asked=False)
+        attempt = None
+        while attempt is None:
+            epoch = cache.epoch
+            fresh = call.run_in_leader(partial(self._call_login, login, options))
+            attempt = self._take_login(fresh, stale, epoch, chapter)
+        if attempt.asked:
+            seconds = clock.monotonic() - began
+            chapter.note("logged_in", f"logged in after {seconds:.3f} s", seconds=seconds)
+        return attempt
+
+    def _take_login(
+        self, fresh: Token, stale: Token | None, epoch: int, chapter: Chapter
+    ) -> Attempt | None:
+        """Save what a login brought that began in `epoch`, or return what goes before.
+
+        None if the token was cleared meanwhile.
+        """
+        cache = self._cache
+        saved: Token | None
         try:
             with cache.hold(stale, self._timeout, adopt=True) as adopted:
                 if adopted is not None:
                     chapter.note("adopted", "another program has logged in meanwhile")
                     return Attempt(adopted, asked=False)
-                with suppress(RefreshRejected):  # emptied by another program, which is a logout
-                    cache.reload()
-                saved = cache.save_new(fresh, None)
+                if cache.epoch != epoch:
+                    saved = None
+                else:
+                    with suppress(RefreshRejected):  # emptied by another program: a logout
+                        cache.reload()
+                    saved = cache.save_new(fresh, None)
         except (RefreshUnavailable, StoreError) as failure:
-            saved = cache.keep_unsaved(fresh, failure)
+            saved = cache.keep_unsaved(fresh, failure, epoch)
+        if saved is None:
+            token = cache.token
+            return Attempt(token, asked=False) if is_better(token, stale) else None
         self._cookies.rename(saved.login_id)
-        seconds = clock.monotonic() - began
-        chapter.note("logged_in", f"logged in after {seconds:.3f} s", seconds=seconds)
         return Attempt(saved, asked=True)
 
     def _trade(self, given: Token, options: SendOptions, call: Call[Attempt]) -> Attempt:
-        chapter = self._begin_chapter(call)
+        chapter = Chapter(self.story, call)
         with self._cache.hold(None, self._timeout, adopt=False), ExitStack() as stack:
             with suppress(RefreshRejected):  # a logout by another program; this is a login
                 held = self._cache.reload()
@@ -579,20 +606,71 @@ class Refresher:
         """Ask the server. Raises RefreshRejected or RefreshUnavailable."""
         began = clock.monotonic()
         options = options.for_url(self._url)
-        endpoint = self._endpoint
-        login_id = self._cache.login_id_of(token)
-        with self._session(options, login_id) as session:
-            if is_endpoint(endpoint):
-                request = endpoint.ask(self._url, token)
-                response = send_request(session, request, options, self._timeout)
-                fresh = with_expiry(endpoint.read(response))
+        with self._session(options, self._cache.login_id_of(token)) as session:
+            if is_endpoint(self._endpoint):
+                fresh = self._ask_endpoint(self._endpoint, token, session, options)
             else:
-                fresh = call_user_function("the refresh callable", endpoint, session, token)
+                fresh = self._ask_function(self._endpoint, token, session)
         seconds = clock.monotonic() - began
         chapter.note(
             "refreshed", f"refreshed in {seconds:.3f} s", seconds=seconds, url=self._shown_url
         )
         return fresh
+
+    def _ask_endpoint(
+        self, endpoint: Endpoint, token: Token, session: requests.Session, options: SendOptions
+    ) -> Token:
+        logger.debug("asks %s", self._shown_url)
+        request = endpoint.ask(self._url, token)
+        response = send_request(session, request, options, self._timeout)
+        try:
+            with self._rescue(token, [response]):
+                fresh = with_expiry(endpoint.read(response))
+        except RefreshRejected as refusal:
+            fields = None if says_refused(response) else describe_request_fields(request)
+            raise _add_to_cause(refusal, f", which was sent {fields}" if fields else "") from None
+        missing = None if fresh.refresh else describe_missing_refresh(response, endpoint)
+        if missing and self._cache.tell_missing_refresh():
+            logger.warning("%s", capitalize(missing))
+        return fresh
+
+    def _ask_function(
+        self, function: RefreshCallable, token: Token, session: requests.Session
+    ) -> Token:
+        answers: list[TokenResponse] = []
+        with self._rescue(token, answers), answers_of(session, answers):
+            return call_user_function("the refresh callable", function, session, token)
+
+    @contextmanager
+    def _rescue(self, token: Token, answers: list[TokenResponse]) -> Iterator[None]:
+        """Save a new refresh token out of `answers` if the block gets no access token out of them.
+
+        The server has rotated: without it the next refresh would be a reuse.
+        """
+        failure: JWTRefreshError
+        try:
+            yield
+        except RefreshRejected:
+            raise
+        except BaseException as error:
+            if not self._save_rescued(token, answers) or not isinstance(error, Exception):
+                raise
+            failure = _add_to_cause(
+                error if isinstance(error, JWTRefreshError) else _explain(error),
+                "; the new refresh token that came with it was saved",
+            )
+        else:
+            return
+        raise failure  # outside: frames of the answer's reading hold tokens
+
+    def _save_rescued(self, token: Token, answers: list[TokenResponse]) -> bool:
+        """Save the newest refresh token that `answers` give in place of that of `token`, if any."""
+        for answer in reversed(answers):
+            refresh = find_refresh_token(answer, self._endpoint, token.refresh)
+            if refresh is not None:
+                self._cache.save_rescued(token, refresh)
+                return True
+        return False
 
     def _call_login(self, login: Login, options: SendOptions) -> Token:
         with let_sigterm_through(), self._session(options, None, interactive=True) as session:
@@ -608,7 +686,13 @@ class Refresher:
                 yield self._user_session
             return
         jar = self._cookies.jar(login_id)
-        with ClientSession(self._timeout, options, jar, restart_each_time=interactive) as session:
+        with ClientSession(
+            self._timeout,
+            options,
+            jar,
+            base_url=options.base_url,
+            restart_each_time=interactive,
+        ) as session:
             try:
                 yield session
             finally:
@@ -616,7 +700,7 @@ class Refresher:
 
     @property
     def _shown_url(self) -> str:
-        return without_query(self._url)
+        return describe_url(self._url)
 
 
 def _nothing_to_refresh(cause: str, remedy: str) -> RefreshRejected:
@@ -624,6 +708,20 @@ def _nothing_to_refresh(cause: str, remedy: str) -> RefreshRejected:
     failure = RefreshRejected(cause, remedy)
     failure.nothing_to_refresh = True
     return failure
+
+
+def _explain(error: Exception) -> RefreshUnavailable:
+    return RefreshUnavailable(
+        f"the refresh failed with {describe_error(error)}",
+        "the tokens are kept; mend the endpoint that raised it",
+    )
+
+
+def _add_to_cause(failure: F, text: str) -> F:
+    """Return a copy of `failure` that says more; the frames behind it may hold tokens."""
+    longer = failure.about()
+    longer.cause += text
+    return longer
 
 
 def _can_log_in(call: Call[Attempt]) -> bool:

@@ -2,37 +2,56 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
 import threading
+import time
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+MAX_DEFERRAL: Final = 5.0  # seconds; then it is delivered, whatever the server has not answered
+
+
 class _Deferral:
-    """A handler that notes a SIGTERM and, once the block has ended, delivers it."""
+    """A handler that notes a SIGTERM and delivers it once the block has ended, or in MAX_DEFERRAL.
+
+    Only the main thread can deliver it. So another thread sends it once more when time is up.
+    """
 
     def __init__(self) -> None:
         self._process = os.getpid()
         self.has_come = False
         self.has_ended = False
+        self._is_overdue = False
 
     def is_idle(self) -> bool:
         """Whether it holds nothing back: left behind by a Ctrl-C, or inherited by a child."""
         return self.has_ended or os.getpid() != self._process
 
     def __call__(self, _number: int, _frame: object) -> None:
-        self.has_come = True
-        if self.is_idle():
+        if self.is_idle() or self._is_overdue:
             _deliver()
+        elif not self.has_come:
+            self.has_come = True
+            with suppress(RuntimeError):  # out of threads: it is delivered after the block
+                # Not threading's, whose lock the code may hold that this handler interrupts.
+                _thread.start_new_thread(self._send_again, ())
+
+    def _send_again(self) -> None:
+        time.sleep(MAX_DEFERRAL)
+        self._is_overdue = True
+        if not self.is_idle():
+            os.kill(self._process, signal.SIGTERM)
 
 
 @contextmanager
 def defer_sigterm() -> Iterator[None]:
-    """Deliver a SIGTERM only after the ``with`` block.
+    """Deliver a SIGTERM only after the ``with`` block, or MAX_DEFERRAL seconds after it came.
 
     Between the server's response and the store's save, it would cost the login. Only the main
     thread can hold it back, and only the default action kills at once: a program with a handler of

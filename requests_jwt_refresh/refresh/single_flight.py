@@ -26,8 +26,8 @@ exception at every line of a leader and a follower:
    wakes, and no lock is held meanwhile.
 5. If the leader of a queued call was interrupted before the call's thread began, the first waiter
    to notice starts one. Several may be started: the first to take the call's claim runs it.
-6. A leader that goes, however it goes, says so; the callback that it would have called last is then
-   called by the call's thread. It is called once.
+6. A leader that goes, however it goes, says so; the callbacks that it would have called last, and
+   has not, are then called by the call's thread. Each is called once.
 7. No thread is known by its identifier, which the system gives to another one later. What runs on
    behalf of a call, and what interrupts its leader, is known by its context (PEP 567).
 8. In a forked child the call's thread does not exist: the call is abandoned there, and one of those
@@ -45,9 +45,10 @@ import weakref
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from enum import Enum
-from functools import cache, partial
+from functools import partial
 from importlib import import_module
 from itertools import starmap
+from operator import length_hint
 from queue import Empty
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar, cast
@@ -69,6 +70,7 @@ _EXIT_POLL: Final = 0.1  # seconds between two looks whether the program is endi
 _SLOT: Final = "call"  # the one key of a flight's dict
 _LEFT: Final = None  # the leader's last message
 _WAKE: Final = None  # the message to a leader
+_ENDED: Final = object()  # no call was made
 _LONG: Final = 1e6  # seconds; every lock and queue takes that for a timeout
 
 
@@ -138,7 +140,7 @@ class SingleFlight(Generic[T]):
             with wait_in():
                 call = context.run(self._join, mine, seconds)
             if call is mine:
-                call.run_callback()
+                call.run_callbacks()
         finally:
             mine.to_thread.put(_LEFT)  # one step of the interpreter, which no signal comes before
         return call
@@ -176,6 +178,7 @@ class Outcome(Generic[T]):
 
 class _Callback(NamedTuple):
     calls: starmap[object]  # of one call
+    argument: Iterator[tuple[object]]  # of that call; empty once it has begun
     on_error: Callable[[Exception], object]
 
 
@@ -200,7 +203,7 @@ class Call(Generic[T]):
         self._claim = threading.Lock()  # taken by the thread that runs the call, never released
         self._gates: list[threading.Lock] = []  # one held lock a follower, released at the end
         self._has_thread = True  # False: it runs in the leader's, since no thread could be started
-        self._callback: _Callback | None = None
+        self._callbacks: list[_Callback] = []
 
     @property
     def followers(self) -> int:
@@ -229,7 +232,7 @@ class Call(Generic[T]):
         self.state = State.RUNNING
         return cast("R", outcome.get())
 
-    def set_callback(
+    def add_callback(
         self,
         function: Callable[[Any], object],
         argument: object,
@@ -238,9 +241,11 @@ class Call(Generic[T]):
         """Have `function` called once, after the waiters were woken: by the leader if it is there.
 
         `on_error` is given what it raises. starmap takes the function and calls it in one step:
-        there is no moment in which it has been taken and not been called.
+        there is no moment in which it has been taken and not been called. What one of several
+        callbacks dies of does not keep the others from being called.
         """
-        self._callback = _Callback(starmap(function, iter([(argument,)])), on_error)
+        once = iter([(argument,)])
+        self._callbacks.append(_Callback(starmap(function, once), once, on_error))
 
     # For the leader
 
@@ -289,13 +294,17 @@ class Call(Generic[T]):
         self.to_thread.put(outcome)
         return True
 
-    def run_callback(self) -> None:
-        """Call what `set_callback` was given, unless that has begun."""
-        if self._callback is not None:
+    def run_callbacks(self) -> None:
+        """Call what `add_callback` was given, in that order, but for those that have begun."""
+        for callback in self._callbacks:
+            has_begun = not length_hint(callback.argument)
             try:
-                next(self._callback.calls, None)
+                result = next(callback.calls, _ENDED)
             except Exception as error:  # noqa: BLE001 - on_error is told
-                self._callback.on_error(error)
+                callback.on_error(error)
+            else:
+                if result is _ENDED and not has_begun:  # what it raised, next() took for its own
+                    callback.on_error(StopIteration())
 
     # For a follower
 
@@ -336,10 +345,10 @@ class Call(Generic[T]):
             self.outcome = Outcome(failure=failure)
         self.end(state)
         _inside.reset(mark)
-        if self._has_thread and self._callback is not None:
+        if self._has_thread and self._callbacks:
             with suppress(Empty):
                 self.to_thread.get(timeout=LEADER_GRACE)
-            self.run_callback()
+            self.run_callbacks()
 
     def _receive(self) -> Any:
         """Return what the leader sends."""
@@ -365,16 +374,18 @@ def _handles_signals() -> bool:
 
     Another interpreter could not end while a thread that `threading` does not know is there.
     """
-    return threading.current_thread() is threading.main_thread() and _is_main_interpreter()
+    return threading.current_thread() is threading.main_thread() and _IS_MAIN_INTERPRETER
 
 
-@cache
-def _is_main_interpreter() -> bool:
+def _find_is_main_interpreter() -> bool:
     for name in ("_interpreters", "_xxsubinterpreters"):  # since Python 3.13, and before
         with suppress(ImportError):
             interpreters = import_module(name)
             return bool(interpreters.get_current() == interpreters.get_main())
     return True
+
+
+_IS_MAIN_INTERPRETER: Final = _find_is_main_interpreter()
 
 
 def _is_program_ending() -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from secrets import token_hex
 from time import monotonic
@@ -22,6 +22,7 @@ from requests_jwt_refresh.errors import (
     RefreshUnavailable,
     StoreError,
 )
+from requests_jwt_refresh.refresh.guarded_store import GuardedStore
 from requests_jwt_refresh.refresh.limits import FIRST_COOLDOWN, MAX_COOLDOWN
 from requests_jwt_refresh.refresh.single_flight import shield
 from requests_jwt_refresh.stores.base import encode
@@ -55,9 +56,11 @@ class Memory:
         self.stored: object = _UNKNOWN  # the token that the store held when last seen, or None
         self.dirty = False  # memory is ahead of the store
         self.version = 0  # grows with every publication
+        self.epoch = 0  # grows with every set_token() and clear_token()
         self.counter = 0  # of the last save of this login, here or by another program
         self.unconfirmed: Token | None = None  # new from the server; no API call with it has ended
         self.told_no_login = False  # that requests go out without a token
+        self.told_missing_refresh: object = _UNKNOWN  # the login about which that was said
         self.told_no_room = False  # that the store cannot be written
         self.told_backup = False  # that the store has an older token of the same login
         self.next_glance = 0.0  # clock.monotonic(): when the store may be looked into again
@@ -67,6 +70,20 @@ class Memory:
         """Make `token` the one that requests are sent with; `stored`: the store holds it too."""
         with self.mutex:
             self._publish(token, stored=stored)
+
+    def publish_for_user(self, token: Token | None) -> None:
+        """Publish what set_token() or clear_token() has put into the store."""
+        with self.mutex:
+            self.epoch += 1
+            self._publish(token, stored=True)
+
+    def publish_unsaved_in(self, epoch: int, token: Token) -> bool:
+        """Publish a token that the store has not, unless the user has set or cleared one since."""
+        with self.mutex:
+            if self.epoch != epoch:
+                return False
+            self._publish(token, stored=False)
+            return True
 
     def publish_if(self, version: int, token: Token | None) -> bool:
         """Publish what was read at `version` without the store's lock, if it still stands."""
@@ -127,12 +144,17 @@ class TokenCache:
     """One store and the memory that belongs to it."""
 
     def __init__(self, store: TokenStore, memory: Memory) -> None:
-        self._store, self._memory = store, memory
+        self._store, self._memory = GuardedStore(store), memory
 
     @property
     def token(self) -> Token | None:
         """The token in memory."""
         return self._memory.token
+
+    @property
+    def epoch(self) -> int:
+        """Changes with every set_token() and clear_token()."""
+        return self._memory.epoch
 
     @property
     def is_dirty(self) -> bool:
@@ -164,7 +186,7 @@ class TokenCache:
             with self._store.lock(timeout):
                 received = _as_new_login(with_expiry(token))
                 self._store.save(received)
-                self._memory.publish(received)
+                self._memory.publish_for_user(received)
 
         shield(save)
 
@@ -174,7 +196,7 @@ class TokenCache:
         def clear() -> None:
             with self._store.lock(timeout):
                 self._store.clear()
-                self._memory.publish(None)
+                self._memory.publish_for_user(None)
 
         shield(clear)
 
@@ -196,8 +218,8 @@ class TokenCache:
 
         try:
             shield(save)
-        except Exception as error:  # noqa: BLE001 - the request at hand has nothing to do with it
-            logger.debug("The token could still not be saved (%s)", type(error).__name__)
+        except JWTRefreshError as error:  # the request at hand has nothing to do with it
+            logger.debug("The token could still not be saved (%s)", error)
         memory.next_save = began + max(FIRST_COOLDOWN, 10 * (clock.monotonic() - began))
 
     def glance(self, stale: Token) -> Token | None:
@@ -211,8 +233,8 @@ class TokenCache:
         memory.next_glance = now + GLANCE_INTERVAL
         try:
             return shield(partial(self.adopt_newer, stale))
-        except Exception as error:  # noqa: BLE001 - the caller has an answer already
-            logger.debug("The store could not be read (%s)", type(error).__name__)
+        except StoreError as error:  # the caller has an answer already
+            logger.debug("The store could not be read (%s)", error)
             return None
 
     def note_confirmed(self, token: Token | None) -> None:
@@ -224,6 +246,13 @@ class TokenCache:
         """Whether to say that there is no valid token: once until the next one comes."""
         told, self._memory.told_no_login = self._memory.told_no_login, True
         return not told
+
+    def tell_missing_refresh(self) -> bool:
+        """Whether to say that an answer has no refresh token where it should: once in a login."""
+        mine = self._memory.token
+        login_id = None if mine is None else mine.login_id
+        told, self._memory.told_missing_refresh = self._memory.told_missing_refresh, login_id
+        return told != login_id
 
     def tell_no_room(self) -> bool:
         """Whether to say that the store cannot be written: once until it can."""
@@ -341,8 +370,7 @@ class TokenCache:
         """
         self._save_again(token)
         self._memory.told_no_room = False
-        reserve = getattr(self._store, "reserve", None)
-        with nullcontext() if reserve is None else reserve(len(encode(token))):
+        with self._store.reserve(len(encode(token))):
             yield
 
     def save_new(self, fresh: Token, old: Token | None) -> Token:
@@ -359,11 +387,15 @@ class TokenCache:
         self._save_or_warn(fresh)
         return fresh
 
-    def keep_unsaved(self, fresh: Token, failure: Exception) -> Token:
-        """Use the token of a login although the store could not be locked or read."""
+    def keep_unsaved(self, fresh: Token, failure: JWTRefreshError, epoch: int) -> Token | None:
+        """Use the token of a login although the store could not be locked or read.
+
+        Not if the user has set or cleared a token since `epoch`; then return None.
+        """
         fresh = _as_new_login(fresh)
+        if not self._memory.publish_unsaved_in(epoch, fresh):
+            return None
         self._memory.unconfirmed = fresh
-        self._memory.publish(fresh, stored=False)
         _warn_unsaved(failure)
         return fresh
 
@@ -391,21 +423,20 @@ class TokenCache:
         failure = self._save_new(saved)
         if failure is None:
             return saved
-        cause = failure.cause if isinstance(failure, StoreError) else type(failure).__name__
         what = "took the refresh token" if saved.refresh == given else "gave another refresh token"
         raise StoreError(
-            f"the server {what}, and the new token could not be saved: {cause}",
+            f"the server {what}, and the new token could not be saved: {failure.cause}",
             "mend the store and log in again, with another refresh token"
             if saved.refresh != given
             else "mend the store and try again",
         )
 
-    def _save_new(self, fresh: Token) -> Exception | None:
+    def _save_new(self, fresh: Token) -> StoreError | None:
         """Save and publish `fresh`; return what the store raised, after which memory keeps it."""
         memory = self._memory
         try:
             self._store.save(fresh)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the token must not be lost
+        except StoreError as error:
             memory.next_save = clock.monotonic() + FIRST_COOLDOWN
             memory.publish(fresh, stored=False)
             return error
@@ -421,20 +452,17 @@ class TokenCache:
                 memory.publish(stored)
                 return stored
             self._store.clear()
-        except Exception as error:  # noqa: BLE001 - the token is worthless whatever the store says
-            logger.warning(
-                "The refused token could not be removed from the store (%s)",
-                error if isinstance(error, StoreError) else type(error).__name__,
-            )
+        except StoreError as error:  # the token is worthless, whatever the store says
+            logger.warning("The refused token could not be removed from the store (%s)", error)
         memory.publish(None)
         return None
 
 
-def _warn_unsaved(failure: Exception) -> None:
+def _warn_unsaved(failure: JWTRefreshError) -> None:
     logger.warning(
         "The new token could not be saved (%s). It is used and will be saved with a later "
         "request; if this program ends before that, a new login is needed",
-        failure if isinstance(failure, JWTRefreshError) else type(failure).__name__,
+        failure,
     )
 
 

@@ -12,6 +12,7 @@ import copy
 import inspect
 import socket
 from contextlib import suppress
+from functools import lru_cache
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
@@ -233,14 +234,22 @@ def is_stand_in(adapter: BaseAdapter) -> bool:
     """
     if not isinstance(adapter, HTTPAdapter):
         return True
-    send: Any = adapter.send
-    if "send" not in vars(adapter) and type(adapter).send is HTTPAdapter.send:
+    kind: Any = type(adapter)
+    is_replaced = "send" in vars(adapter)  # on this one adapter
+    send: Any = vars(adapter)["send"] if is_replaced else kind.send
+    if send is HTTPAdapter.send:
         return False
-    if "send" in vars(adapter) and not inspect.isroutine(send):
+    if not hasattr(inspect.unwrap(send), "__code__"):
         return hasattr(send, "assert_called")  # a Mock
-    classes = [each for each in type(adapter).__mro__ if each not in _REQUESTS_CLASSES]
+    return not (_goes_on(send) if is_replaced else _class_goes_on(kind, send))
+
+
+@lru_cache(maxsize=128)
+def _class_goes_on(kind: type[BaseAdapter], send: Any) -> bool:
+    """Whether `send`, or anything else in the class, goes on to requests' or urllib3's own."""
+    classes = [each for each in kind.__mro__ if each not in _REQUESTS_CLASSES]
     functions = [send, *(value for each in classes for value in vars(each).values())]
-    return not any(_goes_on(function) for function in functions)
+    return any(_goes_on(function) for function in functions)
 
 
 def _goes_on(function: Any) -> bool:

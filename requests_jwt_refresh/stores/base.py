@@ -29,6 +29,9 @@ class TokenStore(Protocol):
     Anything with these four methods is a store. Two stores that compare equal hold the same token,
     and adapters on them share one refresh. The lock keeps out all who share the token: threads,
     programs or machines. Check your own with ``requests_jwt_refresh.testing.StoreContract``.
+
+    It may have ``prepare()`` as well, which imports what its first use needs. That is called when
+    an adapter is made: a child that is forked in the middle of an import can never import it.
     """
 
     def load(self) -> Token | None:

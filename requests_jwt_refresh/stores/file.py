@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from requests_jwt_refresh.errors import StoreError
 from requests_jwt_refresh.stores import disk_errors, private_file
 from requests_jwt_refresh.stores.base import check_token, decode, encode
-from requests_jwt_refresh.stores.locking import file_lock
+from requests_jwt_refresh.stores.locking import file_lock, prepare_locks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,6 +100,10 @@ class FileStore:
         with _explain_errors(self._path, "locked"):
             target = self._make_folder()
         return file_lock(target.with_name(f"{target.name}.lock"), timeout)
+
+    def prepare(self) -> None:
+        """Import what the first use needs."""
+        prepare_locks()
 
     def __getstate__(self) -> dict[str, Any]:
         return {"path": self.path}  # what is reserved stays with this process

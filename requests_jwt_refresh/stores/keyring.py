@@ -11,12 +11,13 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib import metadata
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from requests_jwt_refresh import clock
 from requests_jwt_refresh.errors import StoreError
 from requests_jwt_refresh.stores.base import check_token, decode, encode
-from requests_jwt_refresh.stores.locking import file_lock, user_lock_path
+from requests_jwt_refresh.stores.locking import file_lock, prepare_locks, user_lock_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +43,7 @@ _START_SERVICE = {
 _PASSING_ERRORS = frozenset({"ItemNotFoundException"})
 _TRIES = 3
 _RETRY_PAUSE = 0.02  # seconds
+_FORK_WAIT = 1.0  # seconds that a fork waits for a call; then it goes on, for a prompt may be open
 
 # macOS replaces an entry by deleting it first, and a plaintext file is empty while it is written:
 # an entry that seems to be missing is read again.
@@ -117,6 +119,12 @@ class KeyringStore:
         lock.
         """
         return file_lock(user_lock_path("keyring", self.service, self.account), timeout)
+
+    def prepare(self) -> None:
+        """Import what the first use needs; no keyring is asked for anything yet."""
+        prepare_locks()
+        if self.backend is None:
+            _import_backends()
 
     def __deepcopy__(self, memo: dict[int, object]) -> Self:
         return self
@@ -305,10 +313,26 @@ class _KeyringLock:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
+        self._held: list[bool] = []  # not empty while a thread that forks holds it
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._renew)
+            os.register_at_fork(
+                before=self._hold, after_in_parent=self._let_go, after_in_child=self._renew
+            )
+
+    def _hold(self) -> None:
+        """Let a call end before a fork: what backends and OpenSSL lock would stay locked there."""
+        # Noted in the same step, which no Ctrl-C can come into.
+        self._held.extend(filter(None, map(self.lock.acquire, (True,), (_FORK_WAIT,))))
+
+    def _let_go(self) -> None:
+        if self._held:
+            try:
+                self._held.pop()
+            finally:
+                self.lock.release()
 
     def _renew(self) -> None:
+        self._held.clear()
         self.lock = threading.Lock()  # the thread that held it is not in the child
 
 
@@ -411,6 +435,19 @@ def _find_backend() -> KeyringBackend:
     except Exception as error:  # noqa: BLE001 - a backend that cannot run here raises anything
         reason, advice = type(error).__name__, _start_service()
     raise _make_error(f"the keyring backend could not be loaded ({reason})", advice)
+
+
+def _import_backends() -> None:
+    """Import keyring and the modules of its backends, as its first use does."""
+    with suppress(ImportError):  # the first use says so
+        import keyring.backends.fail
+        import keyring.backends.null  # noqa: F401 - see above
+    for entry_point in metadata.entry_points(group="keyring.backends"):
+        with suppress(Exception):  # a backend that cannot run here raises anything
+            entry_point.load()
+    if "secretstorage" in sys.modules:
+        with suppress(ImportError):  # it does so with the first secret
+            import cryptography.hazmat.backends.openssl.backend  # noqa: F401
 
 
 def _list_chain(backend: KeyringBackend) -> list[KeyringBackend]:

@@ -104,6 +104,17 @@ class _FileLock:
             self._release = None
 
 
+def prepare_locks() -> None:
+    """Import what the first lock needs, so that no fork meets it half imported."""
+    with suppress(ImportError):  # the first lock says so
+        import filelock  # noqa: F401 - see above
+    with suppress(ImportError):  # what Windows has not, or what only Windows needs
+        import pwd  # noqa: F401
+    if sys.platform == "win32":
+        with suppress(ImportError):
+            import platformdirs  # noqa: F401
+
+
 def user_lock_path(*credential: str) -> Path:
     """Return the file to lock for `credential`, the same for all programs of this OS user.
 

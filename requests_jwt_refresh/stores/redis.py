@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
+import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -179,11 +181,20 @@ class RedisStore:
         self.__dict__.update(state)
         self._assemble()
 
+    def _renew_pool(self) -> None:
+        """Take new connections, in a forked child: redis-py's pool may be locked there for ever.
+
+        A client that was given is its owner's business.
+        """
+        if isinstance(self._source, str):
+            self._client.connection_pool = _make_client(self._source).connection_pool
+
     def __deepcopy__(self, memo: dict[int, object]) -> Self:
         return self
 
     def _assemble(self) -> None:
         self._client = _make_client(self._source)
+        _alive[id(self)] = self
         self._cipher = None if self._encryption_key is None else _make_cipher(self._encryption_key)
         self._change = self._client.register_script(_CHANGE)
         self._restore = self._client.register_script(_RESTORE)
@@ -334,3 +345,15 @@ def _make_cipher(keys: Key | Sequence[Key]) -> Any:
 
 def _text(value: str | bytes | None) -> str | None:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+_alive: weakref.WeakValueDictionary[int, RedisStore] = weakref.WeakValueDictionary()
+
+
+def _renew_pools_in_child() -> None:
+    for store in list(_alive.values()):
+        store._renew_pool()  # noqa: SLF001 - a class of this module
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_pools_in_child)

@@ -13,7 +13,7 @@ from tests.support.secret_service import SecretService
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 STORES = ("file", "keyring", "redis")
 
@@ -40,6 +40,32 @@ def new_location(kind: str) -> Iterator[StoreLocation]:
     else:
         with SecretService() as service, _environment(service.environment):
             yield StoreLocation(kind, "stress.example.com", dict(os.environ))
+
+
+class Service(NamedTuple):
+    """What a store needs to run, which may fail for a while."""
+
+    stop: Callable[[], object]
+    start: Callable[[], object]
+
+
+@contextmanager
+def new_service(kind: str) -> Iterator[tuple[StoreLocation, Service]]:
+    """Yield a new location as `new_location` does, and its service, which keeps what it has.
+
+    A file needs none.
+    """
+    if kind == "redis":
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            RedisServer("--dir", folder, "--appendonly", "yes") as redis,
+        ):
+            location = StoreLocation(kind, redis.url, dict(os.environ))
+            yield location, Service(redis.stop, redis.start)
+    else:
+        with SecretService() as service, _environment(service.environment):
+            location = StoreLocation(kind, "stress.example.com", dict(os.environ))
+            yield location, Service(service.kill_keyring, service.start_keyring)
 
 
 @contextmanager

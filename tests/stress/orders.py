@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Check = Callable[[], None]
 
 EVERY: Final = ""  # each line is a step
-SHARED: Final = r"\.state\b|_gates|_slot|outcome|\b_callback|setdefault|_claim"
+SHARED: Final = r"\.state\b|_gates|_slot|outcome|\b_callbacks|setdefault|_claim"
 
 
 class Party:
@@ -47,7 +47,7 @@ class Party:
             self._running += 1
             assert self._running == 1, "two calls at once"
             self.runs.append(name)
-            call.set_callback(self.notified.append, name, lambda _: None)
+            call.add_callback(self.notified.append, name, lambda _: None)
             try:
                 self.world.step()
                 if self._logs_in:

@@ -1,11 +1,12 @@
 """Programs that end, fork or handle signals in the middle of a refresh.
 
 ``python -m tests.stress.programs PROGRAM KIND NAME URL`` with a line on standard input for each
-step. Each makes a first call and prints its status; what comes then, its docstring says.
+step. What each does, its docstring says; most make a first call and print its status.
 """
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import multiprocessing
 import os
@@ -13,8 +14,9 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tests.stress.workers import PATIENCE, ROOT, mount_session
 
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     import requests
 
     from tests.stress.locations import StoreLocation
+
+
+CHILD_PATIENCE: Final = 20  # seconds
 
 
 def start_program(
@@ -99,6 +104,33 @@ def fork(kind: str, name: str, url: str) -> None:
         _print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 
+def fork_at(kind: str, name: str, url: str, milliseconds: str) -> None:
+    """Fork so long after a thread's first call has begun; print how both went.
+
+    The child refreshes with its parent's adapter, and then calls as a program of its own.
+    """
+    with mount_session(kind, name, url) as (session, adapter):
+        statuses: list[int] = []
+        leader = threading.Thread(target=lambda: statuses.append(call(session)), daemon=True)
+        leader.start()
+        time.sleep(float(milliseconds) / 1000)
+        child = os.fork()
+        if child == 0:
+            faulthandler.dump_traceback_later(CHILD_PATIENCE, exit=True)  # shows where it hangs
+            adapter.refresh()
+            os._exit(call_once(kind, name, url) != 200)
+        leader.join(PATIENCE)
+        _print(f"{statuses} {os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}")
+
+
+def import_late(kind: str, name: str, url: str) -> None:
+    """Print what is imported between the making of an adapter and the end of its first refresh."""
+    with mount_session(kind, name, url) as (session, _adapter):
+        before = set(sys.modules)
+        status = call(session)
+        _print(f"{status} {sorted(set(sys.modules) - before)}")
+
+
 def leave_a_child(kind: str, name: str, url: str) -> None:
     """Fork while a thread leads, print the child's number; both then wait to be killed."""
     with _lead_in_a_thread(kind, name, url):
@@ -119,7 +151,8 @@ def use_a_pool(kind: str, name: str, url: str, method: str) -> None:
 
 
 PROGRAMS: dict[str, Callable[..., None]] = {
-    each.__name__: each for each in (leave, handle_signals, fork, leave_a_child, use_a_pool)
+    each.__name__: each
+    for each in (import_late, leave, handle_signals, fork, fork_at, leave_a_child, use_a_pool)
 }
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 """Many processes and threads, one store, tokens that live 2 s, a server that forgives nothing.
 
     python -m tests.stress.soak --store file|keyring|redis|all
-        [--processes 8 --threads 8 --seconds 30]
+        [--processes 8 --threads 8 --seconds 30 --restarts 0]
 
 Every call must be answered with 200, every expiry must cost one refresh, and no refresh token may
-be used twice. The exit status is 0 only if all of that held.
+be used twice. With --restarts the keyring's daemon or Redis is killed so often, and started again
+after a second: calls may then say that no refresh can be had, but the login must live. The exit
+status is 0 only if all of that held.
 """
 
 from __future__ import annotations
@@ -13,19 +15,27 @@ import argparse
 import json
 import sys
 import time
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from requests_jwt_refresh.testing import AuthServer
 from requests_jwt_refresh.tokens import with_expiry
-from tests.stress.locations import add_store_option, list_chosen_stores, new_location
+from tests.stress.locations import (
+    add_store_option,
+    list_chosen_stores,
+    new_location,
+    new_service,
+)
 from tests.stress.workers import make_store, read_line, start_worker, step
 from tests.support.waits import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.stress.locations import StoreLocation
+    from tests.stress.locations import Service, StoreLocation
+
+DOWNTIME: Final = 1.0  # seconds from the end of a service to its new start
+UNAVAILABLE: Final = ("RefreshUnavailable", "StoreError", "LockTimeout", "KeyringUnavailable")
 
 
 class SoakResult(NamedTuple):
@@ -33,6 +43,7 @@ class SoakResult(NamedTuple):
 
     calls: int
     failed: list[str]
+    unavailable: int
     expiries: int
     refreshes: int
     reuse: int
@@ -43,7 +54,8 @@ class SoakResult(NamedTuple):
 
     def __str__(self) -> str:
         return (
-            f"{self.calls} calls, {len(self.failed)} failed, {self.expiries} expiries, "
+            f"{self.calls} calls, {len(self.failed)} failed, {self.unavailable} without the store, "
+            f"{self.expiries} expiries, "
             f"{self.refreshes} refreshes, reuse {self.reuse}, "
             f"family {'alive' if self.alive else 'revoked'}: "
             f"{'good' if self.is_good() else 'NOT GOOD'}"
@@ -58,29 +70,45 @@ def soak(
     lifetime: float,
     seconds: float,
     expiries: int = 0,
+    service: Service | None = None,
+    restarts: int = 0,
 ) -> SoakResult:
     """Let `processes` x `threads` call for `seconds` with tokens that live for `lifetime`.
 
-    It goes on for longer if fewer than `expiries` tokens have been replaced by then.
+    It goes on for longer if fewer than `expiries` tokens have been replaced by then. Meanwhile the
+    store's `service` is killed and started again `restarts` times.
     """
     with AuthServer(lifetime=lifetime, rotate=True, detect_reuse=True, grace=0.0) as server:
         store = make_store(location.kind, location.name)
         first = with_expiry(server.login())
         store.save(first)
         with _hammer(location, server, processes, threads) as outcomes:
-            time.sleep(seconds)
+            for _ in range(restarts):
+                time.sleep(seconds / (restarts + 1))
+                _restart(service)
+            time.sleep(seconds / (restarts + 1))
             wait_until(lambda: server.counters.rotated >= expiries, f"{expiries} expiries")
         newest = store.load()
+        failed = [failure for outcome in outcomes for failure in outcome["failed"]]
+        unavailable = [each for each in failed if restarts and each.startswith(UNAVAILABLE)]
         # The first token may have expired before the workers were up.
         used = {first.access, *(each.bearer for each in server.requests if each.kind == "api")}
         return SoakResult(
             calls=sum(outcome["calls"] for outcome in outcomes),
-            failed=[failure for outcome in outcomes for failure in outcome["failed"]],
+            failed=[failure for failure in failed if failure not in unavailable],
+            unavailable=len(unavailable),
             expiries=len(used) - 1,  # all but the last
             refreshes=server.counters.refreshes,
             reuse=server.counters.reuse,
             alive=newest is not None and server.family_alive(newest),
         )
+
+
+def _restart(service: Service | None) -> None:
+    assert service is not None, "a file has no service to restart"
+    service.stop()
+    time.sleep(DOWNTIME)
+    service.start()
 
 
 @contextmanager
@@ -119,11 +147,18 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=8)
     parser.add_argument("--lifetime", type=float, default=2.0, help="of an access token, seconds")
     parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--restarts", type=int, default=0, help="of the keyring's daemon or Redis")
     options = vars(parser.parse_args())
     is_good = True
     for kind in list_chosen_stores(options.pop("store")):
-        with new_location(kind) as location:
-            result = soak(location, **options)
+        if options["restarts"] and kind == "file":
+            continue
+        with ExitStack() as stack:
+            if options["restarts"]:
+                location, service = stack.enter_context(new_service(kind))
+            else:
+                location, service = stack.enter_context(new_location(kind)), None
+            result = soak(location, service=service, **options)
         is_good = is_good and result.is_good()
         print(f"{kind}: {result}", flush=True)
         for failure in sorted(set(result.failed)):

@@ -1,4 +1,4 @@
-"""A real redis-server for tests, on a loopback port of its own, with nothing written to disk."""
+"""A real redis-server for tests, on a loopback port of its own."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ _TRIES = 20
 
 
 class RedisServer:
-    """A Redis that can be stopped, started again and paused. A context manager."""
+    """A Redis that can be stopped, started again and paused. A context manager.
+
+    `options` are those of redis-server's command line.
+    """
 
     def __init__(self, *options: str) -> None:
         self._options = options
@@ -57,7 +60,7 @@ class RedisServer:
         assert self._is_started(), f"another server has taken port {self._port} meanwhile"
 
     def stop(self) -> None:
-        """End it; what it held is gone."""
+        """Kill it; without a folder, what it held is gone."""
         if self._process is not None:
             self._process.kill()
             self._process.wait(WAIT)

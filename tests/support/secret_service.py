@@ -88,6 +88,14 @@ class SecretService:
             path = collection.collection_path
             service.call("UnlockWithMasterPassword", "o(oayays)", path, secret)
 
+    def kill_keyring(self) -> None:
+        """Kill the daemon, as a crash would. What it had saved is on the disk."""
+        _end(self._running.pop())
+
+    def start_keyring(self) -> None:
+        """Start the daemon, unlocked; once more after it was killed."""
+        self._start_keyring()
+
     def clear(self) -> None:
         """Delete all that tests have left."""
         with self._default_collection() as collection:
@@ -101,11 +109,7 @@ class SecretService:
 
     def stop(self) -> None:
         for process in reversed(self._running):
-            process.kill()
-            process.wait(WAIT)
-            for pipe in (process.stdin, process.stdout):
-                if pipe is not None:
-                    pipe.close()
+            _end(process)
         self._running.clear()
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -154,6 +158,14 @@ class SecretService:
         )
         self._running.append(process)
         return process
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait(WAIT)
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
 
 
 def new_service_name() -> str:
