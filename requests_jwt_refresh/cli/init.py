@@ -39,8 +39,8 @@ _DEFAULT_FIELDS: Final = {"access": "access_token", "refresh": "refresh_token"}
 _LONG_EXAMPLE: Final = """\
 requests-jwt init prod --base-url https://api.example.com/v1 \\
       --refresh-url /auth/refresh --login-url /auth/login \\
-      --access data.accessToken --refresh data.refreshToken --send refreshToken \\
-      --expired 'message=Invalid JWT' --expired-status 403"""
+      --access data.accessToken --refresh data.refreshToken \\
+      --send refreshToken --expired 'message=Invalid JWT' --expired-status 403"""
 
 
 def add_parser(subparsers: Subparsers) -> None:
