@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import threading
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -114,6 +116,14 @@ def refresh(kind: str, name: str, url: str) -> None:
         _refresh_without_end(adapter)
 
 
+def refresh_in_a_thread(kind: str, name: str, url: str) -> None:
+    """Refresh over and over in a thread, while the main thread does something else."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    with mount_session(kind, name, url) as (_session, adapter):
+        threading.Thread(target=_refresh_without_end, args=(adapter,), daemon=True).start()
+        time.sleep(PATIENCE)
+
+
 def refresh_and_lose_a_save(kind: str, name: str, url: str) -> None:
     """Refresh over and over with a store that loses the first new token."""
     store = LossyStore(make_store(kind, name))
@@ -188,7 +198,8 @@ def lock(kind: str, name: str, _url: str, timeout: str) -> None:
 
 
 JOBS: dict[str, Callable[..., None]] = {
-    job.__name__: job for job in (call, refresh, refresh_and_lose_a_save, hammer, lock)
+    job.__name__: job
+    for job in (call, refresh, refresh_in_a_thread, refresh_and_lose_a_save, hammer, lock)
 }
 
 if __name__ == "__main__":
