@@ -19,6 +19,9 @@ The parts:
 - what can go wrong: `RefreshUnavailable`, `RefreshRejected`, `StoreError` and the other errors, all
   of them a `JWTRefreshError`
 - for tests: `requests_jwt_refresh.testing`
+
+(PYTEST_DONT_REWRITE: so pytest does not warn if this module was imported before it; it has no
+assertions. Those of `requests_jwt_refresh.testing` are rewritten.)
 """
 
 from __future__ import annotations

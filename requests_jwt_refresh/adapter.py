@@ -3,40 +3,43 @@
 from __future__ import annotations
 
 import logging
-import ssl
-import threading
-from collections.abc import Iterable, Mapping
 from copy import copy as shallow_copy
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.cookies import extract_cookies_to_jar, get_cookie_header
 
 from requests_jwt_refresh import clock
+from requests_jwt_refresh.arguments import (
+    check_adapter_options,
+    resolve_origins,
+    resolve_refresh_url,
+    validate_callable,
+    validate_endpoint,
+    validate_login,
+    validate_match_limit,
+    validate_refresh_session,
+    validate_store,
+    validate_timeout,
+    validate_transport,
+)
 from requests_jwt_refresh.authorization import AUTHORIZATION, has_own_auth
-from requests_jwt_refresh.bodies import rewind, says_expired
+from requests_jwt_refresh.bodies import MATCH_BYTES, rewind, says_expired
 from requests_jwt_refresh.errors import JWTRefreshError
-from requests_jwt_refresh.matching import any_401, bearer_challenge, json_field, may_match, status
+from requests_jwt_refresh.history import keep_history, keep_refused
+from requests_jwt_refresh.matching import SafeMatcher, any_401, check_matcher, may_match
 from requests_jwt_refresh.refresh.client import SendOptions
 from requests_jwt_refresh.refresh.patience import Need
-from requests_jwt_refresh.refresh.refresher import Refresher, is_endpoint
+from requests_jwt_refresh.refresh.refresher import Refresher
 from requests_jwt_refresh.refresh.user_functions import name_of
 from requests_jwt_refresh.relative_urls import AcceptsRelativeURLs, accept_relative_urls
-from requests_jwt_refresh.urls import (
-    Origin,
-    has_scheme,
-    join,
-    origin_of,
-    validate,
-    validate_base,
-    validate_origin,
-)
+from requests_jwt_refresh.urls import origin_of, validate_base
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
+    import requests
     from requests import PreparedRequest, Response
     from typing_extensions import Self
 
@@ -49,11 +52,7 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.stores.base import TokenStore
     from requests_jwt_refresh.tokens import Token
 
-C = TypeVar("C")
-
 logger = logging.getLogger("requests_jwt_refresh")
-
-_NONE: Final[Mapping[str, Any]] = {}
 
 
 class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
@@ -68,13 +67,17 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         store: where the token lives; ``KeyringStore(<origin>, "default")`` if omitted.
         when: which responses mean "the token has expired"; the endpoint's own rule if omitted, else
             any 401.
+        match_limit: how many bytes of an answer's body, unpacked, `when` may see; a longer one does
+            not match.
         login: ``login(session) -> Token``, called when there is no token, or when the refresh token
-            was refused.
+            was refused. It says that the server refused by RefreshRejected, or by a 401 or 403 from
+            ``raise_for_status()``.
         on_refresh: called with the new Token after a refresh or login.
         on_logout: called with the RefreshRejected after a refusal, unless a `login` made up for it.
         on_event: called with an Event for each step: matched, led, followed, refreshed, and so on.
-        transport: another adapter that does the sending; this one itself if omitted. If it was made
-            with an ssl_context of its own, refresh calls use that as well.
+        transport: another adapter that does the sending; this one itself if omitted. Refresh calls
+            use the connections that it makes, but not its `send`, unless it answers by itself
+            (WSGI, a fake for tests).
         trusted_origins: more origins that the token is sent to, ``("https://cdn.example.com",)``.
         refresh_session: the session for refresh calls; a separate one is made if omitted. This
             adapter must not be mounted on it.
@@ -85,7 +88,9 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         http_adapter_options: as for requests' HTTPAdapter (``pool_maxsize``, ``max_retries``, ...).
 
     Raises InvalidURL or InsecureURL for a URL that cannot be used, TypeError for what is not an
-    endpoint, a store or an adapter, and ValueError for a refresh_timeout that is not positive.
+    endpoint, a store, a matcher or an adapter, for an async function or one that takes other
+    arguments, and for an option that there is not, and ValueError for a refresh_timeout or
+    match_limit that is not positive.
 
     With the adapter mounted, a request may raise RefreshUnavailable, StoreError or
     ReentrantRefresh, besides all that requests raises by itself. A refused refresh is no error: the
@@ -99,6 +104,7 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         "_endpoint",
         "_store",
         "_when",
+        "_match_limit",
         "_login",
         "_on_refresh",
         "_on_logout",
@@ -117,6 +123,7 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         store: TokenStore | None = None,
         *,
         when: Matcher | None = None,
+        match_limit: int = MATCH_BYTES,
         login: Login | None = None,
         on_refresh: Callable[[Token], object] | None = None,
         on_logout: Callable[[RefreshRejected], object] | None = None,
@@ -128,27 +135,29 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         allow_http: bool = False,
         **http_adapter_options: Any,
     ) -> None:
-        super().__init__(**http_adapter_options)
+        try:
+            super().__init__(**http_adapter_options)
+        except TypeError:  # a subclass may have more classes above it, and those more options
+            check_adapter_options(self, http_adapter_options)
+            raise
         if transport is not None and http_adapter_options:
             given = ", ".join(sorted(http_adapter_options))
             raise TypeError(f"the transport does the sending; give {given} to it")
         self.base_url = validate_base(base_url, allow_http=allow_http)
-        self._endpoint = _validate_endpoint(refresh)
-        self._refresh_url = _refresh_url(refresh, self.base_url, allow_http=allow_http)
-        self._origins = _origins(self.base_url, trusted_origins, allow_http=allow_http)
-        self._store = _validate_store(store) or _default_store(self.base_url)
+        self._endpoint = validate_endpoint(refresh)
+        self._refresh_url = resolve_refresh_url(refresh, self.base_url, allow_http=allow_http)
+        self._origins = resolve_origins(self.base_url, trusted_origins, allow_http=allow_http)
+        self._store = _default_store(self.base_url) if store is None else validate_store(store)
         self._when = when if when is not None else getattr(refresh, "when", any_401)
-        if not callable(self._when) or self._when in (json_field, bearer_challenge, status):
-            raise TypeError("when must be a matcher, e.g. status(401) or a callable on a Response")
-        self._login = _validate_callable("login", login)
-        self._on_refresh = _validate_callable("on_refresh", on_refresh)
-        self._on_logout = _validate_callable("on_logout", on_logout)
-        self._on_event = _validate_callable("on_event", on_event)
-        self.transport = _validate_transport(transport)
-        if refresh_session is not None and not isinstance(refresh_session, requests.Session):
-            raise TypeError("refresh_session must be a requests.Session")
-        self._refresh_session = refresh_session
-        self._refresh_timeout = _validate_timeout(refresh_timeout)
+        check_matcher(self._when)
+        self._match_limit = validate_match_limit(match_limit)
+        self._login = validate_login(login)
+        self._on_refresh = validate_callable("on_refresh", on_refresh, "token")
+        self._on_logout = validate_callable("on_logout", on_logout, "error")
+        self._on_event = validate_callable("on_event", on_event, "event")
+        self.transport = validate_transport(transport)
+        self._refresh_session = validate_refresh_session(refresh_session)
+        self._refresh_timeout = validate_timeout(refresh_timeout)
         self._assemble()
 
     @classmethod
@@ -193,8 +202,10 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
             session=self._refresh_session,
             timeout=self._refresh_timeout,
         )
+        self._safe_matcher = SafeMatcher(self._when)
         if self.accepts_relative_urls:
             accept_relative_urls()
+            keep_history()
 
     def __repr__(self) -> str:
         return f"<JWTRefreshAdapter {self.base_url}>"
@@ -219,16 +230,16 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         if origin_of(request.url) not in self._origins or has_own_auth(request):
             return self._transport_send(request, stream, timeout, verify, cert, proxies)
         given = (stream, timeout, verify, cert, proxies)
-        options = SendOptions(verify, cert, proxies, self._ssl_context(), request.url)
+        options = SendOptions(verify, cert, proxies, request.url, request.headers.get("Host"))
         if verify is not False:  # one request may skip the check, a later refresh() does not
             self._last_options = options
-        need = Need(options, clock.monotonic(), request, timeout)
+        need = Need(self._complete(options), clock.monotonic(), request, timeout)
         try:
             attempt = self._refresher.token_to_send(need)
         except JWTRefreshError as failure:
             raise failure.about(request, None) from failure.__cause__
         response = self._transport_send(_with_token(request, attempt), *given)
-        while self._says_expired(response, need):
+        while self._says_expired(response, need, stream=stream):
             try:
                 better = self._refresher.replace(attempt, need, response)
             except JWTRefreshError as failure:
@@ -240,21 +251,27 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
                 return response
             attempt, refused = better, response
             response = self._transport_send(_for_resend(request, attempt, refused), *given)
-            response.history = [*refused.history, refused]
+            keep_refused(response, refused)
             self._tell("resent", response, need)
         self._refresher.note_accepted(attempt, need)
         return response
 
-    def _says_expired(self, response: Response, need: Need) -> bool:
+    def _says_expired(self, response: Response, need: Need, *, stream: bool) -> bool:
         if not may_match(self._when, response.status_code):
             return False
-        expired = says_expired(response, self._when, cast("PreparedRequest", need.request))
+        expired = says_expired(
+            response,
+            self._safe_matcher,
+            cast("PreparedRequest", need.request),
+            stream=stream,
+            match_limit=self._match_limit,
+        )
         self._tell("matched" if expired else "unmatched", response, need)
         return expired
 
     @property
     def _rule(self) -> str:
-        is_ours = type(self._when).__module__ == json_field.__module__
+        is_ours = type(self._when).__module__ == SafeMatcher.__module__
         return repr(self._when) if is_ours else name_of(self._when)
 
     def _tell(self, kind: Kind, response: Response, need: Need) -> None:
@@ -337,15 +354,21 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
 
     def _usual_options(self) -> SendOptions:
         """Return the send options of the last request, for a refresh that belongs to no request."""
-        return self._last_options or SendOptions.from_environment(self._refresh_url)._replace(
-            ssl_context=self._ssl_context()
+        usual = self._last_options or SendOptions.from_environment(self._refresh_url)
+        return self._complete(usual)
+
+    def _complete(self, options: SendOptions) -> SendOptions:
+        """Return `options` with this adapter's part in them."""
+        return options._replace(
+            transport=self._find_sender(), base_url=self.base_url, origins=self._origins
         )
 
-    def _ssl_context(self) -> ssl.SSLContext | None:
-        """Return the TLS context of the adapter that does the sending, if it was given one."""
-        pools = getattr(self if self.transport is None else self.transport, "poolmanager", None)
-        context = getattr(pools, "connection_pool_kw", _NONE).get("ssl_context")
-        return context if isinstance(context, ssl.SSLContext) else None
+    def _find_sender(self) -> BaseAdapter:
+        """Return the adapter that does the sending."""
+        sender: BaseAdapter = self
+        while isinstance(sender, JWTRefreshAdapter) and sender.transport is not None:
+            sender = sender.transport
+        return sender
 
     def _transport_send(self, request: PreparedRequest, *options: Any) -> Response:
         send = super().send if self.transport is None else self.transport.send
@@ -391,62 +414,7 @@ def _rewind_or_warn(request: PreparedRequest) -> bool:
     return False
 
 
-def _validate_endpoint(refresh: Endpoint | RefreshCallable) -> Endpoint | RefreshCallable:
-    if isinstance(refresh, type) or not (is_endpoint(refresh) or callable(refresh)):
-        raise TypeError(
-            "refresh must be an endpoint, e.g. JSONEndpoint('/auth/refresh'), or a callable "
-            "(session, token) -> Token"
-        )
-    return refresh
-
-
-def _validate_store(store: TokenStore | None) -> TokenStore | None:
-    if store is None:
-        return None
-    missing = [verb for verb in ("load", "save", "clear", "lock") if not hasattr(store, verb)]
-    if missing or isinstance(store, type):
-        raise TypeError(
-            "store must be a token store such as MemoryStore(), with load, save, clear and lock"
-        )
-    return store
-
-
 def _default_store(base_url: str) -> TokenStore:
     from requests_jwt_refresh.stores.keyring import KeyringStore
 
     return KeyringStore(str(origin_of(base_url)), "default")
-
-
-def _validate_callable(name: str, function: C) -> C:
-    if function is not None and not callable(function):
-        raise TypeError(f"{name} must be a function, not {type(function).__name__}")
-    return function
-
-
-def _validate_timeout(seconds: float) -> float:
-    if not isinstance(seconds, (int, float)) or not 0 < seconds <= threading.TIMEOUT_MAX / 4:
-        raise ValueError(
-            "refresh_timeout must be a positive number of seconds; nothing here waits for ever"
-        )
-    return float(seconds)
-
-
-def _validate_transport(transport: BaseAdapter | None) -> BaseAdapter | None:
-    transport = getattr(transport, "__wrapped__", transport)  # a proxy sends a token of its own
-    if transport is not None and not isinstance(transport, BaseAdapter):
-        raise TypeError("transport must be a requests adapter, e.g. CacheControlAdapter()")
-    return transport
-
-
-def _refresh_url(refresh: Endpoint | RefreshCallable, base: str, *, allow_http: bool) -> str:
-    if not is_endpoint(refresh):
-        return base  # a callable knows its own URL
-    url = refresh.url if has_scheme(refresh.url) else join(base, refresh.url)
-    return validate(url, what="the refresh URL", allow_http=allow_http)
-
-
-def _origins(base: str, trusted: Iterable[str], *, allow_http: bool) -> frozenset[Origin]:
-    if isinstance(trusted, str) or not isinstance(trusted, Iterable):
-        raise TypeError("trusted_origins must be a list or tuple of origins, not one string")
-    origins = [validate_origin(url, allow_http=allow_http) for url in trusted]
-    return frozenset(filter(None, [origin_of(base), *origins]))

@@ -20,7 +20,13 @@ import requests
 from requests_jwt_refresh.authorization import AUTHORIZATION
 from requests_jwt_refresh.client_auth import CLIENT_AUTHS
 from requests_jwt_refresh.matching import Matcher, any_401, check_path, status_codes
-from requests_jwt_refresh.responses import TokenResponse, quote_list, read_json, read_oauth2
+from requests_jwt_refresh.responses import (
+    DefaultPath,
+    TokenResponse,
+    quote_list,
+    read_json,
+    read_oauth2,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -86,11 +92,13 @@ class JSONEndpoint(_CallRepr):
             the token, as a JSON string or as plain text.
         refresh: the field that holds a new refresh token; None if there never is one. Where it is
             missing, the old refresh token stays.
-        expires_in: the field that holds the access token's lifetime in seconds; None if there is
-            none. A JWT that says its own lifetime needs none.
+        expires_in: the field that holds the access token's lifetime in seconds, or the moment when
+            it ends, in seconds or milliseconds since the epoch; None if there is none. A JWT that
+            says its own lifetime needs none; of two, the earlier end counts.
         ok: the statuses of a response with tokens.
         rejected: the statuses of a refusal, after which a new login is needed. Every other status
-            leaves the tokens as they are.
+            leaves the tokens as they are, and so does a response that says "not so often": with
+            Retry-After, or an error code such as ``TooManyRequestsException``.
         extra: what else to put into the request's JSON; it may hold secrets, and is not shown.
         when: the server's own rule for "your token has expired".
 
@@ -104,7 +112,7 @@ class JSONEndpoint(_CallRepr):
     url: str
     send: str = field(default="refresh_token", kw_only=True)
     access: str | None = field(default="access_token", kw_only=True)
-    refresh: str | None = field(default="refresh_token", kw_only=True)
+    refresh: str | None = field(default=DefaultPath("refresh_token"), kw_only=True)
     expires_in: str | None = field(default="expires_in", kw_only=True)
     ok: tuple[int, ...] = field(default=(200, 201), kw_only=True)
     rejected: tuple[int, ...] = field(default=(400, 401, 403), kw_only=True)
@@ -146,7 +154,7 @@ class BearerEndpoint(_CallRepr):
     url: str
     method: str = field(default="POST", kw_only=True)
     access: str | None = field(default="access_token", kw_only=True)
-    refresh: str | None = field(default="refresh_token", kw_only=True)
+    refresh: str | None = field(default=DefaultPath("refresh_token"), kw_only=True)
     expires_in: str | None = field(default="expires_in", kw_only=True)
     ok: tuple[int, ...] = field(default=(200, 201), kw_only=True)
     rejected: tuple[int, ...] = field(default=(400, 401, 403, 422), kw_only=True)
@@ -175,8 +183,9 @@ class BearerEndpoint(_CallRepr):
 class OAuth2Endpoint(_CallRepr):
     """Ask as OAuth 2.0 does, with a form that has ``grant_type=refresh_token`` (RFC 6749 §6).
 
-    Only ``invalid_grant`` is a refusal (§5.2). Other error codes are a faulty set-up, and the
-    tokens are kept. The server's error_description is never shown.
+    Only ``invalid_grant`` is a refusal (§5.2). Other error codes are a faulty set-up or throttling,
+    and the tokens are kept. The server's error_description is never shown. Any ``token_type`` is
+    taken.
 
     Args:
         url: the token endpoint, absolute or relative to the base URL.

@@ -78,6 +78,9 @@ class RefreshRejected(JWTRefreshError):
 
     remedy = "log in again"
 
+    nothing_to_refresh: bool = False
+    """Whether there was no token to ask with, so that nothing was refused."""
+
 
 class RefreshUnavailable(JWTRefreshError):
     """A refresh got no usable response. The tokens are kept.

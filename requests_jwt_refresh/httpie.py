@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import sys
 from copy import copy
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import requests
@@ -27,6 +28,7 @@ from requests_toolbelt import MultipartEncoder
 from requests_jwt_refresh.authorization import AUTHORIZATION, is_from_netrc
 from requests_jwt_refresh.errors import InvalidURL
 from requests_jwt_refresh.inject.adapter import ProfileAdapter
+from requests_jwt_refresh.inject.hook import FallbackFinder
 from requests_jwt_refresh.inject.proxy import (
     AdapterProxy,
     install,
@@ -293,4 +295,6 @@ def _wrap(session: requests.Session, own: BaseAdapter, url: str) -> BaseAdapter:
     return own if found is None else AdapterProxy(own, found.with_transport(own), session)
 
 
+# HTTPie takes its folder of plugins off sys.path again, and much is imported only when needed.
+sys.meta_path.append(FallbackFinder([str(Path(__file__).absolute().parents[1])]))
 install(HTTPieAdapter, _wrap)

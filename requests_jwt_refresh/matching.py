@@ -2,7 +2,8 @@
 
 A matcher is anything that takes a ``requests.Response`` and says yes or no. The ones made here are
 frozen values: they compare, pickle, and print as the call that makes them. Each also knows the
-statuses it can say yes to (``statuses``), so that no other response's body is read for it.
+statuses it can say yes to (``statuses``), so that no other response's body is read for it. How
+much of a body a matcher may see, and for how long it is waited for, says bodies.py.
 
 >>> any_of(status(419), all_of(any_401, json_field("error.code", "TOKEN_EXPIRED")))
 any_of(status(419), all_of(status(401), json_field('error.code', 'TOKEN_EXPIRED')))
@@ -10,7 +11,8 @@ any_of(status(419), all_of(status(401), json_field('error.code', 'TOKEN_EXPIRED'
 
 from __future__ import annotations
 
-import json
+import inspect
+import logging
 import re
 from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
@@ -21,6 +23,9 @@ from typing import Final
 import requests
 
 from requests_jwt_refresh.authorization import is_bearer
+from requests_jwt_refresh.tokens import load_json
+
+logger = logging.getLogger("requests_jwt_refresh")
 
 Matcher = Callable[[requests.Response], bool]
 
@@ -31,6 +36,7 @@ _LOWEST_STATUS, _HIGHEST_STATUS = 100, 599
 # What a matcher without `statuses` is asked about. Three digits are all that a status line can hold
 # (RFC 9112 §4); some servers go beyond 599.
 _ERRORS: Final = frozenset(range(400, 1000))
+_LOWEST_ERROR: Final = 400
 
 
 def status(*codes: int) -> Status:
@@ -59,9 +65,12 @@ def json_field(
 ) -> JSONField:
     """Match a response whose JSON body holds exactly `value` at `path`.
 
-    `path` is a field's name, or several with dots between them; a number picks from a list:
-    ``json_field("errors.0.code", "TOKEN_EXPIRED")``. `value` is a string, a number, a bool or None;
-    ``True`` is not ``1``. `status` takes one code or several.
+    `path` is a field's name, or several with dots between them; a number picks from a list, and
+    ``*`` stands for any item of a list: ``json_field("errors.*.code", "TOKEN_EXPIRED")``. `value`
+    is a string, a number, a bool or None; ``True`` is not ``1``. `status` takes one code or
+    several.
+
+    An answer to HEAD has no body to look at: it matches by its status alone, if that is an error.
 
     Raises TypeError or ValueError for a path, value or status that can never match.
     """
@@ -70,6 +79,8 @@ def json_field(
 
 def any_of(*matchers: Matcher) -> AnyOf:
     """Match what at least one of `matchers` matches.
+
+    One that raises counts as no; the others are asked all the same.
 
     Raises ValueError if there are none, TypeError for what is no matcher.
     """
@@ -80,7 +91,9 @@ def all_of(*matchers: Matcher) -> AllOf:
     """Match what every one of `matchers` matches, asked in this order.
 
     A function of your own is asked about every status from 400 up. For a server that says
-    "expired" with a 200, put the status before it: ``all_of(status(200), mine)``.
+    "expired" with a 200, put the status before it: ``all_of(status(200), mine)``. It sees the body
+    of such a good response only if the media type is JSON. Reading what cannot be seen raises an
+    error, and what a function raises counts as no.
 
     Raises ValueError if there are none or they share no status, TypeError for what is no matcher.
     """
@@ -156,7 +169,12 @@ class JSONField:
     def __call__(self, response: requests.Response) -> bool:
         if response.status_code not in self.statuses:
             return False
-        found = find(parse_json(response.content or b""), self.path)
+        if getattr(response.request, "method", None) == "HEAD":
+            return response.status_code >= _LOWEST_ERROR
+        document = parse_json(response.content or b"")
+        return any(map(self._is_value, find_all(document, self.path)))
+
+    def _is_value(self, found: object) -> bool:
         # JSON's true and 1 are two things; Python's are equal.
         return isinstance(found, bool) is isinstance(self.value, bool) and found == self.value
 
@@ -180,8 +198,12 @@ class AnyOf:
         """The statuses that at least one member can say yes to."""
         return frozenset[int]().union(*map(_possible_statuses, self.matchers))
 
+    @cached_property
+    def _members(self) -> tuple[SafeMatcher, ...]:
+        return tuple(map(SafeMatcher, self.matchers))
+
     def __call__(self, response: requests.Response) -> bool:
-        return any(may_match(one, response.status_code) and one(response) for one in self.matchers)
+        return any(may_match(one, response.status_code) and one(response) for one in self._members)
 
     def __repr__(self) -> str:
         return _format_call("any_of", *map(repr, self.matchers))
@@ -204,11 +226,60 @@ class AllOf:
         known = [codes for codes in map(_own_statuses, self.matchers) if codes is not None]
         return frozenset.intersection(*known) if known else _ERRORS
 
+    @cached_property
+    def _members(self) -> tuple[SafeMatcher, ...]:
+        return tuple(map(SafeMatcher, self.matchers))
+
     def __call__(self, response: requests.Response) -> bool:
-        return response.status_code in self.statuses and all(one(response) for one in self.matchers)
+        return response.status_code in self.statuses and all(one(response) for one in self._members)
 
     def __repr__(self) -> str:
         return _format_call("all_of", *map(repr, self.matchers))
+
+
+class SafeMatcher:
+    """A matcher that never raises: what the one inside raises is logged and counts as no.
+
+    The first fault is a WARNING. Those that follow are told at DEBUG, and so are those about a body
+    that could not be seen whole, which is no fault of the matcher's.
+    """
+
+    def __init__(self, matcher: Matcher) -> None:
+        self._matcher = matcher
+        self._has_warned = False
+
+    @property
+    def statuses(self) -> frozenset[int]:
+        """The statuses that the matcher inside can say yes to."""
+        return _possible_statuses(self._matcher)
+
+    def __call__(self, response: requests.Response) -> bool:
+        try:
+            return _read_answer(self._matcher(response))
+        except Exception as failure:  # noqa: BLE001 - a matcher never turns an answer into an error
+            self._report(failure, is_own_fault=not getattr(response.raw, "unseen", ""))
+        return False
+
+    def _report(self, failure: Exception, *, is_own_fault: bool) -> None:
+        warns = is_own_fault and not self._has_warned
+        self._has_warned = self._has_warned or warns
+        logger.log(
+            logging.WARNING if warns else logging.DEBUG,
+            "The matcher %r raised %s, which counts as no: let it return True or False "
+            "for every response that it is asked about",
+            self,
+            type(failure).__name__,
+        )
+
+    def __repr__(self) -> str:
+        try:
+            return repr(self._matcher)
+        except Exception:  # noqa: BLE001 - likewise
+            return f"<{type(self._matcher).__name__}>"
+
+
+class UnclearAnswer(TypeError):
+    """A matcher returned what was hardly meant as a yes or a no."""
 
 
 any_401: Final = Status(frozenset({401}))
@@ -233,7 +304,7 @@ def parse_json(body: bytes) -> object:
     exception can carry the body away.
     """
     try:
-        document: object = json.loads(body)
+        document: object = load_json(body)
     except (ValueError, RecursionError):
         return MISSING
     return document
@@ -246,19 +317,97 @@ def find(document: object, path: str) -> object:
     7
     """
     for name in path.split("."):
-        if isinstance(document, dict):
-            document = document.get(name, MISSING)
-        elif isinstance(document, list) and name.isdecimal() and int(name) < len(document):
-            document = document[int(name)]
-        else:
-            return MISSING
+        document = _look_up(document, name)
     return document
+
+
+def find_all(document: object, path: str) -> list[object]:
+    """Return all that `document` holds at a dotted `path`, where ``*`` is any item of a list.
+
+    What is missing is MISSING.
+
+    >>> find_all({"errors": [{"code": 7}, {"code": 8}]}, "errors.*.code")
+    [7, 8]
+    >>> find_all([{"errors": []}, {"errors": [{"code": 7}]}], "*.errors.*.code")
+    [7]
+    """
+    found = [document]
+    for name in path.split("."):
+        found = [item for each in found for item in _look_up_all(each, name)]
+    return found
 
 
 def check_path(path: str) -> None:
     """Raise ValueError unless `path` is a field's name, or several with dots between them."""
     if not isinstance(path, str) or not all(path.split(".")):
         raise ValueError(f"{path!r} is no field name and no dotted path such as 'error.code'")
+
+
+_CALLS: Final[tuple[tuple[object, str], ...]] = (
+    (status, "status(401)"),
+    (bearer_challenge, "bearer_challenge()"),
+    (json_field, 'json_field("message", "Invalid JWT")'),
+    (any_of, "any_of(status(419), bearer_challenge())"),
+    (all_of, 'all_of(status(401), json_field("message", "Invalid JWT"))'),
+)
+
+
+def check_matcher(when: object, what: str = "when must be a matcher") -> None:
+    """Raise a TypeError that says how unless `when` can be asked about a response.
+
+    `what` is how its text begins.
+    """
+    call = next((call for make, call in _CALLS if make is when), None)
+    if call is not None:
+        remedy = f"call it: {call}"
+    elif isinstance(when, type):
+        remedy = f"not the class {when.__name__}: give an instance of it"
+    elif isinstance(when, int) and not isinstance(when, bool):
+        remedy = f"not {when!r}: write status({when!r})"
+    elif not callable(when):
+        remedy = f"not {when!r}"
+    elif inspect.iscoroutinefunction(when):
+        remedy = "not a coroutine function: write it with def, not with async def"
+    elif not _takes_a_response(when):
+        remedy = "and takes one argument, the response"
+    else:
+        return
+    raise TypeError(f"{what}, e.g. status(401) or a callable on a Response; {remedy}")
+
+
+def _takes_a_response(function: Callable[..., object]) -> bool:
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # written in C, say: it cannot be told
+        return True
+    try:
+        signature.bind(None)
+    except TypeError:
+        return False
+    return True
+
+
+def _read_answer(answer: object) -> bool:
+    """Return what a matcher meant. Raises UnclearAnswer where bool() would take it for a yes."""
+    if inspect.isawaitable(answer):
+        getattr(answer, "close", bool)()  # else Python warns that it was never awaited
+        raise UnclearAnswer
+    if callable(answer) or isinstance(answer, requests.Response):
+        raise UnclearAnswer
+    return bool(answer)
+
+
+def _look_up(document: object, name: str) -> object:
+    if isinstance(document, dict):
+        return document.get(name, MISSING)
+    if isinstance(document, list) and name.isdecimal() and int(name) < len(document):
+        item: object = document[int(name)]
+        return item
+    return MISSING
+
+
+def _look_up_all(document: object, name: str) -> list[object]:
+    return document if name == "*" and isinstance(document, list) else [_look_up(document, name)]
 
 
 def _validate_status(code: object) -> int:
@@ -283,8 +432,7 @@ def _check_members(name: str, matchers: tuple[Matcher, ...]) -> None:
     if not matchers:
         raise ValueError(f"{name}() needs at least one matcher")
     for one in matchers:
-        if not callable(one):
-            raise TypeError(f"{name}() takes matchers, such as status(401), not {one!r}")
+        check_matcher(one, f"{name}() takes matchers")
 
 
 def _format_call(name: str, *arguments: str) -> str:

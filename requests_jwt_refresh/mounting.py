@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-import requests
+from requests.adapters import HTTPAdapter
 
 from requests_jwt_refresh.adapter import JWTRefreshAdapter
+from requests_jwt_refresh.arguments import check_options, check_session, list_http_options
 from requests_jwt_refresh.errors import InvalidURL
 from requests_jwt_refresh.urls import validate_base
 
 if TYPE_CHECKING:
+    import requests
     from requests.adapters import BaseAdapter
 
     from requests_jwt_refresh.endpoints import Endpoint
     from requests_jwt_refresh.refresh.refresher import RefreshCallable
     from requests_jwt_refresh.stores.base import TokenStore
 
-_ADAPTER_OPTIONS = {"pool_connections", "pool_maxsize", "max_retries", "pool_block"}
+_HTTP_OPTIONS: Final = list_http_options()
 
 
 def mount(
@@ -44,14 +46,17 @@ def mount(
         store: where the token lives; ``KeyringStore(<origin>, "default")`` if omitted.
         options: all other arguments of JWTRefreshAdapter, by name.
 
-    Raises what JWTRefreshAdapter does, TypeError for what is no Session, and InvalidURL if another
-    adapter of the session serves one of the origins.
+    Raises what JWTRefreshAdapter does, TypeError for what is no Session, ValueError for a
+    refresh_session that is the same one, and InvalidURL if another adapter of the session serves
+    one of the origins.
 
     """
-    if not isinstance(session, requests.Session):
-        raise TypeError(f"mount takes a requests.Session first, not {session!r}")
+    check_session(session, base_url)
+    check_options("mount()", options, JWTRefreshAdapter.__init__, HTTPAdapter.__init__)
+    if options.get("refresh_session") is session:
+        raise ValueError("refresh_session must be another session than the one to mount on")
     base = validate_base(base_url, allow_http=options.get("allow_http", False))
-    if "transport" not in options and not _ADAPTER_OPTIONS & options.keys():
+    if "transport" not in options and not _HTTP_OPTIONS & options.keys():
         options["transport"] = _current_transport(session, base)
     adapter = JWTRefreshAdapter(base, refresh, store, **options)
     _check_free(session, adapter)

@@ -14,13 +14,14 @@ import re
 import threading
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import requests
-
 from requests_jwt_refresh.errors import InvalidURL
+from requests_jwt_refresh.sessions import PlainSession
 from requests_jwt_refresh.urls import has_scheme, join, redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    import requests
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _MARK = "_accepts_relative_urls"  # an attribute of our wrap
@@ -38,9 +39,9 @@ class AcceptsRelativeURLs:
 def accept_relative_urls() -> None:
     """Wrap ``Session.prepare_request``, once in this process."""
     with _mutex:
-        if not hasattr(requests.Session.prepare_request, _MARK):
-            requests.Session.prepare_request = _wrap(  # type: ignore[method-assign]
-                requests.Session.prepare_request
+        if not hasattr(PlainSession.prepare_request, _MARK):
+            PlainSession.prepare_request = _wrap(  # type: ignore[method-assign]
+                PlainSession.prepare_request
             )
 
 
@@ -71,7 +72,7 @@ def _make_absolute(session: requests.Session, url: object) -> str | None:
     """Return `url` below the session's base URL; None if it is not relative or there is no base."""
     if url is None:
         return None
-    text = (url.decode("utf-8") if isinstance(url, bytes) else str(url)).lstrip()
+    text = read_url(url)
     if has_scheme(text) or _is_mounted(session, text):
         return None
     ours = {
@@ -90,6 +91,11 @@ def _make_absolute(session: requests.Session, url: object) -> str | None:
             "mount the JWTRefreshAdapter there as well, with the other adapter as its transport=",
         )
     return absolute
+
+
+def read_url(url: object) -> str:
+    """Return `url` as requests will read it."""
+    return (url.decode("utf-8") if isinstance(url, bytes) else str(url)).lstrip()
 
 
 def _prefix_for(session: requests.Session, url: str) -> str | None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import base64
+import copy
 import json
 import re
 import sys
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import requests
 
 from requests_jwt_refresh import clock
 from requests_jwt_refresh.authorization import BEARER, starts_with_bearer
@@ -20,8 +24,13 @@ if TYPE_CHECKING:
 # header field carries unchanged.
 _FIT_FOR_A_HEADER = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 
+FIRST_MOMENT: Final = 1e9  # seconds since the epoch (2001); a smaller number is a duration
+FIRST_MILLISECONDS: Final = 1e12  # a larger number of seconds is one of milliseconds
+LONGEST_LIFETIME: Final = 10 * 366 * 86_400.0  # seconds; who says more has made a mistake
+_MOST_DIGITS: Final = 300  # of an integer that a float can hold
 
-_FILLED_IN = ("received_at", "login_id", "counter")  # by the adapter, not by who makes a Token
+_ACCESS_KEYS = ("access_token", "accessToken", "access", "token", "jwt")
+_REFRESH_KEYS = ("refresh_token", "refreshToken", "refresh")
 
 
 @dataclass(frozen=True, repr=False)
@@ -36,10 +45,11 @@ class Token:
         expires_at: when the access token expires, in seconds since the epoch by this machine's
             clock. None is "unknown": for a JWT the adapter fills in its lifetime when it receives
             it (RFC 7519 §4.1), an opaque token is refreshed when the API says that it has expired.
+            0 is "expired". A lifetime such as 300 is refused: give ``time.time() + 300``.
 
-    Raises InvalidToken if both tokens are None, or for anything that is not a non-empty string fit
-    for a header. Tokens are values: frozen, compared by the three arguments, and their repr shows
-    no secret.
+    Raises InvalidToken, a ValueError, if both tokens are None, for anything that is not a non-empty
+    string fit for a header, and for an `expires_at` that is no such moment. Tokens are values:
+    frozen, compared by the three arguments, and their repr shows no secret.
 
     >>> Token("an access token", refresh="a refresh token")
     Token(access='***', refresh='***', expires_at=None)
@@ -66,11 +76,7 @@ class Token:
             )
         _check("access", self.access)
         _check("refresh", self.refresh)
-        if self.expires_at is not None and not is_finite(self.expires_at):
-            raise InvalidToken(
-                "expires_at is not a number of seconds since the epoch",
-                "give a number such as time.time() + 300, or None if it is unknown",
-            )
+        _check_moment(self.expires_at)
 
     def __repr__(self) -> str:
         def redact(secret: str | None) -> str:
@@ -95,42 +101,81 @@ class Token:
 
 
 def with_expiry(token: Token) -> Token:
-    """Return `token` as received now, with its expiry filled in from the JWT if it says one.
+    """Return `token` as received now, with its expiry: the earlier one, if two are known.
 
-    Only the difference ``exp - iat`` (RFC 7519 §4.1) is used, so that a wrong clock, ours or the
-    server's, does no harm.
+    The two are its own and, for a JWT, receipt plus ``exp - iat`` (RFC 7519 §4.1): a difference, so
+    that a wrong clock, ours or the server's, does no harm. More than ten years is no expiry.
     """
     now, known = clock.time(), token.received_at
-    if token.expires_at is None and token.access is not None:
-        seconds = jwt_lifetime(token.access)
-        token = token if seconds is None else with_values(token, expires_at=now + seconds)
-    return with_values(token, received_at=known or now)
+    received_at = now if known is None else min(known, now)
+    lifetime = jwt_lifetime(token.access or "")
+    ends = [token.expires_at, None if lifetime is None else received_at + lifetime]
+    believed = [end for end in ends if end is not None and end <= received_at + LONGEST_LIFETIME]
+    return with_values(token, expires_at=min(believed, default=None), received_at=known or now)
 
 
 def with_values(token: Token, **values: Any) -> Token:
-    """Return a copy with other `values`; all else stays, what the adapter has filled in as well.
+    """Return a copy with other `values`, unchecked; all else stays, what is filled in as well.
 
-    ``dataclasses.replace`` would lose those.
+    ``dataclasses.replace`` would lose that, and would refuse the expiry of a machine whose clock
+    starts in 1970.
     """
-    copy = replace(token, **{name: values[name] for name in values if name not in _FILLED_IN})
-    for name in _FILLED_IN:
-        object.__setattr__(copy, name, values.get(name, getattr(token, name)))
-    return copy
+    other = copy.copy(token)
+    for name, value in values.items():
+        object.__setattr__(other, name, value)
+    return other
+
+
+def describe_kind(value: object) -> str:
+    """Return what kind of thing `value` is, and nothing out of it.
+
+    >>> describe_kind("a secret"), describe_kind(None), describe_kind(Token)
+    ('a str', 'None', 'the class Token')
+    """
+    if value is None or isinstance(value, type):
+        return "None" if value is None else f"the class {value.__name__}"
+    name = type(value).__name__
+    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
+
+
+def suggest_token(value: object) -> str:
+    """Return the code that makes a Token, if possible of `value`, which is none; nothing out of it.
+
+    >>> suggest_token({"accessToken": "a secret"})
+    "Token(found['accessToken'], found.get('refresh_token'))"
+    """
+    if isinstance(value, Mapping):
+        access, refresh = _find_key(value, _ACCESS_KEYS), _find_key(value, _REFRESH_KEYS)
+        return f"Token(found[{access!r}], found.get({refresh!r}))"
+    if isinstance(value, str):
+        return "Token(access, refresh), or Token(access) if that is the access token"
+    if isinstance(value, requests.Response):
+        return "found = response.json(), then Token(found['access_token'], ...)"
+    return "Token(access, refresh)"
+
+
+def _find_key(found: Mapping[str, object], keys: tuple[str, ...]) -> str:
+    """Return the first of `keys` that is there; without one the usual name."""
+    return next((key for key in keys if key in found), keys[0])
 
 
 def jwt_lifetime(access: str) -> float | None:
     """Return a JWT's lifetime in seconds, ``exp - iat``, or None if it does not say."""
     claims = jwt_claims(access)
-    issued, expires = claims.get("iat"), claims.get("exp")
-    if not (is_finite(issued) and is_finite(expires)) or expires <= issued:
+    issued, expires = _parse_moment(claims.get("iat")), _parse_moment(claims.get("exp"))
+    if issued is None or expires is None:
         return None
-    return float(expires - issued)
+    return expires - issued if 0 < expires - issued <= LONGEST_LIFETIME else None
 
 
-def not_before(access: str | None) -> float | None:
-    claims = jwt_claims(access or "")
-    starts = claims.get("nbf", claims.get("iat"))
-    return float(starts) if is_finite(starts) else None
+def not_before(access: str) -> float | None:
+    """Return the moment before which a JWT is not valid, in seconds since the epoch.
+
+    Its ``nbf``, else its ``iat`` (RFC 7519 §4.1.5, §4.1.6); None if it has neither.
+    """
+    claims = jwt_claims(access)
+    moments = (_parse_moment(claims.get(name)) for name in ("nbf", "iat"))
+    return next((each for each in moments if each is not None and each >= FIRST_MOMENT), None)
 
 
 def jwt_claims(access: str) -> dict[str, Any]:
@@ -138,10 +183,46 @@ def jwt_claims(access: str) -> dict[str, Any]:
     try:
         _header, payload, _signature = access.split(".")  # RFC 7515 §3.1
         padded = payload + "=" * (-len(payload) % 4)
-        claims = json.loads(base64.urlsafe_b64decode(padded))
+        claims = load_json(base64.urlsafe_b64decode(padded))
     except (ValueError, RecursionError):
         return {}
     return claims if isinstance(claims, dict) else {}
+
+
+def load_json(text: str | bytes) -> Any:
+    """Return what `text` says in JSON. Raises ValueError or RecursionError.
+
+    An integer that no float can hold is infinite: Python refuses one of 4,300 digits, and with it
+    the whole document.
+    """
+    return json.loads(text, parse_int=_parse_int)
+
+
+def _parse_int(digits: str) -> float:
+    return int(digits) if len(digits) <= _MOST_DIGITS else float(digits)
+
+
+def _parse_moment(value: object) -> float | None:
+    """Return a claim's seconds since the epoch, also from milliseconds; None for nonsense."""
+    if not is_finite(value):
+        return None
+    seconds = value / 1000 if value > FIRST_MILLISECONDS else float(value)
+    return seconds if abs(seconds) <= FIRST_MILLISECONDS else None
+
+
+def _check_moment(expires_at: object) -> None:
+    if expires_at is None:
+        return
+    if not is_finite(expires_at):
+        raise InvalidToken(
+            "expires_at is not a number of seconds since the epoch",
+            "give a number such as time.time() + 300, or None if it is unknown",
+        )
+    if 0 < expires_at < FIRST_MOMENT:
+        raise InvalidToken(
+            f"expires_at={expires_at:.15g} is a moment before 2002, in seconds since 1970",
+            "give the moment at which it expires, such as time.time() + 300",
+        )
 
 
 def _check(kind: str, value: object) -> None:

@@ -16,6 +16,22 @@ from requests_jwt_refresh.errors import InsecureURL, InvalidURL
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[a-z0-9_.-]+|[0-9a-f:.]+(%[a-z0-9_.%-]+)?")  # a name, or an IPv6 address
+_USER_INFO = re.compile("(?<=//)[^/?#\\\\]*@")
+_PLAIN_SEGMENT = re.compile(r"[A-Za-z0-9._~-]{0,30}")
+_LOOKS_RANDOM = re.compile(r"(?=.*[A-Za-z])(?=(.*[0-9]){4})[^-._]{16,}")  # a key, and no words
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")  # a tenant or a realm
+_SEPARATOR = re.compile(r"[/\\]")
+_LEFT_OUT = re.compile(r"[\x00-\x20\x7f]|;.*", re.DOTALL)
+_MAX_DECODINGS = 5  # by proxies and servers one after the other; more are not to be expected
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?")
+# Where APIs are, and what names in a local network end with. Countries have two letters each.
+_TOP_LEVEL_DOMAIN = re.compile(
+    "com|net|org|edu|gov|mil|int|info|biz|app|dev|cloud|tech|online|site|store|xyz|arpa|onion|"
+    "local|localhost|localdomain|internal|intranet|lan|corp|home|private|test|example|invalid|"
+    "xn--.+"
+)
+# Files end with these as well; some are countries, too.
+_FILE_ENDINGS = frozenset({"cs", "do", "fs", "go", "js", "pl", "ps", "py", "rb", "rs", "sh", "ts"})
 _HAS_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
@@ -79,10 +95,13 @@ def validate(url: str, *, what: str, allow_http: bool = False) -> str:
     `what` names it in the text of an error. Raises InvalidURL, or InsecureURL if it is neither
     https nor loopback and `allow_http` is false.
     """
-    if not isinstance(url, str) or not has_scheme(url):
+    if not isinstance(url, str):
         raise InvalidURL(
-            f"{what} {redact(url)} has no scheme", "write the whole URL, with https:// before it"
+            f"{what} is a {type(url).__name__}, not a string",
+            "write it like 'https://api.example.com'",
         )
+    if not has_scheme(url):
+        raise InvalidURL(f"{what} {redact(url)} has no scheme", _suggest_scheme(url))
     try:
         prepared = requests.Request("GET", url).prepare().url
     except requests.RequestException:
@@ -129,6 +148,68 @@ def validate_origin(url: str, *, allow_http: bool = False) -> Origin | None:
     return origin_of(found)
 
 
+def join_endpoint(base: str, url: str, *, what: str, allow_http: bool = False) -> str:
+    """Return the URL of an endpoint, absolute or below `base`, as requests would send it.
+
+    `what` names it in the text of an error. Raises as `join` and `validate` do, and InvalidURL for
+    a host without a scheme, which would be taken for a path.
+    """
+    if has_scheme(url):
+        return validate(url, what=what, allow_http=allow_http)
+    if url.startswith("//") or starts_with_host(url):
+        raise InvalidURL(
+            f"{what} {redact(url)} names a host, but no scheme",
+            f"{_suggest_scheme(url)}; a path below the base URL begins with one slash",
+        )
+    return validate(join(base, url), what=what, allow_http=allow_http)
+
+
+def starts_with_host(url: str) -> bool:
+    """Whether a URL without a scheme begins as a host does, and not as a path.
+
+    A path that begins with a slash is one. Before that, what has a port, is an IP address or
+    "localhost" is a host; so is a name of several parts, if the last one is a usual top-level
+    domain. "token.php", "oauth2.0/token" and "auth.v1.Tokens/Refresh" are paths.
+
+    >>> starts_with_host("auth.example.com/refresh"), starts_with_host("auth/refresh")
+    (True, False)
+    """
+    authority, *rest = re.split(r"[/?#\\]", url.strip(), maxsplit=1)
+    host, _, port = authority.rpartition("@")[2].partition(":")
+    if authority.startswith("[") or (host and port.isdecimal()):
+        return True
+    return not port and (_is_address(host) or _is_domain(host.lower(), followed=bool(rest)))
+
+
+def _is_address(host: str) -> bool:
+    try:
+        return bool(ip_address(host))
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _is_domain(host: str, *, followed: bool) -> bool:
+    """Whether `host` looks like a domain; `followed`: by a path, as a file's name seldom is."""
+    labels = host.removesuffix(".").split(".")
+    top, is_long = labels[-1], len(labels) > 2  # noqa: PLR2004 - two could be a file's name
+    if len(labels) == 1 or not all(map(_LABEL.fullmatch, labels)):
+        return False
+    if _TOP_LEVEL_DOMAIN.fullmatch(top):
+        return followed or is_long or top in ("com", "net", "org")
+    is_country = len(top) == 2 and top.isalpha()  # noqa: PLR2004 - ISO 3166-1 alpha-2
+    return is_country and (is_long or (followed and top not in _FILE_ENDINGS))
+
+
+def _suggest_scheme(url: str) -> str:
+    """Return a remedy for a URL without a scheme, with the URL that was meant if that is clear."""
+    bare = re.split("[?#]", url.strip().removeprefix("//"), maxsplit=1)[0]
+    origin = origin_of(f"https://{bare}")
+    if "@" in url or origin is None or bare.startswith("/"):
+        return "write the whole URL, with https:// before it"
+    scheme = "http" if _is_loopback(origin.host) else "https"
+    return f"write the whole URL, with its scheme: {scheme}://{bare}"
+
+
 def has_scheme(url: str) -> bool:
     """Whether `url` names its scheme, so that it is not relative.
 
@@ -168,13 +249,63 @@ def join(base: str, url: str) -> str:
 
 
 def _climbs(path: str) -> bool:
-    """Whether `path`, decoded, goes above where it starts."""
-    depth = 0
-    for segment in unquote(path).replace("\\", "/").split("/"):
-        depth += -1 if segment == ".." else segment not in ("", ".")
-        if depth < 0:
-            return True
+    """Whether `path` goes above where it starts, in one of the ways in which a server may read it.
+
+    Some servers take "%2F" and a backslash for a slash and others do not, and which one reads the
+    path is not known here. So at each of them what leads lower counts. A "%2e" counts as the dot
+    that it is, and what may be left out of a segment (";" and what follows it, spaces, control
+    characters) as left out.
+    """
+    if ".." not in path and "%" not in path and not _LEFT_OUT.search(path):
+        return False
+    lowest = 0
+    for segment in path.split("/"):
+        merged = None  # the lowest depth after the next part if it is one segment with others
+        for part in _SEPARATOR.split(_decode(segment)):
+            alone = lowest + _step(part)
+            begun = alone if ";" in part else lowest + 1  # what follows ";" goes with it
+            lowest = alone if merged is None else min(alone, merged)
+            merged = begun if merged is None else min(begun, merged)
+            if lowest < 0:
+                return True
     return False
+
+
+def describe_url(url: str | bytes | None) -> str:
+    """Return `url` for an error text: origin and path, without what may be secret in them.
+
+    >>> describe_url("https://me:pw@api.example.com/auth/refresh?key=secret")
+    'https://api.example.com/auth/refresh'
+    """
+    text = url.decode("utf-8", "replace") if isinstance(url, bytes) else url or ""
+    text = _USER_INFO.sub("", text)
+    origin = origin_of(text)
+    if origin is None:
+        return "a URL that has no clear host"
+    return str(origin) + "/".join(
+        _describe_segment(each) for each in urlsplit(text).path.split("/")
+    )
+
+
+def _describe_segment(segment: str) -> str:
+    is_plain = _PLAIN_SEGMENT.fullmatch(segment) and not _LOOKS_RANDOM.match(segment)
+    return segment if is_plain or _UUID.fullmatch(segment) else "..."
+
+
+def _step(segment: str) -> int:
+    """Return how a segment of a path changes its depth."""
+    name = _LEFT_OUT.sub("", segment)
+    return -1 if name == ".." else int(name not in ("", "."))
+
+
+def _decode(text: str) -> str:
+    """Return `text` with every %-escape resolved, those of escapes too."""
+    for _ in range(_MAX_DECODINGS):
+        decoded = unquote(text)
+        if decoded == text:
+            break
+        text = decoded
+    return text
 
 
 def _is_loopback(host: str) -> bool:

@@ -317,7 +317,7 @@ def test_nothing_is_refreshed_for_it_before_sending_either(
 ) -> None:
     """An expired token is no reason to refresh for a request that does not carry it."""
     good = server.login()
-    mount(session, server, Token(good.access, good.refresh, expires_at=1.0))
+    mount(session, server, Token(good.access, good.refresh, expires_at=1.1e9))
     assert get(session, **options).status_code == 401
     assert server.counters.refreshes == 0
     assert get(session).status_code == 200

@@ -97,24 +97,36 @@ def test_nonsense(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> N
     [
         (["stauts"], "there is no such command: did you mean 'status'?"),
         (["hunter2"], "there is no such command"),
-        (["status", "prod", "--jsn"], "unrecognized arguments: did you mean --json?"),
-        (["token", "prod", "--second=hunter2"], "unrecognized arguments: did you mean --seconds?"),
+        (["status", "prod", "--jsn"], "unrecognized option --jsn: did you mean --json?"),
+        (["--jsn", "status"], "unrecognized option --jsn: did you mean --json?"),
+        (
+            ["token", "prod", "--second=hunter2"],
+            "unrecognized option --second: did you mean --seconds?",
+        ),
         (
             ["login", "prod", "--user-name", "me"],
-            "unrecognized arguments: did you mean --username?",
+            "unrecognized option --user-name: did you mean --username?",
         ),
-        (["login", "prod", "--password=hunter2"], "unrecognized arguments"),
+        (
+            ["login", "hunter2", "--refresh_token", "hunter2"],
+            "unrecognized option --refresh_token: did you mean --refresh-token?",
+        ),
+        (["login", "prod", "--password=hunter2"], "unrecognized option --password"),
+        (["login", "prod", "-p", "hunter2"], "unrecognized option -p"),
+        (["login", "prod", "-phunter2"], "unrecognized arguments"),
+        (["login", "prod", "--hunter2"], "unrecognized arguments"),
         (["login", "prod", "hunter2"], "unrecognized arguments"),
-        (["--versoin"], "unrecognized arguments: did you mean --version?"),
+        (["status", "--shwo"], "unrecognized option --shwo"),
+        (["--versoin"], "unrecognized option --versoin: did you mean --version?"),
         (["status", "prod", "--json=hunter2"], "argument --json: takes no value"),
         (["init", "prod", "--store", "hunter2"], "argument --store: must be one of "),
         (["login", "prod", "--refresh-token", "hunter2"], "argument --refresh-token: only '-' "),
-        (["login"], "the following arguments are required: NAME"),
+        (["init"], "the following arguments are required: NAME"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_misspelt(arguments: list[str], cause: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """The nearest command or option is named; what was typed is not, as it may be a secret."""
+    """It is named, and what is nearest to it; but nothing that may be a secret."""
     with pytest.raises(SystemExit) as left:
         cli.main(arguments)
     assert left.value.code == 2

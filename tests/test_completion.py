@@ -161,6 +161,7 @@ class TestBash:
         assert bash.complete("status", "good", "-") == ["--help", "--json", "-h"]
         assert bash.complete("logout", "--l") == ["--local"]
         assert bash.complete("login", "good", "--r") == ["--refresh-token"]
+        assert bash.complete("login", "good", "--p") == ["--path"]
         assert bash.complete("--v") == ["--version"]
 
     def test_values(self, bash: Bash) -> None:
@@ -169,6 +170,30 @@ class TestBash:
         assert bash.complete("init", "new", "--preset", "s") == ["simplejwt"]
         assert bash.complete("init", "new", "--kind", "") == ["bearer", "json", "oauth2"]
         assert bash.complete("init", "new", "--store", "f") == ["file"]
+
+    @pytest.mark.parametrize("command", [("init", "new"), ("login", "good")])
+    def test_files(
+        self, bash: Bash, two: User, monkeypatch: pytest.MonkeyPatch, command: tuple[str, str]
+    ) -> None:
+        """Where a file is meant, the names of files; nowhere else."""
+        monkeypatch.chdir(two.home)
+        (two.home / "token.json").touch()
+        assert bash.complete(*command, "--path", "tok") == ["token.json"]
+        assert bash.complete(*command, "--path", f"{two.home}/tok") == [f"{two.home}/token.json"]
+        assert bash.complete(*command, "tok") == []
+
+    def test_the_other_name_of_the_program(self, scripts: dict[str, Path]) -> None:
+        """It is completed by the same function."""
+        command = f"source {scripts['bash']}; complete -p requests-jwt requests-jwt-refresh"
+        done = subprocess.run(
+            ["bash", "--norc", "-c", command],
+            capture_output=True,
+            text=True,
+            timeout=WAIT,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.count("-F _shtab_requests_jwt requests-jwt") == 2
 
     @pytest.mark.parametrize("text", [None, "", "[prod\n"])
     def test_without_profiles(self, bash: Bash, two: User, text: str | None) -> None:

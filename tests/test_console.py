@@ -84,16 +84,34 @@ def test_an_error_without_a_remedy(
 
 
 @pytest.mark.parametrize(
-    ("name", "shown"), [("a b; c", "NAME"), (None, "NAME"), ("a.b", '"a.b"'), ("prod", "prod")]
+    "keep",
+    [
+        "use FileStore or MemoryStore instead",
+        'keep the token in a file: FileStore("~/.config/myapp/token.json")',
+    ],
+)
+@pytest.mark.parametrize(
+    ("name", "shown"), [("a b; c", "NAME"), (None, "NAME"), ("a.b", "a.b"), ("prod", "prod")]
 )
 def test_a_store_is_named_in_the_words_of_a_profile(
+    capsys: pytest.CaptureFixture[str], keep: str, name: str | None, shown: str
+) -> None:
+    """A command that works as it stands; a name that is none is not shown."""
+    report(errors.StoreError("there is no keyring", f"install one, or {keep}"), name)
+    _, remedy = lines_on_stderr(capsys)
+    command = f"requests-jwt login {shown} --store file"
+    assert remedy == f"install one, or keep the token in a file, with: {command}"
+
+
+@pytest.mark.parametrize(("name", "shown"), [("a.b", '"a.b"'), ("prod", "prod"), (None, "NAME")])
+def test_a_table_is_named_as_it_is_written(
     capsys: pytest.CaptureFixture[str], name: str | None, shown: str
 ) -> None:
-    """A name with a dot needs quotes in a table's header; one that is none is not shown."""
-    use = "install one, or use FileStore or MemoryStore instead"
+    """A name with a dot needs quotes in a table's header."""
+    use = "accept this one with allow_plaintext=True"
     report(errors.StoreError("there is no keyring", use), name)
     _, remedy = lines_on_stderr(capsys)
-    assert remedy == (f"install one, or keep the token in a file: kind = 'file' in [{shown}.store]")
+    assert remedy == f"accept this one with allow_plaintext = true in [{shown}.store]"
 
 
 def test_a_name_that_is_none_is_not_put_into_a_remedy(capsys: pytest.CaptureFixture[str]) -> None:

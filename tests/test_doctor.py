@@ -237,14 +237,16 @@ def _garbage(user: User) -> None:
     user.token_file.write_text("hunter2", encoding="utf-8")
 
 
-@pytest.mark.parametrize("spoil", [_readable_by_others, _garbage])
+@pytest.mark.parametrize(
+    ("spoil", "lock"), [(_readable_by_others, "FAULT"), (_garbage, "ok")], ids=["mode", "garbage"]
+)
 def test_a_token_that_cannot_be_read(
-    healthy_user: User, server: AuthServer, spoil: Callable[[User], None]
+    healthy_user: User, server: AuthServer, spoil: Callable[[User], None], lock: str
 ) -> None:
     """The store is in order, this entry is not: which file, and what to do with it."""
     spoil(healthy_user)
     report = examine(healthy_user)
-    assert report.is_healthy_but_for(token="FAULT")
+    assert report.is_healthy_but_for(token="FAULT", lock=lock)
     assert str(healthy_user.token_file) in report.findings["token"].cause
     assert "log in again" in report.findings["token"].remedy
     assert "hunter2" not in report.text
@@ -300,7 +302,7 @@ def test_no_keyring(user: User, server: AuthServer, monkeypatch: pytest.MonkeyPa
     report = examine(user)
     assert report.is_healthy_but_for(store="FAULT", token="FAULT")
     assert "there is no keyring on this machine" in report.findings["store"].cause
-    assert "install and start one" in report.findings["store"].remedy
+    assert "install and start a keyring" in report.findings["store"].remedy
 
 
 def test_no_keyring_in_the_words_of_a_profile(
@@ -311,7 +313,8 @@ def test_no_keyring_in_the_words_of_a_profile(
     user.describe(server, store='kind = "keyring"')
     report = examine(user)
     assert "MemoryStore" not in report.text
-    assert report.findings["store"].remedy.endswith("kind = 'file' in [prod.store]")
+    command = "keep the token in a file, with: requests-jwt login prod --store file"
+    assert command in report.findings["store"].remedy
 
 
 class PlaintextKeyring(KeyringBackend):

@@ -153,7 +153,8 @@ def test_an_answer_that_is_far_too_large(healthy_user: User, server: AuthServer)
     server.fail(Huge())
     report = examine(healthy_user)
     assert report.has_no_clock_and(endpoint="FAULT")
-    cause = f"the refresh endpoint at {server.url} answered with more than 1 MiB, which is no token"
+    url = f"{server.url}/auth/refresh"
+    cause = f"the refresh endpoint at {url} answered with more than 1 MiB, which is no token"
     assert report.findings["endpoint"].cause == cause
     assert report.findings["endpoint"].remedy == "check refresh.url in the profile"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import pickle
 import time
 import traceback
@@ -11,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 import pytest
-from requests.structures import CaseInsensitiveDict
 
 from requests_jwt_refresh.endpoints import BearerEndpoint, JSONEndpoint, OAuth2Endpoint
 from requests_jwt_refresh.errors import RefreshRejected, RefreshUnavailable
 from requests_jwt_refresh.matching import any_401, status
-from requests_jwt_refresh.responses import TokenResponse
 from requests_jwt_refresh.tokens import Token
 from tests.support.endpoints import TOKEN, URL, prepare, prepare_json
+from tests.support.endpoints import make_response as response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from requests_jwt_refresh.endpoints import Endpoint
+    from requests_jwt_refresh.responses import TokenResponse
 
 SECRET = "s3cr3t-t0k3n"
 NOW = 1_700_000_000.0  # where the clock stands
@@ -33,13 +32,6 @@ OAUTH2 = OAuth2Endpoint("/token", "me")
 
 
 pytestmark = pytest.mark.usefixtures("clock")
-
-
-def response(status: int, body: object = b"", **headers: str) -> TokenResponse:
-    """Return a response whose body is `body` if that is bytes, else `body` as JSON."""
-    sent = body if isinstance(body, bytes) else json.dumps(body).encode()
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return TokenResponse(status, CaseInsensitiveDict(named), sent)
 
 
 def prepare_form(endpoint: Endpoint) -> dict[str, list[str]]:
@@ -271,7 +263,7 @@ def test_a_refusal_is_a_status(endpoint: Endpoint, code: int) -> None:
     """One of `rejected`, whatever the body is."""
     with pytest.raises(RefreshRejected) as caught:
         endpoint.read(response(code, {"message": SECRET}))
-    assert caught.value.cause == f"the server refused the refresh token ({code})"
+    assert caught.value.cause == f"the refresh endpoint refused the refresh token ({code})"
     assert caught.value.remedy == "log in again"
 
 
@@ -281,7 +273,10 @@ def test_oauth2_refuses_with_invalid_grant_alone(code: int) -> None:
     body = {"error": "invalid_grant", "error_description": SECRET}
     with pytest.raises(RefreshRejected) as caught:
         OAUTH2.read(response(code, body))
-    assert caught.value.cause == f"the server refused the refresh token ({code} invalid_grant)"
+    assert (
+        caught.value.cause
+        == f"the refresh endpoint refused the refresh token ({code} invalid_grant)"
+    )
     assert caught.value.remedy == "log in again"
 
 
@@ -334,20 +329,13 @@ def test_oauth2_a_token_beside_an_error_is_a_token() -> None:
     assert OAUTH2.read(response(200, {"access_token": "a", "error": "none"})) == Token("a")
 
 
-@pytest.mark.parametrize("kind", ["Bearer", "bearer", "BEARER", None])
-def test_oauth2_takes_bearer_tokens_in_any_case(kind: str | None) -> None:
-    """RFC 6749 §5.1: the value of token_type is case-insensitive."""
+KINDS = ["Bearer", "bearer", "BearerToken", "jwt-bearer", "DPoP", "bot", "mac x", "", 7, None, []]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_oauth2_takes_any_type_of_token(kind: object) -> None:
+    """A token that the server has given is used as it was asked for: the API will tell."""
     assert OAUTH2.read(response(200, {"access_token": "a", "token_type": kind})) == Token("a")
-
-
-@pytest.mark.parametrize(
-    ("kind", "shown"),
-    [("DPoP", "a DPoP token"), ("N_A", "a N_A token"), ("s p", "a token of another kind")],
-)
-def test_oauth2_takes_no_other_kind_of_token(kind: str, shown: str) -> None:
-    """RFC 6749 §7.1: a client must not use a token whose type it does not understand."""
-    error = catch_unavailable(OAUTH2, response(200, {"access_token": SECRET, "token_type": kind}))
-    assert f"gave {shown} (token_type)" in str(error)
 
 
 # --- Reading anything else -------------------------------------------------------------------
@@ -472,10 +460,6 @@ def test_a_redirect_that_might_hold_a_secret_is_not_shown(location: str) -> None
         ({"access_token": ""}, "", "the access token is empty, has a line break"),
         ({"access_token": f"{SECRET}\r\nX: y"}, "", "the access token is empty, has"),
         ({"access_token": f"{SECRET}\ud800"}, "", "the access token is empty, has"),
-        ({"access_token": "a", "refresh_token": 5}, "", "'refresh_token' is a number"),
-        ({"access_token": "a", "refresh_token": False}, "", "'refresh_token' is a boolean"),
-        ({"access_token": "a", "refresh_token": [SECRET]}, "", "'refresh_token' is a list"),
-        ({"access_token": "a", "refresh_token": f" {SECRET}"}, "", "the refresh token is empty"),
     ],
 )
 @pytest.mark.parametrize("endpoint", [ANSWERED, BearerEndpoint("/r"), OAUTH2])

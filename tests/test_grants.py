@@ -120,7 +120,9 @@ def test_a_wrong_password_is_a_refusal_without_the_servers_words(code: int) -> N
     reply = TokenResponse(code, CaseInsensitiveDict(), json.dumps({"message": SECRET}).encode())
     with pytest.raises(RefreshRejected) as caught:
         PasswordLogin(URL, ENDPOINT).read(reply)
-    assert caught.value.cause == f"the server refused the user name or the password ({code})"
+    assert (
+        caught.value.cause == f"the refresh endpoint refused the user name or the password ({code})"
+    )
     assert caught.value.remedy == "check both and try again"
     assert caught.value.__context__ is None
 

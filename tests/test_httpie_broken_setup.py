@@ -161,7 +161,7 @@ def test_a_refresh_without_an_answer(alice: Home, server: AuthServer) -> None:
     done = alice.http(f"{server.url}/users")
     assert done.answer == {"message": "Invalid JWT"}
     cause, remedy = find_warning(done)
-    assert "the refresh endpoint answered 500" in cause
+    assert f"the refresh endpoint at {server.url}/auth/refresh answered 500" in cause
     assert "the tokens are kept" in remedy
     assert "requests-jwt doctor alice" in remedy
     assert alice.stores["alice"].load() == before

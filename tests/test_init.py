@@ -29,10 +29,19 @@ from tests.support.command_line import (
     start,
     user,
 )
+from tests.support.keyrings import DictKeyring, use_keyring, use_working_keyring
 
 __all__ = ["user"]  # a fixture
 
 pytestmark = needs_posix
+
+
+@pytest.fixture(autouse=True)
+def keyring(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A keyring that works, here and in programs; what is said without one: test_init_offers.py."""
+    use_keyring(monkeypatch, DictKeyring())
+    use_working_keyring(monkeypatch)
+
 
 JSON_TABLE = {"kind": "json", "url": "/r"}
 OAUTH2_TABLE = {"kind": "oauth2", "url": "/t"}
@@ -86,6 +95,50 @@ SETUPS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
         ("--refresh-url", "/r", "--expired", "message=a=b c"),
         {"refresh": JSON_TABLE, "when": {"json_field": "message", "value": "a=b c"}},
     ),
+    "fields": (
+        (
+            *("--refresh-url", "/r", "--send", "refreshToken", "--access", "data.accessToken"),
+            *("--refresh", "data.refreshToken", "--expires-in", "data.ttl"),
+        ),
+        {
+            "refresh": {
+                **JSON_TABLE,
+                "send": "refreshToken",
+                "access": "data.accessToken",
+                "refresh": "data.refreshToken",
+                "expires_in": "data.ttl",
+            }
+        },
+    ),
+    "fields of the login": (
+        (
+            *("--refresh-url", "/r", "--login-url", "/l", "--login-access", "d.a"),
+            *("--login-refresh", "d.r", "--login-expires-in", "d.t"),
+            *("--username-field", "email", "--password-field", "pw"),
+        ),
+        {
+            "refresh": JSON_TABLE,
+            "login": {
+                "url": "/l",
+                "username_field": "email",
+                "password_field": "pw",
+                "access": "d.a",
+                "refresh": "d.r",
+                "expires_in": "d.t",
+            },
+        },
+    ),
+    "expired status": (
+        ("--refresh-url", "/r", "--expired-status", "403"),
+        {"refresh": JSON_TABLE, "when": {"status": 403}},
+    ),
+    "expired with a status": (
+        ("--refresh-url", "/r", "--expired", "code=expired", "--expired-status", "403"),
+        {
+            "refresh": JSON_TABLE,
+            "when": {"json_field": "code", "value": "expired", "status": 403},
+        },
+    ),
     "origins": (
         ("--refresh-url", "/r", "--trusted-origin", "https://a", "--trusted-origin", "https://b"),
         {"refresh": JSON_TABLE, "trusted_origins": ["https://a", "https://b"]},
@@ -110,8 +163,12 @@ def test_init_from_flags(user: User, flags: tuple[str, ...], expected: dict[str,
     """What the flags say is in the file, and nothing else, and makes a profile."""
     result = user.run(*INIT, *flags)
     assert (result.status, result.err) == (0, "")
-    assert result.out == f"Profile 'prod' is in {user.file}\nNext: requests-jwt login prod\n"
+    first, *urls, last = result.out.splitlines()
+    assert first == f"Profile 'prod' is in {user.file}"
+    assert last == "Next: requests-jwt login prod"
     known = Profiles.read()
+    named = known.profile("prod").named_urls()
+    assert [line.split() for line in urls] == [[name, "URL", url] for name, url in named.items()]
     assert known.content == {"prod": {"base_url": API, **expected}}
     assert known.profile("prod").base_url == f"{API}/"
 
@@ -219,7 +276,11 @@ BAD: list[Any] = [
     ("--preset", "nonsense"),
     ("--preset", "simplejwt", "--kind", "json"),
     ("--preset", "simplejwt", "--client-id", "me"),
-    ("--preset", "simplejwt", "--store", "file"),
+    ("--refresh-url", "/r", "--access", "data..token"),
+    ("--refresh-url", "/r", "--expired-status", "200"),
+    ("--refresh-url", "/r", "--expired-status", "many"),
+    ("--refresh-url", "/r", "--login-access", "data.token"),
+    (*OAUTH2, "--send", "token"),
     ("--preset", "simplejwt", "--store", "redis", "--redis", "redis://h"),
     ("--preset", "simplejwt", "--store", "file", "--path", "t", "--key", "k"),
     ("--preset", "simplejwt", "--device-url", "/d"),
@@ -284,7 +345,7 @@ def test_flags_have_the_values_that_a_profile_may_have(
     assert set(re.findall(r"[\w-]+", listed)) == known
 
 
-@pytest.mark.parametrize("flags", [(), ("--preset", "simplejwt", "--store", "file")])
+@pytest.mark.parametrize("flags", [(), ("--preset", "simplejwt", "--store", "redis")])
 def test_what_helps_against_bad_flags(user: User, flags: tuple[str, ...]) -> None:
     """Nothing was written, so the remedy is not in the file but in the flags."""
     _, remedy = user.run(*INIT, *flags).cause_and_remedy()
@@ -386,7 +447,12 @@ def test_init_by_asking(user: User) -> None:
         terminal.answer("Refresh endpoint, such as /auth/refresh: ", "")
         terminal.expect("an answer is needed")
         terminal.answer("Refresh endpoint, such as /auth/refresh: ", "/r")
+        for usual in ("access_token", "refresh_token", "refresh_token"):
+            terminal.answer(f" [{usual}]: ", "")
         terminal.answer("empty for none: ", "/l")
+        for usual in ("access_token", "refresh_token"):
+            terminal.answer(f"response to a login [{usual}]: ", "")
+        terminal.answer("expired token [401]: ", "")
         terminal.answer("empty for any): ", "message=Invalid JWT")
         terminal.answer("Logout endpoint; empty for none: ", "")
         assert terminal.end() == 0
@@ -425,6 +491,7 @@ def test_init_asks_for_a_device_flow(user: User) -> None:
         terminal.answer("Client id: ", "tv")
         terminal.answer("(none, basic, post) [none]: ", "")
         terminal.answer("Device authorization endpoint, if there is one: ", "/d")
+        terminal.answer("expired token [401]: ", "")
         terminal.answer("empty for any): ", "")
         terminal.answer("Logout endpoint; empty for none: ", "")
         assert terminal.end() == 0
@@ -488,6 +555,7 @@ def test_a_client_with_a_secret_is_asked_for_its_id(user: User) -> None:
         terminal.answer("such as /auth/refresh: ", "/t")
         terminal.answer("if there is one: ", "")
         terminal.answer("empty for none: ", "")
+        terminal.answer("expired token [401]: ", "")
         terminal.answer("empty for any): ", "")
         terminal.answer("Logout endpoint; empty for none: ", "")
         assert terminal.end() == 0

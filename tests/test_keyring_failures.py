@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import sys
 import threading
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import keyring.core
 import keyring.errors
 import pytest
 
-from requests_jwt_refresh.stores.keyring import KeyringStore, KeyringUnavailable
+from requests_jwt_refresh.errors import StoreError
+from requests_jwt_refresh.stores.file import FileStore
+from requests_jwt_refresh.stores.keyring import KeyringStore
 from tests.support.keyrings import (
     LONG,
     NEWER,
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
 
 
 HERE = FailingKeyring.__module__
+IN_A_FILE = 'FileStore("~/.config/myapp/token.json")'
 
 # What goes wrong
 
@@ -66,7 +70,7 @@ def test_every_exception_is_a_store_error(error: Exception, advice: str) -> None
     for caught in catch_failures(KeyringStore(SERVICE, backend=backend)):
         assert f"{HERE}.FailingKeyring: {type(error).__name__})" in caught.cause
         assert advice in f"{caught.cause}; {caught.remedy}"
-        assert caught.remedy.endswith(", or use FileStore or MemoryStore instead")
+        assert caught.remedy.endswith(f", or keep the token in a file: {IN_A_FILE}")
 
 
 def test_the_text_reads_well() -> None:
@@ -75,21 +79,44 @@ def test_the_text_reads_well() -> None:
     assert str(catch_failure(store.load)) == (
         "the keyring entry 'api.example.com (alice)' could not be read"
         f": the keyring is locked ({HERE}.FailingKeyring: KeyringLocked). What it holds is safe; "
-        "unlock it and try again, or use FileStore or MemoryStore instead"
+        f"unlock it and try again, or keep the token in a file: {IN_A_FILE}"
     )
 
 
-def test_a_caller_with_words_of_its_own_needs_no_prose() -> None:
-    """What other stores to name is the command line's to say: `advice` is the rest."""
-    for backend, can_allow in ((null_backend(), False), (PlaintextKeyring(), True)):
-        error = catch_failure(KeyringStore(SERVICE, backend=backend).load)
-        assert isinstance(error, KeyringUnavailable)
-        assert error.remedy.startswith(f"{error.advice}, ")
-        assert "Store" not in error.advice
-        assert "allow_plaintext" not in error.advice
-        assert error.can_allow_plaintext == ("allow_plaintext=True" in error.remedy) == can_allow
-        again = pickle.loads(pickle.dumps(error.about()))
-        assert (again.advice, again.remedy) == (error.advice, error.remedy)
+def test_the_line_in_the_remedy_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no keyring it comes first, and is all that has to be typed."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    error = catch_failure(KeyringStore(SERVICE, backend=fail_backend()).load)
+    assert error.remedy.startswith(f"keep the token in a file: {IN_A_FILE}")
+    store: FileStore = eval(IN_A_FILE, {"FileStore": FileStore})
+    store.save(TOKEN)
+    assert store.load() == TOKEN
+
+
+def test_errors_are_of_a_public_class() -> None:
+    """A user who reads the traceback can name it in an `except`."""
+    for backend in (fail_backend(), PlaintextKeyring(), FailingKeyring(RuntimeError())):
+        for error in catch_failures(KeyringStore(SERVICE, backend=backend)):
+            assert type(error) is StoreError
+            again = pickle.loads(pickle.dumps(error.about()))
+            assert (again.cause, again.remedy) == (error.cause, error.remedy)
+
+
+@pytest.mark.parametrize(
+    ("platform", "command"),
+    [("darwin", "security unlock-keychain"), ("win32", "session of a user who has logged in")],
+)
+def test_other_systems_have_no_d_bus(
+    monkeypatch: pytest.MonkeyPatch, platform: str, command: str
+) -> None:
+    """What to do about a keychain that cannot be asked over SSH, or a service's account."""
+    monkeypatch.setattr(sys, "platform", platform)
+    error = catch_failure(KeyringStore(SERVICE, backend=FailingKeyring(RuntimeError())).load)
+    assert command in error.remedy
+    assert "D-Bus" not in error.remedy
+    locked = FailingKeyring(keyring.errors.KeyringLocked())
+    advice = catch_failure(KeyringStore(SERVICE, backend=locked).load).remedy
+    assert (command in advice) == (platform == "darwin")
 
 
 def test_passing_errors_are_asked_again() -> None:
@@ -142,6 +169,44 @@ def test_what_cannot_be_deleted_is_an_error() -> None:
     store.save(TOKEN)
     error = catch_failure(store.clear)
     assert "still holds the entry 'api.example.com (default)' after it was deleted" in str(error)
+
+
+# What other programs have left there
+
+
+FOREIGN: list[Any] = [
+    b"bytes",
+    17,
+    ["list"],
+    "",
+    "\ud800",
+    '{"access": "\ud800", "refresh": null, "expires_at": null}',
+    "in 1 parts a sha256 " + "0" * 64,
+    "in 9999 parts b sha256 " + "0" * 64,
+]
+
+
+@pytest.mark.parametrize("foreign", FOREIGN, ids=range(len(FOREIGN)))
+@pytest.mark.parametrize(
+    "part", [None, "\ud800", b"bytes", "x"], ids=["", "surrogate", "bytes", "x"]
+)
+def test_an_entry_of_another_program(foreign: Any, part: Any) -> None:
+    """It is a StoreError, soon, and can be replaced or cleared when asked to."""
+
+    class Odd(DictKeyring):
+        def get_password(self, service: str, username: str) -> Any:
+            self.asked.append("get")
+            if not self.entries:
+                return foreign if " part " not in service else part if service[-1] == "0" else None
+            return super().get_password(service, username)
+
+    backend = Odd()
+    store = KeyringStore(SERVICE, backend=backend)
+    error = catch_failure(store.load)
+    assert "left as it is" in error.remedy
+    assert len(backend.asked) < 12
+    store.save(TOKEN)
+    assert store.load() == TOKEN
 
 
 # Which backend

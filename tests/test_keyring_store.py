@@ -297,7 +297,7 @@ def test_a_timeout_is_a_bound(timeout: float) -> None:
 def test_only_tokens_are_saved() -> None:
     """Anything else is a TypeError that does not show it."""
     store: Any = KeyringStore("s", backend=DictKeyring())
-    with pytest.raises(TypeError, match="holds a Token, not str"):
+    with pytest.raises(TypeError, match="holds a Token, not a str"):
         store.save("access-secret")
 
 

@@ -16,6 +16,7 @@ from tests.support.command_line import (
     end,
     needs_posix,
     start,
+    strip_address,
     user,
 )
 from tests.support.logins import DEVICE, describe_login, find_form, make_basic
@@ -167,7 +168,7 @@ def test_a_device_code_that_has_expired(
     [
         (Status(500), "the token endpoint answered 500"),
         (Status(408), "the token endpoint answered 408"),
-        (Drop(), "the token endpoint at http://127.0.0.1:"),
+        (Drop(), "the token endpoint could not be reached"),
     ],
     ids=["500", "408", "drop"],
 )
@@ -182,7 +183,8 @@ def test_a_server_that_is_down_until_the_code_expires(
     result = user.run("login", "prod")
     cause, remedy = result.cause_and_remedy()
     assert (result.status, clock.sleeps) == (4, seconds(5, 2))
-    assert cause.startswith(f"the code has expired, and the server could not be asked: {expected}")
+    expected = f"the code has expired, and the server could not be asked: {expected}"
+    assert strip_address(cause).startswith(expected)
     assert "try again later" in remedy
 
 
@@ -228,8 +230,8 @@ def test_a_server_in_trouble_while_the_login_is_approved(
     """Pending, then 500, 503 and no answer at all, then a yes: it is waited for."""
     server.fail(JSONBody({"error": "authorization_pending"}, status=400), on=is_token_path)
     server.fail(Status(500), on=is_token_path)
-    server.fail(Status(503), on=is_token_path, times=4)  # the first one and three retries
-    server.fail(Drop(), on=is_token_path, times=4)
+    server.fail(Status(503), on=is_token_path)
+    server.fail(Drop(), on=is_token_path)
     clock.steps = [nothing, nothing, nothing, nothing, person.approve]
     assert user.run("login", "prod") == describe_login(user, "bob")
     assert clock.sleeps == seconds(5, 5, 5, 5, 10)  # an exponential backoff for no answer (§3.5)
@@ -254,7 +256,7 @@ def test_a_server_in_trouble_while_the_login_is_approved(
             JSONBody({"device_code": "d", "user_code": "u", "verification_uri": "javascript:1"}),
             "the device authorization endpoint gave no usable page to open: ",
         ),
-        (None, "the device authorization endpoint at http://127.0.0.1:"),
+        (None, "the device authorization endpoint could not be reached"),
     ],
     ids=["404", "500", "408", "redirect", "html", "error", "page", "down"],
 )
@@ -270,8 +272,10 @@ def test_a_device_endpoint_that_gives_no_code(
     result = user.run("login", "prod")
     cause, remedy = result.cause_and_remedy()
     assert (result.status, result.out) == (4, "")
-    assert cause.startswith(expected)
+    assert " at http://127.0.0.1:" in cause
+    assert strip_address(cause).startswith(expected)
     assert ("check its URL, client_id" in remedy) is (cause.endswith((" 404", " 400")))
+    assert "the tokens are kept" not in remedy, "there are none yet"
     assert "s3cr3t" not in result.err
 
 

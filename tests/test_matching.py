@@ -86,6 +86,17 @@ def test_a_status_matches_itself_alone() -> None:
         ("errors.1.code", 7, b'{"errors": [{}, {"code": 7}]}'),
         ("0.code", 7, b'[{"code": 7}]'),
         ("0", "digit", b'{"0": "digit"}'),
+        ("errors.*.code", 7, b'{"errors": [{}, {"code": 6}, {"code": 7}]}'),
+        ("errors.*", "expired", b'{"errors": ["expired"]}'),
+        ("*.code", 7, b'[{"code": 6}, {"code": 7}]'),
+        ("*", 7, b"[6, 7]"),
+        (
+            "*.errors.*.extensions.code",
+            "UNAUTHENTICATED",
+            b'[{"data": 1}, {"errors": [{}, {"extensions": {"code": "UNAUTHENTICATED"}}]}]',
+        ),
+        ("a.*.*.0", True, b'{"a": [[], [[false], [true]]]}'),
+        ("a.*", None, b'{"a": [1, null]}'),
         ("code", 7, b'{"code": 7.0}'),
         ("ok", False, b'{"ok": false}'),
         ("user", None, b'{"user": null}'),
@@ -113,6 +124,12 @@ def test_a_json_field_matches_its_value_at_its_path(
         pytest.param("a.1", "x", b'{"a": ["x"]}', id="beyond the list's end"),
         pytest.param("a.-1", "x", b'{"a": ["x"]}', id="no counting from the end"),
         pytest.param("a.0", "x", b'{"a": "x"}', id="a string is no list"),
+        pytest.param("a.*", "x", b'{"a": "x"}', id="a string has no items"),
+        pytest.param("a.*", "x", b'{"a": {"b": "x"}}', id="an object has no items"),
+        pytest.param("a.*", None, b'{"a": []}', id="an empty list has no items"),
+        pytest.param("a.*", 1, b'{"a": [true]}', id="an item that is true is not 1"),
+        pytest.param("a.*.b", 1, b'{"a": [{"c": 1}, 1, [1]]}', id="no item has the field"),
+        pytest.param("a.*.*", 1, b'{"a": [1]}', id="no list of lists"),
         pytest.param("message", "Invalid JWT", b'["message", "Invalid JWT"]', id="a list"),
         pytest.param("message", "Invalid JWT", b'"Invalid JWT"', id="a scalar"),
         pytest.param("message", "Invalid JWT", b"<html>Invalid JWT</html>", id="HTML"),
@@ -128,6 +145,33 @@ def test_any_other_body_is_no_match_and_no_error(
 ) -> None:
     """Whatever it is: a matcher never raises because of a body."""
     assert json_field(path, value)(response(401, body)) is False
+
+
+@pytest.mark.parametrize(
+    ("matcher", "matched", "spared"),
+    [
+        (json_field("code", 7), [401], [403, 200]),
+        (json_field("code", 7, status=(200, 403)), [403], [200, 401]),
+        (any_of(bearer_challenge(), json_field("code", 7)), [401], [403]),
+        (all_of(any_401, json_field("code", 7), json_field("a", 1)), [401], [403]),
+        (all_of(json_field("code", 7), bearer_challenge()), [], [401]),
+        (all_of(json_field("code", 7), mine), [], [401]),
+        (any_of(json_field("code", 7), mine), [401], [403]),
+        (any_of(all_of(status(403), json_field("code", 7, status=403)), mine), [403], [401]),
+        (all_of(status(200), json_field("code", 7, status=200)), [], [200]),
+        (json_field("code", 7, status=(204, 304)), [], [204, 304]),
+    ],
+)
+def test_an_answer_to_head_counts_for_a_field_by_its_status(
+    matcher: Matcher, matched: list[int], spared: list[int]
+) -> None:
+    """It has no body to look at; only an error can mean "expired". Functions are asked as ever."""
+    for code in matched + spared:
+        head = response(code)
+        head.request = requests.Request("HEAD", "https://h/").prepare()
+        assert matcher(head) is (code in matched), code
+        head.request.method = "GET"
+        assert not matcher(head)
 
 
 def test_a_response_without_content_is_no_match() -> None:

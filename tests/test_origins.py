@@ -375,7 +375,7 @@ def test_the_401_of_a_trusted_origin_is_cured(
 
 def test_one_string_is_no_list_of_origins() -> None:
     """A string is iterable too, letter by letter: that mistake is an error."""
-    with pytest.raises(TypeError, match="not one string"):
+    with pytest.raises(TypeError, match=r"must be a list or tuple of origins, .*, not a string"):
         mount_on(plain_session(), trusted_origins=CDN)
 
 

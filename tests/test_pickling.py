@@ -111,7 +111,11 @@ FORMS: dict[str, dict[str, Any]] = {
     "combined": {"when": all_of(any_of(any_401, status(403)), bearer_challenge())},
     "a matcher of one's own": {"when": is_expired},
     "callbacks": {"login": log_in, "on_refresh": note_call, "on_logout": note_call},
-    "options": {"refresh_timeout": 7.0, "trusted_origins": ("https://cdn.example.com",)},
+    "options": {
+        "refresh_timeout": 7.0,
+        "match_limit": 99,
+        "trusted_origins": ("https://cdn.example.com",),
+    },
     "a pool": {"pool_maxsize": 3, "pool_block": True, "max_retries": Retry(2)},
     "a transport": {"transport": HTTPAdapter(max_retries=Retry(3))},
     "a session": {"refresh_session": requests.Session()},

@@ -277,3 +277,16 @@ def test_express_speaks_camel_case_and_gives_no_reason() -> None:
     response = {"accessToken": "new", "refreshToken": "r2"}
     assert read(endpoint, 200, response) == Token("new", "r2")
     assert says_expired(endpoint, 401, {"message": "jwt expired"})
+
+
+@pytest.mark.parametrize("preset", ALL, ids=lambda preset: type(preset).__name__)
+def test_a_head_is_refreshed_with_each_preset(preset: Endpoint) -> None:
+    """Its 401 has the server's headers and no body that could say why."""
+    response = requests.Response()
+    response.status_code = 401
+    response.headers["WWW-Authenticate"] = "Bearer"
+    response._content = b""  # noqa: SLF001 - as requests' own tests do
+    response.request = requests.Request("HEAD", "https://h/").prepare()
+    assert preset.when(response)
+    response.status_code = 200
+    assert not preset.when(response)

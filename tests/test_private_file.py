@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import os
 import stat
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
+from requests_jwt_refresh.errors import ProfileError
+from requests_jwt_refresh.profiles import edit
 from requests_jwt_refresh.stores import private_file
-from requests_jwt_refresh.stores.private_file import UntrustedPath
+from requests_jwt_refresh.stores.private_file import UntrustedPath, delete, replace
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -67,6 +71,44 @@ def test_a_private_folder_is_no_link_to_one(tmp_path: Path) -> None:
     assert not private_file.is_private_folder(link)
     tmp_path.chmod(0o750)
     assert not private_file.is_private_folder(tmp_path)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, partial(os.symlink, "x")])
+def test_what_is_no_file_is_neither_replaced_nor_deleted(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    """Whoever asks; a mode of the caller's changes nothing."""
+    path = tmp_path / "file"
+    make(path)
+    before = path.lstat()
+    for change in (partial(replace, path, "text", mode=0o644), partial(delete, path)):
+        with pytest.raises(UntrustedPath, match="is a"):
+            change()
+    assert path.lstat() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_that_was_made_meanwhile_is_looked_at_too(tmp_path: Path) -> None:
+    """Between the first look and the last step there is a write and a wait for the disk."""
+    path = tmp_path / "file"
+    with private_file.Temporary(path) as temporary:
+        temporary.write(b"text")
+        os.mkfifo(path)
+        with pytest.raises(UntrustedPath, match="is a pipe"):
+            temporary.take_place(0o600)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_no_profile_is_written_over_a_pipe(tmp_path: Path) -> None:
+    """The profiles' editor says so in its own words."""
+    with pytest.raises(ProfileError, match="is a pipe") as caught:
+        edit._write(make_pipe(tmp_path), "text")  # noqa: SLF001 - what is read first would wait for a writer
+    assert caught.value.remedy.startswith("name another file in ")
+
+
+def make_pipe(folder: Path) -> Path:
+    os.mkfifo(folder / "pipe")
+    return folder / "pipe"
 
 
 def test_an_untrusted_path_says_what_and_what_to_do(tmp_path: Path) -> None:

@@ -105,6 +105,14 @@ FAULTS: list[tuple[str, tuple[str, ...]]] = [
         f"{PROD}{JSON}rejected = [401, true]",
         ("refresh.rejected must be a whole number, or a list of ",),
     ),
+    *(
+        (f"{PROD}match_limit = {bad}\n{JSON}", ("match_limit must be a whole number above 0",))
+        for bad in ("0", "-1")
+    ),
+    *(
+        (f"{PROD}match_limit = {bad}\n{JSON}", ("match_limit must be a whole number, not ",))
+        for bad in ("1.5", "true", '"1"', "[1]")
+    ),
     (
         f'{PROD}refresh_timeout = "5"\n{JSON}',
         ("refresh_timeout must be a number of seconds, not a str",),

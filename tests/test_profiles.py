@@ -101,10 +101,16 @@ def test_a_short_profile_leaves_the_rest_to_its_defaults(file: Path) -> None:
         "when": None,
         "trusted_origins": (),
         "refresh_timeout": 30.0,
+        "match_limit": 262_144,
         "allow_http": False,
     }
     assert (read.login, read.device, read.logout, read.secret) == (None, None, None, None)
     assert read.store_label == "keyring, entry 'https://api.example.com (prod)'"
+
+
+def test_a_profile_says_how_much_a_matcher_may_see(file: Path) -> None:
+    """match_limit is an option of the adapter's, and stands at the top."""
+    assert profile(file, f"{PROD}match_limit = 1000000\n{JSON}").options()["match_limit"] == 10**6
 
 
 REFRESHES = [
@@ -234,6 +240,7 @@ def test_express_has_no_login_that_could_be_known(file: Path) -> None:
         ('json_field = "code"\nvalue = "x"', "json_field('code', 'x')"),
         ('json_field = "a.0.b"\nvalue = 7\nstatus = 403', "json_field('a.0.b', 7, status=403)"),
         ('json_field = "expired"\nvalue = true', "json_field('expired', True)"),
+        ('json_field = "*.e.*.c"\nvalue = "x"', "json_field('*.e.*.c', 'x')"),
         ('json_field = "n"\nvalue = 0.5', "json_field('n', 0.5)"),
         ('json_field = "m"\nvalue = ""', "json_field('m', '')"),
         ("bearer_challenge = true", "bearer_challenge(None)"),

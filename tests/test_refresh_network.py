@@ -20,6 +20,10 @@ from requests_jwt_refresh import (
     Token,
     mount,
 )
+from requests_jwt_refresh.testing import Huge, Status
+from requests_jwt_refresh.urls import describe_url
+from tests.support.clock import no_backoff
+from tests.support.sessions import plain_session
 from tests.support.users import ENDPOINT
 from tests.support.waits import join, start
 
@@ -29,6 +33,8 @@ if TYPE_CHECKING:
     import requests
 
     from requests_jwt_refresh.testing import AuthServer
+
+__all__ = ["no_backoff"]  # a fixture
 
 
 def test_the_callers_proxy(server: AuthServer, session: requests.Session) -> None:
@@ -177,3 +183,67 @@ def test_a_tls_context_of_the_adapters_own(guarded: str, session: requests.Sessi
     session.mount(guarded, _Both(guarded, ENDPOINT, store))
     assert session.get("/api/x").status_code == 200
     assert store.load() == Token("new", "refresh")
+
+
+# --- What an error says about the endpoint -------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", [Status(500), Huge(2_000_000), Status(302)], ids=repr)
+@pytest.mark.parametrize("own", [True, False])
+def test_an_error_names_the_url(
+    server: AuthServer, session: requests.Session, fault: Any, own: bool
+) -> None:
+    """Scheme, host, port and path; neither the query nor a key in the path."""
+    path = "/auth/refresh/Zm9vYmFy1234Zm9vYmFy1234"
+    endpoint = JSONEndpoint(f"{path}?key=hunter2")
+    with plain_session() as refresh_session:
+        options = {"refresh_session": refresh_session} if own else {}
+        adapter = mount(session, server.url, endpoint, MemoryStore(server.login()), **options)
+        server.fail(fault, on=lambda path: path.startswith("/auth/refresh"), times=None)
+        with pytest.raises(RefreshUnavailable) as caught:
+            adapter.refresh()
+    assert f"refresh endpoint at {server.url}/auth/refresh/... " in caught.value.cause
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("no_backoff")
+def test_an_endpoint_that_nobody_serves(session: requests.Session, server: AuthServer) -> None:
+    """The reason is in the text, since what was raised goes no further."""
+    endpoint = JSONEndpoint("http://127.0.0.1:9/refresh")
+    adapter = mount(session, server.url, endpoint, MemoryStore(server.login()))
+    with pytest.raises(RefreshUnavailable) as caught:
+        adapter.refresh()
+    url = "http://127.0.0.1:9/refresh"
+    reason = "could not be reached or hung up (ConnectionRefusedError: Connection refused)"
+    assert caught.value.cause == f"the refresh endpoint at {url} {reason}"
+    assert caught.value.__cause__ is caught.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("url", "text"),
+    [
+        ("https://API.example.com:443/token", "https://api.example.com/token"),
+        ("https://me:pw@api.example.com:8443/token", "https://api.example.com:8443/token"),
+        ("https://key@api.example.com", "https://api.example.com"),
+        ("https://api.example.com/token#fragment", "https://api.example.com/token"),
+        ("https://api.example.com/a@b/token?x=a@b", "https://api.example.com/.../token"),
+        ("https://[::1]:8443/token", "https://[::1]:8443/token"),
+        (b"https://api.example.com/token", "https://api.example.com/token"),
+        (
+            "https://login.example.com/0f8fad5b-d9cb-469f-a165-70867728950e/oauth2/v2.0/token",
+            "https://login.example.com/0f8fad5b-d9cb-469f-a165-70867728950e/oauth2/v2.0/token",
+        ),
+        ("https://h/realms/a-realm/protocol/openid-connect/token", None),
+        ("https://h/api/v1/auth.refresh-token_2~x.json", None),
+        ("https://h/9f86d081884c7d659a2feaa0c55ad015/token", "https://h/.../token"),
+        ("https://h/" + "a" * 31, "https://h/..."),
+        ("https://h/%41bc/x", "https://h/.../x"),
+        ("/auth/refresh", "a URL that has no clear host"),
+        ("https://h\\@evil.example.com/x", "a URL that has no clear host"),
+        ("", "a URL that has no clear host"),
+        (None, "a URL that has no clear host"),
+    ],
+)
+def test_a_url_is_described(url: Any, text: str | None) -> None:
+    """What may be a secret is left out, and what a reader needs is not."""
+    assert describe_url(url) == (text or url)

@@ -306,7 +306,9 @@ def test_profiles_in_a_variable(workspace: Workspace) -> None:
 
 def test_run_within_run(workspace: Workspace) -> None:
     """The inner `run` decides whose tokens are sent."""
+    with workspace.profiles.open("a", encoding="utf-8") as file:
+        file.write("[faulty]\n")
     inner = (COMMAND, "run", "prod", "--", sys.executable, "-c", CALL)
-    ended = workspace.command("run", "unknown", "--", *inner)
+    ended = workspace.command("run", "faulty", "--", *inner)
     assert (ended.status, ended.output) == (0, "200\n")
-    assert "'unknown'" in ended.warning()
+    assert "'faulty'" in ended.warning()

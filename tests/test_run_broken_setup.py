@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from tests.support.programs import (
     CALL,
     COMMAND,
     START,
+    ProgramResult,
     Workspace,
     break_toml,
     expire_and_revoke,
@@ -89,19 +91,117 @@ def test_own_credentials_and_a_broken_store(
     assert with_us.warning()
 
 
-def test_an_unknown_profile(workspace: Workspace) -> None:
-    """A name that is not there: the script runs, and the warning has the nearest one."""
-    plain = workspace.plain_once("module_level.py", "/api/x")
-    with_us = workspace.run("module_level.py", "/api/x", name="prdo")
-    assert with_us.without_ours() == plain
-    assert re.search("'prdo'.*'prod'", with_us.warning(), re.DOTALL)
+@pytest.mark.parametrize("names", ["prdo", "prod,prdo"])
+def test_an_unknown_profile(names: str, workspace: Workspace) -> None:
+    """A misspelt name is a mistake in the command, as everywhere: nothing is started."""
+    ended = workspace.run("-c", "print(1)", name=names)
+    assert (ended.status, ended.output) == (2, "")
+    assert re.search("'prdo'.*'prod'", ended.warning(), re.DOTALL)
 
 
 def test_a_second_profile_that_is_broken(workspace: Workspace) -> None:
     """The first one's tokens are sent all the same, and one warning tells of the other."""
+    with workspace.profiles.open("a", encoding="utf-8") as file:
+        file.write("[billing]\n")
     ended = workspace.run("-c", CALL, name="prod,billing")
     assert (ended.status, ended.output) == (0, "200\n")
     assert "'billing'" in ended.warning()
+
+
+def test_no_name_with_one_profile(workspace: Workspace) -> None:
+    """The only profile need not be named."""
+    ended = workspace.command("run", "--", sys.executable, "-c", CALL)
+    assert ended == ProgramResult(0, "200\n", "")
+
+
+def test_no_name_with_two_profiles(workspace: Workspace) -> None:
+    """Of several one must be named: nothing is started."""
+    with workspace.profiles.open("a", encoding="utf-8") as file:
+        file.write(profile_text(workspace, "billing"))
+    ended = workspace.command("run", "--", sys.executable, "-c", "print(1)")
+    assert (ended.status, ended.output) == (2, "")
+    assert re.search("none was named.*prod.*billing", ended.warning(), re.DOTALL)
+
+
+def test_no_name_with_no_profiles(workspace: Workspace) -> None:
+    """Without a file of profiles the program runs, and one warning says so."""
+    workspace.profiles.unlink()
+    ended = workspace.command("run", "--", sys.executable, "-c", CALL)
+    assert (ended.status, ended.output) == (0, "401\n")
+    assert "there is no such file" in ended.warning()
+
+
+NAMELESS = """
+import pwd
+
+def getpwuid(uid):
+    raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+pwd.getpwuid = getpwuid
+"""
+
+
+@pytest.mark.parametrize("home", [{"HOME": ""}, {}], ids=["empty", "not set"])
+def test_no_home(home: dict[str, str], workspace: Workspace) -> None:
+    """A user without a home and a name: the program runs, and one warning says why."""
+    (workspace.folder / "sitecustomize.py").write_text(NAMELESS, encoding="utf-8")
+    for name in ("HOME", "XDG_CONFIG_HOME", "REQUESTS_JWT_PROFILES"):
+        del workspace.environment[name]
+    workspace.environment.update(home, PYTHONPATH=str(workspace.folder))
+    command = (COMMAND, "run", "prod", "--", sys.executable, "-c", CALL)
+    ended = workspace.start(command, folder=workspace.folder)
+    assert (ended.status, ended.output, ended.without_ours().errors) == (0, "401\n", "")
+    assert "HOME" in ended.warning()
+    assert not (workspace.folder / "~").exists()
+
+
+@pytest.mark.parametrize("error", ["RuntimeError('x')", "OSError(5, 'x')", "ImportError('x')"])
+def test_whatever_the_look_for_profiles_raises(error: str, workspace: Workspace) -> None:
+    """The program runs, and one warning says so."""
+    del workspace.environment["REQUESTS_JWT_PROFILES"]
+    code = (
+        "import sys\nimport requests_jwt_refresh.profiles.load as load\n"
+        f"def default_path(): raise {error}\n"
+        "load.default_path = default_path\n"
+        "from requests_jwt_refresh.cli.main import main\nsys.exit(main())"
+    )
+    command = (sys.executable, "-c", code, "run", "prod", "--", "echo", "hi")
+    ended = workspace.start(command)
+    assert (ended.status, ended.output) == (0, "hi\n")
+    assert "the profiles cannot be read" in ended.warning()
+
+
+def run_with_pipe(workspace: Workspace, text: str, name: str = "prod") -> ProgramResult:
+    """Run a program with profiles that come through a pipe."""
+    code = f"{CALL}; print(sorted(os.environ.items()))"
+    script = 'REQUESTS_JWT_PROFILES=<(cat "$0") exec "$@"'
+    (workspace.folder / "text").write_text(text, encoding="utf-8")
+    command = (COMMAND, "run", name, "--", sys.executable, "-c", code)
+    return workspace.start(("bash", "-c", script, str(workspace.folder / "text"), *command))
+
+
+needs_bash = pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed here")
+
+
+@needs_bash
+def test_profiles_that_can_be_read_once(workspace: Workspace) -> None:
+    """What `run` has read of a pipe, the program gets."""
+    text = profile_text(workspace).replace('"prod.json"', f'"{workspace.folder}/prod.json"')
+    ended = run_with_pipe(workspace, text)
+    assert (ended.status, ended.output.splitlines()[0], ended.errors) == (0, "200", "")
+
+
+@needs_bash
+def test_no_secret_of_profiles_that_can_be_read_once(workspace: Workspace) -> None:
+    """A faulty profile, which may hold a secret, and others than those named are not handed on."""
+    text = profile_text(workspace).replace('"prod.json"', f'"{workspace.folder}/prod.json"')
+    other = '[other]\nbase_url = "https://other.example.com"\n'
+    faulty = '[billing]\nbase_url = "https://b.example.com"\npassword = "swordfish"\n'
+    ended = run_with_pipe(workspace, f"{text}\n{other}{faulty}", "prod,billing")
+    assert (ended.status, ended.output.splitlines()[0]) == (0, "200")
+    assert "'billing': password looks like a secret" in ended.warning()
+    assert "swordfish" not in ended.output
+    assert "other.example.com" not in ended.output
 
 
 def test_all_that_is_wrong_is_said_at_once(workspace: Workspace) -> None:
@@ -134,8 +234,10 @@ def test_what_run_says_of_one_profile_hides_nothing_of_another(workspace: Worksp
 def test_run_within_run_that_is_not_logged_in(workspace: Workspace) -> None:
     """A fault of the outer `run` does not silence the inner one."""
     workspace.store().clear()
+    with workspace.profiles.open("a", encoding="utf-8") as file:
+        file.write("[faulty]\n")
     inner = (COMMAND, "run", "prod", "--", sys.executable, "-c", CALL)
-    ended = workspace.command("run", "unknown", "--", *inner)
+    ended = workspace.command("run", "faulty", "--", *inner)
     assert (ended.status, ended.output) == (0, "401\n")
     assert "requests-jwt login prod" in ended.errors
 
@@ -191,7 +293,7 @@ def test_a_refusal_is_said_once(arguments: list[str], workspace: Workspace) -> N
     ended = workspace.run(*arguments, "/api/x", at_wait=expire_and_revoke(workspace))
     processes = 3 if arguments[0] == "pool.py" else 1
     assert ended.errors.count("requests-jwt login prod") in range(1, processes + 1)
-    assert ended.errors.count("the server refused the refresh token") == 1
+    assert ended.errors.count("refused the refresh token") == 1
     assert ended.without_ours().errors == ""
 
 

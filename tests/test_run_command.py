@@ -216,7 +216,9 @@ def test_a_stream_that_is_closed(closed: str, workspace: Workspace) -> None:
     done = workspace.folder / "done"
     code = f"import pathlib; {CALL.replace('print', 'a = str')}; "
     code += f"pathlib.Path({str(done)!r}).write_text(a)"
-    for number, name in enumerate(("prod", "unknown")):
+    with workspace.profiles.open("a", encoding="utf-8") as file:
+        file.write("[faulty]\n")
+    for number, name in enumerate(("prod", "faulty")):
         command = ["sh", "-c", f'exec "$@" {closed}', "sh", COMMAND, "run", name, "--"]
         ended = workspace.start([*command, sys.executable, "-c", code])
         assert (ended.status, done.read_text(encoding="utf-8")) == (0, ("200", "401")[number])

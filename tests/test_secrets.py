@@ -9,6 +9,7 @@ import traceback
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
@@ -68,7 +69,7 @@ class Watch:
 
     def __init__(self, caplog: pytest.LogCaptureFixture) -> None:
         self._caplog = caplog
-        self._shown: list[str] = []
+        self.texts: list[str] = []
         self.secrets: set[str] = set()
         self.errors: list[type[BaseException]] = []
 
@@ -79,21 +80,23 @@ class Watch:
     def show(self, *values: object) -> None:
         """Note what a user may see of some values."""
         for value in values:
-            self._shown += [repr(value), str(value), f"{value}"]
+            self.texts += [repr(value), str(value), f"{value}"]
 
     @contextmanager
-    def failing(self) -> Iterator[None]:
-        """Expect an error of ours, and note its text in every form there is."""
+    def failing(self, *, at_once: bool = False) -> Iterator[None]:
+        """Expect an error of ours, and note its text in every form there is, and its frames.
+
+        The frames of an error that is raised `at_once` are those of the caller, who gave a secret.
+        """
         with pytest.raises(JWTRefreshError) as caught:
             yield
         error = caught.value
         self.errors.append(type(error))
         self.show(error, error.args, vars(error), error.request, error.response)
-        self._shown += traceback.format_exception(error)
-        behind = error.__cause__ or error.__context__
-        while behind is not None:
-            self.show(behind, behind.args)
-            behind = behind.__cause__ or behind.__context__
+        self.texts += traceback.format_exception(error)
+        for each in walk_chain(error):
+            self.show(each, each.args, *walk_request(each))
+            self.show(*(() if at_once else walk_frames(each)))
 
     def logged(self) -> list[str]:
         """Return all that was logged, as the default formatter would write it."""
@@ -109,7 +112,7 @@ class Watch:
             for start in range(max(1, len(secret) - WINDOW + 1))
         }
         assert parts, "there were secrets to look for"
-        texts = self._shown + self.logged()
+        texts = self.texts + self.logged()
         everything = "\n".join(texts)  # one search for each part, not one for each text as well
         seen = [part for part in parts if part in everything]
         return [
@@ -117,6 +120,29 @@ class Watch:
             for text in texts
             if (found := [part for part in seen if part in text])
         ]
+
+
+def walk_chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Go through an error and all that is behind it, as error reporters do."""
+    if error is not None:
+        yield error
+        yield from walk_chain(error.__cause__)
+        if error.__context__ is not error.__cause__:
+            yield from walk_chain(error.__context__)
+
+
+def walk_frames(error: BaseException) -> Iterator[object]:
+    """Return the locals of each frame that an error has come through, but for the test's own."""
+    for frame, _line in traceback.walk_tb(error.__traceback__):
+        if Path(frame.f_code.co_filename).parent != Path(__file__).parent:
+            yield from frame.f_locals.values()
+
+
+def walk_request(error: BaseException) -> Iterator[object]:
+    """Return the request that an error carries, its headers and its body."""
+    request = getattr(error, "request", None)
+    if request is not None:
+        yield from (request.url, request.headers, request.body)
 
 
 @pytest.fixture
@@ -234,7 +260,7 @@ def test_a_whole_life(
         assert life.get().status_code == 200
         server.expire()
         assert life.get().status_code == 200
-        life.adapter.set_token(Token("expired-access-token", life.store.load().refresh, 1.0))
+        life.adapter.set_token(Token("expired-access-token", life.store.load().refresh, 1.1e9))
         assert life.get().status_code == 200
         server.expire()
         server.fail(Status(503))  # asked again at once
@@ -277,7 +303,7 @@ FAULTS: dict[str, Fault] = {
     "a list": JSONBody([SECRET]),
     "a number for a token": JSONBody({"access_token": 7, "refresh_token": SECRET}),
     "a line break in it": JSONBody({"access_token": f"{SECRET}\r\nX-Evil: 1"}),
-    "another token type": JSONBody({"access_token": SECRET, "token_type": f"mac {SECRET}"}),
+    "a token type": JSONBody({"access_token": f"{SECRET}\n", "token_type": f"mac {SECRET}"}),
     "another error": JSONBody({"error": SECRET, "error_description": SECRET}, 400),
     "a description": JSONBody({"error": "invalid_client", "error_description": SECRET}, 401),
     "a redirect": Redirect(URL),
@@ -365,7 +391,7 @@ def test_a_save_that_fails_with_the_token_in_its_text(server: AuthServer, start:
         life.store.failure = ValueError(f"cannot write {life.store.load()}: {SECRET}")
         life.watch.secrets.add(SECRET)
         assert life.session.get("/api/x").status_code == 200
-        assert any("could not be saved (ValueError)" in line for line in life.watch.logged())
+        assert any("save() failed with ValueError at" in line for line in life.watch.logged())
         life.store.failure = None
 
 
@@ -440,18 +466,84 @@ def test_a_refresh_callable_that_returns_nonsense(server: AuthServer, start: Any
             life.get_in_vain()
 
 
-def test_a_refresh_callable_whose_error_holds_the_token(server: AuthServer, start: Any) -> None:
-    """The error's text tells the kind alone. (What it was raised from is the user's own text.)"""
+def test_a_callable_whose_error_holds_the_token(server: AuthServer, start: Any) -> None:
+    """Neither text nor frames of what a user's function raises are in the error or behind it."""
 
     def complain(_session: Session, token: Token) -> NoReturn:
         raise ValueError(f"no luck with {token.refresh}")
 
-    with start(complain) as life:
+    def post_in_vain(session: Session, token: Token) -> NoReturn:
+        session.post(f"{server.url}/auth/refresh", json={"refresh_token": token.refresh})
+        raise AssertionError
+
+    def misread(session: Session, token: Token) -> Token:
+        body = {"refresh_token": token.refresh}
+        answer = session.post(f"{server.url}/auth/refresh", json=body).json()
+        return Token(answer["token"], answer["refresh_token"])
+
+    for function in (complain, post_in_vain, misread):
+        with start(function) as life:
+            server.expire()
+            if function is post_in_vain:
+                server.fail(Drop(), times=None)
+            life.get_in_vain()
+            server.heal()
+
+
+def test_a_login_whose_error_holds_the_password(start: Any) -> None:
+    """So it is with logins."""
+
+    def log_in(session: Session) -> NoReturn:
+        session.post("http://127.0.0.1:9/login", data={"password": SECRET})
+        raise AssertionError
+
+    with start(login=log_in) as life:
+        life.watch.secrets.add(SECRET)
+        life.adapter.clear_token()
+        life.get_in_vain()
+
+
+@pytest.mark.usefixtures("no_backoff")
+@pytest.mark.parametrize("fault", [Drop(), Huge(2_000_000), Truncated(short=True)], ids=repr)
+def test_a_refresh_session_of_the_users_own(server: AuthServer, start: Any, fault: Fault) -> None:
+    """What it sends is no more to be found in an error than what ours sends."""
+    with requests.Session() as own:
+        own.trust_env = False
+        with start(ENDPOINTS["OAuth2"], refresh_session=own) as life:
+            life.watch.secrets.add("client-secret-of-mine")
+            server.expire()
+            server.fail(fault, times=None)
+            life.get_in_vain()
+            server.heal()
+
+
+def test_an_adapter_of_the_users_that_raises(server: AuthServer, start: Any) -> None:
+    """Whatever kind of error a hook raises, the request goes no further with it."""
+
+    class Broken(requests.adapters.HTTPAdapter):
+        def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+            if url.endswith("/refresh"):
+                raise LookupError(SECRET)
+            super().cert_verify(conn, url, verify, cert)
+
+    with start(transport=Broken()) as life:
+        life.watch.secrets.add(SECRET)
         server.expire()
-        with pytest.raises(RefreshUnavailable) as caught:
+        life.get_in_vain()
+        assert any("LookupError at test_secrets.py" in text for text in life.watch.texts)
+
+
+def test_a_proxys_password(start: Any) -> None:
+    """Neither it nor the token is in what a refused refresh leaves behind."""
+    with start() as life:
+        life.watch.secrets.add(SECRET)
+        life.session.proxies = {"http": f"http://me:{SECRET}@127.0.0.1:9"}
+        life.adapter.set_token(Token("expired-access-token", "refresh-token-of-alice", 0))
+        life.watch.secrets |= {"refresh-token-of-alice"}
+        with pytest.raises(requests.ConnectionError):  # the request's own: it is sent all the same
             life.session.get("/api/x")
-    life.watch.show(caught.value, caught.value.args)
-    life.watch.show(*traceback.format_exception_only(caught.value))
+        with life.watch.failing():
+            life.adapter.refresh()
 
 
 def test_a_callable_that_calls_itself(server: AuthServer, start: Any) -> None:
@@ -484,7 +576,7 @@ def test_a_callable_that_calls_itself(server: AuthServer, start: Any) -> None:
 def test_a_token_that_is_refused_is_not_quoted(watch: Watch, kind: str, bad: str) -> None:
     """InvalidToken says what is wrong with it, and not what it is."""
     watch.secrets.add(SECRET)
-    with watch.failing():
+    with watch.failing(at_once=True):
         Token(bad if kind == "access" else "fine", bad if kind == "refresh" else None)
     assert watch.errors == [InvalidToken]
 

@@ -48,12 +48,32 @@ def test_status(user: User, server: AuthServer) -> None:
     assert shown == {
         "profile": f"prod, in {user.file}",
         "API": f"{server.url}/",
+        "refresh URL": f"{server.url}/auth/refresh",
         "store": f"file {user.token_file}",
         "sub": "bob",
         "refresh token": "present; does not say when it expires",
     }
     assert shows_no_part_of(token, result)
     assert server.counters == Counters()
+
+
+def test_status_shows_where_tokens_come_from(user: User) -> None:
+    """Absolute, as they are sent, so that a slash too many is seen; a query may hold a secret."""
+    user.file.write_text(
+        '[prod]\nbase_url = "https://h/v1/"\nstore = {kind = "file", path = "t"}\n'
+        'refresh = {kind = "oauth2", url = "/t?key=hunter2", client_id = "me"}\n'
+        'login = {url = "https://sso.h/in#hunter2", send = "json"}\n'
+        'device = {url = "device"}\nlogout = {url = "/out"}\n',
+        encoding="utf-8",
+    )
+    result = user.run("status", "prod")
+    assert {name: url for name, url in rows(result).items() if name.endswith(" URL")} == {
+        "refresh URL": "https://h/v1/t",
+        "login URL": "https://sso.h/in",
+        "device URL": "https://h/v1/device",
+        "logout URL": "https://h/v1/out",
+    }
+    assert "hunter2" not in result.out + result.err
 
 
 def test_status_of_an_expired_token(user: User, server: AuthServer) -> None:
@@ -96,7 +116,14 @@ def test_status_of_opaque_tokens(user: User, server: AuthServer) -> None:
     result = user.run("status", "prod")
     assert result.status == 0
     assert rows(result)["access token"] == "present; does not say when it expires"
-    assert set(rows(result)) == {"profile", "API", "store", "access token", "refresh token"}
+    assert set(rows(result)) == {
+        "profile",
+        "API",
+        "refresh URL",
+        "store",
+        "access token",
+        "refresh token",
+    }
     assert shows_no_part_of(token, result)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,8 +25,6 @@ from tests.support.users import ENDPOINT
 from tests.support.waits import WAIT, join, start
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import requests
 
     from requests_jwt_refresh.testing import AuthServer
@@ -58,7 +56,7 @@ def test_a_disk_that_turns_read_only_before_the_save(
         with server.gate(on="refresh") as gate:
             threads = start(lambda: answers.append(session.get("/api/x").status_code))
             gate.wait_for(1, timeout=WAIT)
-            broken.setattr(tempfile, "mkstemp", read_only)
+            broken.setattr(Path, "replace", read_only)
             gate.open()
             join(*threads)
         assert answers == [200]
@@ -83,7 +81,7 @@ def test_a_disk_that_is_read_only_before_the_exchange(
     mount(session, server.url, ENDPOINT, store)
     server.expire()
     with monkeypatch.context() as broken:
-        broken.setattr(tempfile, "mkstemp", read_only)
+        broken.setattr(Path, "replace", read_only)
         with pytest.raises(StoreError, match="Read-only file system") as caught:
             session.get("/api/x")
     assert caught.value.response is not None

@@ -283,7 +283,7 @@ def test_retry_after_is_kept_within_the_refresh(
 def test_a_callable_that_raises(
     server: AuthServer, session: requests.Session, store: MemoryStore, error: Exception
 ) -> None:
-    """The error names the kind, not the text; the exception is its cause unless it shows a URL."""
+    """The error names the kind and the place, not the text, and what was raised goes no further."""
     answers: list[Any] = [error]
 
     def refresh(_session: requests.Session, _token: Token) -> Token:
@@ -295,8 +295,7 @@ def test_a_callable_that_raises(
     mount(session, server.url, refresh, store)
     server.expire()
     failure = catch_unavailable(session)
-    expected = None if isinstance(error, requests.RequestException) else error
-    assert failure.__cause__ is expected
+    assert failure.__cause__ is None
     assert f"callable failed with {type(error).__name__}" in str(failure)
     assert str(error) not in str(failure)
     assert store.load() == before
@@ -306,9 +305,9 @@ def test_a_callable_that_raises(
 @pytest.mark.parametrize(
     ("junk", "called"),
     [
-        (None, "a NoneType"),
-        ("eyJhbGciOi", "a str"),
-        ({"access": "eyJhbGciOi"}, "a dict"),
+        (None, "None, not a Token"),
+        ("eyJhbGciOi", "a str, not a Token"),
+        ({"access": "eyJhbGciOi"}, "a dict, not a Token"),
         (Token(None, "refresh alone"), "a Token without an access token"),
     ],
 )
@@ -321,7 +320,7 @@ def test_a_callable_that_returns_junk(
     server.expire()
     failure = catch_unavailable(session)
     assert failure.cause == f"the refresh callable returned {called}"
-    assert failure.remedy == "return a Token"
+    assert failure.remedy.startswith("return a Token")
     assert_no_secret(str(failure))
     assert store.load() == before
 
@@ -377,7 +376,7 @@ def test_an_endpoint_with_a_bug(
     server.expire()
     failure = catch_unavailable(session)
     assert "IndexError" in str(failure)
-    assert isinstance(failure.__cause__, IndexError)
+    assert failure.__cause__ is None
     assert store.load() == before
 
 

@@ -212,13 +212,24 @@ class TestValidate:
             validate_base(f"http://{host}/v1")
         assert validate_base(f"http://{host}/v1", allow_http=True).startswith("http://")
 
-    @pytest.mark.parametrize("url", ["", "/v1", "//h/v1", "api.example.com", "localhost:8000/v1"])
-    def test_a_url_without_a_scheme_is_refused_with_advice(self, url: str) -> None:
-        """The commonest mistake: the error says how to correct it."""
-        with pytest.raises(
-            InvalidURL, match=r"the base URL .* has no scheme\. Write the whole URL, with https://"
-        ):
+    @pytest.mark.parametrize(
+        ("url", "advice"),
+        [
+            ("", "with https:// before it"),
+            ("/v1", "with https:// before it"),
+            ("//h/v1", "with its scheme: https://h/v1"),
+            ("api.example.com", "with its scheme: https://api.example.com"),
+            ("api.example.com/v1?key=hunter2", "with its scheme: https://api.example.com/v1"),
+            ("localhost:8000/v1", "with its scheme: http://localhost:8000/v1"),
+            ("127.0.0.1:5000", "with its scheme: http://127.0.0.1:5000"),
+            ("alice:hunter2@api.example.com", "with https:// before it"),
+        ],
+    )
+    def test_a_url_without_a_scheme_is_refused_with_advice(self, url: str, advice: str) -> None:
+        """The commonest mistake: the error shows what to write, without what may be secret."""
+        with pytest.raises(InvalidURL, match=r"the base URL .* has no scheme") as caught:
             validate_base(url)
+        assert caught.value.remedy == f"write the whole URL, {advice}"
 
     @pytest.mark.parametrize("url", [None, 3, b"https://api.example.com"])
     def test_what_is_no_string_is_refused(self, url: object) -> None:
@@ -391,19 +402,44 @@ class TestJoin:
     @pytest.mark.parametrize(
         "url",
         [*("..", "../x", "/..", "/../x", "a/../../x", "./../x", "a/b/../../../x", "..?q", "..#f"),
-        *("%2e%2e/x", "%2E./x", ".%2e/x", "a/..%2f..%2fx", "..%5cx", "..\\x", "/..\\..\\x")],
+        *("%2e%2e/x", "%2E./x", ".%2e/x", "a/..%2f..%2fx", "..%5cx", "..\\x", "/..\\..\\x"),
+        *("/a%5Cb/../../x", "/a%2Fb/../../x", "/a%5cb/%2e%2e/%2E%2E/x", "a\\b/../../x"),
+        *("..%2f..%2fx", "%252e%252e/x", "a/..%252F..%252Fx", "a%2F..%2F..%2Fx", "a%255Cb/../../x"),
+        *("%25252e%25252e%25252fx", "a%2Fb%255C../../x", "%2%65%2%65/x", "..%2%46x"),
+        *("a%25%32%46b/../../x", "..;/x", "..;a=b/x", "%2e%2e%3b/x", ";/../x", "a/..%3B/..%3B/x"),
+        *("a/..;%2fb/../x", "a//../../x", "a/.;/../../x", ".\t./x", "..\t/x", "\n../x", ". ./x"),
+        *("a/.\r.\n/../x", "..%09/x", "..%00/x", "..%20/x", "%C3%A4%5Cb/../../x")],
     )  # fmt: skip
     def test_climbing_out_is_refused(self, base: str, url: str) -> None:
         """No spelling of ".." leaves the base."""
         with pytest.raises(InvalidURL, match="climbs out"):
             join(base, url)
 
+    @pytest.mark.parametrize(
+        ("url", "path"),
+        [
+            ("/projects/group%2Fname", "/v1/projects/group%2Fname"),
+            ("projects/group%2Fname/../other", "/v1/projects/other"),
+            ("files/a%5Cb", "/v1/files/a%5Cb"),
+            ("files/..%2e.", "/v1/files/...."),
+            ("files/..a/b%2F..c", "/v1/files/..a/b%2F..c"),
+            ("files/100%25", "/v1/files/100%25"),
+            ("a;v=1/b", "/v1/a;v=1/b"),
+            ("a/b%2Fc/..", "/v1/a/"),
+            ("?next=%2F..%2F..", "/v1?next=%2F..%2F.."),
+        ],
+    )
+    def test_an_encoded_slash_is_sent_as_it_is(self, url: str, path: str) -> None:
+        """Within a segment it is a part of a name."""
+        prepared = requests.Request("GET", join("https://h/v1", url)).prepare()
+        assert prepared.url == f"https://h{path}"
+
     @pytest.mark.parametrize("base", BASES)
     @pytest.mark.parametrize(
         "url",
         [*("users", "/users", "", "?q=1", "a/../b", "a/..", ".", "./x", "/a/b/../../c"),
         *("/\\evil.com", "\\\\evil.com", "@evil.com", ":80", ":80@evil.com", ".evil.com"),
-        *("%2f%2fevil.com", "/%2fevil.com", "/\t/evil.com", ".\t./x", "%252e%252e/x"),
+        *("%2f%2fevil.com", "/%2fevil.com", "/\t/evil.com", "a\t/../x", "%252e/x", "a%2F../x"),
         *("users:active", "/a?next=http://x", "http//evil.com", "javascript:x")],
     )  # fmt: skip
     def test_whatever_is_joined_stays_below_the_base(self, base: str, url: str) -> None:

@@ -16,6 +16,7 @@ from requests_jwt_refresh.cli.console import (
     format_duration,
     format_expiry,
     sanitize,
+    strip_query,
     write_json,
     write_row,
 )
@@ -34,12 +35,22 @@ _LEEWAY: Final = 10.0  # seconds that a printed token should last, so that there
 _LEEWAY_SHARE: Final = 0.1  # but no more than this share of its lifetime
 
 
-def open_profile(name: str) -> tuple[Profile, JWTRefreshAdapter]:
-    """Return the profile `name` and an adapter made of it. Raises ProfileError."""
+def open_profile(options: argparse.Namespace) -> tuple[Profile, JWTRefreshAdapter]:
+    """Return the profile `options.name` and an adapter made of it. Raises ProfileError.
+
+    A name that was left out is filled in, if there is only one profile.
+    """
+    profile = read_profile(options)
+    return profile, library.JWTRefreshAdapter(**profile.options())
+
+
+def read_profile(options: argparse.Namespace) -> Profile:
+    """Return the profile `options.name`; as `open_profile` does."""
     from requests_jwt_refresh.profiles.load import Profiles
 
-    profile = Profiles.read().profile(name)
-    return profile, library.JWTRefreshAdapter(**profile.options())
+    profiles = Profiles.read()  # once: some paths, such as <(...), can be read only once
+    options.name = profiles.choose(options.name)
+    return profiles.profile(options.name)
 
 
 def _check_logged_in(adapter: JWTRefreshAdapter, name: str) -> None:
@@ -65,12 +76,12 @@ def add_status(subparsers: Subparsers) -> None:
         )
         + EXIT_STATUSES,
     )
-    add_profile_name(parser)
+    add_profile_name(parser, is_optional=True)
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
 
 
 def status(options: argparse.Namespace) -> int:
-    profile, adapter = open_profile(options.name)
+    profile, adapter = open_profile(options)
     token = adapter.token
     is_logged_in = token is not None and (_can_refresh(token) or _is_usable(token))
     if options.json:
@@ -78,6 +89,7 @@ def status(options: argparse.Namespace) -> int:
     else:
         write_row("profile", f"{profile.name}, in {profile.file}")
         write_row("API", profile.base_url)
+        write_urls(profile)
         write_row("store", profile.store_label)
         _write_token(token)
     if is_logged_in:
@@ -87,6 +99,12 @@ def status(options: argparse.Namespace) -> int:
         f"log in with: requests-jwt login {options.name}",
     )
     return Exit.LOG_IN
+
+
+def write_urls(profile: Profile) -> None:
+    """Write where tokens come from and go to: a misplaced slash is seen here."""
+    for name, url in profile.named_urls().items():
+        write_row(f"{name} URL", strip_query(url))
 
 
 def _write_token(token: Token | None) -> None:
@@ -212,7 +230,7 @@ def add_token(subparsers: Subparsers) -> None:
         )
         + EXIT_STATUSES,
     )
-    add_profile_name(parser)
+    add_profile_name(parser, is_optional=True)
     parser.add_argument(
         "--seconds",
         type=_parse_seconds,
@@ -233,7 +251,7 @@ def _parse_seconds(text: str) -> float:
 
 
 def token(options: argparse.Namespace) -> int:
-    _, adapter = open_profile(options.name)
+    _, adapter = open_profile(options)
     _check_logged_in(adapter, options.name)
     valid = adapter.valid_token(_choose_seconds(adapter.token, options.seconds))
     sys.stdout.write(f"{valid.access}\n")
@@ -260,11 +278,11 @@ def add_refresh(subparsers: Subparsers) -> None:
         epilog=examples(("requests-jwt refresh prod", "for example after your rights have changed"))
         + EXIT_STATUSES,
     )
-    add_profile_name(parser)
+    add_profile_name(parser, is_optional=True)
 
 
 def refresh(options: argparse.Namespace) -> int:
-    _, adapter = open_profile(options.name)
+    _, adapter = open_profile(options)
     _check_logged_in(adapter, options.name)
     end = adapter.refresh().expires_at
     life = "" if end is None else f": the access token {format_expiry(end)}"
@@ -284,12 +302,12 @@ def add_logout(subparsers: Subparsers) -> None:
         "here even if the server cannot be told; the exit status is 4 then.",
         epilog=examples(("requests-jwt logout prod", "done for today")) + EXIT_STATUSES,
     )
-    add_profile_name(parser)
+    add_profile_name(parser, is_optional=True)
     parser.add_argument("--local", action="store_true", help="do not tell the server")
 
 
 def logout(options: argparse.Namespace) -> int:
-    profile, adapter = open_profile(options.name)
+    profile, adapter = open_profile(options)
     stored: Token | None = None
     grant: Logout | None = None  # how to tell the server, if it has to be told
     failure: JWTRefreshError | None = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import socket
 import ssl
 from http import HTTPStatus
@@ -16,15 +15,22 @@ from urllib3.exceptions import NewConnectionError
 
 from requests_jwt_refresh import clock
 from requests_jwt_refresh.cli.account import refresh_token_expiry
-from requests_jwt_refresh.cli.console import format_duration, format_expiry, remedy_for
+from requests_jwt_refresh.cli.console import (
+    fill_in,
+    format_duration,
+    format_expiry,
+    remedy_for,
+    strip_query,
+)
+from requests_jwt_refresh.cli.fields import describe_table, find_named_field, find_reader
 from requests_jwt_refresh.errors import JWTRefreshError, LockTimeout, RefreshUnavailable, StoreError
-from requests_jwt_refresh.refresh.client import ClientSession, SendOptions, send_request
+from requests_jwt_refresh.refresh.client import ClientSession, SendOptions, exchange
 from requests_jwt_refresh.responses import parse_http_date
-from requests_jwt_refresh.tokens import Token
-from requests_jwt_refresh.urls import origin_of
+from requests_jwt_refresh.tokens import Token, jwt_claims
+from requests_jwt_refresh.urls import describe_url, origin_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from requests_jwt_refresh.profiles.load import Profile
     from requests_jwt_refresh.responses import TokenResponse
@@ -45,6 +51,7 @@ class Finding(NamedTuple):
 
 _PROBE: Final = Token("requests-jwt-doctor")  # no server accepts it
 _MAX_SKEW: Final = 5.0  # seconds that clocks may differ; the Date header has whole ones
+_LONG_LIFETIME: Final = 7 * 86400.0  # seconds; so long no access token lives, as a rule
 _SOON: Final = 14 * 86400.0  # seconds before a certificate's end that are worth a note
 
 
@@ -61,7 +68,7 @@ def check(
     yield _check_lock(profile, lock_timeout)
     yield from _check_secret(profile)
     yield from _check_token(profile)
-    yield from _check_endpoint(profile, timeout)
+    yield from _check_server(profile, timeout)
 
 
 # --- this machine --------------------------------------------------------------------------------
@@ -121,14 +128,51 @@ def _check_token(profile: Profile) -> Iterator[Finding]:
         return
     if token is None:
         yield Finding(FAULT, "token", "none: not logged in", log_in)
-    elif token.refresh is None:
-        yield Finding(NOTE, "token", "there is no refresh token", f"to get one, {log_in}")
+        return
+    if token.refresh is None:
+        yield _describe_no_refresh_token(profile)
     else:
         end = refresh_token_expiry(token)
         if end is not None and end <= clock.time():
             yield Finding(FAULT, "token", f"the refresh token {format_expiry(end)}", log_in)
         else:
             yield Finding(OK, "token", "there is a refresh token")
+    yield from _check_lifetime(token)
+
+
+def _describe_no_refresh_token(profile: Profile) -> Finding:
+    """Say why a login may have brought none, and how the next one brings one."""
+    reader = find_reader(profile)
+    named, what = find_named_field(reader), "there is no refresh token"
+    if named is not None:
+        what += f": a login brought none in {named!r}, where the profile has it"
+        first = f"correct refresh in {describe_table(profile, reader)} (the login names the fields "
+        first += "that there are)"
+    elif profile.device is not None:
+        first = "add offline_access to the scope in [NAME.device] if the server asks for that"
+    else:
+        first = "name its field in the profile if the server has another name for it"
+    remedy = fill_in(f"{first}, then log in with: requests-jwt login NAME", profile.name)
+    return Finding(NOTE, "token", what, remedy)
+
+
+def _check_lifetime(token: Token) -> Iterator[Finding]:
+    """Doubt a lifetime of weeks: a server that means milliseconds cannot be told from others.
+
+    A JWT says its lifetime itself.
+    """
+    if token.expires_at is None or token.received_at is None or jwt_claims(token.access or ""):
+        return
+    lifetime = token.expires_at - token.received_at
+    if lifetime > _LONG_LIFETIME:
+        yield Finding(
+            NOTE,
+            "lifetime",
+            f"the server says that an access token lives for {format_duration(lifetime)}; servers "
+            "that count in milliseconds say so by mistake",
+            "if the API refuses tokens long before that, tell the people who run the server; they "
+            "are refreshed on a refusal all the same",
+        )
 
 
 def _make_fault(subject: str, error: JWTRefreshError, profile: Profile) -> Finding:
@@ -139,37 +183,73 @@ def _make_fault(subject: str, error: JWTRefreshError, profile: Profile) -> Findi
 # --- the server ----------------------------------------------------------------------------------
 
 
-def _check_endpoint(profile: Profile, timeout: float) -> Iterator[Finding]:
-    """Ask the refresh endpoint, without a token, and report how it can be reached."""
-    url = profile.refresh_url
+class _Target(NamedTuple):
+    """One URL that is asked: what it is called in the table, and the profile's key for it."""
+
+    subject: str
+    url: str
+    key: str
+
+
+def _check_server(profile: Profile, timeout: float) -> Iterator[Finding]:
+    """Ask the refresh endpoint and those of logins, without a token; report what is in the way."""
+    refresh = _Target("endpoint", profile.refresh_url, "refresh.url")
+    before = clock.time()
+    response = yield from _ask(refresh, timeout)
+    after = clock.time()
+    if response is not None:
+        yield from _check_tls(refresh.url, SendOptions.from_environment(refresh.url), timeout)
+        yield _check_clock(response, before, after)
+    for target in _list_logins(profile):
+        is_elsewhere = origin_of(target.url) != origin_of(refresh.url)
+        if target.url != refresh.url and (is_elsewhere or response is not None):
+            yield from _ask(target, timeout)
+
+
+def _list_logins(profile: Profile) -> list[_Target]:
+    """Return what a login asks."""
+    found = []
+    if profile.device is not None:
+        found.append(_Target("device", profile.device.url, "device.url"))
+    if profile.login is not None:
+        found.append(_Target("login", profile.login.url, "login.url"))
+    return found
+
+
+def _ask(target: _Target, timeout: float) -> Generator[Finding, None, TokenResponse | None]:
+    """Send a GET, yield what comes of it and return the response, None if there is none."""
+    url = target.url
     send_options = SendOptions.from_environment(url)
     unusable = _check_ca_bundle(url, send_options)
     if unusable is not None:
         yield unusable
-        return
+        return None
     cookies = requests.cookies.RequestsCookieJar()
-    before, deadline = clock.time(), clock.monotonic() + timeout
+    deadline = clock.monotonic() + timeout
+    what = "refresh" if target.subject == "endpoint" else target.subject
+    source = f"{what} endpoint at {describe_url(url)}"
     try:
         with ClientSession(timeout, send_options, cookies) as session:
-            response = send_request(session, requests.Request("GET", url), send_options, timeout)
-    except RefreshUnavailable as error:
-        if error.__cause__ is None:  # it did answer
-            yield Finding(FAULT, "endpoint", error.cause, "check refresh.url in the profile")
-        elif clock.monotonic() >= deadline:
-            yield _describe_timeout(url, timeout)
+            request = requests.Request("GET", url)
+            response = exchange(session, request, send_options, timeout, source)
+    except RefreshUnavailable as error:  # it did answer
+        yield Finding(FAULT, target.subject, error.cause, f"check {target.key} in the profile")
+        return None
+    except OSError as error:
+        if clock.monotonic() >= deadline:
+            yield _describe_timeout(target, timeout)
         else:
-            yield _describe_unreachable(url, send_options, error.__cause__, timeout)
-        return
-    yield _describe_response(url, response)
-    yield from _check_tls(url, send_options, timeout)
-    yield _check_clock(response, before, clock.time())
+            yield _describe_unreachable(target, send_options, error, timeout)
+        return None
+    yield _describe_response(target, response)
+    return response
 
 
-def _describe_timeout(url: str, timeout: float) -> Finding:
+def _describe_timeout(target: _Target, timeout: float) -> Finding:
     return Finding(
         FAULT,
-        "endpoint",
-        f"{origin_of(url)} does not answer within {timeout:g} s",
+        target.subject,
+        f"{origin_of(target.url)} does not answer within {timeout:g} s",
         "check that it is up, and that no firewall or VPN is in the way",
     )
 
@@ -196,35 +276,36 @@ def _find_variable(*names: str) -> str:
     return next((name for name in names if os.environ.get(name)), names[0])
 
 
-def _describe_response(url: str, response: TokenResponse) -> Finding:
-    url = re.split("[?#]", url, maxsplit=1)[0]  # what follows may be a secret
+def _describe_response(target: _Target, response: TokenResponse) -> Finding:
+    url = strip_query(target.url)
     if HTTPStatus.MULTIPLE_CHOICES <= response.status < HTTPStatus.BAD_REQUEST:  # a redirect
         return Finding(
             FAULT,
-            "endpoint",
-            f"{url} redirects ({response.status}), which a refresh never follows",
+            target.subject,
+            f"{url} redirects ({response.status}), which no call with a secret follows",
             "give the URL that it redirects to: perhaps with a trailing slash, or with https",
         )
     if response.status == HTTPStatus.NOT_FOUND:
         return Finding(
             NOTE,
-            "endpoint",
+            target.subject,
             f"{url} answers 404 to a GET",
-            "if refreshing fails, check refresh.url in the profile",
+            f"if it fails, check {target.key} in the profile",
         )
     if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return Finding(
             FAULT,
-            "endpoint",
+            target.subject,
             f"{url} answers {response.status}",
             "try again later",
         )
-    return Finding(OK, "endpoint", f"{url} answers")
+    return Finding(OK, target.subject, f"{url} answers")
 
 
 def _describe_unreachable(
-    url: str, send_options: SendOptions, error: BaseException, timeout: float
+    target: _Target, send_options: SendOptions, error: BaseException, timeout: float
 ) -> Finding:
+    url = target.url
     origin, innermost = origin_of(url), _find_innermost(error)
     if isinstance(innermost, ssl.SSLCertVerificationError):
         what = f"{origin} shows a certificate that is not trusted ({innermost.verify_message})"
@@ -235,12 +316,12 @@ def _describe_unreachable(
         return Finding(FAULT, "TLS", what, "check base_url and its port: it may be plain http")
     problem = _find_proxy_problem(url, send_options, error)
     if problem:
-        return _describe_proxy_fault(url, problem)
+        return _describe_proxy_fault(target, problem)
     if isinstance(error, requests.Timeout) or isinstance(innermost, TimeoutError):
-        return _describe_timeout(url, timeout)
+        return _describe_timeout(target, timeout)
     what = f"{origin} cannot be reached ({_get_reason(innermost)})"
-    remedy = "check base_url and refresh.url, and that the server is up"
-    return Finding(FAULT, "endpoint", what, remedy)
+    remedy = f"check base_url and {target.key}, and that the server is up"
+    return Finding(FAULT, target.subject, what, remedy)
 
 
 def _find_proxy_problem(url: str, send_options: SendOptions, error: BaseException) -> str:
@@ -259,12 +340,12 @@ def _find_proxy_problem(url: str, send_options: SendOptions, error: BaseExceptio
 _NO_ADDRESS: Final = (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)
 
 
-def _describe_proxy_fault(url: str, problem: str) -> Finding:
+def _describe_proxy_fault(target: _Target, problem: str) -> Finding:
     """Name the variable, not the proxy, which may hold a password."""
-    own = f"{url.partition(':')[0]}_proxy"
+    own = f"{target.url.partition(':')[0]}_proxy"
     variable = _find_variable(own, own.upper(), "all_proxy", "ALL_PROXY")  # in requests' order
     remedy = f"check {variable} (http://proxy.example.com:3128, say), or add the API to NO_PROXY"
-    return Finding(FAULT, "endpoint", f"the proxy in {variable} {problem}", remedy)
+    return Finding(FAULT, target.subject, f"the proxy in {variable} {problem}", remedy)
 
 
 def _find_proxy(url: str, send_options: SendOptions) -> str | None:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 COMPLETE_PROFILES: Final = "_requests_jwt_names"
 """The function with which both shells complete the name of a profile."""
 
+COMPLETE_FILES: Final = {"bash": "_shtab_compgen_files", "zsh": "_files"}
+"""The functions with which each shell completes the name of a file (shtab's own)."""
+
 COMMANDS: Final = {
     "init": "write a profile: which API, and how its tokens are renewed",
     "profiles": "list the profiles",
@@ -43,6 +46,10 @@ exit status:
   5  the keyring, file or Redis cannot be read or written"""
 
 
+# What an option is called, if no secret has that form.
+_OPTION_NAME: Final = re.compile(r"-[A-Za-z]|--[a-z]{2,12}(?:[-_][a-z]{1,12}){0,2}")
+
+
 class Parser(argparse.ArgumentParser):
     """An argparse parser that repeats no argument in an error: it may be a secret."""
 
@@ -56,16 +63,19 @@ class Parser(argparse.ArgumentParser):
         self.exit(Exit.USAGE, f"requests-jwt: {cause}\nrequests-jwt: {remedy}\n")
 
     def reject(self, unrecognized: Iterable[str]) -> NoReturn:
-        """End the program because of `unrecognized`; suggest an option with a similar name."""
+        """End the program because of `unrecognized`; name the nearest option there is."""
+        options = [each.partition("=")[0] for each in unrecognized if each.startswith("-")]
+        problems = [self._describe_unrecognized(each) for each in options]
+        # One that can be named, or for which there is a similar one, says most.
+        self.error(max(problems, key=len, default="unrecognized arguments"))
+
+    def _describe_unrecognized(self, option: str) -> str:
         import difflib
 
-        known = [name for name in self._option_string_actions if name.startswith("--")]
-        for argument in unrecognized:
-            name = argument.partition("=")[0]
-            close = name.startswith("-") and difflib.get_close_matches(name, known, 1)
-            if close:
-                self.error(f"unrecognized arguments: did you mean {close[0]}?")
-        self.error("unrecognized arguments")
+        what = f"option {option}" if _OPTION_NAME.fullmatch(option) else "arguments"
+        known = [name[2:] for name in self._option_string_actions if name.startswith("--")]
+        close = difflib.get_close_matches(option.lstrip("-"), known, 1)
+        return f"unrecognized {what}{f': did you mean --{close[0]}?' if close else ''}"
 
 
 def _hide_values(message: str) -> str:
@@ -100,9 +110,14 @@ def add_command(
     return parser
 
 
-def add_profile_name(parser: Parser) -> None:
-    """Add the argument NAME, which shells complete."""
-    name: Any = parser.add_argument("name", metavar="NAME", help="the profile")
+def add_profile_name(parser: Parser, *, is_optional: bool = False) -> None:
+    """Add the argument NAME, which shells complete.
+
+    One that is optional is None if it is left out: `Profiles.choose` knows what that means.
+    """
+    options: dict[str, Any] = {"nargs": "?"} if is_optional else {}
+    only = "; it can be left out if there is only one" if is_optional else ""
+    name: Any = parser.add_argument("name", metavar="NAME", help=f"the profile{only}", **options)
     name.complete = dict.fromkeys(("bash", "zsh"), COMPLETE_PROFILES)
 
 

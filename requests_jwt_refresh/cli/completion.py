@@ -32,6 +32,17 @@ _PREAMBLES: Final = {
 """,
 }
 
+# What the script says of one name, and what it has to say of both.
+_SECOND_NAME: Final = {
+    "bash": {
+        "-F _shtab_requests_jwt requests-jwt": "-F _shtab_requests_jwt requests-jwt{,-refresh}"
+    },
+    "zsh": {
+        "#compdef requests-jwt\n": "#compdef requests-jwt requests-jwt-refresh\n",
+        "_shtab_requests_jwt -N requests-jwt\n": "_shtab_requests_jwt -N requests-jwt{,-refresh}\n",
+    },
+}
+
 
 def add_parser(subparsers: Subparsers) -> None:
     parser = add_command(
@@ -52,5 +63,8 @@ def run(options: argparse.Namespace) -> int:
 
     preamble = _PREAMBLES[options.shell]
     script = shtab.complete(options.root, shell=options.shell, preamble=preamble)
+    # The same program has two names.
+    for before, after in _SECOND_NAME[options.shell].items():
+        script = script.replace(before, after)
     sys.stdout.write(f"{script}\n")
     return Exit.DONE

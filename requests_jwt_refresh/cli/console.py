@@ -5,13 +5,16 @@ Imports nothing of weight, so that ``--help`` and completion answer at once.
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import sys
 import textwrap
 import time
 from contextlib import suppress
 from enum import IntEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakSet
 
 from requests_jwt_refresh import clock
 
@@ -86,9 +89,10 @@ def fill_in(remedy: str, name: str | None) -> str:
 
 
 # What the library says to programmers, and how a profile says it.
+_IN_A_FILE: Final = "keep the token in a file, with: requests-jwt login NAME --store file"
 _PROFILE_WORDING: Final = {
-    "use FileStore or MemoryStore instead": "keep the token in a file: kind = 'file' in "
-    "[NAME.store]",
+    "use FileStore or MemoryStore instead": _IN_A_FILE,
+    'keep the token in a file: FileStore("~/.config/myapp/token.json")': _IN_A_FILE,
     "allow_plaintext=True": "allow_plaintext = true in [NAME.store]",
 }
 
@@ -165,6 +169,11 @@ def sanitize(value: object) -> str:
     return shown if len(shown) <= _MAX_VALUE else f"{shown[: _MAX_VALUE - 3]}..."
 
 
+def strip_query(url: str) -> str:
+    """Return a URL to show: without its query, which may hold a secret."""
+    return re.split("[?#]", url, maxsplit=1)[0]
+
+
 def write_row(label: str, text: str) -> None:
     """Write one row of a table with two columns, on stdout."""
     sys.stdout.write(f"{hanging_indent(f'{label:<14} ', text)}\n")
@@ -192,6 +201,8 @@ def hanging_indent(start: str, text: str) -> str:
 
 # --- questions -----------------------------------------------------------------------------------
 
+_BYTE_ORDER_MARK: Final = "\ufeff"
+
 
 def ask(question: str) -> str:
     """Ask for something that is no secret: on a terminal, else in a line of standard input.
@@ -203,7 +214,7 @@ def ask(question: str) -> str:
         if sys.stdin.isatty():
             sys.stderr.write(question)
             sys.stderr.flush()
-        return sys.stdin.readline()
+        return _read_input()
 
     return _read_line(
         read_with_echo
@@ -221,10 +232,43 @@ def ask_secret(question: str) -> str:
         return f"{getpass.getpass(question)}\n"  # with the line break that other lines have
 
     is_terminal = sys.stdin.isatty()
-    secret = _read_line(read_without_echo if is_terminal else sys.stdin.readline).rstrip("\r\n")
+    secret = _read_line(read_without_echo if is_terminal else _read_input).rstrip("\r\n")
     if not secret:
         raise EOFError
     return secret
+
+
+_begun: Final[WeakSet[Any]] = WeakSet()  # the inputs of which something was read already
+
+
+def _read_input() -> str:
+    """Return the next line of standard input, without a byte order mark; "" at its end.
+
+    What is piped in may be in another encoding than the locale's: PowerShell writes UTF-16, and
+    UTF-8 with a mark.
+    """
+    if sys.stdin not in _begun and not sys.stdin.isatty():
+        _choose_encoding()
+    _begun.add(sys.stdin)
+    return sys.stdin.readline().removeprefix(_BYTE_ORDER_MARK)
+
+
+def _choose_encoding() -> None:
+    """Let standard input be decoded as its first bytes show."""
+    from requests_jwt_refresh.cli.encoding import MAX_MARK, find_encoding
+
+    if not isinstance(sys.stdin, io.TextIOWrapper):
+        return
+    buffer: Any = sys.stdin.buffer
+    if isinstance(buffer, io.BytesIO):
+        start = buffer.getvalue()[buffer.tell() :]
+    elif isinstance(buffer, io.BufferedReader):
+        start = buffer.peek(MAX_MARK)
+    else:
+        return
+    encoding = find_encoding(start[:MAX_MARK])
+    if encoding is not None:
+        sys.stdin.reconfigure(encoding=encoding)
 
 
 def _read_line(read: Callable[[], str]) -> str:

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import requests_jwt_refresh as library
+from requests_jwt_refresh.cli.account import read_profile
 from requests_jwt_refresh.cli.commands import add_command, add_profile_name, examples
 from requests_jwt_refresh.cli.console import Exit, hanging_indent, remedy_for
 
@@ -23,20 +24,21 @@ def add_parser(subparsers: Subparsers) -> None:
         "doctor",
         run,
         description="Checks the profile, the store (write, read, clear, in an entry "
-        "of its own), its lock, the token, the refresh endpoint (no token is sent), TLS and the "
-        "clock. The exit status is 1 if there is a fault.",
+        "of its own), its lock, the token, the endpoints of refresh and login (no token is sent), "
+        "TLS and the clock. The exit status is 1 if there is a fault.",
         epilog=examples(("requests-jwt doctor prod", "before you ask for help")),
     )
-    add_profile_name(parser)
+    add_profile_name(parser, is_optional=True)
 
 
 def run(options: argparse.Namespace) -> int:
     from requests_jwt_refresh.cli.checks import FAULT, Finding, check
-    from requests_jwt_refresh.profiles.load import Profiles
 
     try:
-        profile = Profiles.read().profile(options.name)
+        profile = read_profile(options)
     except library.ProfileError as error:
+        if options.name is None:
+            raise  # there is no profile to say something of
         remedy = remedy_for(error, options.name)
         return write_findings([Finding(FAULT, "profile", error.cause, remedy)])
     return write_findings(check(profile))

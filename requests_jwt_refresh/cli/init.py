@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import requests_jwt_refresh as library
+from requests_jwt_refresh.cli.account import write_urls
 from requests_jwt_refresh.cli.commands import add_command, examples
 from requests_jwt_refresh.cli.console import Exit, UsageError, ask, hanging_indent
+from requests_jwt_refresh.cli.token_file import (
+    add_path_option,
+    ask_for_path,
+    choose_default_path,
+    find_keyring_problem,
+)
 from requests_jwt_refresh.client_auth import CLIENT_AUTHS
 from requests_jwt_refresh.grants import LOGIN_SENDS, LOGOUT_SENDS
 from requests_jwt_refresh.presets import PRESET_MODULES
@@ -25,10 +33,14 @@ if TYPE_CHECKING:
 _PRESETS: Final = tuple(PRESET_MODULES)
 _KINDS: Final = tuple(ENDPOINT_KINDS)
 
+_STATUS: Final = re.compile(r"[45][0-9]{2}")  # RFC 9110 §15.5, §15.6
+_DEFAULT_FIELDS: Final = {"access": "access_token", "refresh": "refresh_token"}
+
 _LONG_EXAMPLE: Final = """\
 requests-jwt init prod --base-url https://api.example.com/v1 \\
       --refresh-url /auth/refresh --login-url /auth/login \\
-      --expired 'message=Invalid JWT'"""
+      --access data.accessToken --refresh data.refreshToken --send refreshToken \\
+      --expired 'message=Invalid JWT' --expired-status 403"""
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -57,7 +69,13 @@ def add_parser(subparsers: Subparsers) -> None:
         "--expired",
         metavar="FIELD=VALUE",
         type=_parse_rule,
-        help="how a 401 about an expired token is told from others; any 401 if not given",
+        help="what the API says of an expired token; anything if not given",
+    )
+    parser.add_argument(
+        "--expired-status",
+        metavar="STATUS",
+        type=_parse_status,
+        help="the status with which the API says so; 401 if not given",
     )
     _add_store_options(parser)
     parser.add_argument(
@@ -82,6 +100,10 @@ def _add_server_options(parser: Parser) -> None:
     )
     _add_choice(server, "--kind", _KINDS, "another server: {}")
     parser.add_argument("--refresh-url", metavar="URL", help="absolute, or below the base URL")
+    _add_field(parser, "send", "of the request: the refresh token")
+    _add_field(parser, "access", "of the response: the access token")
+    _add_field(parser, "refresh", "of the response: the new refresh token")
+    _add_field(parser, "expires-in", "of the response: the access token's lifetime in seconds")
     parser.add_argument("--client-id", metavar="ID", help="OAuth 2.0: the client's id")
     parser.add_argument(
         "--client-auth",
@@ -100,15 +122,25 @@ def _add_login_options(parser: Parser) -> None:
         "--login-url", metavar="URL", help="where a user name and a password are sent"
     )
     _add_choice(parser, "--login-send", LOGIN_SENDS, "how they are sent: {}")
+    _add_field(parser, "username-field", "of the login's request: the user name")
+    _add_field(parser, "password-field", "of the login's request: the password")
+    _add_field(parser, "login-access", "of the login's response, if it differs: the access token")
+    _add_field(parser, "login-refresh", "of the login's response, if it differs: the refresh token")
+    _add_field(parser, "login-expires-in", "of the login's response, if it differs: the lifetime")
     parser.add_argument("--logout-url", metavar="URL", help="where a logout is sent")
     _add_choice(parser, "--logout-send", LOGOUT_SENDS, "how the token is sent: {}")
 
 
 def _add_store_options(parser: Parser) -> None:
     _add_choice(parser, "--store", STORE_KINDS, "where the token lives: {}")
-    parser.add_argument("--path", metavar="PATH", help="path of the file store")
+    add_path_option(parser)
     parser.add_argument("--redis", metavar="URL", help="URL of the Redis store, without a password")
     parser.add_argument("--key", metavar="KEY", help="key in the Redis store")
+
+
+def _add_field(parser: Parser, option: str, what: str) -> None:
+    """Add an option for the field that holds something, such as ``data.accessToken``."""
+    parser.add_argument(f"--{option}", metavar="FIELD", help=f"the field {what}")
 
 
 def _add_choice(parser: Any, option: str, choices: tuple[str, ...], purpose: str) -> None:
@@ -126,6 +158,12 @@ def _parse_rule(text: str) -> tuple[str, str]:
     return field, value
 
 
+def _parse_status(text: str) -> int:
+    if not _STATUS.fullmatch(text):
+        raise argparse.ArgumentTypeError("must be the status of an error, such as 403")
+    return int(text)
+
+
 def run(options: argparse.Namespace) -> int:
     path = _find_path(options)
     if _lacks_something(options):
@@ -135,6 +173,8 @@ def run(options: argparse.Namespace) -> int:
                 f"{missing} is missing", "give it, or run this in a terminal to be asked"
             )
         _ask_for_the_rest(options)
+    if options.store == "file" and not options.path:
+        options.path = choose_default_path(options.name)
     content = _make_content(options)
     problem = _find_profile_problem(options.name, content)
     if problem is not None:
@@ -142,12 +182,29 @@ def run(options: argparse.Namespace) -> int:
             f"these options make no usable profile: {problem}",
             f"nothing was written; see requests-jwt init --help, or the README for {path}",
         )
+    keyring_problem = None if options.store else _find_keyring_problem(options, content)
+    if keyring_problem is not None and sys.stdin.isatty():
+        options.path = ask_for_path(keyring_problem, options.name)
+        keyring_problem, content = None, _make_content(options)
     from requests_jwt_refresh.profiles.edit import write_profile
+    from requests_jwt_refresh.profiles.load import check
 
     write_profile(path, options.name, content, replace=options.replace)
     sys.stdout.write(f"Profile {options.name!r} is in {path}\n")
+    write_urls(check(path, options.name, content))
+    if keyring_problem is not None:
+        sys.stdout.write(f"{hanging_indent('No keyring: ', keyring_problem)}\n")
+        command = f"requests-jwt login {options.name} --store file"
+        sys.stdout.write(f"To keep the token in a file: {command}\n")
     sys.stdout.write(f"Next: requests-jwt login {options.name}\n")
     return Exit.DONE
+
+
+def _find_keyring_problem(options: argparse.Namespace, content: Mapping[str, Any]) -> str | None:
+    """Return why the keyring, where the token is to go, cannot be used here; None if it can."""
+    from requests_jwt_refresh.profiles.load import check, default_path
+
+    return find_keyring_problem(check(default_path(), options.name, content))
 
 
 def _find_path(options: argparse.Namespace) -> Path:
@@ -203,14 +260,25 @@ def _make_content(options: argparse.Namespace) -> dict[str, Any]:
         content["allow_http"] = True
     kind = {"preset": options.preset} if options.preset else {"kind": options.kind or "json"}
     client = {"client_id": options.client_id, "client_auth": options.client_auth}
-    content["refresh"] = _drop_empty({**kind, "url": options.refresh_url, **client})
-    if options.expired:
-        content["when"] = dict(zip(("json_field", "value"), options.expired, strict=True))
+    names = ("send", "access", "refresh", "expires_in")
+    fields = {name: getattr(options, name) for name in names}
+    content["refresh"] = _drop_empty({**kind, "url": options.refresh_url, **fields, **client})
+    when = dict(zip(("json_field", "value"), options.expired or (), strict=False))
+    if options.expired_status:
+        when["status"] = options.expired_status
+    if when:
+        content["when"] = when
     store = {"path": options.path, "url": options.redis, "key": options.key}
     if any(store.values()) or options.store not in (None, STORE_KINDS[0]):
         where = options.store or ("file" if options.path else "redis")
         content["store"] = _drop_empty({"kind": where, **store})
-    login = {"send": options.login_send, "url": options.login_url}
+    login = {
+        "send": options.login_send,
+        "url": options.login_url,
+        "username_field": options.username_field,
+        "password_field": options.password_field,
+        **{name: getattr(options, f"login_{name}") for name in ("access", "refresh", "expires_in")},
+    }
     device = {"url": options.device_url, "scope": options.scope}
     logout = {"send": options.logout_send, "url": options.logout_url}
     for name, table in (("login", login), ("device", device), ("logout", logout)):
@@ -251,13 +319,55 @@ def _ask_for_the_rest(options: argparse.Namespace) -> None:
         )
     if options.kind == "oauth2":
         _ask_for_client(options)
+    elif preset is None:
+        _ask_for_fields(options, "", _DEFAULT_FIELDS)
     if not options.device_url and not (preset and preset.login):
         _ask_option(options, "login_url", "Login endpoint, such as /auth/login; empty for none")
-    if not options.preset and not options.expired:
-        question = "An expired token's 401 says (FIELD=VALUE; empty for any)"
+        if options.login_url and preset is None and options.kind != "oauth2":
+            given = {
+                name: getattr(options, name) or _DEFAULT_FIELDS[name] for name in _DEFAULT_FIELDS
+            }
+            _ask_for_fields(options, "login_", given)
+    if not options.preset:
+        _ask_for_rule(options)
+    _ask_option(options, "logout_url", "Logout endpoint; empty for none")
+
+
+def _ask_for_fields(options: argparse.Namespace, prefix: str, usual: Mapping[str, str]) -> None:
+    """Ask where a response has its tokens; what is `usual` is not written."""
+    response = f"response to a {'login' if prefix else 'refresh'}"
+    question = f"Field of the access token in the {response}"
+    access = _ask_field(options, f"{prefix}access", question, usual["access"], usual["access"])
+    # The field beside it is called alike, as a rule.
+    alike = access.replace("access", "refresh")
+    default = usual["refresh"] if access in (usual["access"], alike) else alike
+    question = f"Field of the refresh token in the {response}"
+    refresh = _ask_field(options, f"{prefix}refresh", question, default, usual["refresh"])
+    if options.kind == "json" and not prefix:
+        question = "Field of the refresh token in the request"
+        _ask_field(options, "send", question, refresh.rpartition(".")[2], usual["refresh"])
+
+
+def _ask_field(
+    options: argparse.Namespace, name: str, question: str, default: str, usual: str
+) -> str:
+    """Return the field that an option or an answer names; the option stays None for the usual."""
+    if not getattr(options, name):
+        _ask_option(options, name, question, default=default)
+        if getattr(options, name) == usual:
+            setattr(options, name, None)
+    return getattr(options, name) or usual
+
+
+def _ask_for_rule(options: argparse.Namespace) -> None:
+    """Ask how the API says that a token has expired."""
+    if not (options.expired or options.expired_status):
+        answer = _ask("Status of the API's answer to an expired token", "401", _find_status_problem)
+        options.expired_status = int(answer) if answer != "401" else None
+    if not options.expired:
+        question = "It says (FIELD=VALUE; empty for any)"
         answer = _ask(question, "", _find_rule_problem)
         options.expired = tuple(answer.split("=", 1)) if answer else None
-    _ask_option(options, "logout_url", "Logout endpoint; empty for none")
 
 
 def _ask_for_server(options: argparse.Namespace) -> None:
@@ -280,7 +390,12 @@ def _ask_for_client(options: argparse.Namespace) -> None:
 
 
 def _ask_option(
-    options: argparse.Namespace, name: str, question: str, *, is_needed: bool = False
+    options: argparse.Namespace,
+    name: str,
+    question: str,
+    *,
+    is_needed: bool = False,
+    default: str = "",
 ) -> None:
     """Ask for one option, until the answer makes a usable profile."""
 
@@ -291,7 +406,7 @@ def _ask_option(
         return _find_profile_problem(options.name, _make_content(trial))
 
     if not getattr(options, name):
-        setattr(options, name, _ask(question, "", find_problem))
+        setattr(options, name, _ask(question, default, find_problem))
 
 
 def _ask(question: str, default: str, find_problem: Callable[[str], str | None]) -> str:
@@ -326,6 +441,10 @@ def _make_base_url_check(allow_http: bool) -> Callable[[str], str | None]:
         return None
 
     return find_problem
+
+
+def _find_status_problem(answer: str) -> str | None:
+    return None if _STATUS.fullmatch(answer) else "it must be the status of an error, such as 403"
 
 
 def _find_rule_problem(answer: str) -> str | None:

@@ -5,13 +5,28 @@ from __future__ import annotations
 import argparse
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 import requests_jwt_refresh as library
 from requests_jwt_refresh.cli.account import describe_user, open_profile
 from requests_jwt_refresh.cli.commands import EXIT_STATUSES, add_command, add_profile_name, examples
-from requests_jwt_refresh.cli.console import Exit, UsageError, ask, ask_secret, format_duration
+from requests_jwt_refresh.cli.console import (
+    Exit,
+    UsageError,
+    ask,
+    ask_secret,
+    fill_in,
+    format_duration,
+)
+from requests_jwt_refresh.cli.token_file import (
+    add_path_option,
+    ask_for_path,
+    choose_default_path,
+    find_keyring_problem,
+    move_to_file,
+)
 
 if TYPE_CHECKING:
     from requests_jwt_refresh.cli.commands import Subparsers
@@ -39,7 +54,7 @@ def add_parser(subparsers: Subparsers) -> None:
         )
         + EXIT_STATUSES,
     )
-    add_profile_name(parser)
+    add_profile_name(parser, is_optional=True)
     parser.add_argument(
         "--username", "-u", metavar="NAME", help="the user name; only the password is asked for"
     )
@@ -50,6 +65,14 @@ def add_parser(subparsers: Subparsers) -> None:
         parser.add_argument(
             f"--{option}", metavar="-", type=_require_dash, help=f"take {what} from standard input"
         )
+
+    parser.add_argument(
+        "--store",
+        choices=("file",),
+        metavar="KIND",
+        help="file: keep the token in a file from now on, as where there is no keyring",
+    )
+    add_path_option(parser)
 
 
 def _require_dash(text: str) -> str:
@@ -62,7 +85,7 @@ def _require_dash(text: str) -> str:
 
 
 def run(options: argparse.Namespace) -> int:
-    profile, _ = open_profile(options.name)
+    profile = _choose_store(options, open_profile(options)[0])
     if options.client_secret or _lacks_client_secret(profile):
         _store_client_secret(profile)  # first: on standard input it is the first line
     if options.refresh_token:
@@ -74,13 +97,29 @@ def run(options: argparse.Namespace) -> int:
     else:
         raise UsageError(
             f"profile {options.name!r} does not say how to log in",
-            f"add [{options.name}.login] to {profile.file}, or give a token on standard input: "
-            f"requests-jwt login {options.name} --refresh-token -",
+            fill_in(
+                f"add [NAME.login] to {profile.file}, or give a token on standard input: "
+                "requests-jwt login NAME --refresh-token -",
+                options.name,
+            ),
         )
     user = describe_user(token)
     sys.stdout.write(f"Logged in to {options.name}{f' as {user}' if user else ''}.\n")
     sys.stdout.write(f"The token is kept in the {profile.store_label}.\n")
     return Exit.DONE
+
+
+def _choose_store(options: argparse.Namespace, profile: Profile) -> Profile:
+    """Return the profile with a file for its token, if that is asked for or accepted."""
+    from requests_jwt_refresh.stores.file import FileStore
+
+    if options.path or (options.store and not isinstance(profile.store, FileStore)):
+        return move_to_file(profile, options.path or choose_default_path(profile.name))
+    if sys.stdin.isatty():
+        problem = find_keyring_problem(profile)
+        if problem is not None:
+            return move_to_file(profile, ask_for_path(problem, profile.name))
+    return profile
 
 
 def _check_writable(profile: Profile) -> None:
@@ -94,6 +133,7 @@ def _check_writable(profile: Profile) -> None:
 
 
 def _log_in_by_password(profile: Profile, login: PasswordLogin, username: str | None) -> Token:
+    from requests_jwt_refresh.cli.fields import ResponseRecorder, warn_of_missing_refresh
     from requests_jwt_refresh.grants.password import log_in
     from requests_jwt_refresh.refresh.client import SendOptions
 
@@ -103,23 +143,30 @@ def _log_in_by_password(profile: Profile, login: PasswordLogin, username: str | 
         raise UsageError("the user name is empty", "give it, or with --username NAME")
     password = ask_secret(f"Password of {username}: ")
     send_options = SendOptions.from_environment(login.url)
+    recorder = ResponseRecorder(login.endpoint)
+    recorded = replace(login, endpoint=recorder)
     with profile.store.lock(
         profile.refresh_timeout
     ):  # now: after the login, a lock that fails would cost the token
-        token = log_in(login, username, password, send_options, profile.refresh_timeout)
+        token = log_in(recorded, username, password, send_options, profile.refresh_timeout)
         profile.store.save(token)
+    warn_of_missing_refresh(profile, recorder)
     return token
 
 
 def _log_in_by_device(profile: Profile, device: DeviceLogin) -> Token:
+    from requests_jwt_refresh.cli.fields import ResponseRecorder, warn_of_missing_refresh
     from requests_jwt_refresh.grants.device import log_in_by_device
     from requests_jwt_refresh.refresh.client import SendOptions
 
     _check_writable(profile)  # before a browser is opened
     send_options = SendOptions.from_environment(device.url)
-    token = log_in_by_device(device, _show_device_code, send_options, profile.refresh_timeout)
+    recorder = ResponseRecorder(device.client)
+    recorded = replace(device, client=recorder)
+    token = log_in_by_device(recorded, _show_device_code, send_options, profile.refresh_timeout)
     with profile.store.lock(profile.refresh_timeout):  # not before: people take their time
         profile.store.save(token)
+    warn_of_missing_refresh(profile, recorder)
     return token
 
 
@@ -144,7 +191,10 @@ def _store_client_secret(profile: Profile) -> None:
     if not isinstance(profile.secret, SecretInKeyring):
         raise UsageError(
             f"profile {profile.name!r} keeps no client secret in the keyring",
-            "leave --client-secret out, or set client_auth = 'basic' in its [refresh] table",
+            fill_in(
+                "leave --client-secret out, or set client_auth = 'basic' in [NAME.refresh]",
+                profile.name,
+            ),
         )
     profile.secret.write(ask_secret("Client secret: "))
 

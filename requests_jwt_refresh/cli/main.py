@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _ACCOUNT: Final = dict.fromkeys(("status", "token", "refresh", "logout"), "account")
 _MODULES: Final = {name: name for name in COMMANDS} | _ACCOUNT  # where each command is
 
+_OWN_OPTIONS: Final = ("-h", "--help", "--version")  # all others belong to a command
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that `arguments` name, by default the program's; return its exit status.
@@ -71,7 +73,7 @@ def _repair_streams() -> None:
 
 
 def _run(arguments: list[str], has_output: bool) -> int:
-    arguments, program = _split_off_program(arguments)
+    arguments, program = _split_off_program(_put_command_first(arguments))
     command = next((each for each in arguments if not each.startswith("-")), "")
     parser = _make_parser(command)
     if command and command not in COMMANDS:
@@ -111,10 +113,20 @@ def _run_action(options: argparse.Namespace) -> int:
     return Exit.USAGE
 
 
+def _put_command_first(arguments: list[str]) -> list[str]:
+    """Return the arguments with the command before the options that were typed before it."""
+    if not arguments or not arguments[0].startswith("-") or arguments[0] in _OWN_OPTIONS:
+        return arguments
+    place = next((n for n, each in enumerate(arguments) if each in COMMANDS), 0)
+    return [arguments[place], *arguments[:place], *arguments[place + 1 :]]
+
+
 def _split_off_program(arguments: list[str]) -> tuple[list[str], list[str]]:
     """Split off the program that `run NAME` starts: its options are not for argparse."""
     if arguments[:1] != ["run"]:
         return arguments, []
+    if "--" in arguments[1:2]:  # without a name
+        return arguments[:1], arguments[2:]
     name = next((n for n, each in enumerate(arguments) if n and not each.startswith("-")), None)
     if name is None:
         return arguments, []

@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import queue
 import shutil
 import signal
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -23,9 +26,13 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.errors import JWTRefreshError
     from requests_jwt_refresh.profiles.load import Profiles
 
+_Problem = tuple[str, str]
+"""What is wrong, and what to do."""
+
 SITE: Final = Path(__file__).parent.parent / "inject" / "site"
 _LIBRARY: Final = "REQUESTS_JWT_LIBRARY"
-_SHARED_PACKAGES: Final = ("requests_jwt_refresh", "keyring", "filelock", "platformdirs")
+_SHARED_PACKAGES: Final = ("requests_jwt_refresh", "keyring", "filelock", "platformdirs", "tomlkit")
+_PATIENCE = 1.0  # seconds for all stores together; then the program starts, and finds out itself
 _CANNOT_RUN, _NOT_FOUND = 126, 127  # as a shell has them (POSIX, XCU §2.8.2)
 _ISOLATING: Final = frozenset("EIS")  # options of Python that make it ignore PYTHONPATH or site
 
@@ -35,7 +42,8 @@ def add_parser(subparsers: Subparsers) -> None:
         subparsers,
         "run",
         run,
-        usage="requests-jwt run NAME[,NAME...] [--] COMMAND [ARGUMENTS...]",
+        usage="requests-jwt run NAME[,NAME...] [--] COMMAND [ARGUMENTS...]\n"
+        "       requests-jwt run -- COMMAND [ARGUMENTS...]",
         description="Every Session of requests in it, and in the programs that it starts, sends "
         "the tokens of these profiles to their origins. A .py file or a folder is run by the "
         "active environment's Python. The exit status is the program's own; 126 if it cannot be "
@@ -48,16 +56,22 @@ def add_parser(subparsers: Subparsers) -> None:
         )
         + "\n\nnot reached: python -E, -I and -S, and programs started without the environment",
     )
-    add_profile_name(parser)
+    add_profile_name(parser, is_optional=True)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run `options.program`: what main has split off behind the name."""
+    """Run `options.program`: what main has split off behind the name.
+
+    Raises ProfileError for a name that is not among the profiles, or none where there are several.
+    """
     if not options.program:
+        name = "NAME" if options.name is None else options.name
         raise UsageError(
             "there is no program to run",
-            f"give it after the profile: requests-jwt run {options.name} -- python script.py",
+            f"give it after the profile: requests-jwt run {name} -- python script.py",
         )
+    if options.name is None:
+        return launch(None, options.program)
     names = [name.strip() for name in options.name.split(",")]
     names = [name for name in names if name]
     if not names:
@@ -67,21 +81,26 @@ def run(options: argparse.Namespace) -> int:
     return launch(names, options.program)
 
 
-def launch(names: Sequence[str], command: Sequence[str]) -> int:
+def launch(names: Sequence[str] | None, command: Sequence[str]) -> int:
     """Replace this process by `command`, with the tokens of the profiles `names`.
 
-    Returns an exit status only if that fails. Faulty profiles are reported on stderr, and the
-    program runs as it would without us.
+    If `names` is None, with those of the only profile. Returns an exit status only if that fails.
+    Faulty profiles are reported on stderr, and the program runs as it would without us.
+
+    Raises ProfileError for a name that is not among the profiles, or none where there are several.
     """
-    from requests_jwt_refresh.inject.report import REPORTED_VARIABLE
+    from requests_jwt_refresh.inject.report import ALL, REPORTED_VARIABLE
 
     arguments = _resolve_command(command)
     found = shutil.which(arguments[0])
     if found is None:
         return _report_not_runnable(arguments[0])
-    environment = {**os.environ, **_extra_variables(names, os.environ)}
+    profiles = _read_profiles()
+    if profiles is not None:
+        names = _choose_names(profiles, names)
+    environment = {**os.environ, **_extra_variables(names or (), profiles)}
     environment.pop(REPORTED_VARIABLE, None)
-    faulty = _report_faulty(names)
+    faulty = _report_faulty(profiles, names or ()) if profiles is not None else [ALL]
     if faulty:
         environment[REPORTED_VARIABLE] = ",".join(faulty)
     _warn_of_isolation(arguments)
@@ -146,24 +165,52 @@ def _find_python() -> str:
     return sys.executable
 
 
-def _extra_variables(names: Sequence[str], environment: Mapping[str, str]) -> dict[str, str]:
+def _choose_names(profiles: Profiles, names: Sequence[str] | None) -> Sequence[str]:
+    if names is None:
+        return [profiles.choose(None)]
+    for name in names:
+        if name not in profiles.names:
+            profiles.profile(name)  # raises, and says which name is near
+    return names
+
+
+def _extra_variables(names: Sequence[str], profiles: Profiles | None) -> dict[str, str]:
     """Return what the program's environment gets beyond ours: names and paths, no secret."""
     from requests_jwt_refresh.inject.proxy import NAMES_VARIABLE
     from requests_jwt_refresh.profiles.load import PATH_VARIABLE, default_path
 
-    before = environment.get("PYTHONPATH")
+    before = os.environ.get("PYTHONPATH")
     path = f"{SITE}{os.pathsep}{before}" if before else str(SITE)
     added = {
         "PYTHONPATH": path,
         NAMES_VARIABLE: ",".join(names),
         _LIBRARY: os.pathsep.join(_find_libraries()),
     }
-    with contextlib.suppress(library.JWTRefreshError):  # _report_faulty() says so
-        profiles = default_path()
+    with contextlib.suppress(Exception):  # _read_profiles() has said so
+        file = default_path()
         # The program may change its folder or its HOME.
-        if environment.get(PATH_VARIABLE) or profiles.exists():
-            added[PATH_VARIABLE] = str(profiles)
+        if os.environ.get(PATH_VARIABLE) or file.exists():
+            added[PATH_VARIABLE] = str(file)
+        if profiles is not None and profiles.file == file and not file.is_file():
+            added.update(_hand_over(names, profiles))
     return added
+
+
+def _hand_over(names: Sequence[str], profiles: Profiles) -> dict[str, str]:
+    """Return the profiles as a variable: they came from a pipe, which can be read only once.
+
+    Only what has been checked is in it, for a faulty profile may hold a secret.
+    """
+    import tomlkit
+
+    from requests_jwt_refresh.profiles.load import TEXT_VARIABLE
+
+    sound = {}
+    for name in names:
+        with contextlib.suppress(Exception):  # _report_faulty() says what is wrong with it
+            profiles.profile(name)
+            sound[name] = profiles.content[name]
+    return {TEXT_VARIABLE: tomlkit.dumps(sound) or "# none"}
 
 
 def _find_libraries() -> list[str]:
@@ -174,31 +221,61 @@ def _find_libraries() -> list[str]:
     return list(dict.fromkeys(str(Path(each).parent.parent) for each in origins if each))
 
 
-def _report_faulty(names: Sequence[str]) -> list[str]:
-    """Report on stderr which profiles give no token and why; return their names.
-
-    Before the program starts, so that it is reported once, however many processes that has.
-    """
+def _read_profiles() -> Profiles | None:
+    """Return the profiles, or None after a report on stderr that they cannot be read."""
     from requests_jwt_refresh.profiles.load import Profiles
 
     try:
-        profiles = Profiles.read()
+        return Profiles.read()
     except library.JWTRefreshError as error:
         _complain_about(error, None)
-        return list(names)
-    return [name for name in names if not _is_ready(profiles, name)]
+    except Exception as error:  # noqa: BLE001 - the program must not suffer
+        _complain(f"the profiles cannot be read ({_describe(error)})")
+    return None
 
 
-def _is_ready(profiles: Profiles, name: str) -> bool:
+def _report_faulty(profiles: Profiles, names: Sequence[str]) -> list[str]:
+    """Report on stderr which profiles give no token and why; return their names.
+
+    Before the program starts, so that it is reported once, however many processes that has. A store
+    that takes long to answer is left to the program.
+    """
+    problems: queue.SimpleQueue[tuple[str, _Problem | None]] = queue.SimpleQueue()
+
+    def look() -> None:
+        for name in names:
+            problems.put((name, _find_problem(profiles, name)))
+
+    try:  # a daemon ends with this process, or at its exec: a keyring may hang for ever
+        threading.Thread(target=look, daemon=True).start()
+    except RuntimeError:  # no more threads for this user
+        look()
+    end = time.monotonic() + _PATIENCE
+    faulty = []
+    with contextlib.suppress(queue.Empty):
+        for _ in names:
+            name, problem = problems.get(timeout=max(end - time.monotonic(), 0.0))
+            if problem is not None:
+                complain(*problem)
+                faulty.append(name)
+    return faulty
+
+
+def _find_problem(profiles: Profiles, name: str) -> _Problem | None:
     try:
         if profiles.profile(name).store.load() is not None:
-            return True
-        complain(f"profile {name!r} is not logged in", f"log in with: requests-jwt login {name}")
+            return None
     except library.JWTRefreshError as error:
-        _complain_about(error, name)
+        return _without_tokens(error.cause, fill_in(error.remedy, name))
     except Exception as error:  # noqa: BLE001 - the program must not suffer
-        _complain(f"profile {name!r} cannot be used ({type(error).__name__})")
-    return False
+        return _without_tokens(f"profile {name!r} cannot be used ({_describe(error)})")
+    return f"profile {name!r} is not logged in", f"log in with: requests-jwt login {name}"
+
+
+def _describe(error: BaseException) -> str:
+    """Return the kind of an error, and what a missing module is called."""
+    kind = type(error).__name__
+    return f"{kind}: {error}" if isinstance(error, ImportError) else kind
 
 
 def _complain_about(error: JWTRefreshError, name: str | None) -> None:
@@ -206,9 +283,13 @@ def _complain_about(error: JWTRefreshError, name: str | None) -> None:
 
 
 def _complain(cause: str, remedy: str = "") -> None:
+    complain(*_without_tokens(cause, remedy))
+
+
+def _without_tokens(cause: str, remedy: str = "") -> _Problem:
     from requests_jwt_refresh.inject.report import WITHOUT_TOKENS
 
-    complain(cause, f"{WITHOUT_TOKENS}; {remedy}" if remedy else WITHOUT_TOKENS)
+    return cause, f"{WITHOUT_TOKENS}; {remedy}" if remedy else WITHOUT_TOKENS
 
 
 def _warn_of_isolation(arguments: Sequence[str]) -> None:

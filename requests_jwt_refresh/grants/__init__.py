@@ -6,10 +6,11 @@ each does the sending, over a session of its own.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import requests
 
@@ -36,3 +37,15 @@ class OAuth2Client(Reader, Protocol):
 
     def as_client(self, url: str, form: Mapping[str, Any]) -> requests.Request:
         """Return the POST of `form`, with the client's authentication (RFC 6749 §2.3.1)."""
+
+
+@contextmanager
+def first_tokens() -> Iterator[None]:
+    """Have no error say that the tokens are kept: there are none before a login."""
+    from requests_jwt_refresh.errors import RefreshUnavailable  # late: `init --help` is in a hurry
+
+    try:
+        yield
+    except RefreshUnavailable as error:
+        error.remedy = error.remedy.removeprefix("the tokens are kept; ")
+        raise

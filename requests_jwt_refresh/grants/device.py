@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import requests
 from requests.cookies import RequestsCookieJar
+from urllib3.util import Retry
 
 from requests_jwt_refresh import clock
 from requests_jwt_refresh.errors import InvalidURL, RefreshRejected, RefreshUnavailable
+from requests_jwt_refresh.grants import first_tokens
 from requests_jwt_refresh.matching import find, parse_json
 from requests_jwt_refresh.refresh.client import ClientSession, send_request
 from requests_jwt_refresh.responses import quote_list
@@ -18,8 +21,6 @@ from requests_jwt_refresh.urls import validate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import requests
 
     from requests_jwt_refresh.grants import OAuth2Client
     from requests_jwt_refresh.refresh.client import SendOptions
@@ -33,11 +34,42 @@ _GRANT_TYPE = "urn:ietf:params:oauth:grant-type:device_code"  # RFC 8628 §3.4
 _SLOW_DOWN = 5.0  # seconds that each slow_down adds to the interval (RFC 8628 §3.5)
 _DEFAULT_INTERVAL = 5.0  # seconds between two polls where the server names none (RFC 8628 §3.2)
 _MIN_INTERVAL = 1.0  # seconds, whatever the server says
-_MAX_INTERVAL = 60.0  # seconds, for a server that is down and for a nonsensical interval
+_MAX_BACKOFF = 60.0  # seconds, for a server that is down and for a nonsensical interval
 _DEFAULT_LIFETIME = 600.0  # seconds, where the server does not say (it must: RFC 8628 §3.2)
 _MAX_LIFETIME = 3600.0  # seconds, whatever the server says
 _RETRY_LATER = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 _MAX_SHOWN = 200  # characters of a URL that a person has to type
+
+# The error codes of RFC 8628 §3.5 and RFC 6749 §5.2, and what providers say in place of them.
+# Their statuses differ: GitHub sends 200, Auth0 403, Google 428.
+_PENDING: Final = "authorization_pending"
+_SLOWER: Final = "slow_down"
+_DENIED: Final = ("access_denied", "authorization_declined", "authorization_denied")
+_EXPIRED: Final = ("expired_token", "code_expired", "expired_device_code", "device_code_expired")
+_WRONG_CODE: Final = (
+    "invalid_grant",
+    "bad_verification_code",
+    "incorrect_device_code",
+    "invalid_device_code",
+)
+_PASSING: Final = (
+    "temporarily_unavailable",
+    "server_error",
+    "rate_limit_exceeded",
+    "too_many_requests",
+)
+_FAULTS: Final = {
+    "device_flow_disabled": "switch the device flow on for this client, at the server",
+    "unauthorized_client": "let this client use the device flow, at the server",
+    "unsupported_grant_type": "let this client use the device flow, at the server, or log in in "
+    "another way",
+    "invalid_client": "check client_id and client_secret, and client_auth",
+    "incorrect_client_credentials": "check client_id and client_secret",
+    "invalid_scope": "check the scope of the device login",
+}
+_KNOWN_CODES: Final = frozenset(
+    {_PENDING, _SLOWER, *_DENIED, *_EXPIRED, *_WRONG_CODE, *_PASSING, *_FAULTS}
+)
 
 
 @dataclass(frozen=True)
@@ -76,6 +108,7 @@ class DeviceCode(NamedTuple):
     """Seconds between two polls."""
 
 
+@first_tokens()
 def log_in_by_device(
     login: DeviceLogin, show: Callable[[DeviceCode], object], options: SendOptions, seconds: float
 ) -> Token:
@@ -86,18 +119,39 @@ def log_in_by_device(
     denied or the code expires, RefreshUnavailable if there is no usable response.
     """
     cookies = RequestsCookieJar()
-    with ClientSession(seconds, options, cookies, restart_each_time=True) as session:
+    with ClientSession(seconds, options, cookies) as session:
+        source = "device authorization endpoint"
+        code = _read_codes(login, send_request(session, login.ask(), options, seconds, source))
+    show(code)
 
-        def send(request: requests.Request, source: str) -> TokenResponse:
+    def send(request: requests.Request, source: str) -> TokenResponse:
+        with _SingleRequestSession(seconds, options, cookies) as session:
             return send_request(session, request, options, seconds, source)
 
-        code = _read_codes(login, send(login.ask(), "device authorization endpoint"))
-        show(code)
-        return _Polling(login, code, send).wait()
+    return _Polling(login, code, send).wait()
+
+
+class _SingleRequestSession(ClientSession):
+    """Sends one request, once: what fails is asked again after the interval, not before."""
+
+    def __init__(self, seconds: float, options: SendOptions, cookies: RequestsCookieJar) -> None:
+        super().__init__(seconds, options, cookies)
+        self._has_sent = False
+        for adapter in self.adapters.values():
+            adapter.max_retries = Retry(0, read=False)  # type: ignore[attr-defined]
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        if self._has_sent:
+            raise requests.ConnectionError("the response broke off")
+        self._has_sent = True
+        return super().send(request, **kwargs)
 
 
 class _Polling:
-    """Asks the token endpoint again and again until there is an outcome (RFC 8628 §3.5)."""
+    """Asks the token endpoint again and again until there is an outcome (RFC 8628 §3.5).
+
+    Two polls are never closer than the interval, whatever the server answered in between.
+    """
 
     def __init__(self, login: DeviceLogin, code: DeviceCode, send: Send) -> None:
         self._login, self._code, self._send = login, code, send
@@ -108,15 +162,21 @@ class _Polling:
     def wait(self) -> Token:
         """Return the token. Raises RefreshRejected or RefreshUnavailable."""
         while (left := self._deadline - clock.monotonic()) > 0:
-            clock.sleep(min(self._interval, left))
+            asked = 0.0 if self._failure is None else self._failure.retry_after
+            if asked >= left:
+                break
+            clock.sleep(min(max(self._interval, asked), left))
             token = self._poll()
             if token is not None:
                 return token
         if self._failure is None:
             raise _make_expired_error()
         raise RefreshUnavailable(
-            f"the code has expired, and the server could not be asked: {self._failure.cause}",
-            "the tokens are kept; try again later",
+            f"the code has expired, and the server could not be asked: {self._failure.cause}"
+            if self._deadline <= clock.monotonic()
+            else f"the code will have expired before the server may be asked again: "
+            f"{self._failure.cause}",
+            "try again later",
         )
 
     def _poll(self) -> Token | None:
@@ -124,32 +184,62 @@ class _Polling:
         try:
             response = self._send(self._login.poll(self._code.device_code), "token endpoint")
         except RefreshUnavailable as error:
-            self._interval = min(2 * self._interval, _MAX_INTERVAL)  # exponential backoff (§3.5)
+            # Exponential backoff (§3.5), from whatever interval the server asks for.
+            self._interval = max(self._interval, min(2 * self._interval, _MAX_BACKOFF))
             self._failure = error
             return None
-        error_code = find(parse_json(response.body), "error")
-        if error_code in ("authorization_pending", "slow_down"):
-            self._interval += _SLOW_DOWN if error_code == "slow_down" else 0.0
+        document = parse_json(response.body)
+        code = _find_error_code(document)
+        if code in (_PENDING, _SLOWER):
             self._failure = None
-            return None
-        self._check_not_ended(error_code)
-        try:
-            return _read_token(self._login, response)
-        except RefreshUnavailable as error:
-            if not _is_temporary(response.status):
-                raise
-            self._failure = error
-            return None
+        else:
+            self._check_not_ended(response, code)
+            try:
+                return _read_token(self._login, response)
+            except RefreshUnavailable as error:
+                if not (_is_temporary(response.status) or code in _PASSING):
+                    raise
+                self._failure = error
+        if code == _SLOWER or response.status == HTTPStatus.TOO_MANY_REQUESTS:
+            # GitHub names the new interval as well.
+            named = _parse_seconds(find(document, "interval"))
+            self._interval = max(self._interval + _SLOW_DOWN, self._limit_interval(named))
+        return None
 
-    def _check_not_ended(self, error_code: object) -> None:
-        """Raise RefreshRejected if the login was denied or the code has expired."""
-        if error_code == "access_denied":
+    def _limit_interval(self, seconds: float | None) -> float:
+        return _limit_interval(seconds, self._code.seconds)
+
+    def _check_not_ended(self, response: TokenResponse, code: str | None) -> None:
+        """Raise the error for a code after which it makes no sense to ask again."""
+        if code in _DENIED:
             raise RefreshRejected(
                 "the login was denied in the browser", "log in again, and approve it there"
             )
-        is_late = clock.monotonic() >= self._deadline
-        if error_code == "expired_token" or (error_code == "invalid_grant" and is_late):
+        if code in _EXPIRED or (code in _WRONG_CODE and clock.monotonic() >= self._deadline):
             raise _make_expired_error()
+        if code in _WRONG_CODE:
+            raise RefreshUnavailable(
+                f"the {response.source} refused the device code ({code})",
+                "check that token_url belongs to the same server, then log in again",
+            )
+        _check_set_up(response, code)
+
+
+def _find_error_code(document: object) -> str | None:
+    """Return the error code of a response, None if it has none that is known here.
+
+    Whatever else is there may be a secret. Twitch says it in ``message``.
+    """
+    found = (find(document, name) for name in ("error", "message"))
+    return next((each for each in found if isinstance(each, str) and each in _KNOWN_CODES), None)
+
+
+def _check_set_up(response: TokenResponse, code: str | None) -> None:
+    """Raise RefreshUnavailable if the code says that the client or the server is not set up."""
+    if code in _FAULTS:
+        raise RefreshUnavailable(
+            f"the {response.source} answered {response.status} {code}", _FAULTS[code]
+        )
 
 
 def _make_expired_error() -> RefreshRejected:
@@ -172,8 +262,8 @@ def _read_token(login: DeviceLogin, response: TokenResponse) -> Token:
     except RefreshRejected:
         pass  # its text is about a refresh token
     raise RefreshUnavailable(
-        "the token endpoint refused the device code (invalid_grant)",
-        "the tokens are kept; check that token_url belongs to the same server, then log in again",
+        f"the {response.source} answered {response.status} and refused the device code",
+        "check that token_url belongs to the same server, then log in again",
     )
 
 
@@ -181,11 +271,11 @@ def _read_codes(login: DeviceLogin, response: TokenResponse) -> DeviceCode:
     """Return what the device authorization endpoint gave. Raises RefreshUnavailable."""
     if _is_temporary(response.status) or _is_redirect(response.status):
         login.client.read(response)  # raises what such a status means of any endpoint
+    _check_set_up(response, _find_error_code(parse_json(response.body)))
     if response.status != HTTPStatus.OK:  # RFC 8628 §3.2
         raise RefreshUnavailable(
-            f"the device authorization endpoint answered {response.status}",
-            "the tokens are kept; check its URL, client_id and scope, and whether this client may "
-            "use the device flow",
+            f"the {response.source} answered {response.status}",
+            "check its URL, client_id and scope, and whether this client may use the device flow",
         )
     document = parse_json(response.body)
     # Google writes verification_url.
@@ -195,20 +285,17 @@ def _read_codes(login: DeviceLogin, response: TokenResponse) -> DeviceCode:
     url = texts.get("verification_uri", texts.get("verification_url"))
     if url is None or not {"device_code", "user_code"} <= texts.keys():
         raise RefreshUnavailable(
-            "the device authorization endpoint answered 200, but without all of "
-            f"{quote_list(names[:3])}",
-            "the tokens are kept; check its URL",
+            f"the {response.source} answered 200, but without all of {quote_list(names[:3])}",
+            "check its URL",
         )
+    lifetime = _limit_lifetime(_parse_seconds(find(document, "expires_in")))
     return DeviceCode(
         _strip_unprintable(texts["user_code"]),
-        _check_page(url),
+        _check_page(url, response.source),
         _check_complete_page(find(document, "verification_uri_complete")),
         texts["device_code"],
-        _clamp(find(document, "expires_in"), _DEFAULT_LIFETIME, _MAX_LIFETIME),
-        max(
-            _clamp(find(document, "interval"), _DEFAULT_INTERVAL, _MAX_INTERVAL),
-            _MIN_INTERVAL,
-        ),
+        lifetime,
+        _limit_interval(_parse_seconds(find(document, "interval")), lifetime),
     )
 
 
@@ -217,15 +304,14 @@ def _strip_unprintable(text: str) -> str:
     return "".join(each for each in text if each.isprintable())[:_MAX_SHOWN]
 
 
-def _check_page(url: str) -> str:
+def _check_page(url: str, source: str) -> str:
     """Return the URL where the code is typed. Raises RefreshUnavailable for an invalid one."""
     try:
         return _strip_unprintable(validate(url, what="the verification page", allow_http=True))
     except InvalidURL as error:
         problem = error.cause
     raise RefreshUnavailable(
-        f"the device authorization endpoint gave no usable page to open: {problem}",
-        "the tokens are kept; check the endpoint's URL",
+        f"the {source} gave no usable page to open: {problem}", "check the endpoint's URL"
     )
 
 
@@ -238,7 +324,24 @@ def _check_complete_page(url: object) -> str | None:
     return whole if whole == _strip_unprintable(whole) else None
 
 
-def _clamp(value: object, default: float, largest: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
-        return default
-    return float(min(value, largest))
+def _limit_lifetime(seconds: float | None) -> float:
+    """Return how long to wait for the user at most, for what the server said."""
+    return min(seconds, _MAX_LIFETIME) if seconds else _DEFAULT_LIFETIME
+
+
+def _limit_interval(seconds: float | None, lifetime: float) -> float:
+    """Return the interval for what the server said; one that outlives the code is nonsense."""
+    if seconds is None:
+        return _DEFAULT_INTERVAL
+    return max(seconds if seconds < lifetime else _MAX_BACKOFF, _MIN_INTERVAL)
+
+
+def _parse_seconds(value: object) -> float | None:
+    """Return a number of seconds that a server gave, also as a string; None if it is none."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        return None
+    try:
+        seconds = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return seconds if seconds >= 0 else None  # nan is not

@@ -10,8 +10,9 @@ from requests.auth import HTTPBasicAuth
 from requests.cookies import RequestsCookieJar
 
 from requests_jwt_refresh.errors import RefreshRejected
-from requests_jwt_refresh.grants import LOGIN_SENDS
+from requests_jwt_refresh.grants import LOGIN_SENDS, first_tokens
 from requests_jwt_refresh.refresh.client import ClientSession, send_request
+from requests_jwt_refresh.response_errors import check_not_throttled, describe_status
 from requests_jwt_refresh.tokens import with_expiry
 
 if TYPE_CHECKING:
@@ -60,13 +61,16 @@ class PasswordLogin:
 
     def read(self, response: TokenResponse) -> Token:
         """Return the token. Raises RefreshRejected for a wrong password, or RefreshUnavailable."""
-        if self.send == "oauth2" or response.status not in _REFUSALS:
-            try:
-                return with_expiry(self.endpoint.read(response))
-            except RefreshRejected:
-                pass  # its text is about a refresh token
+        with first_tokens():
+            if self.send == "oauth2" or response.status not in _REFUSALS:
+                try:
+                    return with_expiry(self.endpoint.read(response))
+                except RefreshRejected:
+                    pass  # its text is about a refresh token
+            check_not_throttled(response)
         raise RefreshRejected(
-            f"the server refused the user name or the password ({response.status})",
+            f"the {response.source} refused the user name or the password "
+            f"({describe_status(response)})",
             "check both and try again",
         )
 
@@ -79,6 +83,6 @@ def log_in(
     Raises RefreshRejected if the server refuses them, RefreshUnavailable if there is no usable
     response.
     """
-    with ClientSession(seconds, options, RequestsCookieJar()) as session:
+    with first_tokens(), ClientSession(seconds, options, RequestsCookieJar()) as session:
         request = login.ask(username, password)
         return login.read(send_request(session, request, options, seconds, "login endpoint"))

@@ -57,6 +57,6 @@ def log_out(logout: Logout, token: Token, options: SendOptions, seconds: float) 
         response = send_request(session, logout.ask(token), options, seconds, "logout endpoint")
     if not HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
         raise RefreshUnavailable(
-            f"the logout endpoint answered {response.status}",
+            f"the {response.source} answered {response.status}",
             "the tokens are kept; check the endpoint's URL and method, or try again later",
         )

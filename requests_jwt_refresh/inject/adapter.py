@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from requests_jwt_refresh import clock
 from requests_jwt_refresh.adapter import JWTRefreshAdapter
 from requests_jwt_refresh.authorization import AUTHORIZATION
-from requests_jwt_refresh.errors import JWTRefreshError
+from requests_jwt_refresh.errors import JWTRefreshError, StoreError
 from requests_jwt_refresh.inject.forks import ForkLock
 from requests_jwt_refresh.inject.report import warn_no_token, warn_not_logged_in, warn_refused
 
@@ -24,11 +26,72 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from requests_jwt_refresh.profiles.load import Profile
+    from requests_jwt_refresh.stores.base import TokenStore
 
 _REPEATED_SLASHES: Final = re.compile("(?<!:)/{2,}")
-# Held while a store is read for the first time, for forks alone: no thread waits for it.
-_first_load_lock: Final = ForkLock()
-_loaded_stores: set[str] = set()  # names of profiles
+_PAUSE = 3.0  # seconds between two looks into a store that is empty
+_LONG_PAUSE = 60.0  # seconds after a look that took longer than _SLOW
+_SLOW = 1.0  # seconds
+
+
+class StoreWatch:
+    """Looks into the store of a profile while there is no token: its user may log in meanwhile.
+
+    A keyring takes long to answer, or never does. So there is one look in some seconds for all
+    threads of the process, and none for a while after one that took too long.
+    """
+
+    def __init__(self) -> None:
+        self._lock = ForkLock()  # held during a look, in which much may be imported
+        self._next_look = 0.0  # clock.monotonic()
+        self._looking: int | None = None  # the process in which a look is under way
+        self.has_answered = False
+
+    def may_have_token(self, adapter: ProfileAdapter) -> bool:
+        """Return whether there is a token, after a look if it is time for one. Raises StoreError.
+
+        Threads that come during the first look wait for it; during another one they do not.
+        """
+        if self.has_answered and adapter.token is not None:
+            return True
+        with self._lock.hold(wait=not self.has_answered) as is_held:
+            if is_held and self._is_time():
+                self._look(adapter)
+        return self.has_answered and adapter.token is not None
+
+    def _is_time(self) -> bool:
+        if self._looking is not None:  # a request that the look itself makes, or in a forked child
+            return self._looking != os.getpid()
+        return clock.monotonic() >= self._next_look
+
+    def _look(self, adapter: ProfileAdapter) -> None:
+        began = clock.monotonic()
+        self._looking = os.getpid()
+        try:
+            if self.has_answered:
+                adapter.reload()
+            else:
+                import filelock  # noqa: F401 - as the first refresh will
+
+                _ = adapter.token
+                self.has_answered = True
+        except ImportError as error:  # of what the program's environment lacks, or hides
+            remedy = getattr(error, "remedy", "install it in the program's environment")
+            raise StoreError(f"the store cannot be used: {error}", remedy) from None
+        finally:
+            now = clock.monotonic()
+            is_slow = now - began > _SLOW
+            self._next_look = now + (_LONG_PAUSE if is_slow else _find_pause(adapter.profile.store))
+            self._looking = None
+
+
+def _find_pause(store: TokenStore) -> float:
+    from requests_jwt_refresh.stores.file import FileStore
+
+    return 0.0 if isinstance(store, FileStore) else _PAUSE  # a file is read in no time
+
+
+_watches: dict[str, StoreWatch] = {}  # by the name of the profile
 
 
 @dataclass(eq=False)
@@ -71,6 +134,7 @@ class ProfileAdapter(JWTRefreshAdapter):
         self.profile = profile
         super().__init__(on_logout=partial(warn_refused, profile.name), **profile.options())
         self._token_urls = profile.own_urls()
+        self._watch = _watches.setdefault(profile.name, StoreWatch())
 
     def with_transport(self, transport: BaseAdapter, context: RequestContext | None = None) -> Self:
         """Return an adapter for one request, which shares the token and all state with this one."""
@@ -94,7 +158,8 @@ class ProfileAdapter(JWTRefreshAdapter):
         if self.leaves_alone(request):
             return self._transport_send(request, *options)
         try:
-            self._load_token()
+            if not self._watch.may_have_token(self):
+                return self._send_without_token(request, *options)
             response = super().send(request, *options)
         except JWTRefreshError as error:
             if error is self.context.raised:  # by the program's own adapter
@@ -117,16 +182,11 @@ class ProfileAdapter(JWTRefreshAdapter):
         bare = url.partition("?")[0].partition("#")[0]
         return _REPEATED_SLASHES.sub("/", bare) in self._token_urls
 
-    def _load_token(self) -> None:
-        """Read the store if there is no token: the user may have logged in meanwhile."""
-        if self.profile.name in _loaded_stores:
-            self.reload()
-            return
-        _loaded_stores.add(self.profile.name)
-        with _first_load_lock.hold(wait=False):  # the first time, much is imported
-            import filelock  # noqa: F401 - as the first refresh will
-
-            _ = self.token
+    def _send_without_token(self, request: PreparedRequest, *options: Any) -> Response:
+        response = self._transport_send(request, *options)
+        if response.status_code == HTTPStatus.UNAUTHORIZED and self._watch.has_answered:
+            warn_not_logged_in(self.profile.name)
+        return response
 
     def _transport_send(self, request: PreparedRequest, *options: Any) -> Response:
         context = self.context

@@ -22,13 +22,16 @@ class ForkLock:
             os.register_at_fork(before=self._wait_until_free, after_in_child=self._replace_lock)
 
     @contextlib.contextmanager
-    def hold(self, *, wait: bool = True) -> Iterator[None]:
-        """Hold the lock; with ``wait=False`` go on without it while another thread has it."""
+    def hold(self, *, wait: bool = True) -> Iterator[bool]:
+        """Hold the lock; with ``wait=False`` go on without it while another thread has it.
+
+        Yields whether it is held.
+        """
         lock = self._lock  # a child that is forked in here has another one
         is_held = False
         try:
             is_held = lock.acquire(blocking=wait)
-            yield
+            yield is_held
         finally:
             if is_held:
                 lock.release()

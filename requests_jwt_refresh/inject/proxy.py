@@ -24,6 +24,7 @@ from requests_jwt_refresh.inject.report import (
 )
 from requests_jwt_refresh.profiles.load import PATH_VARIABLE, Profiles, default_path, is_set_up
 from requests_jwt_refresh.refresh.client import ClientSession
+from requests_jwt_refresh.sessions import PlainSession
 from requests_jwt_refresh.urls import origin_of
 
 if TYPE_CHECKING:
@@ -201,7 +202,7 @@ def _load_adapters() -> list[ProfileAdapter]:
     found: list[ProfileAdapter] = []
     names = split_names(os.environ.get(NAMES_VARIABLE, ""))
     try:
-        if not (_adapter_class.needs_profiles or is_set_up()):
+        if not (_adapter_class.needs_profiles or _may_be_set_up()):
             return found
         profiles = Profiles.read()
         for name in names or profiles.names:
@@ -214,6 +215,13 @@ def _load_adapters() -> list[ProfileAdapter]:
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the program must not suffer
         warn_unusable(error)
     return found
+
+
+def _may_be_set_up() -> bool:
+    try:
+        return is_set_up()
+    except Exception:  # noqa: BLE001 - there is no place in which profiles could be
+        return False
 
 
 def wrap_adapter(session: requests.Session, own: BaseAdapter, url: str) -> BaseAdapter:
@@ -233,7 +241,7 @@ def install(
 ) -> None:
     """Let all sessions of this process send tokens, with adapters of the class `adapter_class`."""
     global _adapter_class  # noqa: PLW0603 - one for the process
-    original = requests.Session.get_adapter
+    original = PlainSession.get_adapter
     if getattr(original, "_wraps_adapters", False):
         return
     _adapter_class = adapter_class
@@ -246,4 +254,4 @@ def install(
 
     get_adapter.__doc__, get_adapter.__qualname__ = original.__doc__, original.__qualname__
     get_adapter._wraps_adapters = True  # type: ignore[attr-defined]  # noqa: SLF001 - our mark
-    requests.Session.get_adapter = get_adapter  # type: ignore[method-assign]
+    PlainSession.get_adapter = get_adapter  # type: ignore[method-assign]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.errors import JWTRefreshError
 
 REPORTED_VARIABLE: Final = "REQUESTS_JWT_REPORTED"  # profiles that `run` has warned of, with commas
+ALL: Final = "*"  # in REQUESTS_JWT_REPORTED: whatever profiles there are
 WITHOUT_TOKENS: Final = "the program runs without tokens"
 
 _LOGGERS_OF_REFRESHES: Final = (
@@ -52,11 +53,15 @@ def warn_faulty(error: JWTRefreshError, names: Iterable[str]) -> None:
 
 
 def warn_unusable(error: BaseException) -> None:
-    """Say that no profile can be used because of an unexpected error."""
-    warn_once(
-        f"the profiles cannot be used ({type(error).__name__})",
-        f"{WITHOUT_TOKENS}; to see what is wrong: requests-jwt profiles",
-    )
+    """Say that no profile can be used because of an unexpected error, unless `run` has said so."""
+    if is_reported(ALL):
+        return
+    if isinstance(error, ImportError):  # of this Python's environment; elsewhere it may be there
+        cause, remedy = f"the profiles cannot be used ({error})", "install it in this environment"
+    else:
+        cause = f"the profiles cannot be used ({type(error).__name__})"
+        remedy = "to see what is wrong: requests-jwt profiles"
+    warn_once(cause, f"{WITHOUT_TOKENS}; {remedy}")
 
 
 def warn_no_token(name: str, error: JWTRefreshError) -> None:
@@ -92,7 +97,7 @@ def warn_refused(name: str, error: JWTRefreshError) -> None:
 
 def is_reported(name: str) -> bool:
     """Whether `run` has said, before the program started, what is wrong with a profile."""
-    return name in split_names(os.environ.get(REPORTED_VARIABLE, ""))
+    return not {name, ALL}.isdisjoint(split_names(os.environ.get(REPORTED_VARIABLE, "")))
 
 
 def split_names(text: str) -> list[str]:
@@ -108,10 +113,14 @@ def set_up_logging() -> None:
 
 
 class _StderrHandler(logging.Handler):
-    """Writes a warning on stderr, once, if the program itself has no logging set up."""
+    """Writes a warning on stderr, once, if the program itself has no logging set up.
+
+    But for a logout and a missing login, of which two lines of this module's own tell.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
-        if not logging.getLogger().handlers:
+        is_said = getattr(record, "kind", None) in ("logged_out", "no_login")
+        if not is_said and not logging.getLogger().handlers:
             warn_once(record.getMessage())
 
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from requests_jwt_refresh.endpoints import JSONEndpoint
 from requests_jwt_refresh.matching import Matcher, json_field
 from requests_jwt_refresh.presets.base import Preset
+from requests_jwt_refresh.responses import DefaultPath
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +36,7 @@ class Directus(JSONEndpoint):
 
     url: str = "/auth/refresh"
     access: str | None = field(default="data.access_token", kw_only=True)
-    refresh: str | None = field(default="data.refresh_token", kw_only=True)
+    refresh: str | None = field(default=DefaultPath("data.refresh_token"), kw_only=True)
     expires_in: str | None = field(default=None, kw_only=True)
     rejected: tuple[int, ...] = field(default=(401,), kw_only=True)
     extra: Mapping[str, Any] = field(

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from requests_jwt_refresh.endpoints import JSONEndpoint
 from requests_jwt_refresh.presets.base import Preset
+from requests_jwt_refresh.responses import DefaultPath
 
 if TYPE_CHECKING:  # for tools that read the annotations of inherited fields
     from collections.abc import Mapping  # noqa: F401 - an inherited field
@@ -36,7 +37,7 @@ class Express(JSONEndpoint):
 
     send: str = field(default="refreshToken", kw_only=True)
     access: str | None = field(default="accessToken", kw_only=True)
-    refresh: str | None = field(default="refreshToken", kw_only=True)
+    refresh: str | None = field(default=DefaultPath("refreshToken"), kw_only=True)
     expires_in: str | None = field(default="expiresIn", kw_only=True)
 
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final
 from requests_jwt_refresh.endpoints import JSONEndpoint
 from requests_jwt_refresh.matching import Matcher, json_field
 from requests_jwt_refresh.presets.base import Preset
+from requests_jwt_refresh.responses import DefaultPath
 
 if TYPE_CHECKING:  # for tools that read the annotations of inherited fields
     from collections.abc import Mapping  # noqa: F401 - an inherited field
@@ -39,7 +40,7 @@ class SimpleJWT(JSONEndpoint):
     url: str = "/api/token/refresh/"
     send: str = field(default="refresh", kw_only=True)
     access: str | None = field(default="access", kw_only=True)
-    refresh: str | None = field(default="refresh", kw_only=True)
+    refresh: str | None = field(default=DefaultPath("refresh"), kw_only=True)
     rejected: tuple[int, ...] = field(default=(401,), kw_only=True)
     when: Matcher = field(
         default=json_field("code", "token_not_valid", status=(401, 403)), kw_only=True

@@ -50,16 +50,30 @@ def write_profile(
         if name in before and not replace:
             raise make_exists_error(path, name)
         text = path.read_bytes().decode() if path.exists() else ""
-        after = _edit(text, name, content)
-        if after is None or _serialize(parse_toml(after)[0]) != _serialize(
-            {**before, name: content}
-        ):
-            raise ProfileError(
-                f"{path}: {name!r} is written in a way that cannot be replaced automatically, and "
-                "nothing was changed",
-                "edit it by hand, or remove it and try again",
-            )
-        _write(path, text[: text.startswith(_BYTE_ORDER_MARK)] + after)
+        mark = text[: text.startswith(_BYTE_ORDER_MARK)]
+        after = mark + (_edit(text, name, content) or "")
+        _check_result(path, name, after, {**before, name: content})
+        _write(path, after)
+
+
+def write_table(path: Path, name: str, key: str, table: Mapping[str, Any]) -> None:
+    """Write the table `key` of the profile `name`, which stays as it is apart from that.
+
+    Raises ProfileError if the file cannot be read or written, LockTimeout if another program is
+    writing it.
+    """
+    path = Path(os.path.realpath(path))
+    with file_lock(user_lock_path("profiles", str(path)), LOCK_TIMEOUT):
+        before = Profiles.read(path).content
+        text = path.read_bytes().decode()
+        content = {**before, name: {**before[name], key: table}}
+        # At the end of the file, if that says it: no comment in the profile is lost then.
+        after = _append(text, _dump({name: {key: table}}, text), _find_line_end(text))
+        if _serialize(parse_toml(after.removeprefix(_BYTE_ORDER_MARK))[0]) != _serialize(content):
+            mark = text[: text.startswith(_BYTE_ORDER_MARK)]
+            after = mark + (_edit(text, name, content[name]) or "")
+        _check_result(path, name, after, content)
+        _write(path, after)
 
 
 def make_exists_error(path: Path, name: str) -> ProfileError:
@@ -67,6 +81,17 @@ def make_exists_error(path: Path, name: str) -> ProfileError:
     return ProfileError(
         f"{path}: profile {name!r} exists already", "edit it there, or replace it with --replace"
     )
+
+
+def _check_result(path: Path, name: str, text: str, expected: Mapping[str, Any]) -> None:
+    """Raise ProfileError unless the text says what is expected of it, and nothing else."""
+    said = parse_toml(text.removeprefix(_BYTE_ORDER_MARK))[0]
+    if _serialize(said) != _serialize(expected):
+        raise ProfileError(
+            f"{path}: {name!r} is written in a way that cannot be replaced automatically, and "
+            "nothing was changed",
+            "edit it by hand, or remove it and try again",
+        )
 
 
 def _serialize(content: Mapping[str, Any]) -> str:
@@ -83,8 +108,8 @@ def _edit(text: str, name: str, content: Mapping[str, Any]) -> str | None:
     from tomlkit.exceptions import TOMLKitError
 
     text = text.removeprefix(_BYTE_ORDER_MARK)
-    line_end = "\r\n" if "\r\n" in text else "\n"
-    profile = tomlkit.dumps({name: content}).replace("\n", line_end)
+    line_end = _find_line_end(text)
+    profile = _dump({name: content}, text)
     try:
         document = tomlkit.parse(text)
         if name not in document:
@@ -94,6 +119,17 @@ def _edit(text: str, name: str, content: Mapping[str, Any]) -> str | None:
     except TOMLKitError:
         return None
     return text if is_in_place else _append(text, profile, line_end)
+
+
+def _find_line_end(text: str) -> str:
+    return "\r\n" if "\r\n" in text else "\n"
+
+
+def _dump(content: Mapping[str, Any], text: str) -> str:
+    """Return what `content` is in TOML, with the line ends of `text`."""
+    import tomlkit
+
+    return tomlkit.dumps(content).replace("\n", _find_line_end(text))
 
 
 def _append(text: str, profile: str, line_end: str) -> str:
@@ -168,6 +204,8 @@ def _write(path: Path, text: str) -> None:
         # Nothing in it is secret: the mode that its owner has chosen stays.
         mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else private_file.MODE
         private_file.replace(path, text, mode=mode)
+    except private_file.UntrustedPath as error:
+        raise ProfileError(error.cause, f"name another file in {PATH_VARIABLE}") from None
     except OSError as error:
         raise ProfileError(
             f"{path} cannot be written ({error.strerror or type(error).__name__}), and nothing was "

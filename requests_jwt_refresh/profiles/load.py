@@ -26,12 +26,12 @@ from __future__ import annotations
 import os
 import re
 import sys
-from contextlib import suppress
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from requests_jwt_refresh.bodies import MATCH_BYTES
 from requests_jwt_refresh.errors import ProfileError
+from requests_jwt_refresh.profiles.home import NoHome, expand_user, find_folder
 from requests_jwt_refresh.profiles.schema import (
     Table,
     check_url,
@@ -46,7 +46,8 @@ from requests_jwt_refresh.profiles.when import read_when
 from requests_jwt_refresh.urls import origin_of, validate_base, validate_origin
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from requests_jwt_refresh.endpoints import Endpoint
     from requests_jwt_refresh.grants.device import DeviceLogin
@@ -84,6 +85,7 @@ class Options:
     base_url: str
     trusted_origins: tuple[str, ...] = ()
     refresh_timeout: float = 30.0
+    match_limit: int = MATCH_BYTES
     allow_http: bool = False
 
 
@@ -116,10 +118,15 @@ class Profile(Options):
         """Return the origins that get the token."""
         return frozenset(map(origin_of, (self.base_url, *self.trusted_origins)))
 
+    def named_urls(self) -> dict[str, str]:
+        """Return the absolute URLs of what gives, renews and takes back tokens, by their tables."""
+        grants = {"login": self.login, "device": self.device, "logout": self.logout}
+        given = {name: grant.url for name, grant in grants.items() if grant is not None}
+        return {"refresh": self.refresh_url, **given}
+
     def own_urls(self) -> frozenset[str]:
         """Return the URLs, without queries, of what gives, renews and takes back tokens."""
-        grants = (self.login, self.device, self.logout)
-        urls = {self.refresh_url, *(each.url for each in grants if each is not None)}
+        urls = set(self.named_urls().values())
         urls |= {self.device.token_url} if self.device else set()
         return frozenset(url.partition("?")[0] for url in urls)
 
@@ -155,6 +162,24 @@ class Profiles:
         """The names of the profiles, in the file's order."""
         return [name for name, each in self.content.items() if isinstance(each, dict)]
 
+    def choose(self, name: str | None) -> str:
+        """Return `name`; if it is None, the name of the only profile.
+
+        Raises ProfileError if there are none, or several.
+        """
+        if name is not None:
+            return name
+        if not self.names:
+            raise ProfileError(
+                f"{self.file}: there are no profiles yet", "make one with: requests-jwt init NAME"
+            )
+        if len(self.names) > 1:
+            raise ProfileError(
+                f"{self.file}: there are several profiles, and none was named",
+                f"name one of these: {self._list_names()}",
+            )
+        return self.names[0]
+
     def profile(self, name: str) -> Profile:
         """Return a profile. Raises ProfileError if there is none, or if it is faulty."""
         if name not in self.content:
@@ -170,28 +195,43 @@ class Profiles:
     def _no_profile(self, name: str) -> ProfileError:
         cause = f"{self.file}: there is no profile {name!r}"
         if not self.names:
-            return ProfileError(
-                f"{cause}; there are none yet", f"make it with: requests-jwt init {name}"
-            )
-        others = ", ".join(map(make_printable, self.names))
-        return ProfileError(cause, suggest(name, self.names) or f"use one of these: {others}")
+            command = f"requests-jwt init {name if is_name(name) else 'NAME'}"
+            return ProfileError(f"{cause}; there are none yet", f"make it with: {command}")
+        others = f"use one of these: {self._list_names()}"
+        return ProfileError(cause, suggest(name, self.names) or others)
+
+    def _list_names(self) -> str:
+        return ", ".join(map(make_printable, self.names))
 
 
 def default_path() -> Path:
-    """Return where the profiles are: what REQUESTS_JWT_PROFILES says, else the user's own file."""
+    """Return where the profiles are: what REQUESTS_JWT_PROFILES says, else the user's own file.
+
+    Raises ProfileError if this user has no home folder to look in.
+    """
     given = os.environ.get(PATH_VARIABLE)
     if given:
         return _resolve(given)
-    import platformdirs
-
-    folder = platformdirs.user_config_path("requests-jwt-refresh", appauthor=False)
-    return folder / "profiles.toml"
+    try:
+        return find_folder("config") / "profiles.toml"
+    except NoHome as error:
+        problem = str(error)
+    raise ProfileError(
+        f"there is no folder for the profiles: {problem}",
+        f"set HOME to a folder of this user, or name a file in {PATH_VARIABLE}",
+    )
 
 
 def is_set_up() -> bool:
     """Whether profiles have been set up: by a variable, or in the user's own file."""
-    given = (os.environ.get(PATH_VARIABLE), os.environ.get(TEXT_VARIABLE))
-    return any(given) or default_path().exists()
+    if os.environ.get(PATH_VARIABLE) or os.environ.get(TEXT_VARIABLE):
+        return True
+    try:
+        return default_path().exists()
+    except ProfileError:  # no home, no file
+        return False
+    except OSError:  # a folder that cannot be looked into: reading the file says so
+        return True
 
 
 def is_name(name: str) -> bool:
@@ -249,11 +289,12 @@ def _interpret(table: Table) -> Profile:
 
 def _resolve(path: str | os.PathLike[str]) -> Path:
     """Return an absolute path, without ``~``. Raises ProfileError."""
-    with suppress(RuntimeError):
-        return make_absolute(Path(path).expanduser())
+    try:
+        return make_absolute(expand_user(path))
+    except NoHome as error:
+        problem = str(error)
     raise ProfileError(
-        f"{path}: there is no such user",
-        f"name another file in {PATH_VARIABLE}",
+        f"{path}: {problem}", f"give the whole path, or name another file in {PATH_VARIABLE}"
     )
 
 
@@ -274,13 +315,22 @@ def _read(file: Path) -> str:
 
 def parse_toml(text: str) -> tuple[dict[str, Any], str]:
     """Return what the text says in TOML, and what is wrong with it, "" if nothing is."""
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
     try:
-        return tomllib.loads(text), ""
+        return _find_toml_reader()(text), ""
     except RecursionError:
         return {}, "it is nested too deeply"
     except ValueError as error:
         return {}, str(error)
+
+
+def _find_toml_reader() -> Callable[[str], dict[str, Any]]:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        try:
+            import tomli as tomllib
+        except ImportError:  # under `run`, with what is installed for a newer Python
+            import tomlkit
+
+            return lambda text: tomlkit.parse(text).unwrap()
+    return tomllib.loads

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from requests_jwt_refresh.errors import InvalidURL, ProfileError
+from requests_jwt_refresh.profiles.home import NoHome, expand_user
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _REQUIRED: Final[Any] = object()
+_DEVICES: Final = (("/", "dev"), ("/", "proc"))  # /dev/stdin, <(...): nothing lies beside these
 _TYPE_NAMES: Final = {dict: "a table", str: "a string", bool: "true or false", float: "a float"}
 _MAX_SECONDS: Final = threading.TIMEOUT_MAX / 4
 # Keys that only a secret would have, written in snake case. Those that name a field end in _field,
@@ -88,6 +90,17 @@ class Table:
             )
         return float(found)
 
+    def size(self, key: str, default: T = _REQUIRED) -> int | T:
+        """Return the whole number above 0 at `key`."""
+        found = self._get(key, default, "a whole number", _is_int)
+        if found is default:
+            return default
+        if found <= 0:
+            raise self.error(
+                key, "must be a whole number above 0", "give such a number, or leave the key out"
+            )
+        return int(found)
+
     def flag(self, key: str, default: T = _REQUIRED) -> bool | T:
         """Return the boolean at `key`."""
         found: bool | T = self._get(
@@ -133,20 +146,27 @@ class Table:
         return dict(found) if found and found is not default else default
 
     def file_path(self, key: str) -> str:
-        """Return the absolute path at `key`; a relative one starts at the profiles' folder."""
+        """Return the absolute path at `key`; a relative one starts at the profiles' folder.
+
+        At the current folder if the profiles come from a variable, a pipe or a device.
+        """
         path = self.text(key)
         found: Path | None = None
         problem = "has a character that no file name can have"
         if "\0" not in path:
             try:
-                found = Path(path).expanduser()
-            except RuntimeError:
-                problem = f"{path!r} names the home of a user that does not exist"
+                found = expand_user(path)
+            except NoHome as error:
+                problem = f"{path!r} names a home folder, but {error}"
         if found is None:
             raise self.error(key, problem, "name another path")
-        return str(
-            make_absolute(self.file.parent / found if isinstance(self.file, Path) else found)
-        )
+        return str(make_absolute(self._folder / found))
+
+    @property
+    def _folder(self) -> Path:
+        """The folder that relative paths start at: the file's, or the current one."""
+        is_stream = not isinstance(self.file, Path) or self.file.parts[:2] in _DEVICES
+        return Path() if is_stream else Path(self.file).parent
 
     def subtable(self, key: str, content: Mapping[str, Any]) -> Table:
         """Return the table `content` that stands at `key` of this one."""
@@ -205,6 +225,7 @@ _READERS: Final[Mapping[str, Callable[..., Any]]] = {
     "str": Table.text,
     "bool": Table.flag,
     "float": Table.seconds,
+    "int": Table.size,
     "tuple[int, ...]": Table.numbers,
     "tuple[str, ...]": Table.texts,
     "Mapping": Table.mapping,

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from requests_jwt_refresh.errors import InvalidToken, StoreError
 from requests_jwt_refresh.stores.keyring import KeyringStore
 from requests_jwt_refresh.tokens import Token
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import requests
 
     from requests_jwt_refresh.endpoints import OAuth2Endpoint
     from requests_jwt_refresh.matching import Matcher
     from requests_jwt_refresh.responses import TokenResponse
+
+# What KeyringStore advises where there is no keyring; a token's file would not hold the secret.
+_FILE_ADVICE: Final = (
+    "use FileStore or MemoryStore instead",
+    'keep the token in a file: FileStore("~/.config/myapp/token.json")',
+)
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,17 @@ class SecretFile:
         )
 
 
+@contextmanager
+def _advise_file() -> Iterator[None]:
+    """Have an error about the keyring name a file for the secret, and not one for the token."""
+    try:
+        yield
+    except StoreError as error:
+        for advice in _FILE_ADVICE:
+            error.remedy = error.remedy.replace(advice, "put it into a file: client_secret_file")
+        raise
+
+
 @dataclass(frozen=True)
 class SecretInKeyring:
     """A secret in the keyring, beside the token of the profile it belongs to."""
@@ -51,7 +69,8 @@ class SecretInKeyring:
 
     def read(self) -> str:
         """Return the secret. Raises StoreError, also if there is none."""
-        stored = self._entry.load()
+        with _advise_file():
+            stored = self._entry.load()
         if stored is None or stored.access is None:
             raise StoreError(
                 f"there is no client secret for profile {self.profile!r} in the keyring",
@@ -66,7 +85,8 @@ class SecretInKeyring:
         except InvalidToken:
             pass  # not the cause: its text is about an access token
         else:
-            return self._entry.save(token)
+            with _advise_file():
+                return self._entry.save(token)
         raise InvalidToken(
             "the client secret cannot be kept in the keyring, which takes printable ASCII without "
             "outer spaces and without a scheme before it",
@@ -75,7 +95,8 @@ class SecretInKeyring:
 
     def is_there(self) -> bool:
         """Whether there is a secret. Raises StoreError."""
-        return self._entry.load() is not None
+        with _advise_file():
+            return self._entry.load() is not None
 
     @property
     def _entry(self) -> KeyringStore:

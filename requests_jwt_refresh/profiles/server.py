@@ -16,7 +16,7 @@ from requests_jwt_refresh.grants.revocation import Logout
 from requests_jwt_refresh.profiles.kinds import ENDPOINT_KINDS
 from requests_jwt_refresh.profiles.schema import build, check_url, read_fields
 from requests_jwt_refresh.profiles.secrets import SecretFile, SecretInKeyring, WithSecret
-from requests_jwt_refresh.urls import has_scheme, join, origin_of, validate
+from requests_jwt_refresh.urls import join_endpoint, origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,8 +58,7 @@ class _Base:
         what = f"the {table.name} URL"
 
         def check(url: str) -> str:
-            whole = url if has_scheme(url) else join(self.url, url)
-            return validate(whole, what=what, allow_http=self.allow_http)
+            return join_endpoint(self.url, url, what=what, allow_http=self.allow_http)
 
         return check_url(table, key, url, check)
 

@@ -2,54 +2,70 @@
 
 from __future__ import annotations
 
-import socket
-from contextlib import suppress
+import copy
+import threading
+from collections import deque
+from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import requests
-from requests.adapters import HTTPAdapter
 
 from requests_jwt_refresh.authorization import AUTHORIZATION, anonymous
-from requests_jwt_refresh.errors import RefreshUnavailable
-from requests_jwt_refresh.refresh.deadline import TimeLeft, Watchdog, cut_off
-from requests_jwt_refresh.refresh.retries import RetryUntil
+from requests_jwt_refresh.errors import JWTRefreshError, RefreshUnavailable
+from requests_jwt_refresh.refresh.deadline import cut_off, seconds_until
+from requests_jwt_refresh.refresh.transport import make_transport
+from requests_jwt_refresh.refresh.user_functions import describe_error
+from requests_jwt_refresh.relative_urls import read_url
 from requests_jwt_refresh.responses import TokenResponse
-from requests_jwt_refresh.urls import origin_of
+from requests_jwt_refresh.sessions import PlainSession
+from requests_jwt_refresh.urls import describe_url, has_scheme, join, origin_of
 
 if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from requests.adapters import BaseAdapter
     from requests.cookies import RequestsCookieJar
     from typing_extensions import Self
 
+    from requests_jwt_refresh.urls import Origin
+
 MAX_RESPONSE_BYTES: Final = 1024 * 1024  # a larger response holds no token
 _CHUNK_BYTES: Final = 64 * 1024
+_MOST_ANSWERS: Final = 8  # of a user's function that are kept
+_SOURCE: Final = "refresh endpoint"
 _KEPT: Final = "the tokens are kept; try again later"
 _CHECK_CERTIFICATE: Final = (
     "the tokens are kept; check the server's certificate, and the verify and cert that the request "
     "was sent with"
 )
+_MEND_ADAPTER: Final = "the tokens are kept; mend the session, adapter or endpoint that raised it"
 
 
 class SendOptions(NamedTuple):
-    """How the caller reaches the network: what requests hands to an adapter's send.
+    """How the caller reaches the network: an adapter, and what requests hands to its `send`.
 
-    `ssl_context` is that of the adapter which does the sending, if it has one of its own. `url` is
-    the URL that the other options were made for; None if that is the refresh endpoint.
+    `url` is what they were given for, with a Host header of the caller's own if there was one;
+    None if that is the refresh endpoint. `transport` is the adapter that sends API requests, to
+    the `origins` that it is mounted for; `base_url` is the API's.
     """
 
     verify: bool | str | None = True
     cert: Any = None
     proxies: Mapping[str, str] | None = None
-    ssl_context: ssl.SSLContext | None = None
     url: str | None = None
+    host: str | bytes | None = None
+    transport: BaseAdapter | None = None
+    base_url: str | None = None
+    origins: frozenset[Origin] = frozenset()
+
+    def __repr__(self) -> str:
+        return f"SendOptions(transport={self.transport!r})"  # a proxy's URL may hold a password
 
     @classmethod
     def from_environment(cls, url: str) -> Self:
         """Return what a plain session would take from the environment for `url`."""
-        with requests.Session() as session:
+        with PlainSession() as session:
             found = session.merge_environment_settings(url, {}, None, None, None)
         return cls(found["verify"], found["cert"], found["proxies"])
 
@@ -57,22 +73,25 @@ class SendOptions(NamedTuple):
         """Return the same for `url`, without the environment's proxies if no_proxy excludes it."""
         before, after = origin_of(self.url), origin_of(url)
         if before is None or after is None or before[1:] == after[1:]:
-            return self._replace(url=None)
+            return self
         found = requests.utils.get_environ_proxies(self.url or "", no_proxy=None)
         if not found or requests.utils.get_environ_proxies(url, no_proxy=None):
-            return self._replace(url=None)
+            return self
         given = self.proxies or {}
         own = {name: proxy for name, proxy in given.items() if found.get(name) != proxy}
-        return self._replace(url=None, proxies=own)
+        return self._replace(proxies=own)
 
 
-class ClientSession(requests.Session):
+class ClientSession(PlainSession):
     """A session for one refresh or login: no netrc, no environment, no redirects, and a deadline.
 
     `seconds` bounds everything that is sent over it: connecting, retries, their pauses, and a
     response that trickles in. With `restart_each_time` it bounds each request on its own, for a
     login that waits for a person in between. The session uses the send `options` of the request
     that needs the token, and `cookies` that outlive it.
+
+    Relative URLs go below `base_url`, as on a session with the adapter, and raise the same
+    InvalidURL; a refresh_session of the user's own takes none.
     """
 
     def __init__(
@@ -81,6 +100,7 @@ class ClientSession(requests.Session):
         options: SendOptions,
         cookies: RequestsCookieJar,
         *,
+        base_url: str | None = None,
         restart_each_time: bool = False,
     ) -> None:
         super().__init__()
@@ -89,12 +109,77 @@ class ClientSession(requests.Session):
         self.verify = True if options.verify is None else options.verify
         self.cert = options.cert
         self.proxies = dict(options.proxies or {})
-        transport = _Transport(seconds, options.ssl_context, restart_each_time=restart_each_time)
+        self.base_url = base_url
+        self.listeners: list[Callable[[requests.Response], object]] = []
+        transport = make_transport(seconds, options, restart_each_time=restart_each_time)
         for prefix in ("https://", "http://"):
             self.mount(prefix, transport)
 
+    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
+        """Prepare `request`, its URL below the base URL if it is relative."""
+        url = None if request.url is None else read_url(request.url)
+        if self.base_url is not None and url is not None and not has_scheme(url):
+            request = copy.copy(request)  # the caller's own is not written on
+            request.url = join(self.base_url, url)
+        return super().prepare_request(request)
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        """Send `request`, and hand the response on to the listeners."""
+        response = super().send(request, **options)
+        for listener in self.listeners:
+            listener(response)
+        return response
+
     def get_redirect_target(self, _resp: requests.Response) -> None:
         """Follow none: a refresh token is for its endpoint alone."""
+
+
+@contextmanager
+def answers_of(
+    session: requests.Session, answers: list[TokenResponse] | None = None
+) -> Iterator[list[TokenResponse]]:
+    """Yield a list that has, after the block, the responses that came over `session` in it.
+
+    Those of this thread, read to their end and of at most MAX_RESPONSE_BYTES, and of them the last
+    few. Over a session of the user's own, those to requests with response hooks of their own are
+    not seen.
+    """
+    answers = [] if answers is None else answers
+    received: deque[requests.Response] = deque(maxlen=_MOST_ANSWERS)
+    thread = threading.get_ident()
+
+    def listen(response: requests.Response, *_args: Any, **_options: Any) -> None:
+        if threading.get_ident() == thread:
+            received.append(response)
+
+    listeners: list[Any] = []
+    with suppress(Exception):  # a session of another kind, with hooks of another kind
+        listeners = _find_listeners(session)
+    listeners.append(listen)
+    try:
+        yield answers
+    finally:
+        with suppress(ValueError):  # taken out by the user's function
+            listeners.remove(listen)
+        for response in received:
+            with suppress(Exception):  # a response of another kind
+                answers.extend(_read_again(response))
+
+
+def _find_listeners(session: requests.Session) -> list[Any]:
+    if isinstance(session, ClientSession):
+        return session.listeners
+    hooks = session.hooks.get("response") or []
+    listeners: list[Any] = hooks if isinstance(hooks, list) else [hooks]
+    session.hooks["response"] = listeners
+    return listeners
+
+
+def _read_again(response: requests.Response) -> Iterator[TokenResponse]:
+    body = response._content  # noqa: SLF001 - .content would read a stream that is the user's
+    if isinstance(body, bytes) and len(body) <= MAX_RESPONSE_BYTES:
+        source = f"{_SOURCE} at {describe_url(response.url)}"
+        yield TokenResponse(response.status_code, response.headers, body, source=source)
 
 
 def send_request(
@@ -102,37 +187,58 @@ def send_request(
     request: requests.Request,
     options: SendOptions,
     seconds: float,
-    source: str = "refresh endpoint",
+    source: str = _SOURCE,
 ) -> TokenResponse:
     """Send `request` and return the whole response, read within `seconds` and MAX_RESPONSE_BYTES.
 
     What the session itself sets for verify, cert and proxies goes before the `options` of the
-    caller's request. `source` is what is asked, as it stands in an error's text.
+    caller's request. `source` is what is asked, as it stands in an error's text; the URL is added.
 
     Raises RefreshUnavailable if there is no whole response.
     """
+    source = f"{source} at {describe_url(request.url)}"
     deadline = monotonic() + seconds
+    failure: JWTRefreshError
+    try:
+        return exchange(session, request, options, seconds, source)
+    except JWTRefreshError as error:
+        failure = error.about()
+    except OSError as error:  # all of requests' errors are
+        what = _describe_failure(error, seconds, is_late=monotonic() >= deadline)
+        is_untrusted = isinstance(error, requests.exceptions.SSLError)
+        failure = RefreshUnavailable(
+            f"the {source} {what}", _CHECK_CERTIFICATE if is_untrusted else _KEPT
+        )
+    except Exception as error:  # noqa: BLE001 - an adapter of the user's may raise anything
+        failure = RefreshUnavailable(
+            f"the {source} could not be asked: {describe_error(error)}", _MEND_ADAPTER
+        )
+    raise failure  # outside: the frames of what was raised, down to urllib3's, hold the tokens
+
+
+def exchange(
+    session: requests.Session,
+    request: requests.Request,
+    options: SendOptions,
+    seconds: float,
+    source: str,
+) -> TokenResponse:
+    """Do the same, but raise what requests raises: for a request without secrets."""
+    deadline = monotonic() + seconds
+    if not isinstance(session, ClientSession):  # it may cache what it is not told to leave alone
+        request.headers = {"Cache-Control": "no-store", **request.headers}  # RFC 9111 §5.2.1.5
     if AUTHORIZATION.name in request.headers:
         request.auth = anonymous  # so that neither netrc nor the session's auth replaces it
     else:
         request.auth = request.auth or session.auth or anonymous
     prepared = session.prepare_request(request)
     try:
-        try:
-            return _send(session, prepared, options, deadline, source)
-        except requests.exceptions.ChunkedEncodingError:
-            # The response broke off in its body, where urllib3's retries do not reach.
-            if monotonic() >= deadline:
-                raise
-            return _send(session, prepared, options, deadline, source)
-    except RefreshUnavailable:
-        raise
-    except OSError as error:  # all of requests' errors are
-        what = _describe_failure(error, seconds, is_late=monotonic() >= deadline)
-        raise RefreshUnavailable(
-            f"{_describe_target(prepared, source)} {what}",
-            _CHECK_CERTIFICATE if isinstance(error, requests.exceptions.SSLError) else _KEPT,
-        ) from error
+        return _send(session, prepared, options, deadline, source)
+    except requests.exceptions.ChunkedEncodingError:
+        # The response broke off in its body, where urllib3's retries do not reach.
+        if monotonic() >= deadline:
+            raise
+        return _send(session, prepared, options, deadline, source)
 
 
 def _send(
@@ -144,15 +250,19 @@ def _send(
 ) -> TokenResponse:
     response = session.send(
         prepared,
-        timeout=TimeLeft(deadline),
+        timeout=None if isinstance(session, ClientSession) else seconds_until(deadline),
         verify=options.verify if session.verify is True else session.verify,
         cert=session.cert or options.cert,
         proxies={**(options.proxies or {}), **session.proxies},
         allow_redirects=False,
         stream=True,
     )
-    with response, cut_off(response, deadline):
-        body = _read_body(response, deadline, source)
+    try:
+        with cut_off(response, deadline):
+            body = _read_body(response, deadline, source)
+    finally:
+        if response.raw is not None:  # as it is in a response that a fake made up
+            response.close()
     if _has_hung_up(session, prepared):
         raise requests.Timeout  # what came until it hung up only looks like a whole response
     return TokenResponse(response.status_code, response.headers, body, source=source)
@@ -164,12 +274,11 @@ def _has_hung_up(session: requests.Session, request: requests.PreparedRequest) -
 
 def _read_body(response: requests.Response, deadline: float, source: str) -> bytes:
     body = bytearray()
-    for chunk in response.iter_content(_CHUNK_BYTES):
+    for chunk in _iterate(response):
         body += chunk
         if len(body) > MAX_RESPONSE_BYTES:
             raise RefreshUnavailable(
-                f"{_describe_target(response.request, source)} answered with more than 1 MiB, "
-                "which is no token",
+                f"the {source} answered with more than 1 MiB, which is no token",
                 "the tokens are kept; check the URL, and what answers there",
             )
         if monotonic() > deadline:
@@ -177,8 +286,10 @@ def _read_body(response: requests.Response, deadline: float, source: str) -> byt
     return bytes(body)
 
 
-def _describe_target(request: requests.PreparedRequest, source: str) -> str:
-    return f"the {source} at {origin_of(request.url)}"
+def _iterate(response: requests.Response) -> Iterable[bytes]:
+    if response.raw is None:
+        return [response.content or b""]
+    return response.iter_content(_CHUNK_BYTES)
 
 
 def _describe_failure(error: OSError, seconds: float, *, is_late: bool) -> str:
@@ -200,87 +311,3 @@ def _describe_root(error: BaseException) -> str:
         inner = reason if isinstance(reason, BaseException) else error.__cause__
     strerror = getattr(error, "strerror", None)
     return f"{type(error).__name__}: {strerror}" if strerror else type(error).__name__
-
-
-class _Transport(HTTPAdapter):
-    """An adapter on which nothing outlives the deadline: a watchdog hangs up."""
-
-    def __init__(
-        self, seconds: float, ssl_context: ssl.SSLContext | None, *, restart_each_time: bool
-    ) -> None:
-        self._pool_options = {} if ssl_context is None else {"ssl_context": ssl_context}
-        super().__init__()
-        self._seconds = seconds
-        self._restart_each_time = restart_each_time
-        # Written by the session's thread, read by the watchdog's: each is one step, without a lock.
-        self._connections: list[Any] = []
-        self._watchdog: Watchdog | None = None
-        self.has_hung_up = False  # the deadline came before all had been read
-        self._start()
-
-    def send(
-        self,
-        request: requests.PreparedRequest,
-        stream: bool = False,
-        timeout: Any = None,
-        verify: Any = True,
-        cert: Any = None,
-        proxies: Any = None,
-    ) -> requests.Response:
-        if self._restart_each_time:
-            self._start()
-        if timeout is None:  # an endpoint function that gave none
-            timeout = TimeLeft(self._deadline)
-        return super().send(  # by name, as requests does: a program may have wrapped it
-            request, stream=stream, timeout=timeout, verify=verify, cert=cert, proxies=proxies
-        )
-
-    def _start(self) -> None:
-        if self._watchdog is not None:
-            self._watchdog.stop()
-        self._deadline = monotonic() + self._seconds
-        self.max_retries = RetryUntil.policy_until(self._deadline)
-        self._watchdog = Watchdog(self._seconds, self._hang_up)
-
-    def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        super().init_poolmanager(*args, **(options | self._pool_options))
-
-    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
-        return super().proxy_manager_for(proxy, **(options | self._pool_options))
-
-    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
-        pool = super().get_connection_with_tls_context(*args, **kwargs)
-        if "ConnectionCls" not in vars(pool):
-            pool.ConnectionCls = _make_recording_class(pool.ConnectionCls, self._connections)
-        return pool
-
-    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
-        super().cert_verify(conn, url, verify, cert)
-        # requests knows no password of a key; a `cert` that is more than its pair may have one.
-        password = getattr(cert, "key_password", None)
-        if password is not None:
-            conn.key_password = password
-
-    def close(self) -> None:
-        if self._watchdog is not None:
-            self._watchdog.stop()
-        super().close()
-
-    def _hang_up(self) -> None:
-        self.has_hung_up = True
-        for connection in self._connections:
-            if connection.sock is not None:
-                with suppress(OSError):  # closed already
-                    connection.sock.shutdown(socket.SHUT_RDWR)
-
-
-def _make_recording_class(base: type[Any], connections: list[Any]) -> type[Any]:
-    """Return a connection class that adds each of its connections to `connections`."""
-
-    class Recording(base):  # type: ignore[misc]
-        def connect(self) -> None:
-            super().connect()
-            connections.append(self)
-
-    Recording.__name__ = base.__name__
-    return Recording

@@ -8,10 +8,11 @@ it, and not clock.py's.
 
 from __future__ import annotations
 
+import socket
 import threading
 from contextlib import contextmanager, suppress
 from time import monotonic
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from urllib3.util import Timeout
 
@@ -24,16 +25,24 @@ DEADLINE_SLACK: Final = 0.1  # seconds after it, in which a socket's own timeout
 _SHORTEST: Final = 0.001  # seconds; urllib3 takes no timeout of 0
 
 
+def seconds_until(deadline: float) -> float:
+    """Return what is left, as a timeout that every adapter understands."""
+    return max(deadline - monotonic(), _SHORTEST)
+
+
 class TimeLeft(Timeout):
-    """A timeout that each attempt finds shrunk to what is left until the deadline."""
+    """A timeout that each attempt finds shrunk to what is left until the deadline.
+
+    It is no number, so it is for urllib3 alone: adapters of the user's get `seconds_until`.
+    """
 
     def __init__(self, deadline: float) -> None:
-        super().__init__(total=max(deadline - monotonic(), _SHORTEST))
+        super().__init__(total=seconds_until(deadline))
         self._deadline = deadline
 
     def clone(self) -> Timeout:
         """Return what is left now; urllib3 asks for it before each attempt."""
-        return Timeout(total=max(self._deadline - monotonic(), _SHORTEST))
+        return Timeout(total=seconds_until(self._deadline))
 
 
 class Watchdog:
@@ -56,10 +65,18 @@ def cut_off(response: requests.Response, deadline: float) -> Iterator[None]:
 
     def shut_down() -> None:
         with suppress(Exception):  # read to its end, or a transport of another kind
-            response.raw.shutdown()
+            _shut_down(response.raw)
 
     watchdog = Watchdog(deadline - monotonic(), shut_down)
     try:
         yield
     finally:
         watchdog.stop()
+
+
+def _shut_down(raw: Any) -> None:
+    """End what reads the body in another thread."""
+    if hasattr(raw, "shutdown"):  # from urllib3 2.3 on
+        raw.shutdown()
+    else:  # versions that are final, so that their private attributes can be relied on
+        raw._fp.fp.raw._sock.shutdown(socket.SHUT_RD)  # noqa: SLF001

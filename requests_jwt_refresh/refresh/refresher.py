@@ -14,7 +14,7 @@ import logging
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from requests_jwt_refresh import clock
 from requests_jwt_refresh.bodies import can_be_resent
@@ -26,7 +26,12 @@ from requests_jwt_refresh.errors import (
     StoreError,
     capitalize,
 )
-from requests_jwt_refresh.refresh.client import ClientSession, SendOptions, send_request
+from requests_jwt_refresh.refresh.client import (
+    ClientSession,
+    SendOptions,
+    answers_of,
+    send_request,
+)
 from requests_jwt_refresh.refresh.cookies import LoginCookies
 from requests_jwt_refresh.refresh.limits import Cooldown
 from requests_jwt_refresh.refresh.patience import Need
@@ -38,11 +43,23 @@ from requests_jwt_refresh.refresh.token_cache import TokenCache, is_better
 from requests_jwt_refresh.refresh.user_functions import (
     call_user_function,
     describe_error,
-    showable_cause,
 )
-from requests_jwt_refresh.responses import parse_http_date
-from requests_jwt_refresh.tokens import Token, not_before, with_expiry
-from requests_jwt_refresh.urls import without_query
+from requests_jwt_refresh.responses import (
+    TokenResponse,
+    describe_missing_refresh,
+    describe_request_fields,
+    find_refresh_token,
+    parse_http_date,
+    says_refused,
+)
+from requests_jwt_refresh.tokens import (
+    Token,
+    describe_kind,
+    not_before,
+    suggest_token,
+    with_expiry,
+)
+from requests_jwt_refresh.urls import describe_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,6 +76,8 @@ if TYPE_CHECKING:
     RefreshCallable = Callable[[requests.Session, Token], Token]
     Login = Callable[[requests.Session], Token]
 
+F = TypeVar("F", bound=JWTRefreshError)
+
 logger = logging.getLogger("requests_jwt_refresh")
 
 MAX_RESENDS: Final = 2  # with a token from another thread or process, then with one of our own
@@ -72,10 +91,6 @@ _CHECK_REFUSALS: Final = (
     "the tokens are kept; check why the API refuses them: another audience or scope, or a disabled "
     "user"
 )
-
-
-class _NothingToRefresh(RefreshRejected):
-    """There was no token to ask with: nothing was refused, so no on_logout is called."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,10 +165,9 @@ class Refresher:
         began = clock.monotonic()
         try:
             return self._renew(token, need)
-        except _NothingToRefresh:
-            self._tell_no_login("the token has expired, and there is no refresh token", need)
-            return Attempt(token, asked=True)
-        except RefreshRejected:
+        except RefreshRejected as refusal:
+            if refusal.nothing_to_refresh:
+                self._tell_no_login("the token has expired, and there is no refresh token", need)
             return Attempt(token, asked=True)  # so that the caller gets the API's own response
         except (RefreshUnavailable, StoreError):
             if token is None or token.access is None:
@@ -204,7 +218,8 @@ class Refresher:
         By the clock of the server that refused it: those of replicas are seconds apart (RFC 7519
         §4.1.5). At most 5 s, and once in a request.
         """
-        starts = None if sent.token is None or sent.has_paused else not_before(sent.token.access)
+        access = None if sent.token is None or sent.has_paused else sent.token.access
+        starts = not_before(access or "")
         if starts is None:
             return False
         now = parse_http_date(response.headers.get("Date") or "")
@@ -260,9 +275,12 @@ class Refresher:
         self._cache.reload_if_empty()
 
     def set_token(self, token: Token) -> None:
+        if token is None:
+            raise TypeError("set_token takes a Token, not None: clear_token() forgets the token")
         if not isinstance(token, Token):
-            kind = type(token).__name__
-            raise TypeError(f"set_token takes a Token, not {kind}: Token(access, refresh)")
+            raise TypeError(
+                f"set_token takes a Token, not {describe_kind(token)}: {suggest_token(token)}"
+            )
         self._check_not_inside()
         self._cache.set(token, self._timeout)
         self._shared.forget_failures()
@@ -443,13 +461,9 @@ class Refresher:
             self._note_failure(chapter, failure)
             raise
         except Exception as error:  # noqa: BLE001 - a user's store or endpoint may raise anything
-            description, cause = describe_error(error), showable_cause(error)
-        unavailable = RefreshUnavailable(
-            f"the refresh failed with {description}",
-            "the tokens are kept; mend the store or endpoint that raised it",
-        )
+            unavailable = _explain(error)
         self._note_failure(chapter, unavailable)
-        raise unavailable from cause
+        raise unavailable  # outside: the frames of what was raised may hold tokens
 
     def _note_failure(self, chapter: Chapter, failure: JWTRefreshError) -> None:
         if not isinstance(failure, RefreshRejected):
@@ -457,7 +471,7 @@ class Refresher:
 
     def _note_logout(self, chapter: Chapter, failure: RefreshRejected) -> None:
         """Tell of a logout, unless there was nothing that could have been refused."""
-        if isinstance(failure, _NothingToRefresh):
+        if failure.nothing_to_refresh:
             return
         self._cache.tell_no_login()  # this says it
         chapter.note(
@@ -500,12 +514,12 @@ class Refresher:
                 return Attempt(adopted, asked=False)
             token = cache.reload()
             if token is None:
-                raise _NothingToRefresh("there is no token", "log in and call set_token() first")
+                raise _nothing_to_refresh("there is no token", "log in and call set_token() first")
             if not force and is_better(token, stale):
                 chapter.note("adopted", "the store has a newer token")
                 return Attempt(token, asked=False)
             if token.refresh is None and is_endpoint(self._endpoint):
-                raise _NothingToRefresh("there is no refresh token", "log in again")
+                raise _nothing_to_refresh("there is no refresh token", "log in again")
             with cache.room(token):
                 try:
                     fresh = self._ask(token, options, chapter)
@@ -592,24 +606,75 @@ class Refresher:
         """Ask the server. Raises RefreshRejected or RefreshUnavailable."""
         began = clock.monotonic()
         options = options.for_url(self._url)
-        endpoint = self._endpoint
-        login_id = self._cache.login_id_of(token)
-        with self._session(options, login_id) as session:
-            if is_endpoint(endpoint):
-                request = endpoint.ask(self._url, token)
-                response = send_request(session, request, options, self._timeout)
-                fresh = with_expiry(endpoint.read(response))
+        with self._session(options, self._cache.login_id_of(token)) as session:
+            if is_endpoint(self._endpoint):
+                fresh = self._ask_endpoint(self._endpoint, token, session, options)
             else:
-                fresh = call_user_function("the refresh callable", endpoint, session, token)
+                fresh = self._ask_function(self._endpoint, token, session)
         seconds = clock.monotonic() - began
         chapter.note(
             "refreshed", f"refreshed in {seconds:.3f} s", seconds=seconds, url=self._shown_url
         )
         return fresh
 
+    def _ask_endpoint(
+        self, endpoint: Endpoint, token: Token, session: requests.Session, options: SendOptions
+    ) -> Token:
+        logger.debug("asks %s", self._shown_url)
+        request = endpoint.ask(self._url, token)
+        response = send_request(session, request, options, self._timeout)
+        try:
+            with self._rescue(token, [response]):
+                fresh = with_expiry(endpoint.read(response))
+        except RefreshRejected as refusal:
+            fields = None if says_refused(response) else describe_request_fields(request)
+            raise _add_to_cause(refusal, f", which was sent {fields}" if fields else "") from None
+        missing = None if fresh.refresh else describe_missing_refresh(response, endpoint)
+        if missing and self._cache.tell_missing_refresh():
+            logger.warning("%s", capitalize(missing))
+        return fresh
+
+    def _ask_function(
+        self, function: RefreshCallable, token: Token, session: requests.Session
+    ) -> Token:
+        answers: list[TokenResponse] = []
+        with self._rescue(token, answers), answers_of(session, answers):
+            return call_user_function("the refresh callable", function, session, token)
+
+    @contextmanager
+    def _rescue(self, token: Token, answers: list[TokenResponse]) -> Iterator[None]:
+        """Save a new refresh token out of `answers` if the block gets no access token out of them.
+
+        The server has rotated: without it the next refresh would be a reuse.
+        """
+        failure: JWTRefreshError
+        try:
+            yield
+        except RefreshRejected:
+            raise
+        except BaseException as error:
+            if not self._save_rescued(token, answers) or not isinstance(error, Exception):
+                raise
+            failure = _add_to_cause(
+                error if isinstance(error, JWTRefreshError) else _explain(error),
+                "; the new refresh token that came with it was saved",
+            )
+        else:
+            return
+        raise failure  # outside: frames of the answer's reading hold tokens
+
+    def _save_rescued(self, token: Token, answers: list[TokenResponse]) -> bool:
+        """Save the newest refresh token that `answers` give in place of that of `token`, if any."""
+        for answer in reversed(answers):
+            refresh = find_refresh_token(answer, self._endpoint, token.refresh)
+            if refresh is not None:
+                self._cache.save_rescued(token, refresh)
+                return True
+        return False
+
     def _call_login(self, login: Login, options: SendOptions) -> Token:
         with let_sigterm_through(), self._session(options, None, interactive=True) as session:
-            return call_user_function("login", login, session)
+            return call_user_function("login", login, session, is_login=True)
 
     @contextmanager
     def _session(
@@ -621,7 +686,13 @@ class Refresher:
                 yield self._user_session
             return
         jar = self._cookies.jar(login_id)
-        with ClientSession(self._timeout, options, jar, restart_each_time=interactive) as session:
+        with ClientSession(
+            self._timeout,
+            options,
+            jar,
+            base_url=options.base_url,
+            restart_each_time=interactive,
+        ) as session:
             try:
                 yield session
             finally:
@@ -629,7 +700,28 @@ class Refresher:
 
     @property
     def _shown_url(self) -> str:
-        return without_query(self._url)
+        return describe_url(self._url)
+
+
+def _nothing_to_refresh(cause: str, remedy: str) -> RefreshRejected:
+    """Return the error of a refresh without a token to ask with, which is no logout."""
+    failure = RefreshRejected(cause, remedy)
+    failure.nothing_to_refresh = True
+    return failure
+
+
+def _explain(error: Exception) -> RefreshUnavailable:
+    return RefreshUnavailable(
+        f"the refresh failed with {describe_error(error)}",
+        "the tokens are kept; mend the endpoint that raised it",
+    )
+
+
+def _add_to_cause(failure: F, text: str) -> F:
+    """Return a copy of `failure` that says more; the frames behind it may hold tokens."""
+    longer = failure.about()
+    longer.cause += text
+    return longer
 
 
 def _can_log_in(call: Call[Attempt]) -> bool:

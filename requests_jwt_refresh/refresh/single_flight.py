@@ -48,6 +48,7 @@ from enum import Enum
 from functools import partial
 from importlib import import_module
 from itertools import starmap
+from operator import length_hint
 from queue import Empty
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar, cast
@@ -69,6 +70,7 @@ _EXIT_POLL: Final = 0.1  # seconds between two looks whether the program is endi
 _SLOT: Final = "call"  # the one key of a flight's dict
 _LEFT: Final = None  # the leader's last message
 _WAKE: Final = None  # the message to a leader
+_ENDED: Final = object()  # no call was made
 _LONG: Final = 1e6  # seconds; every lock and queue takes that for a timeout
 
 
@@ -176,6 +178,7 @@ class Outcome(Generic[T]):
 
 class _Callback(NamedTuple):
     calls: starmap[object]  # of one call
+    argument: Iterator[tuple[object]]  # of that call; empty once it has begun
     on_error: Callable[[Exception], object]
 
 
@@ -241,7 +244,8 @@ class Call(Generic[T]):
         there is no moment in which it has been taken and not been called. What one of several
         callbacks dies of does not keep the others from being called.
         """
-        self._callbacks.append(_Callback(starmap(function, iter([(argument,)])), on_error))
+        once = iter([(argument,)])
+        self._callbacks.append(_Callback(starmap(function, once), once, on_error))
 
     # For the leader
 
@@ -293,10 +297,14 @@ class Call(Generic[T]):
     def run_callbacks(self) -> None:
         """Call what `add_callback` was given, in that order, but for those that have begun."""
         for callback in self._callbacks:
+            has_begun = not length_hint(callback.argument)
             try:
-                next(callback.calls, None)
+                result = next(callback.calls, _ENDED)
             except Exception as error:  # noqa: BLE001 - on_error is told
                 callback.on_error(error)
+            else:
+                if result is _ENDED and not has_begun:  # what it raised, next() took for its own
+                    callback.on_error(StopIteration())
 
     # For a follower
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from secrets import token_hex
 from time import monotonic
@@ -22,6 +22,7 @@ from requests_jwt_refresh.errors import (
     RefreshUnavailable,
     StoreError,
 )
+from requests_jwt_refresh.refresh.guarded_store import GuardedStore
 from requests_jwt_refresh.refresh.limits import FIRST_COOLDOWN, MAX_COOLDOWN
 from requests_jwt_refresh.refresh.single_flight import shield
 from requests_jwt_refresh.stores.base import encode
@@ -59,6 +60,7 @@ class Memory:
         self.counter = 0  # of the last save of this login, here or by another program
         self.unconfirmed: Token | None = None  # new from the server; no API call with it has ended
         self.told_no_login = False  # that requests go out without a token
+        self.told_missing_refresh: object = _UNKNOWN  # the login about which that was said
         self.told_no_room = False  # that the store cannot be written
         self.told_backup = False  # that the store has an older token of the same login
         self.next_glance = 0.0  # clock.monotonic(): when the store may be looked into again
@@ -142,7 +144,7 @@ class TokenCache:
     """One store and the memory that belongs to it."""
 
     def __init__(self, store: TokenStore, memory: Memory) -> None:
-        self._store, self._memory = store, memory
+        self._store, self._memory = GuardedStore(store), memory
 
     @property
     def token(self) -> Token | None:
@@ -216,8 +218,8 @@ class TokenCache:
 
         try:
             shield(save)
-        except Exception as error:  # noqa: BLE001 - the request at hand has nothing to do with it
-            logger.debug("The token could still not be saved (%s)", type(error).__name__)
+        except JWTRefreshError as error:  # the request at hand has nothing to do with it
+            logger.debug("The token could still not be saved (%s)", error)
         memory.next_save = began + max(FIRST_COOLDOWN, 10 * (clock.monotonic() - began))
 
     def glance(self, stale: Token) -> Token | None:
@@ -231,8 +233,8 @@ class TokenCache:
         memory.next_glance = now + GLANCE_INTERVAL
         try:
             return shield(partial(self.adopt_newer, stale))
-        except Exception as error:  # noqa: BLE001 - the caller has an answer already
-            logger.debug("The store could not be read (%s)", type(error).__name__)
+        except StoreError as error:  # the caller has an answer already
+            logger.debug("The store could not be read (%s)", error)
             return None
 
     def note_confirmed(self, token: Token | None) -> None:
@@ -244,6 +246,13 @@ class TokenCache:
         """Whether to say that there is no valid token: once until the next one comes."""
         told, self._memory.told_no_login = self._memory.told_no_login, True
         return not told
+
+    def tell_missing_refresh(self) -> bool:
+        """Whether to say that an answer has no refresh token where it should: once in a login."""
+        mine = self._memory.token
+        login_id = None if mine is None else mine.login_id
+        told, self._memory.told_missing_refresh = self._memory.told_missing_refresh, login_id
+        return told != login_id
 
     def tell_no_room(self) -> bool:
         """Whether to say that the store cannot be written: once until it can."""
@@ -361,8 +370,7 @@ class TokenCache:
         """
         self._save_again(token)
         self._memory.told_no_room = False
-        reserve = getattr(self._store, "reserve", None)
-        with nullcontext() if reserve is None else reserve(len(encode(token))):
+        with self._store.reserve(len(encode(token))):
             yield
 
     def save_new(self, fresh: Token, old: Token | None) -> Token:
@@ -379,7 +387,7 @@ class TokenCache:
         self._save_or_warn(fresh)
         return fresh
 
-    def keep_unsaved(self, fresh: Token, failure: Exception, epoch: int) -> Token | None:
+    def keep_unsaved(self, fresh: Token, failure: JWTRefreshError, epoch: int) -> Token | None:
         """Use the token of a login although the store could not be locked or read.
 
         Not if the user has set or cleared a token since `epoch`; then return None.
@@ -415,21 +423,20 @@ class TokenCache:
         failure = self._save_new(saved)
         if failure is None:
             return saved
-        cause = failure.cause if isinstance(failure, StoreError) else type(failure).__name__
         what = "took the refresh token" if saved.refresh == given else "gave another refresh token"
         raise StoreError(
-            f"the server {what}, and the new token could not be saved: {cause}",
+            f"the server {what}, and the new token could not be saved: {failure.cause}",
             "mend the store and log in again, with another refresh token"
             if saved.refresh != given
             else "mend the store and try again",
         )
 
-    def _save_new(self, fresh: Token) -> Exception | None:
+    def _save_new(self, fresh: Token) -> StoreError | None:
         """Save and publish `fresh`; return what the store raised, after which memory keeps it."""
         memory = self._memory
         try:
             self._store.save(fresh)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the token must not be lost
+        except StoreError as error:
             memory.next_save = clock.monotonic() + FIRST_COOLDOWN
             memory.publish(fresh, stored=False)
             return error
@@ -445,20 +452,17 @@ class TokenCache:
                 memory.publish(stored)
                 return stored
             self._store.clear()
-        except Exception as error:  # noqa: BLE001 - the token is worthless whatever the store says
-            logger.warning(
-                "The refused token could not be removed from the store (%s)",
-                error if isinstance(error, StoreError) else type(error).__name__,
-            )
+        except StoreError as error:  # the token is worthless, whatever the store says
+            logger.warning("The refused token could not be removed from the store (%s)", error)
         memory.publish(None)
         return None
 
 
-def _warn_unsaved(failure: Exception) -> None:
+def _warn_unsaved(failure: JWTRefreshError) -> None:
     logger.warning(
         "The new token could not be saved (%s). It is used and will be saved with a later "
         "request; if this program ends before that, a new login is needed",
-        failure if isinstance(failure, JWTRefreshError) else type(failure).__name__,
+        failure,
     )
 
 

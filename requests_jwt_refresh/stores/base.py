@@ -10,7 +10,14 @@ import json
 from typing import TYPE_CHECKING, Protocol
 
 from requests_jwt_refresh.errors import InvalidToken, StoreError
-from requests_jwt_refresh.tokens import Token, is_finite, with_values
+from requests_jwt_refresh.tokens import (
+    Token,
+    describe_kind,
+    is_finite,
+    load_json,
+    suggest_token,
+    with_values,
+)
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -49,16 +56,20 @@ class TokenStore(Protocol):
 
 def check_token(value: object) -> Token:
     """Return `value` if it is a Token. Raises TypeError, whose text does not show it."""
+    if value is None:
+        raise TypeError("a store holds a Token, not None: clear() forgets the token")
     if not isinstance(value, Token):
-        raise TypeError(f"a store holds a Token, not {type(value).__name__}")
+        raise TypeError(
+            f"a store holds a Token, not {describe_kind(value)}: {suggest_token(value)}"
+        )
     return value
 
 
 def encode(token: Token) -> str:
     """Return `token` as one line of JSON.
 
-    >>> encode(Token("a", refresh="r", expires_at=1.5))
-    '{"access":"a","refresh":"r","expires_at":1.5,"received_at":null,"login_id":null,"counter":0}'
+    >>> encode(Token("a", refresh="r", expires_at=2e9))  # doctest: +ELLIPSIS
+    '{"access":"a","refresh":"r","expires_at":2000000000.0,"received_at":null,...,"counter":0}'
     """
     fields = {
         "access": token.access,
@@ -80,9 +91,10 @@ def decode(text: str, where: str) -> Token:
     True
     """
     try:
-        fields = json.loads(text)
-        token = Token(fields["access"], fields["refresh"], fields["expires_at"])
-        return with_values(token, **_read_filled_in(fields))
+        fields = load_json(text)
+        token = Token(fields["access"], fields["refresh"])
+        # Unchecked by Token: a moment long ago is one that has passed, and no reason to lose it.
+        return with_values(token, expires_at=_read_expiry(fields), **_read_filled_in(fields))
     except (ValueError, TypeError, KeyError, RecursionError, InvalidToken):
         pass  # and no cause: a JSON error would carry the text
     raise StoreError(
@@ -91,11 +103,18 @@ def decode(text: str, where: str) -> Token:
     )
 
 
+def _read_expiry(fields: dict[str, object]) -> float | None:
+    expires_at = fields["expires_at"]
+    if expires_at is None or is_finite(expires_at):
+        return expires_at
+    raise ValueError
+
+
 def _read_filled_in(fields: dict[str, object]) -> dict[str, object]:
     """Return what the adapter had filled in, as far as it is there: version 0.1 wrote less."""
     received_at, login_id, counter = map(fields.get, ("received_at", "login_id", "counter"))
     return {
         "received_at": received_at if is_finite(received_at) else None,
         "login_id": login_id if isinstance(login_id, str) else None,
-        "counter": counter if isinstance(counter, int) and counter >= 0 else 0,
+        "counter": counter if type(counter) is int and counter >= 0 else 0,
     }

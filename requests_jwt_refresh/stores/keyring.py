@@ -31,8 +31,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 # The remedies that several errors share.
-_START_SERVICE = "make sure that the keyring's service and its D-Bus session are running"
+_KEEP_IN_FILE = 'keep the token in a file: FileStore("~/.config/myapp/token.json")'
 _CHECK_NAME = "check the backend's name in PYTHON_KEYRING_BACKEND and in keyringrc.cfg"
+_UNLOCK = {"darwin": "unlock it with: security unlock-keychain"}
+_START_SERVICE = {
+    "darwin": "unlock the keychain with: security unlock-keychain",
+    "win32": "run this program in a session of a user who has logged in",
+}
 
 # The Secret Service daemon loses track of an item for a moment when it is asked by several at once.
 _PASSING_ERRORS = frozenset({"ItemNotFoundException"})
@@ -49,19 +54,6 @@ _WINDOWS_LIMIT = 1200
 
 # How long a Ctrl-C waits for a save in progress.
 _INTERRUPT_GRACE = 2.0  # seconds
-
-
-class KeyringUnavailable(StoreError):
-    """A keyring that cannot keep a token, at all or for now.
-
-    `remedy` is for programmers. A caller with other words for keeping the token elsewhere puts them
-    after `advice`.
-    """
-
-    advice: str = ""
-    """The remedy without its last part, which names other stores."""
-    can_allow_plaintext: bool = False
-    """Whether ``allow_plaintext=True`` would help as well; `advice` does not say so."""
 
 
 @dataclass(frozen=True)
@@ -214,8 +206,13 @@ class _Entry:
         manifest = _Manifest.read(text)
         if manifest is None:
             return text
-        parts = [self._get(self._part(manifest.parts, n)) for n in range(manifest.count)]
-        whole = "".join(part or "" for part in parts)
+        parts: list[str] = []
+        while len(parts) < manifest.count:  # to the first that is missing: the count may be odd
+            part = self._get(self._part(manifest.parts, len(parts)))
+            if part is None:
+                return None
+            parts.append(part)
+        whole = "".join(parts)
         return whole if _digest(whole) == manifest.digest else None
 
     def _write_parts(self, parts: str, text: str, limit: int) -> None:
@@ -238,7 +235,9 @@ class _Entry:
         return f"{self._name} part {parts}{n}"
 
     def _get(self, name: str) -> str | None:
-        return self._ask("read", lambda: self._backend.get_password(name, self._account))
+        text = self._ask("read", lambda: self._backend.get_password(name, self._account))
+        # What is no text is there all the same, and no token.
+        return text if text is None or isinstance(text, str) else ""
 
     def _put(self, name: str, text: str) -> None:
         self._ask("written", lambda: self._backend.set_password(name, self._account, text))
@@ -280,7 +279,7 @@ class _Entry:
             clock.sleep(_RETRY_PAUSE)
         raise failure  # out here, so that it does not carry the other: that text may hold a token
 
-    def _explain(self, error: Exception, done: str) -> KeyringUnavailable:
+    def _explain(self, error: Exception, done: str) -> StoreError:
         reason, advice = _reason_and_advice(error)
         return _make_error(
             f"the keyring entry '{self._name}' could not be {done}{reason} "
@@ -364,7 +363,7 @@ class _Call(Generic[T]):
     def result(self, timeout: float) -> T:
         """Make the call and return its result, or raise what it raised.
 
-        `timeout` is in seconds. Raises KeyringUnavailable when it passes.
+        `timeout` is in seconds. Raises StoreError when it passes.
         """
         if not self._run_within(timeout):
             self._is_abandoned = True
@@ -412,13 +411,18 @@ class _Call(Generic[T]):
             self._done.set()
 
 
-def _make_error(
-    cause: str, advice: str, *, can_allow_plaintext: bool = False
-) -> KeyringUnavailable:
-    accept = "accept this one with allow_plaintext=True, " if can_allow_plaintext else ""
-    error = KeyringUnavailable(cause, f"{advice}, {accept}or use FileStore or MemoryStore instead")
-    error.advice, error.can_allow_plaintext = advice, can_allow_plaintext
-    return error
+def _make_error(cause: str, advice: str) -> StoreError:
+    return StoreError(cause, f"{advice}, or {_KEEP_IN_FILE}")
+
+
+def _choose_for_platform(advice: dict[str, str], otherwise: str) -> str:
+    return advice.get(sys.platform, otherwise)
+
+
+def _start_service() -> str:
+    return _choose_for_platform(
+        _START_SERVICE, "make sure that the keyring's service and its D-Bus session are running"
+    )
 
 
 def _find_backend() -> KeyringBackend:
@@ -429,7 +433,7 @@ def _find_backend() -> KeyringBackend:
     except (ImportError, AttributeError, ValueError, TypeError, configparser.Error) as error:
         reason, advice = type(error).__name__, _CHECK_NAME
     except Exception as error:  # noqa: BLE001 - a backend that cannot run here raises anything
-        reason, advice = type(error).__name__, _START_SERVICE
+        reason, advice = type(error).__name__, _start_service()
     raise _make_error(f"the keyring backend could not be loaded ({reason})", advice)
 
 
@@ -459,22 +463,23 @@ def _choose_backend(chain: list[KeyringBackend], *, allow_plaintext: bool) -> Ke
     raise _no_backend_error(chain)
 
 
-def _no_backend_error(chain: list[KeyringBackend]) -> KeyringUnavailable:
+def _no_backend_error(chain: list[KeyringBackend]) -> StoreError:
     plain = next(filter(_is_plaintext, chain), None)
     if plain is not None:
         return _make_error(
             f"the only keyring here ({_class_name(plain)}) writes a file that can be read as it is",
-            "install a real one (Linux: gnome-keyring or KWallet)",
-            can_allow_plaintext=True,
+            "install a real one (Linux: gnome-keyring or KWallet), accept this one with "
+            "allow_plaintext=True",
         )
     if any(map(_is_switched_off, chain)):
         return _make_error(
             "keyring is switched off (null backend) and would keep nothing",
             "take null out of PYTHON_KEYRING_BACKEND or keyringrc.cfg",
         )
-    return _make_error(
+    return StoreError(
         "there is no keyring on this machine, or it does not run",
-        "install and start one (Linux: gnome-keyring or KWallet, with a D-Bus session)",
+        f"{_KEEP_IN_FILE}; or install and start a keyring (Linux: gnome-keyring or KWallet, with a "
+        "D-Bus session)",
     )
 
 
@@ -513,18 +518,19 @@ def _reason_and_advice(error: Exception) -> tuple[str, str]:
         "PromptDismissedException",
     }
     if is_locked:
-        return ": the keyring is locked", "what it holds is safe; unlock it and try again"
+        advice = _choose_for_platform(_UNLOCK, "unlock it and try again")
+        return ": the keyring is locked", f"what it holds is safe; {advice}"
     if isinstance(error, errors.NoKeyringError):
         return ": there is no keyring on this machine", "install and start one"
     if isinstance(error, errors.InitError):
         return "", "log in to the desktop, or start the keyring's service and set it up"
     if isinstance(error, errors.PasswordSetError):
         return ": the keyring refused it", "allow this program to write to the keyring"
-    return "", _START_SERVICE
+    return "", _start_service()
 
 
 def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _check_name(kind: str, value: object) -> None:

@@ -7,6 +7,7 @@ import hashlib
 import inspect
 import json
 import os
+import stat
 import sys
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -14,10 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from requests_jwt_refresh.errors import LockTimeout, StoreError
-from requests_jwt_refresh.stores import private_file
+from requests_jwt_refresh.stores import disk_errors, private_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
 
 _POLL_INTERVAL = 0.02  # seconds between two tries to get the lock
@@ -41,33 +43,65 @@ _PERMANENT_ERRORS = frozenset(
 _SYSTEM_TEMP = Path("/tmp")  # noqa: S108 - the folder in it is checked to be ours and private
 
 
-@contextmanager
-def file_lock(path: Path, timeout: float) -> Iterator[None]:
+def file_lock(path: Path, timeout: float) -> AbstractContextManager[None]:
     """Hold `path` against every other thread and process for the length of a ``with`` block.
 
     The operating system keeps the lock, so it is free again when its holder dies, however it dies.
     A forked child neither holds nor frees its parent's. Never delete the file: a program that has
     the deleted one open and a program that makes a new one would both hold "the" lock.
 
-    `timeout` is in seconds. Raises LockTimeout when it passes, StoreError if there can be no lock.
+    `timeout` is in seconds. Raises LockTimeout when it passes, StoreError if there can be no lock:
+    also if a file is there that was not made for one, which would be emptied.
     """
-    import filelock
+    return _FileLock(path, timeout)
 
-    acquire, release = _lock_functions(path)
-    with _explain_errors(path):
+
+class _FileLock:
+    """Frees the lock whatever comes between getting it and the block's end, such as a Ctrl-C.
+
+    A generator would not: what comes before its ``try`` finds the lock held. What comes at the very
+    start of `__exit__` leaves it to `__del__`.
+    """
+
+    def __init__(self, path: Path, timeout: float) -> None:
+        self._path, self._timeout = path, timeout
+        self._release: Callable[[], object] | None = None
+
+    def __enter__(self) -> None:
         try:
-            acquire(timeout=max(timeout, 0.0), poll_interval=_POLL_INTERVAL)
+            with _explain_errors(self._path):
+                _check_lock_file(self._path)
+                acquire, self._release = _lock_functions(self._path)
+                self._acquire(acquire)
+        except BaseException:
+            self._free()
+            raise
+
+    def __exit__(self, *_error: object) -> None:
+        self._free()
+
+    def __del__(self) -> None:
+        with suppress(Exception):
+            self._free()
+
+    def _acquire(self, acquire: Callable[..., object]) -> None:
+        import filelock
+
+        try:
+            acquire(timeout=max(self._timeout, 0.0), poll_interval=_POLL_INTERVAL)
         except filelock.Timeout:
             raise LockTimeout(
-                f"the lock {path} was not free within {timeout:g} s: another program or thread "
-                "holds it",
+                f"the lock {self._path} was not free within {self._timeout:g} s: another program "
+                "or thread holds it",
                 "nothing was changed; try again, or look for a program that hangs",
             ) from None
-    try:
-        yield
-    finally:
-        with _explain_errors(path):
-            release()
+
+    def _free(self) -> None:
+        """Free the lock if it is held."""
+        if self._release is not None:
+            with _explain_errors(self._path):
+                self._release()
+            self._release = None
 
 
 def prepare_locks() -> None:
@@ -112,6 +146,25 @@ def _lock_functions(path: Path) -> tuple[Callable[..., object], Callable[[], obj
     return partial(old_filelock.acquire, lock, path), partial(old_filelock.release, lock)
 
 
+def _check_lock_file(path: Path) -> None:
+    """Raise StoreError if what is at `path` was not made for a lock of this user's."""
+    with suppress(FileNotFoundError):
+        flaw = _find_flaw(path.lstat())
+        if flaw is not None:
+            raise StoreError(
+                f"the lock file {path} cannot be used: it is {flaw}",
+                "it was left as it is; move it away, or use another path",
+            )
+
+
+def _find_flaw(found: os.stat_result) -> str | None:
+    if not stat.S_ISREG(found.st_mode):
+        return "not a regular file"
+    if sys.platform != "win32" and found.st_uid != os.geteuid():
+        return "another user's"
+    return "not empty, so it is something else" if found.st_size else None
+
+
 def _user_folders() -> list[Path]:
     if sys.platform == "win32":
         import platformdirs
@@ -149,7 +202,7 @@ def _is_usable(folder: Path) -> bool:
 def _explain_errors(path: Path) -> Iterator[None]:
     try:
         yield
-    except LockTimeout:  # an OSError itself, as every requests.RequestException
+    except StoreError:  # an OSError itself, as every requests.RequestException
         raise
     except OSError as error:
         raise _explain(error, path) from error
@@ -157,7 +210,6 @@ def _explain_errors(path: Path) -> Iterator[None]:
 
 def _explain(error: OSError, path: Path) -> StoreError:
     return StoreError(
-        f"the lock file {path} cannot be used: {error.strerror or type(error).__name__}",
-        "nothing was changed; make sure that this user can write there, on a disk that has file "
-        "locks",
+        f"the lock file {path} cannot be used: {disk_errors.describe(error)}",
+        f"nothing was changed; {disk_errors.advise(error, path)}",
     )

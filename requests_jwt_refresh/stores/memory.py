@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import threading
 import weakref
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from functools import partial
+from itertools import chain, repeat, starmap
+from typing import TYPE_CHECKING, NoReturn, cast
 
 from requests_jwt_refresh.errors import LockTimeout
 from requests_jwt_refresh.stores.base import check_token
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from typing_extensions import Self
 
@@ -55,19 +57,9 @@ class MemoryStore:
         """Forget the token."""
         self._token = None
 
-    @contextmanager
-    def lock(self, timeout: float) -> Iterator[None]:
+    def lock(self, timeout: float) -> AbstractContextManager[None]:
         """Keep other threads out; `timeout` is in seconds. Raises LockTimeout when it passes."""
-        lock = self._lock  # the same one at the end, even if that end is in a forked child
-        if not lock.acquire(timeout=min(max(timeout, 0.0), threading.TIMEOUT_MAX)):
-            raise LockTimeout(
-                f"the MemoryStore's lock was not free within {timeout:g} s: another thread has it",
-                "nothing was changed; try again, or look for a thread that hangs",
-            )
-        try:
-            yield
-        finally:
-            lock.release()
+        return _make_block(self._lock, timeout)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._token!r})"
@@ -83,6 +75,34 @@ class MemoryStore:
 
     def _unlock_after_fork(self) -> None:
         self._lock = threading.Lock()
+
+
+def _make_block(lock: threading.Lock, timeout: float) -> AbstractContextManager[None]:
+    """Return a ``with`` block that holds `lock`; the same one at its end, in a forked child too.
+
+    Neither entering nor leaving it runs a line of Python, before which a Ctrl-C could come: the two
+    methods are one call of C each. So the block needs a class of its own: a method of a class that
+    all share would have to look for its lock.
+    """
+    seconds = min(max(timeout, 0.0), threading.TIMEOUT_MAX)
+    # True if the lock is given, once; else the function is called, which raises.
+    given = filter(None, starmap(lock.acquire, [(True, seconds)]))
+    enter = partial(next, chain(given, map(_time_out, repeat(timeout))))
+    is_bare = isinstance(lock, _thread.LockType)  # not one that gevent has put in its place
+    leave = lock.__exit__ if is_bare else partial(_release, lock)
+    methods = {"__enter__": staticmethod(enter), "__exit__": staticmethod(leave)}
+    return cast("AbstractContextManager[None]", type("MemoryStoreLock", (), methods)())
+
+
+def _time_out(timeout: float) -> NoReturn:
+    raise LockTimeout(
+        f"the MemoryStore's lock was not free within {timeout:g} s: another thread has it",
+        "nothing was changed; try again, or look for a thread that hangs",
+    )
+
+
+def _release(lock: threading.Lock, *_error: object) -> None:
+    lock.release()
 
 
 _alive: weakref.WeakSet[MemoryStore] = weakref.WeakSet()

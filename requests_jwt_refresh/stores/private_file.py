@@ -1,8 +1,8 @@
 """A file that its owner alone can read (0600 in 0700), written whole or not at all.
 
-What the operating system refuses is an OSError, as from `open`. What others could read or replace
-is UntrustedPath, with nothing read, written or deleted. On Windows the user's profile protects
-files; modes, owners and links are not looked at there.
+What the operating system refuses is an OSError, as from `open`. What others could read or replace,
+and what is no file, is UntrustedPath, with nothing read, written or deleted. On Windows the user's
+profile protects files; modes, owners and links are not looked at there.
 """
 
 from __future__ import annotations
@@ -10,13 +10,20 @@ from __future__ import annotations
 import errno
 import glob
 import os
+import shlex
 import stat
 import sys
 import tempfile
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from requests_jwt_refresh import clock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from typing_extensions import Self
 
 MODE = 0o600
 FOLDER_MODE = 0o700
@@ -25,6 +32,13 @@ _MAX_LENGTH = 1024 * 1024  # characters; a longer file was not written here
 _MAX_TEMPORARY_AGE = 3600.0  # seconds; an older temporary file was left by a killed write
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
+_KINDS = (
+    (stat.S_ISLNK, "link"),
+    (stat.S_ISFIFO, "pipe"),
+    (stat.S_ISSOCK, "socket"),
+    (stat.S_ISCHR, "device"),
+    (stat.S_ISBLK, "device"),
+)
 # Opening a pipe without a writer would wait for ever. Links have been followed by `resolve`: one
 # that is there now was put there since.
 _READ_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -73,13 +87,30 @@ def check_folder(folder: Path) -> None:
         return
     with suppress(FileNotFoundError):
         found = folder.stat()
-        is_foreign = found.st_uid not in (os.geteuid(), 0)
+        if found.st_uid not in (os.geteuid(), 0):
+            raise UntrustedPath(
+                f"the folder {folder} is another user's, so no secret is kept there",
+                "use a path in a folder of your own, or run this program as that user",
+            )
         is_sticky = found.st_mode & stat.S_ISVTX  # others cannot replace our files
-        if is_foreign or (found.st_mode & _OTHERS_MAY_WRITE and not is_sticky):
+        if found.st_mode & _OTHERS_MAY_WRITE and not is_sticky:
             raise UntrustedPath(
                 f"others can change the folder {folder}, so no secret is kept there",
-                f"use a folder of your own, or: chmod go-w {folder}",
+                "use a path in a folder of your own"
+                + (f", or: chmod go-w {_quote(folder)}" if found.st_uid == os.geteuid() else ""),
             )
+
+
+def check(path: Path) -> None:
+    """Raise UntrustedPath if there is something at `path` that `read` would not read; OSError."""
+    with suppress(FileNotFoundError):
+        _check_status(path.lstat(), path)
+
+
+def check_regular(path: Path) -> None:
+    """Raise UntrustedPath if there is something at `path` that is not a regular file; OSError."""
+    with suppress(FileNotFoundError):
+        _check_kind(path.lstat(), path)
 
 
 def is_private_folder(folder: Path) -> bool:
@@ -106,6 +137,7 @@ def read(path: Path) -> str | None:
 
     Raises UntrustedPath if it is no regular file, or not this user's alone; OSError.
     """
+    check(path)  # before it is opened: some devices act on that
     try:
         descriptor = os.open(path, _READ_FLAGS)
     except FileNotFoundError:
@@ -114,32 +146,96 @@ def read(path: Path) -> str | None:
         return file.read(_MAX_LENGTH)
 
 
-def replace(path: Path, text: str, *, mode: int = MODE) -> None:
+class Temporary:
+    """A new file beside `path`, with mode 0600, that can take its place. A context manager.
+
+    It is deleted at the end if it has not. A forked child leaves its parent's alone.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._process = os.getpid()
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        self._file = os.fdopen(descriptor, "wb", buffering=0)
+        self._name: Path | None = Path(name)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._file.close()
+        if self._name is not None and self.is_own:
+            with suppress(OSError):
+                self._name.unlink()
+
+    @property
+    def is_own(self) -> bool:
+        """Whether this process has made it."""
+        return self._process == os.getpid()
+
+    def write(self, content: bytes) -> None:
+        """Make `content` all that is in it, and wait until it is on the disk. Raises OSError.
+
+        What was there is written over, so that its space is used again.
+        """
+        self._file.seek(0)
+        rest = memoryview(content)
+        while rest:
+            rest = rest[self._file.write(rest) :]
+        self._file.truncate()
+        os.fsync(self._file.fileno())
+
+    def take_place(self, mode: int) -> None:
+        """Replace `path` by it, in one step. Raises UntrustedPath, OSError."""
+        if self._name is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        if mode != MODE:
+            self._name.chmod(mode)
+        check_regular(self._path)
+        self._name.replace(self._path)
+        self._name = None
+        _sync_folder(self._path.parent)
+
+
+@contextmanager
+def reserve(path: Path, size: int) -> Iterator[Temporary]:
+    """Keep space for a new text of `path`: two times `size` bytes. Raises OSError.
+
+    They are random, or a disk that compresses would keep no space for them.
+    """
+    _delete_old_temporaries(path)
+    with Temporary(path) as room:
+        room.write(os.urandom(2 * size))
+        _sync_folder(path.parent)
+        yield room
+
+
+def replace(path: Path, text: str, *, mode: int = MODE, room: Temporary | None = None) -> None:
     """Replace the file's text by `text`, in one step, and wait until it is on the disk.
 
     Line ends are written as they are. Readers, a crash and a full disk find the old text or the new
-    one, whole. `mode` is that of the file afterwards. The folder must exist. Raises OSError.
+    one, whole. `mode` is that of the file afterwards; `room` is space that `reserve` keeps. The
+    folder must exist. Raises OSError, and UntrustedPath if what is there is no regular file.
     """
+    check_regular(path)
+    content = text.encode()
+    if room is not None:
+        with suppress(OSError), room:  # a disk that writes nothing over has no use for its space
+            room.write(content)
+            room.take_place(mode)
+            return
     _delete_old_temporaries(path)
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    temporary = Path(name)  # mode 0600
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            if mode != MODE:
-                temporary.chmod(mode)
-            os.fsync(descriptor)
-        temporary.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
-    _sync_folder(path.parent)
+    with Temporary(path) as temporary:
+        temporary.write(content)
+        temporary.take_place(mode)
 
 
 def delete(path: Path) -> None:
-    """Delete a file, if there is one, and wait until it is gone from the disk. Raises OSError."""
+    """Delete a file, if there is one, and wait until it is gone from the disk.
+
+    Raises OSError, and UntrustedPath if what is there is no regular file.
+    """
+    check_regular(path)
     with suppress(FileNotFoundError):
         path.unlink()
         _sync_folder(path.parent)
@@ -156,15 +252,36 @@ def _check_file(descriptor: int, path: Path) -> int:
 
 
 def _check_status(found: os.stat_result, path: Path) -> None:
-    if not stat.S_ISREG(found.st_mode):
-        raise UntrustedPath(f"{path} is not a regular file", "move it away, or use another path")
+    _check_kind(found, path)
     if sys.platform == "win32":
         return
-    if found.st_uid != os.geteuid() or found.st_mode & _OTHERS:
+    if found.st_uid != os.geteuid():
+        raise UntrustedPath(
+            f"the file {path} is another user's, who can read it, so it is not used",
+            "use another path, or delete that file and log in again",
+        )
+    if found.st_mode & _OTHERS:
         raise UntrustedPath(
             f"others can read the file {path}, so it is not used",
-            f"if you changed that yourself: chmod 600 {path}; if not, clear it and log in again",
+            f"if you changed that yourself: chmod 600 {_quote(path)}; if not, delete it and log in "
+            "again",
         )
+
+
+def _check_kind(found: os.stat_result, path: Path) -> None:
+    if stat.S_ISREG(found.st_mode):
+        return
+    if stat.S_ISDIR(found.st_mode):
+        raise UntrustedPath(f"{path} is a folder", f"name a file in it, such as {path / 'token'}")
+    kind = next((name for is_kind, name in _KINDS if is_kind(found.st_mode)), "special file")
+    raise UntrustedPath(
+        f"{path} is a {kind}, not a regular file", "it was left as it is; use another path"
+    )
+
+
+def _quote(path: Path) -> str:
+    """Return `path` as a shell takes it."""
+    return shlex.quote(str(path))
 
 
 def _delete_old_temporaries(path: Path) -> None:

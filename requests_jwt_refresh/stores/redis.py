@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 import os
+import re
 import threading
 import weakref
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from requests_jwt_refresh.errors import LockTimeout, StoreError
+from requests_jwt_refresh.errors import StoreError
+from requests_jwt_refresh.stores import redis_errors
 from requests_jwt_refresh.stores.base import check_token, decode, encode
+from requests_jwt_refresh.stores.redis_lock import ANY, RedisLock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
     import redis
     from typing_extensions import Self
@@ -22,38 +25,52 @@ if TYPE_CHECKING:
 
     Key = str | bytes
 
-logger = logging.getLogger("requests_jwt_refresh")
+T = TypeVar("T")
 
 _TIMEOUT = 5.0  # seconds for one answer of Redis, where we make the client ourselves
-_POLL_INTERVAL = 0.05  # seconds between two tries to get the lock
+_MIN_LEASE, _MAX_LEASE = 0.1, 86400.0  # seconds
 
 # The token stands in a hash, with a generation that grows with every change and is never behind
 # Redis's clock in microseconds, so that a login after a loss of data outranks what was before.
 # A client that has seen a generation changes the hash only if no other has changed it since; Redis
-# does the comparing.
-_CHANGE: Final = """
-local seen, text = tonumber(ARGV[1]), ARGV[2]
-local now = tonumber(redis.call('HGET', KEYS[1], 'generation') or '0')
+# does the comparing. What is no generation, or too large to count on (2^53), counts as none. A hash
+# with a token and no generation at all is another program's.
+_GENERATION: Final = """
+local function generation()
+  local text = redis.call('HGET', KEYS[1], 'generation')
+  if not text then return redis.call('HEXISTS', KEYS[1], 'token') == 1 and -1 or 0 end
+  return string.match(text, '^%d+$') and #text < 17 and tonumber(text) or 0
+end
+"""
+_CHANGE: Final = (
+    _GENERATION
+    + """
+local seen, text, now = tonumber(ARGV[1]), ARGV[2], generation()
+if now < 0 then return -2 end
 if seen >= 0 and now > seen then return -1 end
 local clock = redis.call('TIME')
 local next = math.max(now, seen, clock[1] * 1000000 + clock[2]) + 1
-redis.call('HSET', KEYS[1], 'generation', next)
+redis.call('HSET', KEYS[1], 'generation', string.format('%.0f', next))
 if text == '' then redis.call('HDEL', KEYS[1], 'token')
 else redis.call('HSET', KEYS[1], 'token', text) end
 return next
 """
+)
+_LOST: Final = -1  # another client has changed the hash since
+_FOREIGN: Final = -2  # the hash is another program's
 
 # After Redis has lost the whole hash (a cleared one keeps its generation), or a client that knew
 # less has put an older token back, a client that knows a newer one puts that back.
-_RESTORE: Final = """
-local known, text = tonumber(ARGV[1]), ARGV[2]
-local now = tonumber(redis.call('HGET', KEYS[1], 'generation') or '0')
-if now >= known then return 0 end
-redis.call('HSET', KEYS[1], 'generation', known, 'token', text)
+_RESTORE: Final = (
+    _GENERATION
+    + """
+local known, text, now = tonumber(ARGV[1]), ARGV[2], generation()
+if now < 0 or now >= known then return 0 end
+redis.call('HSET', KEYS[1], 'generation', string.format('%.0f', known), 'token', text)
 return 1
 """
-
-_ANY: Final = -1  # no generation has been seen: write over whatever is there
+)
+_COUNTABLE: Final = re.compile(r"\d{1,16}", re.ASCII)
 
 
 class RedisStore:
@@ -62,7 +79,8 @@ class RedisStore:
     Needs the extra ``redis``, and ``encryption`` for an `encryption_key`.
 
     Args:
-        client: a ``redis.Redis``, or a URL such as ``"redis://cache.example.com/0"``.
+        client: a URL such as ``"redis://cache.example.com/0"``, a ``redis.Redis``, or a
+            ``redis.RedisCluster``.
         key: the name of the Redis key; its lock is ``<key>:lock``.
         encryption_key: from ``cryptography.fernet.Fernet.generate_key()``, or several, the newest
             first. The token is encrypted before it is sent, since a Redis often has many users.
@@ -76,7 +94,7 @@ class RedisStore:
 
     def __init__(
         self,
-        client: redis.Redis | str,
+        client: redis.Redis | redis.RedisCluster | str,
         key: str,
         *,
         encryption_key: Key | Sequence[Key] | None = None,
@@ -84,8 +102,8 @@ class RedisStore:
     ) -> None:
         if not isinstance(key, str) or not key:
             raise ValueError("RedisStore needs the name of a key")
-        if not lease > 0:
-            raise ValueError("lease is a positive number of seconds")
+        if not _MIN_LEASE <= lease <= _MAX_LEASE:
+            raise ValueError(f"lease is a number of seconds, from {_MIN_LEASE} to {_MAX_LEASE:g}")
         self._source = client
         self._key = key
         self._encryption_key = encryption_key
@@ -103,55 +121,43 @@ class RedisStore:
             self._run(self._restore, known, known_text)
             generation, text = self._read()
         token = None if text is None else self._decrypt(text)
-        self._remember(generation, text)
+        self._remember(generation, text, token)
         return token
 
     def save(self, token: Token) -> None:
         """Replace the token, all of it or nothing.
 
         Raises StoreError if Redis cannot be asked, or if this client has lost its lock and another
-        has saved since; what that one has saved stays.
+        has saved a token since that is not older; what that one has saved stays.
         """
-        self._put(self._encrypt(encode(check_token(token))))
+        held, new = self._held, check_token(token)
+        if held is not None and held.loaded == new:
+            # Saved again to show that there is room, before it is traded in: not without the lock.
+            held.check()
+        self._put(self._encrypt(encode(new)), new)
 
     def clear(self) -> None:
-        """Forget the token; it is fine if there is none. Raises StoreError as `save` does."""
-        self._put(None)
+        """Forget the token; it is fine if there is none.
 
-    @contextmanager
-    def lock(self, timeout: float) -> Iterator[None]:
+        Raises StoreError if Redis cannot be asked, or if this client has lost its lock and another
+        has changed the token since.
+        """
+        self._put(None, None)
+
+    def lock(self, timeout: float) -> AbstractContextManager[None]:
         """Keep out all other clients of this key.
 
         `timeout` is in seconds. Raises LockTimeout when it passes, StoreError if Redis cannot be
         asked.
         """
-        from redis.lock import Lock
-
-        lock = Lock(
+        return RedisLock(
             self._client,
-            f"{self._key}:lock",
-            timeout=self._lease,
-            sleep=_POLL_INTERVAL,
-            blocking_timeout=max(timeout, 0.0),
-            thread_local=False,  # the thread that renews it needs its token, too
+            self._lock_name,
+            self._lease,
+            timeout,
+            ask=self._ask,
+            thread=self._thread,
         )
-        with self._explain_errors("locked"):
-            held = lock.acquire()
-        if not held:
-            raise LockTimeout(
-                f"the lock {lock.name!r} in Redis was not free within {timeout:g} s: another "
-                "client holds it",
-                "nothing was changed; try again",
-            )
-        self._thread.seen, self._thread.is_holder = _ANY, True
-        process = os.getpid()
-        try:
-            with self._keep_lease(lock):
-                yield
-        finally:
-            self._thread.seen, self._thread.is_holder = _ANY, False
-            if os.getpid() == process:  # a forked child does not free its parent's lock
-                self._release(lock)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, RedisStore):
@@ -195,73 +201,55 @@ class RedisStore:
         # The newest generation seen, and its text. No lock guards it: it is replaced as a whole. Of
         # two threads at once the older one may win, until the next load.
         self._known: tuple[int, str | None] = (0, None)
-        # .is_holder: whether this thread holds the lock; .seen: the generation loaded under it
+        # .held: a weak reference to the RedisLock that this thread has entered last
         self._thread = threading.local()
 
-    def _read(self) -> tuple[int, str | None]:
-        with self._explain_errors("read"):
-            generation, text = self._client.hmget(self._key, ["generation", "token"])
-        return int(generation or 0), _text(text)
+    @property
+    def _held(self) -> RedisLock | None:
+        held: RedisLock | None = getattr(self._thread, "held", _find_none)()
+        return held if held is not None and held.is_held else None
 
-    def _put(self, text: str | None) -> None:
-        generation = self._run(self._change, getattr(self._thread, "seen", _ANY), text or "")
-        if generation < 0:
+    def _read(self) -> tuple[int, str | None]:
+        fields = self._ask("read", lambda: self._client.hmget(self._key, ["generation", "token"]))
+        generation, text = map(_text, fields)
+        return int(generation or 0) if _COUNTABLE.fullmatch(generation or "") else 0, text
+
+    def _put(self, text: str | None, token: Token | None) -> None:
+        held = self._held
+        seen = ANY if held is None else held.seen
+        generation = self._run(self._change, seen, text or "")
+        while generation == _LOST:
+            seen, stored = self._read()
+            if token is None or not _is_newer(token, self._try_to_decrypt(stored)):
+                raise StoreError(
+                    f"the lock for {self._key!r} in Redis was lost, and another client has changed "
+                    "the token since",
+                    "the other client's token stays; check whether Redis or this machine is "
+                    "overloaded",
+                )
+            generation = self._run(self._change, seen, text or "")
+        if generation == _FOREIGN:
             raise StoreError(
-                f"the lock for {self._key!r} in Redis was lost, and another client has changed the "
-                "token since",
-                "the other client's token stays; check whether Redis or this machine is overloaded",
+                f"{self._key!r} in Redis could not be written: another program keeps something "
+                "else under this key",
+                "it was left as it is; use another key",
             )
-        self._remember(generation, text)
+        self._remember(generation, text, token)
 
     def _run(self, script: Any, generation: int, text: str) -> int:
-        with self._explain_errors("written"):
-            return int(script(keys=[self._key], args=[generation, text]))
+        return self._ask("written", lambda: int(script(keys=[self._key], args=[generation, text])))
 
-    def _remember(self, generation: int, text: str | None) -> None:
-        if getattr(self._thread, "is_holder", False):
-            self._thread.seen = generation
+    def _remember(self, generation: int, text: str | None, token: Token | None) -> None:
+        held = self._held
+        if held is not None:
+            held.seen, held.loaded = generation, token
         if generation >= self._known[0]:
             self._known = (generation, text)
 
-    @contextmanager
-    def _keep_lease(self, lock: Any) -> Iterator[None]:
-        """Renew the lease for as long as the block takes."""
-        done = threading.Event()
-        thread = threading.Thread(
-            target=self._renew_until, args=(done, lock), name="jwt-refresh-lease", daemon=True
-        )
-        try:
-            thread.start()
-        except RuntimeError:  # no threads any more: the lease is not renewed
-            yield
-            return
-        try:
-            yield
-        finally:
-            done.set()
-            thread.join(_TIMEOUT)
-
-    def _renew_until(self, done: threading.Event, lock: Any) -> None:
-        while not done.wait(self._lease / 3):
-            try:
-                self._renew(lock)
-            except Exception as error:  # noqa: BLE001 - the save notices if it mattered
-                logger.debug("The lock in Redis was not renewed (%s)", type(error).__name__)
-
-    def _renew(self, lock: Any) -> None:
-        from redis.exceptions import LockError
-
-        try:
-            lock.reacquire()
-        except LockError:  # lost with Redis's data or while this process slept: take it if free
-            lease = int(self._lease * 1000)
-            self._client.set(lock.name, lock.local.token, nx=True, px=lease)
-
-    def _release(self, lock: Any) -> None:
-        try:
-            lock.release()
-        except Exception as error:  # noqa: BLE001 - the work under it is done, and it expires
-            logger.debug("The lock in Redis was not released (%s)", type(error).__name__)
+    def _try_to_decrypt(self, text: str | None) -> Token | None:
+        with suppress(StoreError):
+            return None if text is None else self._decrypt(text)
+        return None
 
     def _encrypt(self, text: str) -> str:
         return text if self._cipher is None else str(self._cipher.encrypt(text.encode()), "ascii")
@@ -282,21 +270,31 @@ class RedisStore:
             )
         return decode(decrypted, where)
 
-    @contextmanager
-    def _explain_errors(self, done: str) -> Iterator[None]:
-        import redis
-
+    def _ask(self, done: str, question: Callable[[], T]) -> T:
         try:
-            yield
-        except redis.RedisError as error:
-            raise StoreError(
-                f"{self._key!r} in Redis could not be {done} ({type(error).__name__})",
-                "nothing was deleted; make sure that Redis runs, and that this client may write "
-                "there and run scripts",
-            ) from None  # Redis repeats what it was sent
+            return question()
+        except Exception as error:  # noqa: BLE001 - a client of the user's own raises anything
+            reason, remedy = redis_errors.explain(error, self._key, self._lock_name)
+        # Out here, and so without the other as its context: Redis repeats what it was sent.
+        raise StoreError(f"{self._key!r} in Redis could not be {done}: {reason}", remedy)
+
+    @property
+    def _lock_name(self) -> str:
+        return f"{self._key}:lock"
 
 
-def _make_client(source: redis.Redis | str) -> redis.Redis:
+def _find_none() -> None:
+    """Stand for a weak reference where there is none."""
+
+
+def _is_newer(ours: Token, theirs: Token | None) -> bool:
+    """Whether `ours` was refreshed from the same login, and later."""
+    if ours.login_id is None or theirs is None or ours.login_id != theirs.login_id:
+        return False
+    return ours.counter > theirs.counter
+
+
+def _make_client(source: redis.Redis | redis.RedisCluster | str) -> Any:
     try:
         import redis
     except ImportError:
@@ -314,9 +312,18 @@ def _make_client(source: redis.Redis | str) -> redis.Redis:
             "that is not a Redis URL such as 'redis://:password@cache.example.com:6379/0', with "
             "special characters in the password percent-encoded"
         )
-    if not hasattr(source, "register_script") or "asyncio" in type(source).__module__:
+    if not hasattr(source, "register_script") or _is_another_kind(source):
         raise TypeError("RedisStore needs a redis.Redis or a URL such as 'redis://localhost/0'")
     return source
+
+
+def _is_another_kind(client: object) -> bool:
+    """Whether `client` answers later: an asyncio client or a pipeline; or is a class."""
+    return isinstance(client, type) or any(
+        cls.__module__.startswith("redis.asyncio")
+        or cls.__name__ in ("Pipeline", "ClusterPipeline")
+        for cls in type(client).__mro__
+    )
 
 
 def _make_cipher(keys: Key | Sequence[Key]) -> Any:

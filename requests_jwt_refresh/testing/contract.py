@@ -16,7 +16,7 @@ from itertools import product
 from typing import TYPE_CHECKING, ClassVar
 
 from requests_jwt_refresh.errors import LockTimeout
-from requests_jwt_refresh.tokens import Token
+from requests_jwt_refresh.tokens import Token, with_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -72,6 +72,53 @@ class StoreContract:
         for access, refresh, expires_at in product(values, values, (None, 0, 1e9, 1.7e9 + 0.125)):
             if access or refresh:
                 _check_round_trip(store, Token(access, refresh, expires_at))
+
+    def test_what_the_adapter_fills_in_comes_back(self) -> None:
+        """When it was received, its login and its counter: they tell a backup from a new token."""
+        store = self._empty_store()
+        for received_at, login_id, counter in (
+            (1.7e9 + 0.125, "a login's id", 1),
+            (None, None, 0),
+            (1.7e9, "another's", 2**31),
+        ):
+            filled_in = {"received_at": received_at, "login_id": login_id, "counter": counter}
+            store.save(with_values(_token(1), **filled_in))
+            found = store.load()
+            assert found is not None, "a store must load the token that was saved"
+            loaded = {name: getattr(found, name) for name in filled_in}
+            assert loaded == filled_in, "a store must keep what base.encode() writes, all of it"
+
+    def test_a_big_token_comes_back(self) -> None:
+        """Some servers put a user's groups into it: 16 KiB, and 64 KiB."""
+        store = self._empty_store()
+        for length in (16 * 1024, 64 * 1024):
+            _check_round_trip(store, Token("t" * length, "r" * 1024))
+        _check_round_trip(store, _token(0))
+
+    def test_the_same_token_can_be_saved_again(self) -> None:
+        """That is how the adapter sees that the store can be written, before each exchange."""
+        store = self._empty_store()
+        with store.lock(self.patience):
+            for _ in range(3):
+                _check_round_trip(store, _token(1))
+
+    def test_room_that_was_reserved_can_be_used(self) -> None:
+        """A store may offer ``reserve(size)``: a block in which a token of that size is saved."""
+        store = self._empty_store()
+        reserve = getattr(store, "reserve", None)
+        if reserve is None:
+            raise unittest.SkipTest("this store reserves no room, which is fine")
+        store.save(_token(1))
+        with store.lock(self.patience):
+            with reserve(10_000):
+                assert store.load() == _token(1), "a reservation must leave the token as it is"
+            assert store.load() == _token(1), "a reservation that was not used must change nothing"
+            with reserve(10_000):
+                _check_round_trip(store, _token(2))
+                _check_round_trip(store, _token(3))
+            error = ValueError()
+            assert _raise_inside(reserve(10), error) is error, "an exception must pass"
+        assert store.load() == _token(3), "what was saved in the block must stay"
 
     def test_every_length_comes_back(self) -> None:
         """Also at and around the places where some store would cut."""
@@ -363,7 +410,7 @@ def _work_and_exit(work: Callable[[], None], patience: float) -> None:
 def _token(n: int) -> Token:
     """Return one of many tokens that differ, also in length: a fifth are short."""
     length = (10, 1300, 5000, 700, 2400)[n % 5]
-    return Token(f"access-{n}-".ljust(length, "a"), f"refresh-{n}-".ljust(length, "r"), float(n))
+    return Token(f"access-{n}-".ljust(length, "a"), f"refresh-{n}-".ljust(length, "r"), 1e9 + n)
 
 
 def _check_round_trip(store: TokenStore, token: Token) -> None:

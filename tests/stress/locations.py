@@ -56,7 +56,10 @@ def new_service(kind: str) -> Iterator[tuple[StoreLocation, Service]]:
     A file needs none.
     """
     if kind == "redis":
-        with tempfile.TemporaryDirectory() as folder, RedisServer(folder) as redis:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            RedisServer("--dir", folder, "--appendonly", "yes") as redis,
+        ):
             location = StoreLocation(kind, redis.url, dict(os.environ))
             yield location, Service(redis.stop, redis.start)
     else:

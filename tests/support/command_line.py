@@ -8,6 +8,7 @@ import io
 import json
 import logging
 import os
+import re
 import select
 import socket
 import subprocess
@@ -289,6 +290,11 @@ def shows_no_part_of(token: Token, result: CommandResult) -> bool:
     secrets = [each for each in (token.access, token.refresh) if each]
     parts = {part for each in secrets for part in each.split(".")[-2:]}
     return not any(part in result.out + result.err for part in parts)
+
+
+def strip_address(text: str) -> str:
+    """Return an error's text without the URL that was asked, whose port differs each time."""
+    return re.sub(r" at http://127\.0\.0\.1:\d+[^ ]*", "", text)
 
 
 def find_closed_port() -> int:

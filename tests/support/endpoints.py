@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from requests.structures import CaseInsensitiveDict
+
+from requests_jwt_refresh.responses import TokenResponse
 from requests_jwt_refresh.tokens import Token
 
 if TYPE_CHECKING:
@@ -26,3 +29,10 @@ def prepare_json(endpoint: Endpoint) -> Any:
     body = prepare(endpoint).body
     assert isinstance(body, bytes)
     return json.loads(body)
+
+
+def make_response(status: int, body: object = b"", **headers: str) -> TokenResponse:
+    """Return a response whose body is `body` if that is bytes, else `body` as JSON."""
+    sent = body if isinstance(body, bytes) else json.dumps(body).encode()
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return TokenResponse(status, CaseInsensitiveDict(named), sent)

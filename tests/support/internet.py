@@ -38,6 +38,7 @@ BEARER = f"Bearer {ACCESS}"
 EVERYWHERE = ("https://", "http://")
 HOSTS = [
     "api.example.com",
+    "api.example.com.",  # urllib3 asks for it so before 2.1
     "www.api.example.com",
     "example.com",
     "cdn.example.com",

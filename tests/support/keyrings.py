@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import threading
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keyring.backends.fail
@@ -25,15 +26,14 @@ from tests.support.waits import WAIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from requests_jwt_refresh.stores.keyring import KeyringStore
 
 SERVICE = "api.example.com"
-TOKEN = Token("access-secret", "refresh-secret", 1.0)
-NEWER = Token("newer-access-secret", "newer-refresh-secret", 2.0)
-LONG = Token("access-secret".ljust(5000, "a"), "refresh-secret".ljust(5000, "r"), 1.0)
-LONGER = Token("newer-secret".ljust(6000, "a"), "refresh-secret".ljust(6000, "r"), 2.0)
+TOKEN = Token("access-secret", "refresh-secret", 1.1e9)
+NEWER = Token("newer-access-secret", "newer-refresh-secret", 1.2e9)
+LONG = Token("access-secret".ljust(5000, "a"), "refresh-secret".ljust(5000, "r"), 1.1e9)
+LONGER = Token("newer-secret".ljust(6000, "a"), "refresh-secret".ljust(6000, "r"), 1.2e9)
 
 fail_backend: Callable[[], KeyringBackend] = keyring.backends.fail.Keyring
 null_backend: Callable[[], KeyringBackend] = keyring.backends.null.Keyring
@@ -235,6 +235,13 @@ def use_keyring(monkeypatch: pytest.MonkeyPatch, backend: KeyringBackend | None)
     keyring.set_keyring() could not be undone: keyring has no public way to forget its backend.
     """
     monkeypatch.setattr(keyring.core, "_keyring_backend", backend)
+
+
+def use_working_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have programs that are started from here find a keyring that works."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent.parent))
+    name = "tests.support.working_keyring.WorkingKeyring"
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", name)
 
 
 def count_keyring_threads() -> int:

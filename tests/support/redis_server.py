@@ -28,13 +28,11 @@ _TRIES = 20
 class RedisServer:
     """A Redis that can be stopped, started again and paused. A context manager.
 
-    With a `folder` it writes down what it holds, and has it again after a new start.
+    `options` are those of redis-server's command line.
     """
 
-    def __init__(self, folder: str | None = None) -> None:
-        self._memory = (
-            ["--dir", folder, "--appendonly", "yes"] if folder else ["--appendonly", "no"]
-        )
+    def __init__(self, *options: str) -> None:
+        self._options = options
         self._port = 0
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -87,7 +85,7 @@ class RedisServer:
         """Whether it runs now: it ends at once if its port is taken."""
         options = ["--port", str(self._port), "--bind", "127.0.0.1", "--save", "", "--daemonize"]
         process = self._process = subprocess.Popen(
-            ["redis-server", *options, "no", *self._memory],
+            ["redis-server", *options, "no", *self._options],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -127,10 +125,10 @@ def running_redis() -> Iterator[RedisServer]:
 
 
 @contextmanager
-def new_redis() -> Iterator[RedisServer]:
-    """A server of a test's own, which it may stop."""
+def new_redis(*options: str) -> Iterator[RedisServer]:
+    """A server of a test's own, which it may stop; `options` are as on its command line."""
     _skip_without_redis()
-    with RedisServer() as server:
+    with RedisServer(*options) as server:
         yield server
 
 

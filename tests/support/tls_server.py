@@ -8,7 +8,7 @@ import ssl
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -54,7 +54,7 @@ def certificate(folder: Path, days: float, host: str = "127.0.0.1") -> Path:
             critical=False,
         )
         .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(host))]),
+            x509.SubjectAlternativeName([_name_of(host)]),
             critical=False,
         )
         .sign(key, hashes.SHA256())
@@ -69,6 +69,15 @@ def certificate(folder: Path, days: float, host: str = "127.0.0.1") -> Path:
         + made.public_bytes(serialization.Encoding.PEM)
     )
     return file
+
+
+def _name_of(host: str) -> Any:
+    from cryptography import x509
+
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
 
 
 class Endpoint(BaseHTTPRequestHandler):

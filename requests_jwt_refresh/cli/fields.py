@@ -1,0 +1,81 @@
+"""The field that a profile names for a login's refresh token, and whether the response has it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from requests_jwt_refresh.cli.console import complain, fill_in
+from requests_jwt_refresh.field_names import list_fields, quote_list
+from requests_jwt_refresh.matching import MISSING, find, parse_json
+from requests_jwt_refresh.responses import DefaultPath, describe_missing_refresh
+
+if TYPE_CHECKING:
+    from requests_jwt_refresh.profiles.load import Profile
+    from requests_jwt_refresh.responses import TokenResponse
+    from requests_jwt_refresh.tokens import Token
+
+
+class ResponseRecorder:
+    """The endpoint that reads a login's response, which also keeps that response."""
+
+    def __init__(self, endpoint: Any) -> None:
+        self.endpoint = endpoint
+        self.response: TokenResponse | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.endpoint, name)
+
+    def read(self, response: TokenResponse) -> Token:
+        """Return the token. Raises RefreshRejected or RefreshUnavailable."""
+        self.response = response
+        token: Token = self.endpoint.read(response)
+        return token
+
+
+def warn_of_missing_refresh(profile: Profile, recorder: ResponseRecorder) -> None:
+    """Say on stderr that a login's response has no refresh token where the profile names one."""
+    response = recorder.response
+    if response is None:
+        return
+    problem = describe_missing_refresh(response, _unwrap(recorder))
+    if problem is None:
+        return
+    document, named = parse_json(response.body), find_named_field(recorder)
+    if named is not None and find(document, named) is MISSING:
+        fields = quote_list(list_fields(document)) or "no fields"
+        problem = (
+            f"the {response.source} gave no {named!r}, which the profile has for the refresh "
+            f"token; it gave {fields}"
+        )
+    table = describe_table(profile, recorder)
+    complain(
+        problem,
+        f"correct refresh in {table} of {profile.file} and log in again; until then there is an "
+        "access token alone",
+    )
+
+
+def find_reader(profile: Profile) -> object:
+    """Return the endpoint that reads a login's response."""
+    if profile.login is not None and profile.device is None:
+        return profile.login.endpoint
+    return profile.refresh
+
+
+def find_named_field(reader: object) -> str | None:
+    """Return the field that the profile itself names for the refresh token, None if it does not."""
+    path = getattr(_unwrap(reader), "refresh", None)
+    return path if isinstance(path, str) and not isinstance(path, DefaultPath) else None
+
+
+def describe_table(profile: Profile, reader: object) -> str:
+    """Return the table in which that field is named, as it is written in the file."""
+    is_same = _unwrap(reader) == _unwrap(profile.refresh)
+    return fill_in("[NAME.refresh]" if is_same else "[NAME.login]", profile.name)
+
+
+def _unwrap(endpoint: object) -> object:
+    """Return the endpoint that knows the fields: what records or adds a secret is around it."""
+    while (inner := vars(endpoint).get("endpoint")) is not None:
+        endpoint = inner
+    return endpoint
