@@ -132,18 +132,18 @@ def refresh_and_lose_a_save(kind: str, name: str, url: str) -> None:
 
 
 class LossyStore:
-    """A store whose first save of a new token writes nothing, and does not say so."""
+    """A store that never writes the first new token, however often, and does not say so."""
 
     def __init__(self, store: TokenStore) -> None:
         self._store = store
-        self._has_lost = False
+        self._lost: Token | None = None
         self.load, self.clear, self.lock = store.load, store.clear, store.lock
 
     def save(self, token: Token) -> None:
-        if self._has_lost or token == self._store.load():
+        if self._lost is None and token != self._store.load():
+            self._lost = token
+        if token != self._lost:
             self._store.save(token)
-        else:
-            self._has_lost = True
 
 
 def _refresh_without_end(adapter: JWTRefreshAdapter) -> None:
