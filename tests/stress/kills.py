@@ -1,6 +1,9 @@
 """SIGKILL in the middle of refreshes: what is left, and what it costs.
 
-    python -m tests.stress.kills --store file|keyring|redis|all [--kills 200 --grace 0]
+    python -m tests.stress.kills --store file|keyring|redis|all [--kills 200 --grace 0] [--soft]
+
+With --soft it is a SIGTERM with its default action, while a thread refreshes and the main thread is
+busy elsewhere: that kills at once, too, since only the main thread could hold it back.
 
 A child refreshes without a pause and is killed at a random moment. Afterwards the store must be
 readable, its lock free, and the login good, unless the kill fell between the server's rotation and
@@ -20,6 +23,7 @@ import argparse
 import enum
 import json
 import random
+import signal
 import sys
 import time
 from collections import Counter
@@ -29,7 +33,15 @@ from requests_jwt_refresh import LockTimeout, RefreshRejected, StoreError
 from requests_jwt_refresh.testing import AuthServer
 from requests_jwt_refresh.tokens import with_expiry
 from tests.stress.locations import add_store_option, list_chosen_stores, new_location
-from tests.stress.workers import LEASE, make_store, mount_session, read_line, start_worker, step
+from tests.stress.workers import (
+    LEASE,
+    PATIENCE,
+    make_store,
+    mount_session,
+    read_line,
+    start_worker,
+    step,
+)
 from tests.support.waits import wait_until
 
 if TYPE_CHECKING:
@@ -74,13 +86,31 @@ class KillResult(NamedTuple):
         )
 
 
-def kill(location: StoreLocation, *, kills: int, grace: float, chance: random.Random) -> KillResult:
+def kill(
+    location: StoreLocation,
+    *,
+    kills: int,
+    grace: float,
+    chance: random.Random,
+    is_soft: bool = False,
+) -> KillResult:
     """Kill so many children of one store in the middle of their refreshes."""
     outcomes: Counter[Outcome] = Counter()
     refreshes = 0
     for _ in range(kills):
         with AuthServer(rotate=True, detect_reuse=True, grace=grace) as server:
-            outcomes[kill_one(location, server, lambda _: _pause(chance))] += 1
+            outcome = (
+                kill_one(
+                    location,
+                    server,
+                    lambda _: _pause(chance),
+                    "refresh_in_a_thread",
+                    signal.SIGTERM,
+                )
+                if is_soft
+                else kill_one(location, server, lambda _: _pause(chance))
+            )
+            outcomes[outcome] += 1
             refreshes += server.counters.refreshes
     return KillResult(
         kills,
@@ -101,11 +131,12 @@ def kill_one(
     server: AuthServer,
     wait: Callable[[subprocess.Popen[str]], object],
     job: str = "refresh",
+    number: int = signal.SIGKILL,
 ) -> Outcome:
     """Kill one child after its first refresh has begun and `wait` has returned."""
     store = make_store(location.kind, location.name)
     store.save(with_expiry(server.login()))
-    _run_until_killed(location, server, wait, job)
+    _run_until_killed(location, server, wait, job, number)
     try:
         with store.lock(5 * LEASE):
             stored = store.load()
@@ -123,6 +154,7 @@ def _run_until_killed(
     server: AuthServer,
     wait: Callable[[subprocess.Popen[str]], object],
     job: str,
+    number: int,
 ) -> None:
     kind, name, environment = location
     worker = start_worker(job, kind, name, server.url, environment=environment)
@@ -132,8 +164,12 @@ def _run_until_killed(
         wait_until(lambda: server.counters.refreshes, "the first refresh")
         wait(worker)
     finally:
-        worker.kill()
-        worker.communicate()
+        worker.send_signal(number)
+        try:
+            assert worker.wait(PATIENCE / 2) == -number, "the signal was swallowed"
+        finally:
+            worker.kill()
+            worker.communicate()
 
 
 def _can_refresh(location: StoreLocation, server: AuthServer) -> bool:
@@ -167,12 +203,21 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--grace", type=float, default=0.0, help="the server's, in seconds")
     parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument(
+        "--soft", action="store_true", help="SIGTERM, to a program that refreshes in a thread"
+    )
     options = parser.parse_args()
     is_good = True
     for kind in list_chosen_stores(options.store):
         chance = random.Random(options.seed)
         with new_location(kind) as location:
-            result = kill(location, kills=options.kills, grace=options.grace, chance=chance)
+            result = kill(
+                location,
+                kills=options.kills,
+                grace=options.grace,
+                chance=chance,
+                is_soft=options.soft,
+            )
         is_good = is_good and result.is_good()
         print(f"{kind}: {result}", flush=True)
     return 0 if is_good else 1
