@@ -104,6 +104,16 @@ def test_a_long_difference_is_not_waited_for(
     assert clock.sleeps == []
 
 
+def test_a_token_of_the_same_second_is_valid(
+    server: AuthServer, session: requests.Session, clock: Clock
+) -> None:
+    """Issuers may write fractions of a second, and a Date has none: nothing is waited for."""
+    mount_with(server, session, iat=0.9, exp=300.0)
+    server.fail(STILL_EXPIRED, on="api", times=None)
+    assert session.get("/api/x").status_code == 401
+    assert clock.sleeps == []
+
+
 def test_a_body_that_can_be_sent_only_once_does_not_wait(
     server: AuthServer, session: requests.Session, clock: Clock
 ) -> None:

@@ -223,7 +223,8 @@ class Refresher:
         if starts is None:
             return False
         now = parse_http_date(response.headers.get("Date") or "")
-        seconds = starts - (clock.time() if now is None else now)
+        # A Date has whole seconds: a token of the same second is valid, whatever its fraction says.
+        seconds = starts - clock.time() if now is None else int(starts) - now
         most = min(MAX_EARLY, need.patience(self._timeout) - sent.waited)
         if not 0 < seconds <= most or not _can_be_resent(need):
             return False
