@@ -47,8 +47,8 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.errors import RefreshRejected
     from requests_jwt_refresh.events import Event, Kind
     from requests_jwt_refresh.matching import Matcher
-    from requests_jwt_refresh.refresh.refresher import Login, RefreshCallable
     from requests_jwt_refresh.refresh.shared import Attempt
+    from requests_jwt_refresh.refresh.token_server import Login, RefreshCallable
     from requests_jwt_refresh.stores.base import TokenStore
     from requests_jwt_refresh.tokens import Token
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from requests.adapters import BaseAdapter, HTTPAdapter
 
 from requests_jwt_refresh.bodies import MATCH_BYTES
-from requests_jwt_refresh.refresh.refresher import is_endpoint
+from requests_jwt_refresh.refresh.token_server import is_endpoint
 from requests_jwt_refresh.refresh.user_functions import check_call
 from requests_jwt_refresh.sessions import PlainSession
 from requests_jwt_refresh.tokens import Token, describe_kind
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import requests
 
     from requests_jwt_refresh.endpoints import Endpoint
-    from requests_jwt_refresh.refresh.refresher import RefreshCallable
+    from requests_jwt_refresh.refresh.token_server import RefreshCallable
     from requests_jwt_refresh.stores.base import TokenStore
 
 C = TypeVar("C")

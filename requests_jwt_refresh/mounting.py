@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from requests.adapters import BaseAdapter
 
     from requests_jwt_refresh.endpoints import Endpoint
-    from requests_jwt_refresh.refresh.refresher import RefreshCallable
+    from requests_jwt_refresh.refresh.token_server import RefreshCallable
     from requests_jwt_refresh.stores.base import TokenStore
 
 _HTTP_OPTIONS: Final = list_http_options()

@@ -11,10 +11,10 @@ are called. "The exchange" is the one call under the store's lock that trades to
 from __future__ import annotations
 
 import logging
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from requests_jwt_refresh import clock
 from requests_jwt_refresh.bodies import can_be_resent
@@ -26,57 +26,30 @@ from requests_jwt_refresh.errors import (
     StoreError,
     capitalize,
 )
-from requests_jwt_refresh.refresh.client import (
-    ClientSession,
-    SendOptions,
-    answers_of,
-    send_request,
-)
-from requests_jwt_refresh.refresh.cookies import LoginCookies
 from requests_jwt_refresh.refresh.limits import Cooldown
 from requests_jwt_refresh.refresh.patience import Need
 from requests_jwt_refresh.refresh.shared import Attempt, shared_state
-from requests_jwt_refresh.refresh.sigterm import defer_sigterm, let_sigterm_through
+from requests_jwt_refresh.refresh.sigterm import defer_sigterm
 from requests_jwt_refresh.refresh.single_flight import OutOfPatience
 from requests_jwt_refresh.refresh.story import Chapter, Story
 from requests_jwt_refresh.refresh.token_cache import TokenCache, is_better
-from requests_jwt_refresh.refresh.user_functions import (
-    call_user_function,
-    describe_error,
-)
-from requests_jwt_refresh.responses import (
-    TokenResponse,
-    describe_missing_refresh,
-    describe_request_fields,
-    find_refresh_token,
-    parse_http_date,
-    says_refused,
-)
-from requests_jwt_refresh.tokens import (
-    Token,
-    describe_kind,
-    not_before,
-    suggest_token,
-    with_expiry,
-)
+from requests_jwt_refresh.refresh.token_server import TokenServer, explain, is_endpoint
+from requests_jwt_refresh.responses import parse_http_date
+from requests_jwt_refresh.tokens import Token, describe_kind, not_before, suggest_token
 from requests_jwt_refresh.urls import describe_url
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     import requests
     from requests import Response
-    from typing_extensions import TypeIs
 
     from requests_jwt_refresh.endpoints import Endpoint
     from requests_jwt_refresh.events import Event, Kind
+    from requests_jwt_refresh.refresh.client import SendOptions
     from requests_jwt_refresh.refresh.single_flight import Call
+    from requests_jwt_refresh.refresh.token_server import Login, RefreshCallable
     from requests_jwt_refresh.stores.base import TokenStore
-
-    RefreshCallable = Callable[[requests.Session, Token], Token]
-    Login = Callable[[requests.Session], Token]
-
-F = TypeVar("F", bound=JWTRefreshError)
 
 logger = logging.getLogger("requests_jwt_refresh")
 
@@ -135,11 +108,10 @@ class Refresher:
         self._on_refresh = on_refresh
         self._on_logout = on_logout
         self.story = Story(on_event)
-        self._user_session = session
-        self._cookies = LoginCookies()
         self._timeout = timeout
         self._shared = shared_state(store)
         self._cache = TokenCache(store, self._shared.memory)
+        self._server = TokenServer(endpoint, url, self._cache, session, timeout)
         self.flight = self._shared.flight
 
     # For the adapter, request by request
@@ -462,7 +434,7 @@ class Refresher:
             self._note_failure(chapter, failure)
             raise
         except Exception as error:  # noqa: BLE001 - a user's store or endpoint may raise anything
-            unavailable = _explain(error)
+            unavailable = explain(error)
         self._note_failure(chapter, unavailable)
         raise unavailable  # outside: the frames of what was raised may hold tokens
 
@@ -553,7 +525,7 @@ class Refresher:
         attempt = None
         while attempt is None:
             epoch = cache.epoch
-            fresh = call.run_in_leader(partial(self._call_login, login, options))
+            fresh = call.run_in_leader(partial(self._server.call_login, login, options))
             attempt = self._take_login(fresh, stale, epoch, chapter)
         if attempt.asked:
             seconds = clock.monotonic() - began
@@ -585,7 +557,7 @@ class Refresher:
         if saved is None:
             token = cache.token
             return Attempt(token, asked=False) if is_better(token, stale) else None
-        self._cookies.rename(saved.login_id)
+        self._server.keep_cookies_for(saved.login_id)
         return Attempt(saved, asked=True)
 
     def _trade(self, given: Token, options: SendOptions, call: Call[Attempt]) -> Attempt:
@@ -598,106 +570,20 @@ class Refresher:
             fresh = self._ask(given, options, chapter)
             self._shared.forget_failures()
             saved = self._cache.save_traded(fresh, given.refresh or "")
-            self._cookies.rename(saved.login_id)
+            self._server.keep_cookies_for(saved.login_id)
         chapter.note("logged_in", "the server took the refresh token", url=self._shown_url)
         chapter.call_at_end(self._on_refresh, saved)
         return Attempt(saved, asked=True)
 
     def _ask(self, token: Token, options: SendOptions, chapter: Chapter) -> Token:
-        """Ask the server. Raises RefreshRejected or RefreshUnavailable."""
+        """Ask the server, and tell how long it took. Raises RefreshRejected, RefreshUnavailable."""
         began = clock.monotonic()
-        options = options.for_url(self._url)
-        with self._session(options, self._cache.login_id_of(token)) as session:
-            if is_endpoint(self._endpoint):
-                fresh = self._ask_endpoint(self._endpoint, token, session, options)
-            else:
-                fresh = self._ask_function(self._endpoint, token, session)
+        fresh = self._server.ask(token, options)
         seconds = clock.monotonic() - began
         chapter.note(
             "refreshed", f"refreshed in {seconds:.3f} s", seconds=seconds, url=self._shown_url
         )
         return fresh
-
-    def _ask_endpoint(
-        self, endpoint: Endpoint, token: Token, session: requests.Session, options: SendOptions
-    ) -> Token:
-        logger.debug("asks %s", self._shown_url)
-        request = endpoint.ask(self._url, token)
-        response = send_request(session, request, options, self._timeout)
-        try:
-            with self._rescue(token, [response]):
-                fresh = with_expiry(endpoint.read(response))
-        except RefreshRejected as refusal:
-            fields = None if says_refused(response) else describe_request_fields(request)
-            raise _add_to_cause(refusal, f", which was sent {fields}" if fields else "") from None
-        missing = None if fresh.refresh else describe_missing_refresh(response, endpoint)
-        if missing and self._cache.tell_missing_refresh():
-            logger.warning("%s", capitalize(missing))
-        return fresh
-
-    def _ask_function(
-        self, function: RefreshCallable, token: Token, session: requests.Session
-    ) -> Token:
-        answers: list[TokenResponse] = []
-        with self._rescue(token, answers), answers_of(session, answers):
-            return call_user_function("the refresh callable", function, session, token)
-
-    @contextmanager
-    def _rescue(self, token: Token, answers: list[TokenResponse]) -> Iterator[None]:
-        """Save a new refresh token out of `answers` if the block gets no access token out of them.
-
-        The server has rotated: without it the next refresh would be a reuse.
-        """
-        failure: JWTRefreshError
-        try:
-            yield
-        except RefreshRejected:
-            raise
-        except BaseException as error:
-            if not self._save_rescued(token, answers) or not isinstance(error, Exception):
-                raise
-            failure = _add_to_cause(
-                error if isinstance(error, JWTRefreshError) else _explain(error),
-                "; the new refresh token that came with it was saved",
-            )
-        else:
-            return
-        raise failure  # outside: frames of the answer's reading hold tokens
-
-    def _save_rescued(self, token: Token, answers: list[TokenResponse]) -> bool:
-        """Save the newest refresh token that `answers` give in place of that of `token`, if any."""
-        for answer in reversed(answers):
-            refresh = find_refresh_token(answer, self._endpoint, token.refresh)
-            if refresh is not None:
-                self._cache.save_rescued(token, refresh)
-                return True
-        return False
-
-    def _call_login(self, login: Login, options: SendOptions) -> Token:
-        with let_sigterm_through(), self._session(options, None, interactive=True) as session:
-            return call_user_function("login", login, session, is_login=True)
-
-    @contextmanager
-    def _session(
-        self, options: SendOptions, login_id: str | None, *, interactive: bool = False
-    ) -> Iterator[requests.Session]:
-        """Give the separate session, with the cookies of that login alone; None is a new one."""
-        if self._user_session is not None:
-            with self._cookies.lend(login_id, self._user_session):
-                yield self._user_session
-            return
-        jar = self._cookies.jar(login_id)
-        with ClientSession(
-            self._timeout,
-            options,
-            jar,
-            base_url=options.base_url,
-            restart_each_time=interactive,
-        ) as session:
-            try:
-                yield session
-            finally:
-                self._cookies.keep(login_id, session.cookies)
 
     @property
     def _shown_url(self) -> str:
@@ -711,31 +597,12 @@ def _nothing_to_refresh(cause: str, remedy: str) -> RefreshRejected:
     return failure
 
 
-def _explain(error: Exception) -> RefreshUnavailable:
-    return RefreshUnavailable(
-        f"the refresh failed with {describe_error(error)}",
-        "the tokens are kept; mend the endpoint that raised it",
-    )
-
-
-def _add_to_cause(failure: F, text: str) -> F:
-    """Return a copy of `failure` that says more; the frames behind it may hold tokens."""
-    longer = failure.about()
-    longer.cause += text
-    return longer
-
-
 def _can_log_in(call: Call[Attempt]) -> bool:
     return isinstance(call.work, _Work) and call.work.can_log_in
 
 
 def _is_trade(call: Call[Attempt]) -> bool:
     return isinstance(call.work, _Work) and call.work.is_trade
-
-
-def is_endpoint(refresh: Endpoint | RefreshCallable) -> TypeIs[Endpoint]:
-    """Whether `refresh` asks and reads, rather than being called."""
-    return hasattr(refresh, "ask") and hasattr(refresh, "read")
 
 
 def _can_be_resent(need: Need) -> bool:

@@ -1,0 +1,188 @@
+"""The server that gives tokens: asked over the separate session, with the cookies of one login."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+from requests_jwt_refresh.errors import (
+    JWTRefreshError,
+    RefreshRejected,
+    RefreshUnavailable,
+    capitalize,
+)
+from requests_jwt_refresh.refresh.client import (
+    ClientSession,
+    SendOptions,
+    answers_of,
+    send_request,
+)
+from requests_jwt_refresh.refresh.cookies import LoginCookies
+from requests_jwt_refresh.refresh.sigterm import let_sigterm_through
+from requests_jwt_refresh.refresh.user_functions import call_user_function, describe_error
+from requests_jwt_refresh.responses import (
+    TokenResponse,
+    describe_missing_refresh,
+    describe_request_fields,
+    find_refresh_token,
+    says_refused,
+)
+from requests_jwt_refresh.tokens import Token, with_expiry
+from requests_jwt_refresh.urls import describe_url
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import requests
+    from typing_extensions import TypeIs
+
+    from requests_jwt_refresh.endpoints import Endpoint
+    from requests_jwt_refresh.refresh.token_cache import TokenCache
+
+    RefreshCallable = Callable[[requests.Session, Token], Token]
+    Login = Callable[[requests.Session], Token]
+
+F = TypeVar("F", bound=JWTRefreshError)
+
+logger = logging.getLogger("requests_jwt_refresh")
+
+
+class TokenServer:
+    """The server behind an endpoint or a function of the user's.
+
+    `url` is the endpoint's, absolute. `timeout` is in seconds, for one exchange with its retries.
+    `session` is the user's own for refresh calls, if any. Hold the store's lock to `ask`.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint | RefreshCallable,
+        url: str,
+        cache: TokenCache,
+        session: requests.Session | None,
+        timeout: float,
+    ) -> None:
+        self._endpoint = endpoint
+        self._url = url
+        self._cache = cache
+        self._user_session = session
+        self._timeout = timeout
+        self._cookies = LoginCookies()
+
+    def ask(self, token: Token, options: SendOptions) -> Token:
+        """Return the new token for `token`. Raises RefreshRejected or RefreshUnavailable.
+
+        A new refresh token is saved even where that fails.
+        """
+        options = options.for_url(self._url)
+        with self._session(options, self._cache.login_id_of(token)) as session:
+            if is_endpoint(self._endpoint):
+                return self._ask_endpoint(self._endpoint, token, session, options)
+            return self._ask_function(self._endpoint, token, session)
+
+    def call_login(self, login: Login, options: SendOptions) -> Token:
+        """Return what the user's `login` brings. Raises RefreshRejected or RefreshUnavailable."""
+        with let_sigterm_through(), self._session(options, None, interactive=True) as session:
+            return call_user_function("login", login, session, is_login=True)
+
+    def keep_cookies_for(self, login_id: str | None) -> None:
+        """Say which login those cookies belong to that came with it."""
+        self._cookies.rename(login_id)
+
+    def _ask_endpoint(
+        self, endpoint: Endpoint, token: Token, session: requests.Session, options: SendOptions
+    ) -> Token:
+        logger.debug("asks %s", describe_url(self._url))
+        request = endpoint.ask(self._url, token)
+        response = send_request(session, request, options, self._timeout)
+        try:
+            with self._rescue(token, [response]):
+                fresh = with_expiry(endpoint.read(response))
+        except RefreshRejected as refusal:
+            fields = None if says_refused(response) else describe_request_fields(request)
+            raise _add_to_cause(refusal, f", which was sent {fields}" if fields else "") from None
+        missing = None if fresh.refresh else describe_missing_refresh(response, endpoint)
+        if missing and self._cache.tell_missing_refresh():
+            logger.warning("%s", capitalize(missing))
+        return fresh
+
+    def _ask_function(
+        self, function: RefreshCallable, token: Token, session: requests.Session
+    ) -> Token:
+        answers: list[TokenResponse] = []
+        with self._rescue(token, answers), answers_of(session, answers):
+            return call_user_function("the refresh callable", function, session, token)
+
+    @contextmanager
+    def _rescue(self, token: Token, answers: list[TokenResponse]) -> Iterator[None]:
+        """Save a new refresh token out of `answers` if the block gets no access token out of them.
+
+        The server has rotated: without it the next refresh would be a reuse.
+        """
+        failure: JWTRefreshError
+        try:
+            yield
+        except RefreshRejected:
+            raise
+        except BaseException as error:
+            if not self._save_rescued(token, answers) or not isinstance(error, Exception):
+                raise
+            failure = _add_to_cause(
+                error if isinstance(error, JWTRefreshError) else explain(error),
+                "; the new refresh token that came with it was saved",
+            )
+        else:
+            return
+        raise failure  # outside: frames of the answer's reading hold tokens
+
+    def _save_rescued(self, token: Token, answers: list[TokenResponse]) -> bool:
+        """Save the newest refresh token that `answers` give in place of that of `token`, if any."""
+        for answer in reversed(answers):
+            refresh = find_refresh_token(answer, self._endpoint, token.refresh)
+            if refresh is not None:
+                self._cache.save_rescued(token, refresh)
+                return True
+        return False
+
+    @contextmanager
+    def _session(
+        self, options: SendOptions, login_id: str | None, *, interactive: bool = False
+    ) -> Iterator[requests.Session]:
+        """Give the separate session, with the cookies of that login alone; None is a new one."""
+        if self._user_session is not None:
+            with self._cookies.lend(login_id, self._user_session):
+                yield self._user_session
+            return
+        jar = self._cookies.jar(login_id)
+        with ClientSession(
+            self._timeout,
+            options,
+            jar,
+            base_url=options.base_url,
+            restart_each_time=interactive,
+        ) as session:
+            try:
+                yield session
+            finally:
+                self._cookies.keep(login_id, session.cookies)
+
+
+def is_endpoint(refresh: Endpoint | RefreshCallable) -> TypeIs[Endpoint]:
+    """Whether `refresh` asks and reads, rather than being called."""
+    return hasattr(refresh, "ask") and hasattr(refresh, "read")
+
+
+def explain(error: Exception) -> RefreshUnavailable:
+    """Return the error for what an endpoint or function of the user's raised."""
+    return RefreshUnavailable(
+        f"the refresh failed with {describe_error(error)}",
+        "the tokens are kept; mend the endpoint that raised it",
+    )
+
+
+def _add_to_cause(failure: F, text: str) -> F:
+    """Return a copy of `failure` that says more; the frames behind it may hold tokens."""
+    longer = failure.about()
+    longer.cause += text
+    return longer
