@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from copy import copy as shallow_copy
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from requests.adapters import BaseAdapter, HTTPAdapter
@@ -233,7 +234,7 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         options = SendOptions(verify, cert, proxies, request.url, request.headers.get("Host"))
         if verify is not False:  # one request may skip the check, a later refresh() does not
             self._last_options = options
-        need = Need(self._complete(options), clock.monotonic(), request, timeout)
+        need = Need(partial(self._complete, options), clock.monotonic(), request, timeout)
         try:
             attempt = self._refresher.token_to_send(need)
         except JWTRefreshError as failure:

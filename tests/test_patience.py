@@ -42,7 +42,7 @@ def test_a_requests_timeout_is_its_patience(
     timeout: object, refresh_timeout: float, seconds: float
 ) -> None:
     """Connect and read together, 10 s at least; never longer than a refresh may take."""
-    need = Need(SendOptions(), 0.0, requests.PreparedRequest(), timeout)
+    need = Need(SendOptions, 0.0, requests.PreparedRequest(), timeout)
     assert need.patience(refresh_timeout) == seconds
 
 

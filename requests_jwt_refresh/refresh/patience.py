@@ -9,6 +9,8 @@ from urllib3.util import Timeout
 from requests_jwt_refresh.urls import without_query
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from requests import PreparedRequest
 
     from requests_jwt_refresh.refresh.client import SendOptions
@@ -20,7 +22,7 @@ PATIENCE_MARGIN: Final = 1.0  # seconds in which a refresh that runs out of time
 class Need(NamedTuple):
     """For whom a token is needed: an API request, or a call of the user's (`request` is None)."""
 
-    options: SendOptions
+    find_options: Callable[[], SendOptions]  # how it reaches the network; called for a refresh
     since: float  # clock.monotonic(): when it began
     request: PreparedRequest | None = None
     timeout: Any = None  # the request's own, as requests takes it

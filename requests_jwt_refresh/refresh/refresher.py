@@ -265,7 +265,7 @@ class Refresher:
 
     def force(self, options: SendOptions) -> Token:
         """Refresh now, or take part in the refresh that is under way."""
-        need = Need(options, clock.monotonic())
+        need = Need(lambda: options, clock.monotonic())
         return _token_of(self._renew(self.current(), need, force=True))
 
     def trade(self, refresh_token: str, options: SendOptions) -> Token:
@@ -278,7 +278,7 @@ class Refresher:
         self._check_not_inside()
         while True:
             work = _Work(partial(self._trade, given, options), is_trade=True)
-            call = self._join(work, Need(options, clock.monotonic()))
+            call = self._join(work, Need(lambda: options, clock.monotonic()))
             if call.work is work and call.outcome is not None:
                 return _token_of(call.outcome.get())
 
@@ -288,7 +288,7 @@ class Refresher:
         if token is not None and token.access is not None and token.lasts(seconds):
             return token
         try:
-            return _token_of(self._renew(token, Need(options, clock.monotonic())))
+            return _token_of(self._renew(token, Need(lambda: options, clock.monotonic())))
         except StoreError as failure:
             if token is None or token.access is None or token.has_expired():
                 raise
@@ -424,7 +424,7 @@ class Refresher:
     ) -> Attempt:
         try:
             try:
-                return self._exchange(stale, need.options, force, chapter)
+                return self._exchange(stale, need.find_options(), force, chapter)
             except RefreshRejected as refusal:
                 if self._login is None:
                     self._note_logout(chapter, refusal)
@@ -466,7 +466,7 @@ class Refresher:
     ) -> Attempt:
         """Log in; a refusal that this does not mend is a logout."""
         try:
-            return self._log_in(login, call, stale, need.options, chapter)
+            return self._log_in(login, call, stale, need.find_options(), chapter)
         except BaseException:  # refused, failed, or interrupted by Ctrl-C
             self._note_logout(chapter, refusal)
             raise
