@@ -494,9 +494,20 @@ class Refresher:
         """Log in; a refusal that this does not mend is a logout."""
         try:
             return self._log_in(login, call, stale, need.options, chapter)
-        except BaseException:  # refused, failed, or interrupted by Ctrl-C
+        except BaseException as failure:  # refused, failed, or interrupted by Ctrl-C
+            is_news = self._cache.tell_no_login()
             self._note_logout(chapter, refusal)
+            if is_news and isinstance(failure, RefreshRejected):
+                self._note_refused_login(chapter, failure, need)
             raise
+
+    def _note_refused_login(self, chapter: Chapter, failure: RefreshRejected, need: Need) -> None:
+        chapter.note(
+            "no_login",
+            f"Requests to {need.url or self._url} go out without a valid token: {failure}",
+            level=logging.WARNING,
+            url=need.url,
+        )
 
     def _may_recur(self, failure: JWTRefreshError) -> bool:
         """Whether the next request would run into the same failure again."""
@@ -589,12 +600,18 @@ class Refresher:
 
     def _trade(self, given: Token, options: SendOptions, call: Call[Attempt]) -> Attempt:
         chapter = Chapter(self.story, call)
+        held = None
         with self._cache.hold(None, self._timeout, adopt=False), ExitStack() as stack:
             with suppress(RefreshRejected):  # a logout by another program; this is a login
                 held = self._cache.reload()
                 if held is not None:
                     stack.enter_context(self._cache.room(held))
-            fresh = self._ask(given, options, chapter)
+            try:
+                fresh = self._ask(given, options, chapter)
+            except RefreshUnavailable as failure:
+                if held is None:  # a first login: there are no tokens to keep
+                    failure.remedy = failure.remedy.removeprefix("the tokens are kept; ")
+                raise
             self._shared.forget_failures()
             saved = self._cache.save_traded(fresh, given.refresh or "")
             self._cookies.rename(saved.login_id)
@@ -627,9 +644,12 @@ class Refresher:
             with self._rescue(token, [response]):
                 fresh = with_expiry(endpoint.read(response))
         except RefreshRejected as refusal:
-            fields = None if says_refused(response) else describe_request_fields(request)
-            raise _add_to_cause(refusal, f", which was sent {fields}" if fields else "") from None
-        missing = None if fresh.refresh else describe_missing_refresh(response, endpoint)
+            if not says_refused(response):  # then the request may be at fault
+                refusal = _name_fields(refusal, request)
+            raise refusal.about() from None
+        missing = None
+        if not fresh.refresh:
+            missing = describe_missing_refresh(response, endpoint, token.refresh)
         if missing and self._cache.tell_missing_refresh():
             logger.warning("%s", capitalize(missing))
         return fresh
@@ -721,6 +741,15 @@ def _add_to_cause(failure: F, text: str) -> F:
     """Return a copy of `failure` that says more; the frames behind it may hold tokens."""
     longer = failure.about()
     longer.cause += text
+    return longer
+
+
+def _name_fields(refusal: RefreshRejected, request: requests.Request) -> RefreshRejected:
+    """Return a copy of `refusal` that names what was sent, in case that is at fault."""
+    fields = describe_request_fields(request)
+    longer = _add_to_cause(refusal, f"; the request had {fields}" if fields else "")
+    names = "the names of its fields" if fields else "its options"
+    longer.remedy += f"; if that does not help, check the endpoint's URL and {names}"
     return longer
 
 
