@@ -345,11 +345,14 @@ def _get_path(endpoint: object, name: str) -> str | None:
 # --- What to say about fields --------------------------------------------------------------------
 
 
-def describe_missing_refresh(response: TokenResponse, endpoint: object) -> str | None:
+def describe_missing_refresh(
+    response: TokenResponse, endpoint: object, old: str | None = None
+) -> str | None:
     """Return what to warn about if a good response has no usable refresh token where it should.
 
-    That is where the user has named its field, and not by default; or if what is there is no token.
-    None if there is nothing to say. Names of fields are shown, nothing else of the response.
+    That is where the user has named its field; or if what is there is no token; or if another field
+    has what looks like a refresh token and is not the `old` one. None if there is nothing to say.
+    Names of fields are shown, nothing else of the response.
     """
     path = _get_path(endpoint, "refresh")
     if path is None or not hasattr(endpoint, "read"):  # a callable has read it in its own way
@@ -358,10 +361,17 @@ def describe_missing_refresh(response: TokenResponse, endpoint: object) -> str |
     problem = _read_refresh(document, path)[1]
     if problem is not None:
         return f"the {response.source} gave a refresh token that cannot be used: {problem}"
-    if isinstance(path, DefaultPath) or find(document, path) is not MISSING:
+    if find(document, path) is not MISSING:
         return None
     names = list_fields(document)
     only = f", only {quote_list(names)}" if names else ""
+    if isinstance(path, DefaultPath):
+        if not hasattr(endpoint, "refresh") or not find_refresh_token(response, endpoint, old):
+            return None
+        return (
+            f"the {response.source} gave no {path!r}{only}; name the field of the refresh token "
+            "with refresh="
+        )
     return (
         f"the {response.source} gave no {path!r}, the field that refresh= names{only}; "
         "correct refresh=, or leave it out if the server keeps its refresh tokens"

@@ -13,6 +13,7 @@ from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
 from requests_jwt_refresh.errors import InsecureURL, InvalidURL
+from requests_jwt_refresh.tokens import describe_kind
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[a-z0-9_.-]+|[0-9a-f:.]+(%[a-z0-9_.%-]+)?")  # a name, or an IPv6 address
@@ -97,9 +98,10 @@ def validate(url: str, *, what: str, allow_http: bool = False) -> str:
     """
     if not isinstance(url, str):
         raise InvalidURL(
-            f"{what} is a {type(url).__name__}, not a string",
+            f"{what} is {describe_kind(url)}, not a string",
             "write it like 'https://api.example.com'",
         )
+    _check_characters(url, what)
     if not has_scheme(url):
         raise InvalidURL(f"{what} {redact(url)} has no scheme", _suggest_scheme(url))
     try:
@@ -123,6 +125,16 @@ def validate(url: str, *, what: str, allow_http: bool = False) -> str:
             "use https, or give allow_http=True if you trust the network",
         )
     return prepared
+
+
+def _check_characters(url: str, what: str) -> None:
+    if url != url.strip():
+        raise InvalidURL(
+            f"{what} {redact(url.strip())} has a space or a line break at one end",
+            "write it without that",
+        )
+    if "\\" in re.split("[?#]", url, maxsplit=1)[0]:
+        raise InvalidURL(f"{what} {redact(url)} has a backslash", "write it with slashes alone")
 
 
 def validate_base(url: str, *, allow_http: bool = False) -> str:
@@ -161,6 +173,7 @@ def join_endpoint(base: str, url: str, *, what: str, allow_http: bool = False) -
             f"{what} {redact(url)} names a host, but no scheme",
             f"{_suggest_scheme(url)}; a path below the base URL begins with one slash",
         )
+    _check_characters(url, what)
     return validate(join(base, url), what=what, allow_http=allow_http)
 
 

@@ -132,6 +132,7 @@ def test_init_says_that_there_is_no_keyring(
     result = user.run("init", "prod", "--base-url", server.url, *urls)
     assert result.status == 0
     assert "no keyring" in result.out.lower()
+    assert "Next: " not in result.out  # without --store file, it would find no keyring
     (line,) = [each for each in result.out.splitlines() if each.startswith("To keep the token")]
     program, *command = shlex.split(line.partition(": ")[2])
     assert program == "requests-jwt"
@@ -235,7 +236,10 @@ def test_login_replaces_the_store_there_was(
     )
     if store:
         text = f'[prod]\nbase_url = "{server.url}"\nrefresh = {{preset = "simplejwt"}}\n'
-        text += 'login = {url = "/auth/login", access = "access_token"}\n' + store
+        text += (
+            'login = {url = "/auth/login", access = "access_token", refresh = "refresh_token"}\n'
+            + store
+        )
     user.file.write_text(text, encoding="utf-8")
     result = user.run("login", "prod", "--store", "file", typed="bob\nhunter2\n")
     assert (result.status, result.err) == (0, "")

@@ -106,6 +106,8 @@ def test_a_wrong_password(user: User, server: AuthServer, send: str) -> None:
     assert (result.status, result.out, user.stored_token) == (3, "", before)
     assert cause.startswith("the login endpoint")
     assert "refused the user name or the password (4" in cause
+    names = "; the request had the JSON fields 'username', 'password'"
+    assert cause.endswith(names) == (send == "json")  # with "invalid_grant" it is not at fault
     assert "bob" not in result.err
     assert "wrong" not in result.err
     assert user.run("token", "prod").out == f"{before.access}\n"

@@ -48,6 +48,19 @@ def test_a_refused_refresh_token(user: User, server: AuthServer) -> None:
     assert user.run("refresh", "prod").status == 0
 
 
+def test_a_wrong_url_is_thought_of(user: User, server: AuthServer) -> None:
+    """A refusal without a code of its own: what was sent, and the command, and what to check."""
+    user.describe(server, 'kind = "json"\nurl = "/auth/nowhere"')
+    cause, remedy = user.run(
+        "login", "prod", "--refresh-token", "-", typed="abc\n"
+    ).cause_and_remedy()
+    assert cause.endswith("(401); the request had the JSON field 'refresh_token'")
+    assert remedy == (
+        "log in again with: requests-jwt login prod; if that does not help, check the endpoint's "
+        "URL and the names of its fields"
+    )
+
+
 def test_a_first_refresh_token_that_is_refused(user: User, server: AuthServer) -> None:
     """Exit status 3, and nothing is kept."""
     user.describe(server)

@@ -62,6 +62,18 @@ def test_a_misspelt_field_is_said_at_the_login(
     assert "r-token" not in result.out + result.err
 
 
+def test_a_field_that_was_never_named_is_said_if_another_has_the_token(
+    user: User, server: AuthServer
+) -> None:
+    """The default finds nothing, and the refresh token is there to be seen."""
+    user.describe(server, f'{JSON_REFRESH}\naccess = "data.accessToken"', **LOGIN)
+    server.fail(JSONBody(NESTED), on="login")
+    cause, remedy = user.run("login", "prod", typed="bob\nhunter2\n").cause_and_remedy()
+    assert "gave no 'refresh_token', the default for the refresh token" in cause
+    assert cause.endswith(NAMES)
+    assert remedy.startswith(f"set refresh in [prod.refresh] of {user.file} and log in again")
+
+
 @pytest.mark.parametrize(
     ("refresh", "response"),
     [

@@ -253,6 +253,34 @@ def test_a_default_is_missed_by_nobody(endpoint: object) -> None:
     assert describe(endpoint, {"access": "a", "access_token": "a"}) is None
 
 
+def test_a_default_is_missed_where_another_field_has_the_token() -> None:
+    """refresh= was left out: with a server that rotates, the second expiry would be a logout."""
+    endpoint = JSONEndpoint("/r", access="accessToken")
+    said = describe(endpoint, {"accessToken": "a", "refreshToken": SECRET})
+    assert said == (
+        "the refresh endpoint gave no 'refresh_token', only 'accessToken', 'refreshToken'; name "
+        "the field of the refresh token with refresh="
+    )
+    nested = {"data": {"accessToken": "a", "refreshToken": SECRET}}
+    assert describe(JSONEndpoint("/r", access="data.accessToken"), nested) is not None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"accessToken": "a", "refreshToken": "old"},
+        {"accessToken": "a", "refreshToken": None},
+        {"accessToken": "a", "refresh": True},
+        {"accessToken": "a", "refreshUrl": "/refresh"},
+        {"accessToken": "a", "refreshToken": "new", "refresh_token": None},
+    ],
+)
+def test_a_default_is_not_missed_for_what_is_no_new_token(body: object) -> None:
+    """A server that repeats the old one does not rotate."""
+    given = make_response(200, body)
+    assert describe_missing_refresh(given, JSONEndpoint("/r", access="accessToken"), "old") is None
+
+
 @pytest.mark.parametrize("kind", ['kind = "json"\nurl = "/r"', 'preset = "simplejwt"'])
 def test_a_field_that_a_profile_names_is_missed(file: Path, kind: str) -> None:
     """In its refresh table, or in its login table for the login's response alone."""

@@ -211,6 +211,35 @@ def test_a_missing_login_is_a_warning(
     assert len(list_warnings(caplog)) == 2
 
 
+@pytest.mark.parametrize("held", [None, "expired", "revoked"])
+def test_a_refused_login_is_a_warning(
+    server: AuthServer,
+    session: requests.Session,
+    caplog: pytest.LogCaptureFixture,
+    held: str | None,
+) -> None:
+    """Once, with what the login has met; after a logout as well, which is said before it."""
+
+    def log_in(session: requests.Session) -> Token:
+        session.post("/auth/login", json={"username": "a", "password": "wrong"}).raise_for_status()
+        raise AssertionError
+
+    events: list[Event] = []
+    token = server.login() if held else None
+    if token is not None and held == "expired":
+        token = Token(token.access)
+    mount(session, server.url, ENDPOINT, MemoryStore(token), login=log_in, on_event=events.append)
+    server.expire()
+    server.revoke()
+    for _ in range(2):
+        assert session.get("/api/x").status_code == 401
+    *logout, warning = list_warnings(caplog)
+    assert warning.startswith(f"Requests to {server.url}/api/x go out without a valid token: ")
+    assert ": login failed with HTTPError (401)" in warning
+    assert [each[:10] for each in logout] == (["Logged out"] if held == "revoked" else [])
+    assert kinds(events).count("no_login") == 1
+
+
 def test_a_token_that_has_expired_without_a_refresh_token(
     server: AuthServer, session: requests.Session, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -235,7 +264,8 @@ def test_a_misspelt_send_field_is_told(
     server.expire()
     assert session.get("/api/x").status_code == 401
     (warning,) = list_warnings(caplog)
-    assert "'client', 'refresh_tokn'" in warning
+    assert "the request had the JSON fields 'client', 'refresh_tokn'" in warning
+    assert "check the endpoint's URL and the names of its fields" in warning
     assert "invalid_request" in warning
 
 

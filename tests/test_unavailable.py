@@ -398,3 +398,17 @@ def test_a_store_error_of_a_callable_is_its_own(
     server.expire()
     with pytest.raises(StoreError, match="the vault is closed"):
         session.get("/api/x")
+
+
+@pytest.mark.parametrize("fault", [Status(503), HTML(), Status(404), Drop()])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_first_login_keeps_no_tokens(
+    server: AuthServer, session: requests.Session, fault: Fault, is_first: bool
+) -> None:
+    """refresh(refresh_token): the text says that tokens are kept only where there are some."""
+    store = MemoryStore(None if is_first else server.login())
+    adapter = mount(session, server.url, ENDPOINT, store)
+    server.fail(fault, times=None)
+    with pytest.raises(RefreshUnavailable) as caught:
+        adapter.refresh(server.login("bob").refresh)
+    assert ("tokens are kept" in str(caught.value)) != is_first

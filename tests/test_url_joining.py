@@ -161,6 +161,12 @@ class TestJoinEndpoint:
         with pytest.raises(InvalidURL, match=r"^the refresh URL .* names a host, but no sch"):
             join_endpoint("https://h/v1", url, what="the refresh URL")
 
+    @pytest.mark.parametrize("url", [" /auth/refresh", "/auth/refresh\n", "/auth\\refresh"])
+    def test_a_path_that_was_mistyped_is_an_error(self, url: str) -> None:
+        """A space at one end would be sent as "%20", a backslash as "%5C"."""
+        with pytest.raises(InvalidURL, match=r"^the refresh URL .* has a "):
+            join_endpoint("https://h/v1", url, what="the refresh URL")
+
     @pytest.mark.parametrize("url", PATHS)
     def test_a_path_is_relative(self, url: str) -> None:
         """Real paths have dots and colons, too."""

@@ -231,11 +231,30 @@ class TestValidate:
             validate_base(url)
         assert caught.value.remedy == f"write the whole URL, {advice}"
 
-    @pytest.mark.parametrize("url", [None, 3, b"https://api.example.com"])
-    def test_what_is_no_string_is_refused(self, url: object) -> None:
+    @pytest.mark.parametrize(
+        ("url", "kind"), [(None, "None"), (3, "an int"), (b"https://api.example.com", "a bytes")]
+    )
+    def test_what_is_no_string_is_refused(self, url: object, kind: str) -> None:
         """A base URL is text; what was given instead is named by its type."""
-        with pytest.raises(InvalidURL, match=f"a {type(url).__name__}"):
+        with pytest.raises(InvalidURL, match=f"^the base URL is {kind}, not a string"):
             validate_base(url)  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize(
+        "url", [" https://h", "https://h\n", "\thttps://h/v1", "https://h/v1 "]
+    )
+    def test_a_space_at_one_end_is_named(self, url: str) -> None:
+        """As in what was pasted; the remedy is no URL with two schemes."""
+        with pytest.raises(InvalidURL, match="has a space or a line break at one end") as caught:
+            validate_base(url)
+        assert "https://https" not in str(caught.value)
+
+    @pytest.mark.parametrize(
+        "url", ["https://h\\v1", "https://h/v1\\x", "https:\\\\h", "https://h\\"]
+    )
+    def test_a_backslash_is_refused(self, url: str) -> None:
+        """Some programs read it as a slash, others as a part of a name."""
+        with pytest.raises(InvalidURL, match="has a backslash"):
+            validate_base(url)
 
     @pytest.mark.parametrize(
         "url",

@@ -79,13 +79,16 @@ def fill_in(remedy: str, name: str | None) -> str:
     name = name if name is not None and is_name(name) else "NAME"
     for in_python, in_a_profile in _PROFILE_WORDING.items():
         remedy = remedy.replace(in_python, in_a_profile)
-    for ending, command in _COMMAND_ENDINGS.items():
-        if remedy.endswith(ending):
-            remedy += command
+    remedy = "; ".join(map(_add_command, remedy.split("; ")))
     remedy = remedy.replace("[NAME.", f'["{name}".' if "." in name else f"[{name}.")
     for command in ("init", "login", "doctor"):
         remedy = remedy.replace(f"requests-jwt {command} NAME", f"requests-jwt {command} {name}")
     return remedy
+
+
+def _add_command(part: str) -> str:
+    found = (add for ending, add in _COMMAND_ENDINGS.items() if part.endswith(ending))
+    return part + next(found, "")
 
 
 # What the library says to programmers, and how a profile says it.
@@ -97,7 +100,7 @@ _PROFILE_WORDING: Final = {
 }
 
 
-# What the command line adds to a remedy of the library, by how that ends.
+# What the command line adds to a part of a remedy of the library, by how that ends.
 _COMMAND_ENDINGS: Final = {
     "log in again": " with: requests-jwt login NAME",
     "try again later": ", or look closer with: requests-jwt doctor NAME",

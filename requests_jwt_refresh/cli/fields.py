@@ -40,18 +40,20 @@ def warn_of_missing_refresh(profile: Profile, recorder: ResponseRecorder) -> Non
     problem = describe_missing_refresh(response, _unwrap(recorder))
     if problem is None:
         return
-    document, named = parse_json(response.body), find_named_field(recorder)
-    if named is not None and find(document, named) is MISSING:
+    is_named = find_named_field(recorder) is not None
+    document, field = parse_json(response.body), getattr(_unwrap(recorder), "refresh", None)
+    if isinstance(field, str) and find(document, field) is MISSING:
         fields = quote_list(list_fields(document)) or "no fields"
+        whose = "which the profile has" if is_named else "the default"
         problem = (
-            f"the {response.source} gave no {named!r}, which the profile has for the refresh "
-            f"token; it gave {fields}"
+            f"the {response.source} gave no {field!r}, {whose} for the refresh token; it gave "
+            f"{fields}"
         )
     table = describe_table(profile, recorder)
     complain(
         problem,
-        f"correct refresh in {table} of {profile.file} and log in again; until then there is an "
-        "access token alone",
+        f"{'correct' if is_named else 'set'} refresh in {table} of {profile.file} and log in "
+        "again; until then there is an access token alone",
     )
 
 

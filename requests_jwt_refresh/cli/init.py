@@ -196,7 +196,8 @@ def run(options: argparse.Namespace) -> int:
         sys.stdout.write(f"{hanging_indent('No keyring: ', keyring_problem)}\n")
         command = f"requests-jwt login {options.name} --store file"
         sys.stdout.write(f"To keep the token in a file: {command}\n")
-    sys.stdout.write(f"Next: requests-jwt login {options.name}\n")
+    else:
+        sys.stdout.write(f"Next: requests-jwt login {options.name}\n")
     return Exit.DONE
 
 

@@ -10,9 +10,11 @@ from requests.auth import HTTPBasicAuth
 from requests.cookies import RequestsCookieJar
 
 from requests_jwt_refresh.errors import RefreshRejected
+from requests_jwt_refresh.field_names import describe_request_fields
 from requests_jwt_refresh.grants import LOGIN_SENDS, first_tokens
 from requests_jwt_refresh.refresh.client import ClientSession, send_request
 from requests_jwt_refresh.response_errors import check_not_throttled, describe_status
+from requests_jwt_refresh.responses import says_refused
 from requests_jwt_refresh.tokens import with_expiry
 
 if TYPE_CHECKING:
@@ -85,4 +87,12 @@ def log_in(
     """
     with first_tokens(), ClientSession(seconds, options, RequestsCookieJar()) as session:
         request = login.ask(username, password)
-        return login.read(send_request(session, request, options, seconds, "login endpoint"))
+        response = send_request(session, request, options, seconds, "login endpoint")
+        try:
+            return login.read(response)
+        except RefreshRejected as error:
+            refusal = error.about()
+        if not says_refused(response):  # then the request may be at fault
+            fields = describe_request_fields(request)
+            refusal.cause += f"; the request had {fields}" if fields else ""
+        raise refusal

@@ -467,9 +467,20 @@ class Refresher:
         """Log in; a refusal that this does not mend is a logout."""
         try:
             return self._log_in(login, call, stale, need.find_options(), chapter)
-        except BaseException:  # refused, failed, or interrupted by Ctrl-C
+        except BaseException as failure:  # refused, failed, or interrupted by Ctrl-C
+            is_news = self._cache.tell_no_login()
             self._note_logout(chapter, refusal)
+            if is_news and isinstance(failure, RefreshRejected):
+                self._note_refused_login(chapter, failure, need)
             raise
+
+    def _note_refused_login(self, chapter: Chapter, failure: RefreshRejected, need: Need) -> None:
+        chapter.note(
+            "no_login",
+            f"Requests to {need.url or self._url} go out without a valid token: {failure}",
+            level=logging.WARNING,
+            url=need.url,
+        )
 
     def _may_recur(self, failure: JWTRefreshError) -> bool:
         """Whether the next request would run into the same failure again."""
@@ -562,12 +573,18 @@ class Refresher:
 
     def _trade(self, given: Token, options: SendOptions, call: Call[Attempt]) -> Attempt:
         chapter = Chapter(self.story, call)
+        held = None
         with self._cache.hold(None, self._timeout, adopt=False), ExitStack() as stack:
             with suppress(RefreshRejected):  # a logout by another program; this is a login
                 held = self._cache.reload()
                 if held is not None:
                     stack.enter_context(self._cache.room(held))
-            fresh = self._ask(given, options, chapter)
+            try:
+                fresh = self._ask(given, options, chapter)
+            except RefreshUnavailable as failure:
+                if held is None:  # a first login: there are no tokens to keep
+                    failure.remedy = failure.remedy.removeprefix("the tokens are kept; ")
+                raise
             self._shared.forget_failures()
             saved = self._cache.save_traded(fresh, given.refresh or "")
             self._server.keep_cookies_for(saved.login_id)

@@ -100,9 +100,12 @@ class TokenServer:
             with self._rescue(token, [response]):
                 fresh = with_expiry(endpoint.read(response))
         except RefreshRejected as refusal:
-            fields = None if says_refused(response) else describe_request_fields(request)
-            raise _add_to_cause(refusal, f", which was sent {fields}" if fields else "") from None
-        missing = None if fresh.refresh else describe_missing_refresh(response, endpoint)
+            if not says_refused(response):  # then the request may be at fault
+                refusal = _name_fields(refusal, request)
+            raise refusal.about() from None
+        missing = None
+        if not fresh.refresh:
+            missing = describe_missing_refresh(response, endpoint, token.refresh)
         if missing and self._cache.tell_missing_refresh():
             logger.warning("%s", capitalize(missing))
         return fresh
@@ -185,4 +188,13 @@ def _add_to_cause(failure: F, text: str) -> F:
     """Return a copy of `failure` that says more; the frames behind it may hold tokens."""
     longer = failure.about()
     longer.cause += text
+    return longer
+
+
+def _name_fields(refusal: RefreshRejected, request: requests.Request) -> RefreshRejected:
+    """Return a copy of `refusal` that names what was sent, in case that is at fault."""
+    fields = describe_request_fields(request)
+    longer = _add_to_cause(refusal, f"; the request had {fields}" if fields else "")
+    names = "the names of its fields" if fields else "its options"
+    longer.remedy += f"; if that does not help, check the endpoint's URL and {names}"
     return longer
