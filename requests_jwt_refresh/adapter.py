@@ -115,6 +115,7 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         "_refresh_url",
         "_refresh_session",
         "_refresh_timeout",
+        "_transport_prefixes",
     ]
 
     def __init__(
@@ -157,6 +158,7 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         self._on_logout = validate_callable("on_logout", on_logout, "error")
         self._on_event = validate_callable("on_event", on_event, "event")
         self.transport = validate_transport(transport)
+        self._transport_prefixes: tuple[tuple[str, bool], ...] = ()
         self._refresh_session = validate_refresh_session(refresh_session)
         self._refresh_timeout = validate_timeout(refresh_timeout)
         self._assemble()
@@ -353,6 +355,15 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         """Return the prefixes to mount this adapter on: one or two for each origin."""
         return tuple(prefix for origin in self._origins for prefix in origin.prefixes())
 
+    def _note_mounts(self, session: requests.Session) -> None:
+        """Note for which URLs `session` has the transport mounted, before we take its place.
+
+        If it answers by itself (WSGI, a fake for tests), it answers the refreshes there, too.
+        """
+        self._transport_prefixes = tuple(
+            (prefix.lower(), each is self.transport) for prefix, each in session.adapters.items()
+        )
+
     def _usual_options(self) -> SendOptions:
         """Return the send options of the last request, for a refresh that belongs to no request."""
         usual = self._last_options or SendOptions.from_environment(self._refresh_url)
@@ -361,7 +372,10 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
     def _complete(self, options: SendOptions) -> SendOptions:
         """Return `options` with this adapter's part in them."""
         return options._replace(
-            transport=self._find_sender(), base_url=self.base_url, origins=self._origins
+            transport=self._find_sender(),
+            base_url=self.base_url,
+            origins=self._origins,
+            prefixes=self._transport_prefixes,
         )
 
     def _find_sender(self) -> BaseAdapter:

@@ -60,6 +60,7 @@ def mount(
         options["transport"] = _current_transport(session, base)
     adapter = JWTRefreshAdapter(base, refresh, store, **options)
     _check_free(session, adapter)
+    adapter._note_mounts(session)  # noqa: SLF001 - ours, and nothing for users
     for prefix in adapter.prefixes():
         session.mount(prefix, adapter)
     return adapter

@@ -36,6 +36,10 @@ __all__ = ["store"]  # a fixture
         (None, 30.0, 30.0 + PATIENCE_MARGIN),
         ((3, None), 30.0, 30.0 + PATIENCE_MARGIN),
         (Timeout(connect=4, read=None), 30.0, 30.0 + PATIENCE_MARGIN),
+        (Timeout(total=12), 30.0, 12.0),  # of both together; it has no read timeout before it runs
+        (Timeout(total=2), 30.0, SHORTEST_PATIENCE),
+        (Timeout(total=None, connect=4, read=9), 30.0, 13.0),
+        (Timeout(total=60, connect=4, read=9), 30.0, 13.0),
     ],
 )
 def test_a_requests_timeout_is_its_patience(

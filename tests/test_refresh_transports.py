@@ -497,6 +497,30 @@ def test_a_trusted_origin_is_a_stand_ins_own(session: Session) -> None:
     assert ("POST", "https://auth.example.com/refresh") in fake.sent
 
 
+@pytest.mark.parametrize("prefix", ["https://", "https://auth.example.com", "HTTPS://auth.example"])
+def test_a_stand_in_answers_wherever_the_session_has_it(session: Session, prefix: str) -> None:
+    """A fake mounted on all of https stands for the token server as well."""
+    fake = Plain()
+    session.mount(prefix, fake)
+    session.mount(API, fake)
+    endpoint = JSONEndpoint("https://auth.example.com/refresh")
+    mount(session, API, endpoint, MemoryStore(Token("old", "refresh")))
+    assert session.get("/api/x").content == b"fine"
+    assert ("POST", "https://auth.example.com/refresh") in fake.sent
+
+
+def test_another_adapter_in_between_is_not_the_stand_ins(session: Session) -> None:
+    """What the session would send by a nearer mount is not the fake's to answer."""
+    fake = Plain()
+    session.mount("https://", fake)
+    session.mount("https://auth.example.com", HTTPAdapter())
+    endpoint = JSONEndpoint("https://auth.example.com/refresh")
+    mount(session, API, endpoint, MemoryStore(Token("old", "refresh")))
+    with pytest.raises(RefreshUnavailable, match="nothing was sent"):
+        session.get("/api/x")
+    assert len(fake.sent) == 1
+
+
 def test_a_refresh_session_goes_past_a_stand_in(session: Session, server: AuthServer) -> None:
     """The remedy works: the token server is real if the user says so."""
     store = MemoryStore(server.login())

@@ -55,11 +55,16 @@ class Need(NamedTuple):
 
 def _total(timeout: Any) -> float | None:
     """Return connect and read timeout together in seconds; None if one of them has no end."""
+    whole = None
     if isinstance(timeout, Timeout):
-        parts = (timeout.connect_timeout, timeout.read_timeout)
+        whole, clock = timeout.total, timeout.clone()
+        clock.start_connect()  # until then urllib3 derives no read timeout from a total
+        parts: tuple[object, ...] = (clock.connect_timeout, clock.read_timeout)
     elif isinstance(timeout, tuple):
         parts = timeout
     else:
         parts = (timeout, timeout)
     seconds = [float(each) for each in parts if isinstance(each, (int, float))]
-    return sum(seconds) if len(seconds) == len(parts) else None
+    if len(seconds) != len(parts):
+        return None
+    return min(sum(seconds), whole) if isinstance(whole, (int, float)) else sum(seconds)

@@ -193,6 +193,7 @@ class StandInTransport(BaseAdapter):
         super().__init__()
         self._adapter: Any = options.transport
         self._origins = options.origins
+        self._prefixes = options.prefixes
         self._seconds = seconds
         self._restart_each_time = restart_each_time
         self._deadline = monotonic() + seconds
@@ -206,7 +207,7 @@ class StandInTransport(BaseAdapter):
         cert: Any = None,
         proxies: Any = None,
     ) -> requests.Response:
-        if origin_of(request.url) not in self._origins:
+        if not self._is_mounted_for(request.url):
             raise RefreshUnavailable(
                 f"nothing was sent to {describe_url(request.url)}: the session's "
                 f"{type(self._adapter).__name__} answers by itself, for "
@@ -221,6 +222,12 @@ class StandInTransport(BaseAdapter):
             request, stream=stream, timeout=timeout, verify=verify, cert=cert, proxies=proxies
         )
         return response
+
+    def _is_mounted_for(self, url: str | None) -> bool:
+        if origin_of(url) in self._origins:
+            return True
+        lowered = (url or "").lower()  # the first that matches serves it, as in Session.get_adapter
+        return next((own for prefix, own in self._prefixes if lowered.startswith(prefix)), False)
 
     def close(self) -> None:
         """Close nothing: the adapter is the session's."""
