@@ -106,4 +106,4 @@ def _walk(value: object, path: tuple[str, ...]) -> Iterator[str]:
 
 
 def _filter_showable(names: Iterable[str]) -> list[str]:
-    return [name for name in names if all(map(_FIELD_NAME.fullmatch, re.split(r"\.", name)))]
+    return [name for name in names if all(map(_FIELD_NAME.fullmatch, name.split(".")))]

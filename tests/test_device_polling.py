@@ -260,6 +260,7 @@ def test_a_login_that_is_turned_down(
     [
         ("invalid_grant", "check that token_url belongs to the same server"),
         ("bad_verification_code", "check that token_url belongs to the same server"),
+        ("invalid device code", "check that token_url belongs to the same server"),  # Twitch
         ("incorrect_device_code", "check that token_url belongs to the same server"),
         ("device_flow_disabled", "switch the device flow on for this client"),
         ("unauthorized_client", "let this client use the device flow"),

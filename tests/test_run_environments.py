@@ -157,6 +157,26 @@ def test_a_hidden_module_is_named(workspace: Workspace, tmp_path: Path) -> None:
     assert f"{tmp_path}/filelock.py hides the module 'filelock'" in ended.warning()
 
 
+@pytest.mark.parametrize(
+    ("file", "script"),
+    [
+        ("requests_jwt_refresh.py", "requests_jwt_refresh.py"),
+        ("requests_jwt_refresh.py", "main.py"),
+        ("requests_jwt_refresh/__init__.py", "main.py"),
+    ],
+)
+def test_a_program_with_the_name_of_this_library(
+    file: str, script: str, workspace: Workspace, tmp_path: Path
+) -> None:
+    """It runs once, as without us; two lines say what is in the way."""
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    for name in {file, script}:
+        (tmp_path / name).write_text(f"print('runs')\n{CALL}", encoding="utf-8")
+    ended = workspace.run(script, folder=tmp_path)
+    assert ended.without_ours() == workspace.plain(script, folder=tmp_path)
+    assert f"{tmp_path / file} hides the module 'requests_jwt_refresh'" in ended.warning()
+
+
 @pytest.mark.parametrize(("package", "version"), [("requests", "2.19.1"), ("urllib3", "1.24.3")])
 def test_a_package_that_is_too_old(package: str, version: str, workspace: Workspace) -> None:
     """An environment's old requests or urllib3: two lines name it, and what to upgrade."""

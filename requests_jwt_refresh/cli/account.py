@@ -16,7 +16,6 @@ from requests_jwt_refresh.cli.console import (
     format_duration,
     format_expiry,
     sanitize,
-    strip_query,
     write_json,
     write_row,
 )
@@ -106,8 +105,10 @@ def status(options: argparse.Namespace) -> int:
 
 def write_urls(profile: Profile) -> None:
     """Write where tokens come from and go to: a misplaced slash is seen here."""
+    from requests_jwt_refresh.urls import without_query
+
     for name, url in profile.named_urls().items():
-        write_row(f"{name} URL", strip_query(url))
+        write_row(f"{name} URL", without_query(url))
 
 
 def _write_token(token: Token | None) -> None:

@@ -20,14 +20,13 @@ from requests_jwt_refresh.cli.console import (
     format_duration,
     format_expiry,
     remedy_for,
-    strip_query,
 )
 from requests_jwt_refresh.cli.fields import describe_table, find_named_field, find_reader
 from requests_jwt_refresh.errors import JWTRefreshError, LockTimeout, RefreshUnavailable, StoreError
 from requests_jwt_refresh.refresh.client import ClientSession, SendOptions, exchange
 from requests_jwt_refresh.responses import parse_http_date
 from requests_jwt_refresh.tokens import Token, jwt_claims
-from requests_jwt_refresh.urls import describe_url, origin_of
+from requests_jwt_refresh.urls import describe_url, origin_of, without_query
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -277,7 +276,7 @@ def _find_variable(*names: str) -> str:
 
 
 def _describe_response(target: _Target, response: TokenResponse) -> Finding:
-    url = strip_query(target.url)
+    url = without_query(target.url)
     if HTTPStatus.MULTIPLE_CHOICES <= response.status < HTTPStatus.BAD_REQUEST:  # a redirect
         return Finding(
             FAULT,

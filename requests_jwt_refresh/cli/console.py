@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import sys
 import textwrap
 import time
@@ -170,11 +169,6 @@ def sanitize(value: object) -> str:
     text = value if isinstance(value, str) else str(value)
     shown = "".join(each if each.isprintable() else "?" for each in text)
     return shown if len(shown) <= _MAX_VALUE else f"{shown[: _MAX_VALUE - 3]}..."
-
-
-def strip_query(url: str) -> str:
-    """Return a URL to show: without its query, which may hold a secret."""
-    return re.split("[?#]", url, maxsplit=1)[0]
 
 
 def write_row(label: str, text: str) -> None:

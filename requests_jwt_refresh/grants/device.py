@@ -51,6 +51,7 @@ _WRONG_CODE: Final = (
     "bad_verification_code",
     "incorrect_device_code",
     "invalid_device_code",
+    "invalid device code",
 )
 _PASSING: Final = (
     "temporarily_unavailable",

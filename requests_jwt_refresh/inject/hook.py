@@ -151,10 +151,28 @@ def _check_not_hidden(name: str, spec: Any) -> None:
     if spec.submodule_search_locations is not None:
         folder = os.path.dirname(folder)
     if not _holds_packages(folder, name):
-        raise _Obstacle(
-            f"{origin} hides the module {name!r}, which requests-jwt-refresh needs",
-            "give that file another name",
-        )
+        raise _make_hiding_error(origin, name)
+
+
+def _check_library_not_hidden() -> None:
+    """Raise _Obstacle if the program has something of its own by this library's name.
+
+    It is not imported for that: a script of this name would run a second time.
+    """
+    from importlib.machinery import PathFinder
+
+    name = "requests_jwt_refresh"
+    spec: Any = getattr(sys.modules.get(name), "__spec__", None) or PathFinder.find_spec(name)
+    if spec is None:
+        return
+    folders = spec.submodule_search_locations
+    if folders is None or PathFinder.find_spec(f"{name}.inject", folders) is None:
+        raise _make_hiding_error(spec.origin or next(iter(folders)), name)
+
+
+def _make_hiding_error(path: str, name: str) -> _Obstacle:
+    cause = f"{path} hides the module {name!r}, which requests-jwt-refresh needs"
+    return _Obstacle(cause, "give it another name")
 
 
 def _holds_packages(folder: str, name: str) -> bool:
@@ -246,6 +264,7 @@ def _import_wrapper() -> Any:
 def _import_guarded() -> Any:
     for name in _HIDEABLE & sys.modules.keys():
         _check_not_hidden(name, sys.modules[name].__spec__)
+    _check_library_not_hidden()
     try:
         import requests_jwt_refresh  # noqa: F401 - whether it is there
     except ImportError:  # the Python of another environment

@@ -109,7 +109,7 @@ class Mark:
     began: float  # clock.monotonic()
     seconds: float
 
-    def is_over(self) -> bool:
+    def has_ended(self) -> bool:
         return clock.monotonic() - self.began >= self.seconds
 
 
@@ -132,7 +132,7 @@ class Marks:
         """Note that `token`, which had just come, was refused at `place`."""
         self._forget_other_logins(token)
         before = self._marks.get(place)
-        if before is not None and not before.is_over():
+        if before is not None and not before.has_ended():
             self._move(place, before, token)
             return
         seconds = FIRST_MARK if before is None else min(2 * before.seconds, LONGEST_MARK)
@@ -146,7 +146,7 @@ class Marks:
         self._forget_other_logins(token)
         mark = self._marks.get(place)
         if mark is not None:
-            if mark.is_over():
+            if mark.has_ended():
                 return False
             self._move(place, mark, token)
             return True

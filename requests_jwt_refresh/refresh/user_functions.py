@@ -56,7 +56,7 @@ def check_call(what: str, function: Callable[..., object], *arguments: str) -> N
     `what` names the option that it was given as, `arguments` what it will be called with. Without
     a signature, as some functions in C are, it is taken as it is.
     """
-    name, call = _name_of(function), f"({', '.join(arguments)})"
+    name, call = _describe_function(function), f"({', '.join(arguments)})"
     if _is_suspended_by_calling(function):
         raise TypeError(
             f"{what} must be a plain function {call}, but {name} is async or a generator: nothing "
@@ -90,9 +90,9 @@ def _call_of(function: object) -> object:
     return getattr(type(function), "__call__", None)  # noqa: B004 - the method, to look at it
 
 
-def _name_of(function: object) -> str:
+def _describe_function(function: object) -> str:
     if isinstance(function, functools.partial):
-        return f"the partial of {_name_of(function.func)}"
+        return f"the partial of {_describe_function(function.func)}"
     name = getattr(function, "__name__", None)
     if name == "<lambda>":
         return "the lambda"
