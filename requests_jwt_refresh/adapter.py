@@ -34,6 +34,7 @@ from requests_jwt_refresh.refresh.patience import Need
 from requests_jwt_refresh.refresh.refresher import Refresher
 from requests_jwt_refresh.refresh.user_functions import name_of
 from requests_jwt_refresh.relative_urls import AcceptsRelativeURLs, accept_relative_urls
+from requests_jwt_refresh.tokens import Token
 from requests_jwt_refresh.urls import origin_of, validate_base
 
 if TYPE_CHECKING:
@@ -51,7 +52,6 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.refresh.shared import Attempt
     from requests_jwt_refresh.refresh.token_server import Login, RefreshCallable
     from requests_jwt_refresh.stores.base import TokenStore
-    from requests_jwt_refresh.tokens import Token
 
 logger = logging.getLogger("requests_jwt_refresh")
 
@@ -329,7 +329,9 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
 
         """
         if refresh_token is not None:
-            return self._refresher.trade(refresh_token, self._usual_options())
+            given = Token(None, refresh=refresh_token)
+            del refresh_token  # this frame may be in a traceback
+            return self._refresher.trade(given, self._usual_options())
         return self._refresher.force(self._usual_options())
 
     def reload(self) -> Token | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import TYPE_CHECKING
 
@@ -78,14 +79,19 @@ def test_two_forbidden_urls_beside_a_thread_that_works(
 
 
 def test_a_token_accepted_nowhere_is_not_traded_in_for_a_second_url(
-    server: AuthServer, session: requests.Session, store: MemoryStore
+    server: AuthServer,
+    session: requests.Session,
+    store: MemoryStore,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Where the API refuses everything, one refresh shows it."""
+    """Where the API refuses everything, one refresh shows it, and one warning says so."""
     mount(session, server.url, ENDPOINT, store)
     server.fail(STILL_EXPIRED, on="api", times=None)
     for number in range(20):
         assert session.get(f"/api/{number}").status_code == 401
     assert server.counters.refreshes == 1
+    (warning,) = [each for each in caplog.records if each.levelno == logging.WARNING]
+    assert f"{server.url}/api/1 refuses a token that has just come" in warning.getMessage()
 
 
 def test_an_opaque_token_that_was_accepted_there_is_refreshed_as_ever(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -89,12 +90,16 @@ def test_whatever_it_raises_is_a_store_error(verb: str, error: Exception) -> Non
 
 @pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("kind", [StoreError, LockTimeout])
-def test_a_store_error_passes_as_it_is(verb: str, kind: type[StoreError]) -> None:
-    """The store has said what happened, and what to do."""
+def test_a_store_error_keeps_its_words(verb: str, kind: type[StoreError]) -> None:
+    """The store has said what happened, and what to do. Its frames may hold the token's text."""
     error = kind("the vault is closed", "come back tomorrow")
+    error.__cause__ = OSError(SECRET)
     with pytest.raises(kind) as caught:
         VERBS[verb](GuardedStore(Raising(error)))
-    assert caught.value is error
+    assert type(caught.value) is kind
+    assert (caught.value.cause, caught.value.remedy) == (error.cause, error.remedy)
+    assert caught.value.__cause__ is caught.value.__context__ is None
+    assert "_fail" not in {frame.f_code.co_name for frame, _ in traceback.walk_tb(caught.tb)}
 
 
 @pytest.mark.parametrize("verb", VERBS)

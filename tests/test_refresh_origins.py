@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import ssl
+import weakref
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -308,3 +310,23 @@ def test_a_refresh_knows_what_the_transport_knows(
     internet.answers[f"{BASE}/x"] = Answer(401)
     session.get(f"{BASE}/x", timeout=WAIT)
     assert [request.method for request in internet.received] == ["GET", "POST", "GET"]
+
+
+def test_a_closed_session_leaves_no_connection_open(
+    internet: Internet, session: requests.Session
+) -> None:
+    """The refresh's transport keeps no pool of the API's, whose connections would stay open."""
+    session.verify = True
+    transport = _Trusting(internet.certificate)
+    mount_on(session, *EVERYWHERE, transport=transport)
+    internet.answers[f"{BASE}/auth/refresh"] = make_json_answer(access_token="renewed-secret")
+    internet.answers[f"{BASE}/x"] = Answer(401)
+    gc.disable()
+    try:
+        session.get(f"{BASE}/x", timeout=WAIT)
+        (manager,) = transport.proxy_manager.values()
+        pools = [weakref.ref(manager.pools[key]) for key in manager.pools.keys()]  # noqa: SIM118 - no dict
+        session.close()
+        assert [pool() for pool in pools] == [None]
+    finally:
+        gc.enable()

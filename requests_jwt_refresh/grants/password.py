@@ -87,6 +87,7 @@ def log_in(
     """
     with first_tokens(), ClientSession(seconds, options, RequestsCookieJar()) as session:
         request = login.ask(username, password)
+        del password  # this frame may be in a traceback
         response = send_request(session, request, options, seconds, "login endpoint")
         try:
             return login.read(response)

@@ -23,9 +23,9 @@ logger = logging.getLogger("requests_jwt_refresh")
 class GuardedStore:
     """The verbs of `store`; whatever Exception they raise becomes a StoreError.
 
-    A StoreError, LockTimeout among them, is passed on as it is. Of all else the text names the
-    type and the line in the store, and no more: its own text and the frames behind it may hold a
-    token. A TimeoutError of the lock is a LockTimeout.
+    A StoreError, LockTimeout among them, keeps its words. Of all else the text names the type and
+    the line in the store, and no more: its own text may hold a token, and so may the frames behind
+    either, which are cut. A TimeoutError of the lock is a LockTimeout.
     """
 
     def __init__(self, store: TokenStore) -> None:
@@ -78,8 +78,9 @@ class GuardedStore:
         """Return ``function()``, a part of the store's `verb`. Raises StoreError."""
         try:
             return function()
-        except StoreError:
-            raise
+        except StoreError as error:
+            failure = error.about()
+            failure.__cause__ = None  # its words are in the text
         except Exception as error:  # noqa: BLE001 - a user's store may raise anything
             failure = self._explain(verb, error)
         raise failure  # here, so that no frame of the store's hangs on it
@@ -126,5 +127,5 @@ class _Guarded:
         except StoreError as failure:
             if error is None:
                 raise
-            if failure is not error:  # what the block raised goes before
+            if str(failure) != str(error):  # what the block raised goes before
                 logger.debug("At the end of a failed block: %s", failure.cause)

@@ -211,8 +211,14 @@ class Refresher:
         is_unconfirmed = self._cache.is_unconfirmed(token)
         is_held = self._shared.marks.hold_back(need.place, token, is_unconfirmed=is_unconfirmed)
         if is_held or self._is_looping(token):
-            text = "a token that had just come was refused, so none is fetched for this request"
-            self.story.tell("braked", f"{text}: {need.url}", url=need.url)
+            is_news = is_held and is_unconfirmed and self._cache.tell_unconfirmed()
+            self.story.tell(
+                "braked",
+                f"{need.url} refuses a token that has just come, as others did, so none is fetched "
+                "for it; the API's own 401 is returned",
+                level=logging.WARNING if is_news else logging.DEBUG,
+                url=need.url,
+            )
             return True
         return False
 
@@ -268,13 +274,12 @@ class Refresher:
         need = Need(lambda: options, clock.monotonic())
         return _token_of(self._renew(self.current(), need, force=True))
 
-    def trade(self, refresh_token: str, options: SendOptions) -> Token:
-        """Trade a refresh token that no store has yet; save what the server gives for it.
+    def trade(self, given: Token, options: SendOptions) -> Token:
+        """Trade the refresh token `given`, which no store has yet; save what the server gives.
 
         Raises RefreshRejected, RefreshUnavailable or StoreError; the store then keeps what it has,
         unless the StoreError says otherwise.
         """
-        given = Token(None, refresh=refresh_token)
         self._check_not_inside()
         while True:
             work = _Work(partial(self._trade, given, options), is_trade=True)

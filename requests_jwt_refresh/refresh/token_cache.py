@@ -61,6 +61,7 @@ class Memory:
         self.unconfirmed: Token | None = None  # new from the server; no API call with it has ended
         self.told_no_login = False  # that requests go out without a token
         self.told_missing_refresh: object = _UNKNOWN  # the login about which that was said
+        self.told_unconfirmed: Token | None = None  # that it has been accepted nowhere
         self.told_no_room = False  # that the store cannot be written
         self.told_backup = False  # that the store has an older token of the same login
         self.next_glance = 0.0  # clock.monotonic(): when the store may be looked into again
@@ -253,6 +254,11 @@ class TokenCache:
         login_id = None if mine is None else mine.login_id
         told, self._memory.told_missing_refresh = self._memory.told_missing_refresh, login_id
         return told != login_id
+
+    def tell_unconfirmed(self) -> bool:
+        """Whether to say that the token has been accepted nowhere: once for each token."""
+        told, self._memory.told_unconfirmed = self._memory.told_unconfirmed, self._memory.token
+        return told is not self._memory.token
 
     def tell_no_room(self) -> bool:
         """Whether to say that the store cannot be written: once until it can."""

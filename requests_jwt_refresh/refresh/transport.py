@@ -127,6 +127,7 @@ class NetworkTransport(HTTPAdapter):
             self._watchdog.stop()
         for pool in self._pools.values():
             pool.close()
+        self._pools.clear()  # urllib3 closes the API's connections once nobody has their pool
         super().close()
 
     def _hang_up(self) -> None:
