@@ -210,6 +210,7 @@ def test_a_python_that_cannot_load_us_says_so_once(workspace: Workspace) -> None
 def run_unloadable(workspace: Workspace, *arguments: str) -> ProgramResult:
     """Run Python under `run` with a library in its path that cannot be loaded."""
     broken = workspace.folder / "requests_jwt_refresh"
-    broken.mkdir()
+    (broken / "inject").mkdir(parents=True)
+    (broken / "inject" / "__init__.py").touch()
     (broken / "__init__.py").write_text("raise RuntimeError('too old')", encoding="utf-8")
     return workspace.run_with_path(*arguments)
