@@ -63,11 +63,12 @@ class CtrlC:
 
     @contextmanager
     def possible(self) -> Iterator[None]:
+        before = sys.gettrace()  # coverage's, perhaps
         sys.settrace(self._trace)
         try:
             yield
         finally:
-            sys.settrace(None)
+            sys.settrace(before)
 
     def _trace(self, frame: FrameType, _event: str, _argument: object) -> Any:
         if self.came or not frame.f_code.co_filename.startswith(TRACED):

@@ -61,13 +61,14 @@ class Preemption:
 
     @contextmanager
     def possible(self) -> Iterator[None]:
+        before, before_in_threads = sys.gettrace(), threading.gettrace()  # coverage's, perhaps
         threading.settrace(self._trace)
         sys.settrace(self._trace)
         try:
             yield
         finally:
-            sys.settrace(None)
-            threading.settrace(None)
+            sys.settrace(before)
+            threading.settrace(before_in_threads)
             _wait_for_calls()
             if self.came:
                 join(self._thread)
