@@ -41,8 +41,8 @@ _START_SERVICE = {
 
 # The Secret Service daemon loses track of an item for a moment when it is asked by several at once.
 _PASSING_ERRORS = frozenset({"ItemNotFoundException"})
-_TRIES = 3
-_RETRY_PAUSE = 0.02  # seconds
+_TRIES = 3  # to delete an entry
+_RETRY_PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4)  # seconds between tries to ask
 _FORK_WAIT = 1.0  # seconds that a fork waits for a call; then it goes on, for a prompt may be open
 
 # macOS replaces an entry by deleting it first, and a plaintext file is empty while it is written:
@@ -267,16 +267,16 @@ class _Entry:
             )
 
     def _ask(self, done: str, question: Callable[[], T]) -> T:
-        for tries_left in reversed(range(_TRIES)):
+        for pause in (*_RETRY_PAUSES, None):
             self._stop_if_abandoned()
             try:
                 return question()
             except Exception as error:  # noqa: BLE001 - many of keyring's are not KeyringErrors
                 failure = self._explain(error, done)
                 is_passing = type(error).__name__ in _PASSING_ERRORS
-            if not (is_passing and tries_left):
+            if not is_passing or pause is None:
                 break
-            clock.sleep(_RETRY_PAUSE)
+            clock.sleep(pause)
         raise failure  # out here, so that it does not carry the other: that text may hold a token
 
     def _explain(self, error: Exception, done: str) -> StoreError:
