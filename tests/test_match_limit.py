@@ -102,6 +102,8 @@ def test_what_is_longer_reaches_the_caller_whole(
 @pytest.mark.parametrize("packer", PACKERS)
 def test_what_counts_is_unpacked(server: AuthServer, packer: str) -> None:
     """However small it is on the wire."""
+    if packer not in HTTPResponse.CONTENT_DECODERS and packer in ("gzip", "x-gzip", "deflate"):
+        pytest.skip(f"this urllib3 unpacks no {packer}")
     coding, pack = PACKERS[packer]
     headers = {"Content-Encoding": coding}
     for size, is_seen in ((LIMIT, True), (LIMIT + 1, False)):

@@ -145,6 +145,9 @@ def test_a_body_that_stalled_can_be_read_as_it_comes(server: AuthServer, chunked
     server.fail(answer, on="api")
     with our_session(server, EXPIRED) as session:
         response = session.get("/api/x", stream=True)
+        if not chunked and not hasattr(response.raw, "read1"):
+            answer.go.set()
+            pytest.skip("this urllib3 reads no part of what is there")
         pieces = response.iter_content(None) if chunked else iter(response.raw.read1, b"")
         first = next(pieces)
         assert MESSAGE.startswith(first)

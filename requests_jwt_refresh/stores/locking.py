@@ -108,6 +108,8 @@ def prepare_locks() -> None:
     """Import what the first lock needs, so that no fork meets it half imported."""
     with suppress(ImportError):  # the first lock says so
         import filelock  # noqa: F401 - see above
+
+        from requests_jwt_refresh.stores import old_filelock  # noqa: F401 - likewise
     with suppress(ImportError):  # what Windows has not, or what only Windows needs
         import pwd  # noqa: F401
     if sys.platform == "win32":
