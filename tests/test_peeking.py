@@ -147,6 +147,7 @@ def test_a_body_that_stalled_can_be_read_as_it_comes(server: AuthServer, chunked
         response = session.get("/api/x", stream=True)
         if not chunked and not hasattr(response.raw, "read1"):
             answer.go.set()
+            response.close()
             pytest.skip("this urllib3 reads no part of what is there")
         pieces = response.iter_content(None) if chunked else iter(response.raw.read1, b"")
         first = next(pieces)
