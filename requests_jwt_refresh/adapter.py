@@ -24,7 +24,7 @@ from requests_jwt_refresh.arguments import (
     validate_timeout,
     validate_transport,
 )
-from requests_jwt_refresh.authorization import AUTHORIZATION, has_own_auth
+from requests_jwt_refresh.authorization import AUTHORIZATION
 from requests_jwt_refresh.bodies import MATCH_BYTES, rewind, says_expired
 from requests_jwt_refresh.errors import JWTRefreshError
 from requests_jwt_refresh.history import keep_history, keep_refused
@@ -230,7 +230,7 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         Raises RefreshUnavailable or StoreError, with the API's 401 as `response` where there was
         one.
         """
-        if origin_of(request.url) not in self._origins or has_own_auth(request):
+        if origin_of(request.url) not in self._origins or AUTHORIZATION.is_callers(request):
             return self._transport_send(request, stream, timeout, verify, cert, proxies)
         given = (stream, timeout, verify, cert, proxies)
         options = SendOptions(verify, cert, proxies, request.url, request.headers.get("Host"))
