@@ -31,6 +31,13 @@ KINDS: Final[Mapping[str, Any]] = {
 """The classes of endpoints by their kinds in a profile; presets have their own."""
 
 _NO_KEYS: Final = {"when", "client_secret"}  # a table of its own; no secret goes into a profile
+# Of a login: whose it is, and what reads the response; its fields are read as an endpoint's.
+NO_LOGIN_KEYS: Final = frozenset(
+    (
+        *("url", "username", "password", "endpoint", "access", "refresh", "expires_in"),
+        *("expires_in_unit", "expires_at", "ok", "rejected"),
+    )
+)
 _RESPONSE_KEYS: Final = ("access", "refresh", "expires_in")  # a login's response may have others
 _PLACEHOLDER: Final = "read when needed"
 
@@ -147,12 +154,11 @@ def _read_login(
     if table.content.get("send") == "oauth2":
         _check_oauth2(table, "send", endpoint)
         table = _add_defaults(table, url=endpoint.url)
-    fields = read_fields(table, PasswordLogin, leave_out={"endpoint"})
+    url = base.join(table, "url", table.text("url"))
+    fields = read_fields(table, PasswordLogin, leave_out=NO_LOGIN_KEYS)
     reader = _read_response_fields(table, endpoint)
     table.check_all_known()
-    build(table, check_json, fields.get("extra", {}))
-    url = base.join(table, "url", fields.pop("url"))
-    return PasswordLogin(url, reader, **fields)
+    return build(table, PasswordLogin, url, endpoint=reader, **fields)
 
 
 def _read_response_fields(table: Table, endpoint: Endpoint) -> Endpoint:
@@ -178,7 +184,7 @@ def _read_device(profile: Table, endpoint: Endpoint, base: _Base) -> DeviceLogin
     if client.client_id is None:
         raise profile.error("refresh.client_id", "is missing: the device flow needs it", "add it")
     table = _add_defaults(table, token_url=endpoint.url)
-    fields = read_fields(table, DeviceLogin, leave_out={"client", "client_id"})
+    fields = read_fields(table, DeviceLogin, leave_out={"client", "client_id", "show"})
     table.check_all_known()
     for key in ("url", "token_url"):
         fields[key] = base.join(table, key, fields[key])
