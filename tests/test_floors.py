@@ -39,7 +39,7 @@ FLOORS = (
     ("grants",),
     ("presets",),
     ("profiles",),
-    ("arguments", "adapter"),
+    ("arguments", "outgoing", "adapter"),
     ("mounting",),
     ("testing",),
     ("inject",),

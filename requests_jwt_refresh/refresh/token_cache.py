@@ -320,10 +320,11 @@ class TokenCache:
         """Whether the store's token takes the place of the one in memory."""
         return stored != self._memory.stored and not self._memory.is_older(stored)
 
-    def reload(self) -> Token | None:
+    def reload(self, *, may_be_empty: bool = False) -> Token | None:
         """Return the newest token: the store's if it has a new one, else memory's.
 
-        Raises RefreshRejected if the store was emptied, which is a logout, and StoreError.
+        Raises RefreshRejected if the store was emptied, which is a logout unless it `may_be_empty`,
+        and StoreError.
         """
         memory = self._memory
         stored = self._store.load()
@@ -335,7 +336,7 @@ class TokenCache:
             return memory.token
         if stored is not None and memory.token is not None and memory.is_older(stored):
             return self._overwrite_backup(memory.token)
-        logged_out = stored is None and memory.stored is not _UNKNOWN
+        logged_out = stored is None and memory.stored is not _UNKNOWN and not may_be_empty
         memory.publish(stored)
         if logged_out:
             raise RefreshRejected(
