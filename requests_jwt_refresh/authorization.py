@@ -50,8 +50,11 @@ def check_header_name(name: object) -> None:
             "(RFC 9110 §5.1); give the name alone"
         )
     if name.lower() in _FORBIDDEN:
-        other = "; use cookie(...)" if name.lower() == "cookie" else ", which requests sets itself"
-        raise ValueError(f"no token can be put into the header {name}{other}")
+        other = "cookie(...)" if name.lower() == "cookie" else "another header"
+        raise ValueError(
+            f"the header {name} is one that requests writes itself, so that nothing else can go "
+            f"there; give {other}"
+        )
 
 
 def _usual_scheme(name: object) -> str | None:
