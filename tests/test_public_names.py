@@ -65,7 +65,7 @@ CALLS = {
     "trusted_origins=(), refresh_session=None, refresh_timeout=30.0, allow_http=False, "
     "**http_adapter_options)",
     "mount": "(session, base_url, refresh, store=None, **options)",
-    "Token": "(access, refresh=None, expires_at=None)",
+    "Token": "(access, refresh=None, expires_at=None, extra=<factory>)",
     "JSONEndpoint": f"(url, *, send='refresh_token', {READING})".format(rejected="(400, 401, 403)"),
     "BearerEndpoint": f"(url, *, method='POST', {READING})".format(rejected="(400, 401, 403, 422)"),
     "OAuth2Endpoint": "(url, client_id=None, client_secret=None, *, client_auth=None, "
