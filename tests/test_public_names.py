@@ -70,7 +70,7 @@ CALLS = {
     "header": "(name='Authorization', scheme=Ellipsis)",
     "cookie": "(name, *, csrf=None)",
     "mount": "(session, base_url, refresh, store=None, **options)",
-    "Token": "(access, refresh=None, expires_at=None)",
+    "Token": "(access, refresh=None, expires_at=None, extra=<factory>)",
     "JSONEndpoint": f"(url, *, send='refresh_token', {READING})".format(rejected="(400, 401, 403)"),
     "BearerEndpoint": f"(url, *, method='POST', {READING})".format(rejected="(400, 401, 403, 422)"),
     "OAuth2Endpoint": "(url, client_id=None, client_secret=None, *, client_auth=None, "

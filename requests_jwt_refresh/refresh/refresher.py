@@ -11,7 +11,7 @@ are called. "The exchange" is the one call under the store's lock that trades to
 from __future__ import annotations
 
 import logging
-from contextlib import ExitStack, nullcontext, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -561,7 +561,7 @@ class Refresher:
                 raise _nothing_to_refresh(
                     lack, "log in and call set_token() first" if has_none else "log in again"
                 )
-            with nullcontext() if token is None else cache.room(token):
+            with cache.room(token):
                 try:
                     fresh = self._ask(token, task.need.find_options(), chapter)
                 except RefreshRejected as refusal:

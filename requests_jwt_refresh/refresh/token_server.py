@@ -95,8 +95,7 @@ class TokenServer:
         token is saved even where this fails.
         """
         options = options.for_url(self._url)
-        login_id = None if token is None else self._cache.login_id_of(token)
-        with self._session(options, login_id) as session:
+        with self._session(options, self._cache.login_id_of(token)) as session:
             if is_endpoint(self._endpoint):
                 return self._ask_endpoint(self._endpoint, token, session, options)
             return self._ask_function(self._endpoint, token, session)
