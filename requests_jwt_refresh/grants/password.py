@@ -150,7 +150,11 @@ class PasswordLogin(OwnLogin):
         `timeout` is in seconds, for one login. Raises TypeError if there is no URL, or no client
         for the password grant, and InvalidURL.
         """
-        login = self._replace(**self._find_defaults(find_documented(endpoint, "login")))
+        documented = dict(find_documented(endpoint, "login"))
+        if documented:  # then it is the endpoint's own server, which may want an API key
+            own = getattr(endpoint, "headers", {})
+            documented["headers"] = {**own, **documented.get("headers", {})}
+        login = self._replace(**self._find_defaults(documented))
         url: str | None = login.url
         if login.send == "oauth2":
             if not hasattr(endpoint, "as_client"):
@@ -171,6 +175,22 @@ class PasswordLogin(OwnLogin):
             timeout=timeout,
         )
 
+    @classmethod
+    def find(
+        cls, endpoint: object, base_url: str, *, allow_http: bool = False, timeout: float = 30.0
+    ) -> Self:
+        """Return the login that the documentation of the endpoint's preset has, bound.
+
+        Raises TypeError if there is none.
+        """
+        if not find_documented(endpoint, "login"):
+            raise TypeError(
+                "log_in() does not know how to log in: give the adapter "
+                "login=PasswordLogin('/auth/login'), or an endpoint of presets with a login in its "
+                "documentation"
+            )
+        return cls().bind(endpoint, base_url, allow_http=allow_http, timeout=timeout)
+
     def with_credentials(self, username: str, password: str | Callable[[], str]) -> Self:
         """Return the same login for this user. Raises TypeError, ValueError."""
         return self._replace(username=username, password=password)
@@ -183,7 +203,7 @@ class PasswordLogin(OwnLogin):
         Raises RefreshRejected or RefreshUnavailable.
         """
         password = self._ask_password()
-        key = hash((self.url, self.username, password))
+        key = self._find_key(password)
         known = refused.find(key)
         if known is not None:
             del password
@@ -197,6 +217,13 @@ class PasswordLogin(OwnLogin):
             del password  # this frame may be in a traceback
             refused.note(key, refusal.cause)
             raise
+
+    def find_key(self) -> int:
+        """Return what is equal for equal user names and passwords at one URL, and tells neither."""
+        return self._find_key(self._ask_password())
+
+    def _find_key(self, password: str) -> int:
+        return hash((self.url, self.username, password))
 
     def _ask_password(self) -> str:
         if self.password is None or self.username is None:

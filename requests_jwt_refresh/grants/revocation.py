@@ -63,6 +63,8 @@ class Logout:
         options = dict(find_documented(endpoint, "logout"))
         if not options.get("url"):
             return None
+        # It is the endpoint's own server, which may want an API key.
+        options["headers"] = {**getattr(endpoint, "headers", {}), **options.get("headers", {})}
         what = "the logout URL"
         url = join_endpoint(base_url, options.pop("url"), what=what, allow_http=allow_http)
         return cls(url, **options).bind(endpoint, attach)

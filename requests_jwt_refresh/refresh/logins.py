@@ -35,6 +35,11 @@ class RefusedLogins:
         """Return how the server refused what has that hash, None if it has not."""
         return self._causes.get(credentials)
 
+    def add(self, others: RefusedLogins) -> None:
+        """Remember what `others` do as well."""
+        for credentials, cause in others._causes.items():
+            self.note(credentials, cause)
+
     def clear(self) -> None:
         """Forget all: there was a login or a logout."""
         self._causes.clear()
