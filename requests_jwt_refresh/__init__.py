@@ -16,6 +16,7 @@ The parts:
   `any_of`, `all_of`, or your own (`Matcher`)
 - where the token lives: `KeyringStore`, `FileStore`, `MemoryStore`, `RedisStore`, or your own
   (`TokenStore`)
+- how to log in: `PasswordLogin`, `DeviceLogin`, or your own function ``(session) -> Token``
 - what happened, step by step: `Event`
 - what can go wrong: `RefreshUnavailable`, `RefreshRejected`, `StoreError` and the other errors, all
   of them a `JWTRefreshError`
@@ -53,6 +54,8 @@ if TYPE_CHECKING:
         StoreError,
     )
     from requests_jwt_refresh.events import Event
+    from requests_jwt_refresh.grants.device import DeviceLogin
+    from requests_jwt_refresh.grants.password import PasswordLogin
     from requests_jwt_refresh.matching import (
         Matcher,
         all_of,
@@ -75,6 +78,7 @@ __docformat__ = "google"  # for pdoc
 
 __all__ = [
     "BearerEndpoint",
+    "DeviceLogin",
     "Endpoint",
     "Event",
     "FileStore",
@@ -89,6 +93,7 @@ __all__ = [
     "Matcher",
     "MemoryStore",
     "OAuth2Endpoint",
+    "PasswordLogin",
     "ProfileError",
     "RedisStore",
     "ReentrantRefresh",
@@ -134,6 +139,8 @@ _WHERE = {
     "RefreshUnavailable": "errors",
     "StoreError": "errors",
     "Event": "events",
+    "DeviceLogin": "grants.device",
+    "PasswordLogin": "grants.password",
     "Matcher": "matching",
     "all_of": "matching",
     "any_401": "matching",

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass, field, replace
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import requests
 from requests.cookies import RequestsCookieJar
@@ -103,7 +103,7 @@ class DeviceLogin(OwnLogin):
     """
 
     url: str
-    token_url: str = cast("str", None)  # a string once it is bound, as all who read it want
+    token_url: str | None = None
     client_id: str | None = None
     client: OAuth2Client | None = field(default=None, kw_only=True)
     scope: str | None = field(default=None, kw_only=True)
@@ -164,7 +164,7 @@ class DeviceLogin(OwnLogin):
     def poll(self, device_code: str) -> requests.Request:
         """Return the request that asks whether the login has been approved (§3.4)."""
         form = {"grant_type": _GRANT_TYPE, "device_code": device_code, "client_id": self.client_id}
-        return self._client.as_client(self.token_url, form)
+        return self._client.as_client(self.token_url or "", form)
 
     def read(self, response: TokenResponse) -> Token:
         """Return the token. Raises RefreshRejected or RefreshUnavailable."""

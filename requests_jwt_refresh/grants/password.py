@@ -92,7 +92,7 @@ class PasswordLogin(OwnLogin):
 
     """
 
-    url: str = cast("str", None)  # a string once it is bound, as all who read it want
+    url: str | None = None
     username: str | None = None
     password: str | Callable[[], str] | None = field(default=None, repr=False)
     send: str = field(default=LOGIN_SENDS[0], kw_only=True, metadata={"choices": LOGIN_SENDS})
@@ -155,7 +155,7 @@ class PasswordLogin(OwnLogin):
             own = getattr(endpoint, "headers", {})
             documented["headers"] = {**own, **documented.get("headers", {})}
         login = self._replace(**self._find_defaults(documented))
-        url: str | None = login.url
+        url = login.url
         if login.send == "oauth2":
             if not hasattr(endpoint, "as_client"):
                 raise TypeError(
@@ -282,7 +282,7 @@ class PasswordLogin(OwnLogin):
         return request
 
     def _url_for(self, username: str) -> str:
-        url = self.url
+        url = self.url or ""
         if not any(each in url for each in _IN_URL):
             return url
         if not username.strip("."):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from requests_jwt_refresh.errors import (
@@ -129,10 +128,11 @@ class TokenServer:
         options: SendOptions,
         refused: RefusedLogins,
     ) -> Token:
-        function = login
+        ask: Callable[..., Token] = login
+        arguments: tuple[object, ...] = (session,)
         if isinstance(login, OwnLogin):
-            function = partial(login.obtain, options=options, refused=refused)
-        token = call_user_function("login", function, session, is_login=True)
+            ask, arguments = login.obtain, (session, options, refused)
+        token = call_user_function("login", ask, *arguments, is_login=True)
         return self._check_fit(token, "login")
 
     def tell(self, farewell: Farewell, token: Token, options: SendOptions) -> None:
