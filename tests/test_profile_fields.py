@@ -189,7 +189,7 @@ def test_a_type_that_no_table_can_hold_is_the_programmers_fault() -> None:
         ),
         (PasswordLogin, reading.NO_LOGIN_KEYS),
         (DeviceLogin, {"client", "client_id", "show"}),
-        (Logout, {"client"}),
+        (Logout, {"client", "attach"}),
         (Options, set()),
     ],
     ids=lambda case: getattr(case, "__name__", ""),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 NAMES = [
     "BearerEndpoint",
+    "DeviceLogin",
     "Endpoint",
     "Event",
     "FileStore",
@@ -33,6 +34,7 @@ NAMES = [
     "Matcher",
     "MemoryStore",
     "OAuth2Endpoint",
+    "PasswordLogin",
     "ProfileError",
     "RedisStore",
     "ReentrantRefresh",
@@ -76,6 +78,11 @@ CALLS = {
     "OAuth2Endpoint": "(url, client_id=None, client_secret=None, *, client_auth=None, "
     "extra=<factory>, when=status(401))",
     "TokenResponse": "(status, headers, body, *, source='refresh endpoint')",
+    "PasswordLogin": "(url=None, username=None, password=None, *, send='json', "
+    "username_field='username', password_field='password', extra=<factory>, headers=<factory>, "
+    "method='POST', access='access_token', refresh='refresh_token', expires_in='expires_in', "
+    "expires_in_unit=None, expires_at=None, ok=None, rejected=None, endpoint=None)",
+    "DeviceLogin": "(url, token_url=None, client_id=None, *, client=None, scope=None, show=None)",
     "Event": "(kind, at, seconds=None, url=None, status=None, rule=None)",
     "FileStore": "(path)",
     "MemoryStore": "(token=None)",
@@ -93,6 +100,8 @@ CALLS = {
 VERBS = {
     "set_token": "(self, token)",
     "clear_token": "(self)",
+    "log_in": "(self, username, password)",
+    "log_out": "(self)",
     "refresh": "(self, refresh_token=None)",
     "reload": "(self)",
     "valid_token": "(self, seconds=0.0)",

@@ -72,7 +72,7 @@ class Logout:
     def bind(self, endpoint: object, attach: Carrier | None = None) -> Self:
         """Return the logout with both tokens where `endpoint` and `attach` have them."""
         place: Any = self.refresh_field
-        if isinstance(place, DefaultPath):
+        if isinstance(place, DefaultPath) and self.send == "json":
             place = getattr(endpoint, "send", place)
         client = cast("OAuth2Client", endpoint) if self.send == "oauth2" else None
         return replace(

@@ -198,7 +198,7 @@ def _read_logout(
     if given is None:  # also with a preset: not every server has its logout switched on
         return None
     table = _add_defaults(given, **preset.logout)
-    fields = read_fields(table, Logout, leave_out={"client"})
+    fields = read_fields(table, Logout, leave_out={"client", "attach"})
     if fields.get("send") == "oauth2":
         _check_oauth2(table, "send", endpoint)
         fields["client"] = endpoint
@@ -206,7 +206,7 @@ def _read_logout(
         raise table.error("method", "is no HTTP method such as 'POST'", "write one")
     table.check_all_known()
     build(table, check_json, fields.get("extra", {}))
-    return Logout(base.join(table, "url", fields.pop("url")), **fields)
+    return Logout(base.join(table, "url", fields.pop("url")), **fields).bind(endpoint)
 
 
 def _add_defaults(table: Table, **known: Any) -> Table:
