@@ -19,6 +19,7 @@ from requests_jwt_refresh import (
     PasswordLogin,
     RefreshRejected,
     RefreshUnavailable,
+    Token,
     cookie,
     header,
     json_field,
@@ -328,6 +329,33 @@ def test_a_function_that_returns_no_password(
     with pytest.raises(RefreshUnavailable, match=r"returned (None|a bytes), not a string"):
         session.get("/api/x")
     assert count_logins(server) == 0
+
+
+def test_a_session_that_no_login_renews_is_a_logout(
+    server: AuthServer, session: requests.Session, caplog: pytest.LogCaptureFixture
+) -> None:
+    """There is no refresh that could be refused: on_logout once, the store empty, one WARNING."""
+    store, lost = MemoryStore(Token(server.login().access)), list[RefreshRejected]()
+    mount(session, server.url, None, store, login=WRONG, on_logout=lost.append)
+    server.expire()
+    assert session.get("/api/x").status_code == 401
+    assert session.get("/api/x").status_code == 401
+    assert [each.cause for each in lost] == [lost[0].cause]
+    assert "refused the user name or the password" in lost[0].cause
+    assert store.load() is None
+    warnings = [each for each in caplog.records if each.levelname == "WARNING"]
+    assert len(warnings) == 1
+
+
+def test_a_forced_login_that_is_refused_keeps_a_valid_session(
+    server: AuthServer, session: requests.Session
+) -> None:
+    """Nobody has said that the session has ended."""
+    store = MemoryStore(Token(server.login().access))
+    adapter = mount(session, server.url, None, store, login=WRONG)
+    with pytest.raises(RefreshRejected):
+        adapter.refresh()
+    assert session.get("/api/x").status_code == 200
 
 
 # --- As a value ----------------------------------------------------------------------------------

@@ -15,10 +15,12 @@ def find_documented(endpoint: object, name: str) -> Mapping[str, Any]:
     They are empty if it is of none, or if none is documented. A preset is named PRESET in the
     module of its endpoint's class.
     """
-    inner = vars(endpoint).get("endpoint") if hasattr(endpoint, "__dict__") else None
-    for kind in type(endpoint if inner is None else inner).__mro__:
-        preset = getattr(sys.modules.get(kind.__module__), "PRESET", None)
+    while (inner := getattr(endpoint, "__dict__", {}).get("endpoint")) is not None:
+        endpoint = inner  # what reads a secret, or records a response, is around it
+    for kind in type(endpoint).__mro__:
+        preset: Any = getattr(sys.modules.get(kind.__module__), "PRESET", None)
         if getattr(preset, "endpoint", None) is kind:
+            fill_in = getattr(preset, f"{name}_of", None)
             found: Mapping[str, Any] = getattr(preset, name)
-            return found
+            return found if fill_in is None else fill_in(endpoint)
     return {}

@@ -563,9 +563,26 @@ class Refresher:
         except BaseException as failure:  # refused, failed, or interrupted by Ctrl-C
             is_news = self._cache.tell_no_login()
             self._note_logout(chapter, refusal)
-            if is_news and isinstance(failure, RefreshRejected):
-                self._note_refused_login(chapter, failure, task.need)
+            if isinstance(failure, RefreshRejected):
+                if refusal.nothing_to_refresh and self._end_session(task):
+                    self._note_logout(chapter, failure)
+                elif is_news:
+                    self._note_refused_login(chapter, failure, task.need)
             raise
+
+    def _end_session(self, task: _Task) -> bool:
+        """Forget an expired token that only a login could have replaced; whether there was one.
+
+        A server with sessions has no refresh that could be refused: the login's refusal says it.
+        """
+        cache, stale = self._cache, task.stale
+        if task.force or stale is None or stale.access is None:
+            return False
+        try:
+            with cache.hold(stale, self._timeout, adopt=False):
+                return cache.token == stale and cache.clear_refused() is None
+        except (RefreshUnavailable, StoreError):
+            return False
 
     def _note_refused_login(self, chapter: Chapter, failure: RefreshRejected, need: Need) -> None:
         chapter.note(
