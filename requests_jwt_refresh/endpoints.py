@@ -222,7 +222,7 @@ class JSONEndpoint(_CallRepr):
             if isinstance(place, str):
                 _insert(fields, place, secret)
             elif isinstance(place, Cookie):
-                place.add(headers, secret, getattr(token, "extra", {}))
+                place.add(headers, secret, token.extra if token else {})
             else:
                 place.write(headers, secret)
             _check_carried(what, place, secret)

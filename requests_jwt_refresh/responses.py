@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import re
 from contextlib import suppress
-from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol
 from urllib.parse import parse_qsl
@@ -25,6 +24,7 @@ from requests_jwt_refresh.field_names import (
     list_fields,
     quote_list,
 )
+from requests_jwt_refresh.frozen_json import freeze_members
 from requests_jwt_refresh.lifetimes import find_refresh_end, read_lifetime, read_moment
 from requests_jwt_refresh.matching import (
     MISSING,
@@ -238,7 +238,7 @@ def _read_token(response: TokenResponse, fields: Fields) -> Token:
         if not problem:
             expires_at = _read_expiry(response, document, fields)
             extra = _read_extra(response, document, fields)
-            return with_values(token, expires_at=expires_at, extra=extra)
+            return with_values(token, expires_at=expires_at, extra=freeze_members(extra))
         problem = f"the access token cannot be sent: {problem}"
         del token
     del secret, new_refresh
@@ -322,9 +322,8 @@ def _read_extra(response: TokenResponse, document: object, fields: Fields) -> di
     leaves = [tuple(path.split(".")) for path in paths if isinstance(path, str)]
     extra: dict[str, Any] = {}
     if isinstance(document, dict):
-        with suppress(RecursionError):
-            rest = _without(document, leaves)
-            extra = rest if isinstance(rest, dict) else {}
+        rest = _without(document, leaves)
+        extra = rest if isinstance(rest, dict) else {}
     cookies = _read_other_cookies(response, fields)
     if cookies:
         extra["cookies"] = cookies
@@ -336,11 +335,11 @@ def _read_extra(response: TokenResponse, document: object, fields: Fields) -> di
 
 
 def _without(value: object, leaves: list[tuple[str, ...]]) -> object:
-    """Return a copy without `leaves`, and without what they leave empty, which is MISSING."""
+    """Return `value` without `leaves`, and without what they leave empty, which is MISSING."""
     if () in leaves:
         return MISSING
     if not leaves or not isinstance(value, (dict, list)) or not value:
-        return deepcopy(value)
+        return value
     pairs = value.items() if isinstance(value, dict) else enumerate(value)
     kept = {
         name: rest
