@@ -11,6 +11,7 @@ The parts:
   a token and is never refreshed
 - how to ask for a new token: `JSONEndpoint`, `BearerEndpoint`, `OAuth2Endpoint`, ready ones for
   known servers in `presets`, or your own (`Endpoint`, `TokenResponse`)
+- where a token travels: `header`, `cookie`, or the path of a JSON field
 - what "expired" looks like: `any_401` (the default), `status`, `bearer_challenge`, `json_field`,
   `any_of`, `all_of`, or your own (`Matcher`)
 - where the token lives: `KeyringStore`, `FileStore`, `MemoryStore`, `RedisStore`, or your own
@@ -32,7 +33,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from requests_jwt_refresh import presets
     from requests_jwt_refresh.adapter import JWTRefreshAdapter
-    from requests_jwt_refresh.authorization import anonymous
+    from requests_jwt_refresh.authorization import anonymous, cookie, header
     from requests_jwt_refresh.endpoints import (
         BearerEndpoint,
         Endpoint,
@@ -103,6 +104,8 @@ __all__ = [
     "any_401",
     "any_of",
     "bearer_challenge",
+    "cookie",
+    "header",
     "json_field",
     "mount",
     "presets",
@@ -114,6 +117,8 @@ __all__ = [
 _WHERE = {
     "JWTRefreshAdapter": "adapter",
     "anonymous": "authorization",
+    "cookie": "authorization",
+    "header": "authorization",
     "BearerEndpoint": "endpoints",
     "Endpoint": "endpoints",
     "JSONEndpoint": "endpoints",
