@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from requests_jwt_refresh.authorization import AUTHORIZATION, Cookie, Header
-from requests_jwt_refresh.testing.values import Headers, ServerResponse, json_response
+from requests_jwt_refresh.authorization import Cookie, Header
+from requests_jwt_refresh.testing.values import ServerResponse, json_response
 
 if TYPE_CHECKING:
     from requests_jwt_refresh.authorization import Place, WirePlace
@@ -61,10 +61,7 @@ class _API:
             token = {name: value for name, _, value in pairs}.get(self.place.name)
         else:
             token = self.place.read(headers, ())
-        found: dict[str, str] = {}
-        if token is not None:
-            AUTHORIZATION.write(found, token)
-        exchange.request = replace(exchange.request, headers=Headers(found.items()))
+        exchange.request = replace(exchange.request, access=token)
         exchange.send(exchange.work())
 
 
