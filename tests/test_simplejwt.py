@@ -12,7 +12,6 @@ import requests
 
 from requests_jwt_refresh import RefreshRejected, Token
 from requests_jwt_refresh.presets import SimpleJWT
-from tests.support.servers import running
 from tests.support.servers.clients import (
     THREADS,
     Client,
@@ -20,10 +19,11 @@ from tests.support.servers.clients import (
     in_threads,
     wait_for_expiry,
 )
+from tests.support.servers.shared import real_servers  # noqa: F401 - a fixture
 from tests.support.waits import WAIT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
     from tests.support.servers import Server
 
@@ -33,9 +33,8 @@ REFRESH = "/api/token/refresh/"
 
 
 @pytest.fixture(scope="module")
-def django() -> Iterator[Server]:
-    with running("simplejwt:app", "--threads", "40") as server:
-        yield server
+def django(real_servers: Callable[[str], Server]) -> Server:
+    return real_servers("simplejwt:app")
 
 
 @pytest.fixture(scope="module")
