@@ -64,6 +64,8 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_nothing_lost",
         "test_login_lines",
         "test_store_base",
+        "test_token_extra",
+        "test_extra_in_stores",
         "test_store_failures",
         "test_guarded_store",
         "test_file_store",
