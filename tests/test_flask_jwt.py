@@ -17,13 +17,15 @@ from tests.support.servers.clients import (
     in_threads,
     wait_for_expiry,
 )
-from tests.support.servers.shared import real_servers  # noqa: F401 - a fixture
+from tests.support.servers.shared import real_servers
 from tests.support.waits import WAIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.support.servers import Server
+
+__all__ = ["real_servers"]  # a fixture
 
 
 @pytest.fixture(scope="module")

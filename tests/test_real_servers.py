@@ -19,7 +19,7 @@ from requests_jwt_refresh import FileStore, RefreshRejected, Token, anonymous
 from tests.stress.workers import read_line, step
 from tests.support.servers.clients import Client, in_threads
 from tests.support.servers.kinds import KINDS, Kind
-from tests.support.servers.shared import real_servers  # noqa: F401 - a fixture
+from tests.support.servers.shared import real_servers
 from tests.support.waits import WAIT
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from requests_jwt_refresh.testing import AuthServer
     from tests.support.servers import Server
+
+__all__ = ["real_servers"]  # a fixture
 
 ROOT = Path(__file__).parents[1]
 THREADS = 16
@@ -236,9 +238,7 @@ def test_an_anonymous_request_goes_without(real: Real, login: Token) -> None:
     assert real.refreshes() == 0
 
 
-def test_no_secret_is_shown(
-    real: Real, login: Token, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_no_secret_is_shown(real: Real, login: Token, caplog: pytest.LogCaptureFixture) -> None:
     """Neither by the log nor by a repr, whether a refresh works or not."""
     caplog.set_level(logging.DEBUG, "requests_jwt_refresh")
     with real.client(login) as client:

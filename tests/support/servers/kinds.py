@@ -64,7 +64,7 @@ class Kind:
         return mount(session, url, self.endpoint(url), store, **self.options, **more)
 
 
-# --- djangorestframework-simplejwt and djoser ------------------------------------------------------
+# --- djangorestframework-simplejwt and djoser ----------------------------------------------------
 
 
 def post(url: str, **options: Any) -> requests.Response:
@@ -95,7 +95,7 @@ def blacklist(path: str) -> Callable[[str, Token], None]:
     return refuse
 
 
-# --- dj-rest-auth, its tokens in cookies -----------------------------------------------------------
+# --- dj-rest-auth, its tokens in cookies ---------------------------------------------------------
 
 DJ_REST_AUTH = JSONEndpoint(
     "/dj-rest-auth/token/refresh/",
@@ -118,7 +118,7 @@ def log_out_dj_rest_auth(url: str, token: Token) -> None:
     post(f"{url}/dj-rest-auth/logout/", cookies={"my-refresh-token": token.refresh})
 
 
-# --- Flask-JWT-Extended ----------------------------------------------------------------------------
+# --- Flask-JWT-Extended --------------------------------------------------------------------------
 
 
 def flask_cookies(path: str) -> JSONEndpoint:
@@ -159,7 +159,7 @@ def revoke_flask_cookies(url: str, token: Token) -> None:
     post(f"{url}/revoke", headers=headers, cookies=cookies)
 
 
-# --- Authlib's OAuth 2.0 server --------------------------------------------------------------------
+# --- Authlib's OAuth 2.0 server ------------------------------------------------------------------
 
 
 def log_in_oauth2(url: str) -> Token:

@@ -150,7 +150,7 @@ class Exchange(BaseGrant, TokenEndpointMixin):
 
     def create_token_response(self) -> tuple[int, dict[str, Any], Any]:
         token = self.generate_token(scope=self.request.payload.scope, include_refresh_token=False)
-        token["issued_token_type"] = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105
+        token["issued_token_type"] = "urn:ietf:params:oauth:token-type:access_token"
         self.save_token(token)
         return 200, token, self.TOKEN_RESPONSE_HEADER
 
