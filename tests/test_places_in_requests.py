@@ -293,6 +293,20 @@ def test_a_401_that_sets_the_same_cookie_changes_nothing(
     assert api.refreshes() == 1
 
 
+@each(PLACES)
+def test_a_cookie_that_the_401_sets_goes_along(
+    session: requests.Session, api: PlaceServer, place: Any
+) -> None:
+    """As requests' own Digest does it: a session that the gateway opens with the 401, say."""
+    carry(session, api, place)
+    api.refusal_fields = [("Set-Cookie", "gateway=1"), ("Set-Cookie", "token=; Max-Age=0")]
+    api.expire()
+    assert get(session).status_code == 200
+    resent = api.calls()[-1]
+    assert "gateway=1" in resent.cookies()
+    assert read_token(resent, place) == [api.good]
+
+
 def test_the_double_submit_is_the_tokens_own(session: requests.Session, api: PlaceServer) -> None:
     """Header and cookie agree, whatever an old cookie of the session's says."""
     carry(session, api, CSRF)
