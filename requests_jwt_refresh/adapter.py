@@ -134,7 +134,7 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         store: TokenStore | None = None,
         *,
         when: Matcher | None = None,
-        attach: WirePlace | Carrier | Attach = AUTHORIZATION,
+        attach: WirePlace | Carrier | Attach | None = AUTHORIZATION,
         headers: Mapping[str, HeaderValue] | None = None,
         match_limit: int = MATCH_BYTES,
         login: Login | None = None,
@@ -165,8 +165,9 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         )
         self._when = when if when is not None else getattr(refresh, "when", any_401)
         check_matcher(self._when)
-        is_given = attach is not AUTHORIZATION
-        self._attach = attach if is_given else getattr(refresh, "attach", None) or AUTHORIZATION
+        if attach is None or attach is AUTHORIZATION:
+            attach = getattr(refresh, "attach", None) or AUTHORIZATION
+        self._attach = attach
         given = headers if headers is not None else getattr(refresh, "api_headers", None)
         self._headers = validate_headers(given, make_carrier(self._attach))
         self._match_limit = validate_match_limit(match_limit)

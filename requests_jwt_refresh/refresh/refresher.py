@@ -170,7 +170,8 @@ class Refresher:
             return self._renew(token, need)
         except RefreshRejected as refusal:
             if refusal.nothing_to_refresh:
-                self._tell_no_login("the token has expired, and there is no refresh token", need)
+                has_expired = "the token has expired, and there is no refresh token"
+                self._tell_no_login(refusal.cause if token is None else has_expired, need)
             return Attempt(token, asked=True)  # so that the caller gets the API's own response
         except (RefreshUnavailable, StoreError):
             if token is None or token.access is None:
@@ -181,7 +182,8 @@ class Refresher:
         """Return `token`, or the one that it gives if it has to be handed in before its end."""
         if not self._needs_live_token or not _ends_soon(token):
             return token
-        if token is self._shared.refused_early:
+        cooldown = self._shared.cooldown
+        if token is self._shared.refused_early or (cooldown and cooldown.left() > 0):
             return token
         try:
             return self._renew(token, need, early=True).token or token
@@ -571,6 +573,7 @@ class Refresher:
                         raise
                     newer = cache.clear_refused()
                     if newer is None:
+                        refusal.nothing_to_refresh = token is None  # then it is no logout
                         raise
                     return Attempt(newer, asked=True)
                 saved = cache.save_new(fresh, token)
