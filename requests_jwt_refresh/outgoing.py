@@ -125,18 +125,18 @@ def validate_headers(
                 f"{describe_kind(value)}"
             )
         elif (problem := _find_problem(value)) is not None:
-            raise ValueError(f"headers[{name!r}] cannot be sent: {problem}")
+            raise ValueError(f"headers[{name!r}] {problem}")
     return dict(headers)
 
 
 def _find_problem(value: object) -> str | None:
     """Return why no header can have this value, None if one can; the value is not shown."""
     if not isinstance(value, str):
-        return f"it is {describe_kind(value)}, not a string"
+        return f"is {describe_kind(value)}, not a string"
     if _FIT_FOR_A_HEADER.fullmatch(value):
         return None
     return (
-        "it is empty, has a line break or a space at one end, or has another character that no "
+        "is empty, has a line break or a space at one end, or has another character that no "
         "header may carry"
     )
 
@@ -164,7 +164,7 @@ def _ask_value(name: str, function: Callable[[], object]) -> str:
             return str(value)
         del value  # this frame may be in a traceback
         failure = JWTRefreshError(
-            f"the function of headers[{name!r}] returned what no header can have: {problem}",
+            f"the function of headers[{name!r}] failed: what it returned {problem}",
             "mend that function",
         )
     raise failure
