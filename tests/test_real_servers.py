@@ -64,10 +64,11 @@ class Real(NamedTuple):
         self.server.forget()
 
     def seen(self) -> list[tuple[str, str, int]]:
-        """Return method, path below the base URL, and status of each request."""
+        """Return method, path below the base URL, and status of each request but for logins."""
         return [
             (each.method, each.path.removeprefix(self.kind.base), each.status)
             for each in self.server.seen()
+            if not each.path.endswith("/login")
         ]
 
     def refreshes(self) -> int:
