@@ -47,15 +47,20 @@ def make_carrier(attach: WirePlace | Carrier | Attach) -> Carrier:
     """Return what writes the token on a request. Raises TypeError for what cannot."""
     if isinstance(attach, type):
         raise TypeError(f"attach is the class {attach.__name__}; make one: {attach.__name__}(...)")
-    if attach is header or attach is cookie:
-        call = "header()" if attach is header else "cookie('access_token')"
-        raise TypeError(f"attach is a function that makes a place; call it: {call}")
+    _check_called(attach)
     if _is_carrier(attach):
         return attach
     if isinstance(attach, str) or not callable(attach):
         check_place("attach", attach)
     check_call("attach", attach, "request", "token")
     return _FunctionCarrier(attach)
+
+
+def _check_called(attach: object) -> None:
+    """Raise TypeError for `header` or `cookie` itself, which is a function of two arguments."""
+    for made, call in ((header, "header()"), (cookie, "cookie('access_token')")):
+        if attach is made:
+            raise TypeError(f"attach is the function that makes a place; call it: {call}")
 
 
 def _is_carrier(attach: object) -> TypeIs[Carrier]:

@@ -55,20 +55,17 @@ class Client(ClientMixin):
         return client_secret == SECRET and self.client_id not in disabled
 
     def check_endpoint_auth_method(self, method: str, _endpoint: str) -> bool:
-        return method == ("client_secret_post" if "post" in self.client_id else DEFAULT_AUTH)
+        return method == f"client_secret_{'post' if self.client_id == 'app-post' else 'basic'}"
 
     def check_grant_type(self, grant_type: str) -> bool:
         return grant_type in _GRANTS
-
-
-DEFAULT_AUTH: Final = "client_secret_basic"
 
 
 class IssuedToken(TokenMixin):
     def __init__(self, client_id: str, answer: dict[str, Any]) -> None:
         self.client_id = client_id
         self.answer = answer
-        self.expires_at = time.time() + answer["expires_in"]
+        self.expires_at: float = time.time() + answer["expires_in"]
         self.is_used = False
 
     def check_client(self, client: Client) -> bool:
