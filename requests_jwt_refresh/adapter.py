@@ -78,8 +78,9 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
             with each request to our origins that does not have them.
         match_limit: how many bytes of an answer's body, unpacked, `when` may see; a longer one does
             not match.
-        login: ``login(session) -> Token``, called when there is no token, or when the refresh token
-            was refused. It says that the server refused by RefreshRejected, or by a 401 or 403 from
+        login: ``PasswordLogin(...)``, ``DeviceLogin(...)``, or a function ``login(session) ->
+            Token``; called when there is no token, or when the refresh token was refused. A
+            function says that the server refused by RefreshRejected, or by a 401 or 403 from
             ``raise_for_status()``.
         on_refresh: called with the new Token after a refresh or login.
         on_logout: called with the RefreshRejected after a refusal, unless a `login` made up for it.

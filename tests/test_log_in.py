@@ -239,6 +239,20 @@ def test_a_store_that_cannot_be_written_costs_no_login(
     assert server.counters.requests == 0
 
 
+def test_a_password_that_was_refused_here_is_not_sent_for_a_request(
+    server: AuthServer, session: requests.Session
+) -> None:
+    """The account would be locked; the program itself may send it again."""
+    login = PasswordLogin("/auth/login", "alice", "right")
+    adapter = mount(session, server.url, None, MemoryStore(), login=login)
+    server.fail(Status(401), on="login", times=2)
+    for count in (1, 2):
+        with pytest.raises(RefreshRejected):
+            adapter.log_in("alice", "right")
+        assert session.get("/api/x").status_code == 401
+        assert sum(each.kind == "login" for each in server.requests) == count
+
+
 def test_on_event_is_told_and_on_refresh_is_not(
     server: AuthServer, session: requests.Session, store: MemoryStore
 ) -> None:

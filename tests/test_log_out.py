@@ -213,6 +213,27 @@ def test_refresh_after_a_logout_has_nothing_to_ask_with(adapter: JWTRefreshAdapt
         adapter.refresh()
 
 
+def test_a_forced_refresh_that_waits_for_a_logout(
+    server: AuthServer, adapter: JWTRefreshAdapter
+) -> None:
+    """It finds nothing to ask with, and is no refresh that gave no token."""
+    failures: list[str] = []
+
+    def refresh() -> None:
+        with pytest.raises(RefreshRejected) as caught:
+            adapter.refresh()
+        failures.append(caught.value.cause)
+
+    with server.gate(on="logout") as gate:
+        threads = start(adapter.log_out)
+        gate.wait_for(1)
+        threads += start(refresh)
+        wait_for_waiters(adapter, 1)
+        gate.open()
+        join(*threads)
+    assert failures == ["there is no token"]
+
+
 # --- Where the tokens go -------------------------------------------------------------------------
 
 
