@@ -26,7 +26,7 @@ from requests_jwt_refresh import (
     mount,
     presets,
 )
-from requests_jwt_refresh.testing import JSONBody, Status
+from requests_jwt_refresh.testing import AuthServer, JSONBody, Status
 from tests.support.crowd import Crowd
 from tests.support.logins import find_form, make_basic
 from tests.support.profiles import read_json
@@ -36,7 +36,6 @@ from tests.support.users import ENDPOINT, mark_expired
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from requests_jwt_refresh.testing import AuthServer
     from tests.support.clock import Clock
 
 THREADS = 16
@@ -179,6 +178,25 @@ def test_a_session_api_is_served(server: AuthServer, session: requests.Session, 
     token = store.load()
     assert token is not None
     assert token.refresh is None
+
+
+def test_a_ticket_is_renewed_with_its_double_submit(session: requests.Session) -> None:
+    """As Proxmox has it: the value that a POST repeats comes beside the ticket, each time anew."""
+    csrf = ("data.CSRFPreventionToken", "CSRFPreventionToken")
+    login = PasswordLogin("/access/ticket", "root@pam", "right", send="form", access="data.ticket")
+    with AuthServer(like="proxmox") as server:
+        mount(
+            session,
+            server.url,
+            None,
+            MemoryStore(),
+            attach=cookie("PVEAuthCookie", csrf=csrf),
+            login=login,
+        )
+        assert session.post("/nodes").status_code == 200
+        server.expire()
+        assert session.post("/nodes").status_code == 200
+        assert server.counters.logins == 2
 
 
 def test_what_the_login_names_is_read_otherwise() -> None:
