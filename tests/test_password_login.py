@@ -147,6 +147,19 @@ def test_what_is_given_goes_before_the_documentation() -> None:
     assert read_json(request) == {"login": "alice", "password": "p", "mode": "json", "otp": "1"}
 
 
+def test_what_is_given_may_be_what_is_usual() -> None:
+    """A field of the usual name goes before the preset's, too."""
+    login = PasswordLogin(None, "alice", "p", username_field="username", send="json")
+    request = login.bind(presets.Directus(), "https://h").ask("alice", "p").prepare()
+    assert read_json(request) == {"username": "alice", "password": "p", "mode": "json"}
+
+
+def test_a_login_that_is_complete_stays_as_it_is() -> None:
+    """With a URL and a reader of its own, as a profile makes it: it can be bound again."""
+    login = PasswordLogin("https://h/in", endpoint=presets.Directus())
+    assert login.bind(presets.Directus(), "https://h") == login
+
+
 def test_a_preset_of_the_users_own_class_is_found() -> None:
     """Its class is derived from one of presets."""
 

@@ -95,9 +95,12 @@ class PasswordLogin(OwnLogin):
     url: str | None = None
     username: str | None = None
     password: str | Callable[[], str] | None = field(default=None, repr=False)
-    send: str = field(default=LOGIN_SENDS[0], kw_only=True, metadata={"choices": LOGIN_SENDS})
-    username_field: str | None = field(default="username", kw_only=True)
-    password_field: str = field(default="password", kw_only=True)
+    # A DefaultPath is what nobody has given: the preset's goes before.
+    send: str = field(
+        default=DefaultPath(LOGIN_SENDS[0]), kw_only=True, metadata={"choices": LOGIN_SENDS}
+    )
+    username_field: str | None = field(default=DefaultPath("username"), kw_only=True)
+    password_field: str = field(default=DefaultPath("password"), kw_only=True)
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False, hash=False, kw_only=True)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False, kw_only=True)
     method: str = field(default="POST", kw_only=True)
@@ -150,7 +153,8 @@ class PasswordLogin(OwnLogin):
         `timeout` is in seconds, for one login. Raises TypeError if there is no URL, or no client
         for the password grant, and InvalidURL.
         """
-        documented = dict(find_documented(endpoint, "login"))
+        is_complete = self.url is not None and self.endpoint is not None
+        documented = {} if is_complete else dict(find_documented(endpoint, "login"))
         if documented:  # then it is the endpoint's own server, which may want an API key
             own = getattr(endpoint, "headers", {})
             documented["headers"] = {**own, **documented.get("headers", {})}
@@ -249,7 +253,9 @@ class PasswordLogin(OwnLogin):
             own = getattr(self, each.name)
             if each.name in ("extra", "headers"):
                 found[each.name] = {**documented.get(each.name, {}), **own}
-            elif own != each.default:
+            elif own != each.default or (
+                isinstance(each.default, DefaultPath) and not isinstance(own, DefaultPath)
+            ):
                 found.pop(each.name, None)
         return found
 
