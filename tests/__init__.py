@@ -86,6 +86,8 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_expiry",
         "test_patience",
         "test_early_tokens",
+        "test_renewed",
+        "test_renewed_programs",
         "test_one_refresh",
         "test_endpoints",
         "test_sigterm",
