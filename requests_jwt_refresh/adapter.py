@@ -373,17 +373,19 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         """
         from requests_jwt_refresh.grants.password import PasswordLogin
 
-        login = self._login
-        if not isinstance(login, PasswordLogin):
+        secret = password() if callable(password) else password
+        own = self._login if isinstance(self._login, OwnLogin) else None
+        login = None if own is None else own.for_user(username, secret)
+        if login is None:
             login = PasswordLogin.find(
                 self._endpoint,
                 self.base_url,
                 allow_http=self._allow_http,
                 timeout=self._refresh_timeout,
-            )
-        login = login.with_credentials(username, password() if callable(password) else password)
-        del password  # this frame may be in a traceback
-        return self._refresher.log_in(login, self._usual_options(), login.find_key())
+            ).for_user(username, secret)
+        wish = hash((login.url, username, secret))
+        del password, secret  # this frame may be in a traceback
+        return self._refresher.log_in(login, self._usual_options(), wish)
 
     def log_out(self) -> None:
         """Tell the server that the token is no longer needed, and forget it here and in the store.

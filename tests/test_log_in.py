@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
@@ -88,6 +88,24 @@ def test_it_needs_to_know_how(server: AuthServer, session: requests.Session) -> 
     express = mount(session, server.url, presets.Express("/r"), MemoryStore())
     with pytest.raises(TypeError, match="an endpoint of presets with a login"):
         express.log_in("alice", "right")
+    assert server.counters.requests == 0
+
+
+@pytest.mark.parametrize(
+    ("username", "password", "text"),
+    [
+        (None, "right", "the user name must be a string, not None"),
+        ("alice", 7, "the password must be a string, not an int"),
+        ("alice", lambda: None, "the password must be a string, not None"),
+        ("", "right", "the user name is empty"),
+    ],
+)
+def test_a_mistake_is_a_clear_error(
+    server: AuthServer, adapter: JWTRefreshAdapter, username: Any, password: Any, text: str
+) -> None:
+    """TypeError or ValueError, and nothing is sent."""
+    with pytest.raises((TypeError, ValueError), match=text):
+        adapter.log_in(username, password)
     assert server.counters.requests == 0
 
 

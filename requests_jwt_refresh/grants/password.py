@@ -195,8 +195,11 @@ class PasswordLogin(OwnLogin):
             )
         return cls().bind(endpoint, base_url, allow_http=allow_http, timeout=timeout)
 
-    def with_credentials(self, username: str, password: str | Callable[[], str]) -> Self:
+    def for_user(self, username: str, password: str) -> Self:
         """Return the same login for this user. Raises TypeError, ValueError."""
+        for what, value in (("user name", username), ("password", password)):
+            if not isinstance(value, str):
+                raise TypeError(f"the {what} must be a string, not {describe_kind(value)}")
         return self._replace(username=username, password=password)
 
     def obtain(
@@ -221,10 +224,6 @@ class PasswordLogin(OwnLogin):
             del password  # this frame may be in a traceback
             refused.note(key, refusal.cause)
             raise
-
-    def find_key(self) -> int:
-        """Return what is equal for equal user names and passwords at one URL, and tells neither."""
-        return self._find_key(self._ask_password())
 
     def _find_key(self, password: str) -> int:
         return hash((self.url, self.username, password))
