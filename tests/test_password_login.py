@@ -29,7 +29,7 @@ from requests_jwt_refresh import (
 from requests_jwt_refresh.testing import AuthServer, JSONBody, Status
 from tests.support.crowd import Crowd
 from tests.support.logins import find_form, make_basic
-from tests.support.profiles import read_json
+from tests.support.profiles import read_form, read_json
 from tests.support.session_api import SessionAPI
 from tests.support.users import ENDPOINT, mark_expired
 
@@ -84,6 +84,15 @@ def test_the_password_grant_is_the_clients(server: AuthServer, session: requests
         "password": PASSWORD,
         "client_id": "me",
     }
+
+
+def test_the_password_grant_asks_for_the_clients_scope() -> None:
+    """RFC 6749 §6: a refresh cannot ask for more than the login has. Its own goes before."""
+    endpoint = OAuth2Endpoint("/token", "me", scope="a b")
+    form = {"grant_type": ["password"], "username": ["u"], "password": ["p"], "client_id": ["me"]}
+    for extra, scope in (({}, "a b"), ({"scope": "c"}, "c")):
+        bound = PasswordLogin(send="oauth2", extra=extra).bind(endpoint, HOST)
+        assert read_form(bound.ask("u", "p").prepare()) == {**form, "scope": [scope]}
 
 
 def test_a_field_may_be_deep_in_the_json() -> None:

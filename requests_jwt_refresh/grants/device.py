@@ -94,7 +94,7 @@ class DeviceLogin(OwnLogin):
         client_id: the client's id; the OAuth2Endpoint's if omitted.
         client: what authenticates the client and reads the tokens, if that is not the adapter's
             OAuth2Endpoint.
-        scope: the scope to ask for (§3.1).
+        scope: the scope to ask for (§3.1); the OAuth2Endpoint's if omitted.
         show: called with the DeviceCode that the user has to see; prints it to stderr if omitted.
 
     Other threads that need a token wait meanwhile, each as long as its request's timeout allows;
@@ -145,6 +145,7 @@ class DeviceLogin(OwnLogin):
             token_url=join(token_url, what="the token URL"),
             client_id=client_id,
             client=client or OAuth2Endpoint(token_url, client_id),
+            scope=self.scope or getattr(client, "scope", None),
         )
         object.__setattr__(bound, "timeout", timeout)
         return bound

@@ -65,7 +65,8 @@ class PasswordLogin(OwnLogin):
             is no login but by ``adapter.log_in(username, password)``.
         send: how they are sent: ``"json"`` or ``"form"``, in the two fields named below and with
             `extra` beside them; ``"basic"``, in the Authorization header (RFC 7617); ``"oauth2"``,
-            as the password grant of RFC 6749 §4.3, whose client is the adapter's OAuth2Endpoint.
+            as the password grant of RFC 6749 §4.3, whose client and scope are those of the
+            adapter's OAuth2Endpoint.
         username_field: the field of the user name, in JSON also a path with dots; None for none.
         password_field: the field of the password, likewise.
         extra: what else to send as fields; it may hold secrets, and is not shown.
@@ -272,7 +273,9 @@ class PasswordLogin(OwnLogin):
         url, fields = self._url_for(username), self._fields(username, password)
         if self.send == "oauth2":
             client = cast("OAuth2Client", self.endpoint)
-            request = client.as_client(url, {"grant_type": "password", **fields})
+            scope = getattr(client, "scope", None)  # what is refreshed cannot exceed it (§6)
+            form = {"grant_type": "password", **({"scope": scope} if scope else {}), **fields}
+            request = client.as_client(url, form)
             request.headers = {**request.headers, **self.headers}
             return request
         headers = {"Accept": "application/json", **self.headers}
