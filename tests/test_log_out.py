@@ -10,6 +10,7 @@ import pytest
 from requests_jwt_refresh import (
     Event,
     JSONEndpoint,
+    LockTimeout,
     MemoryStore,
     OAuth2Endpoint,
     RefreshRejected,
@@ -180,6 +181,17 @@ def test_nobody_refreshes_meanwhile(
             pass
         gate.open()
         join(*thread)
+
+
+def test_a_lock_that_somebody_else_holds(
+    server: AuthServer, session: requests.Session, store: MemoryStore
+) -> None:
+    """LockTimeout: nobody was told, and the token is still there."""
+    adapter = mount(session, server.url, AtAuthServer(), store, refresh_timeout=0.05)
+    with store.lock(0), pytest.raises(LockTimeout):
+        adapter.log_out()
+    assert (server.counters.requests, adapter.token) == (0, store.load())
+    assert session.get("/api/x").status_code == 200
 
 
 def test_a_store_that_cannot_be_cleared(server: AuthServer, session: requests.Session) -> None:
