@@ -146,6 +146,18 @@ def test_a_refusal_with_200_is_a_logout_and_throttling_is_none(
     assert (len(lost), store.load() is None) == ((1, True) if is_refused else (0, False))
 
 
+def test_a_refusal_without_a_code_names_the_cookie_that_was_sent(
+    server: AuthServer, session: requests.Session, store: MemoryStore
+) -> None:
+    """Perhaps the server wants another one."""
+    lost: list[RefreshRejected] = []
+    mount(session, server.url, ENDPOINT, store, on_logout=lost.append)
+    server.fail(Status(401), on="refresh")
+    server.expire()
+    assert session.get("/api/x").status_code == 401
+    assert "; the request had the cookie 'refresh'" in lost[0].cause
+
+
 def test_a_client_fetches_its_tokens(server: AuthServer, session: requests.Session) -> None:
     """The first request, and each expiry, with the client's own credentials."""
     mount(session, server.url, ClientCredentials("/auth/refresh", "me", "secret"))
