@@ -207,11 +207,12 @@ def make_answer(raw: object, joined: str = ", ".join(LINES)) -> requests.Respons
 
 
 def test_set_cookie_lines_are_taken_from_the_wire() -> None:
-    """As urllib3 has them."""
+    """As urllib3 has them: joined, nobody could tell that the last is one."""
+    lines = (*LINES, "d=1, e=2")
     headers = urllib3.HTTPHeaderDict()
-    for line in LINES:
+    for line in lines:
         headers.add("Set-Cookie", line)
-    assert _read_set_cookies(make_answer(urllib3.HTTPResponse(headers=headers))) == LINES
+    assert _read_set_cookies(make_answer(urllib3.HTTPResponse(headers=headers))) == lines
 
 
 @pytest.mark.parametrize("raw", [None, object()])
