@@ -23,7 +23,7 @@ from requests_jwt_refresh import (
     json_field,
     mount,
 )
-from requests_jwt_refresh.refresh.client import _read_set_cookies
+from requests_jwt_refresh.refresh.client import read_set_cookies
 from requests_jwt_refresh.testing import Status
 from tests.support.users import load_token, store
 
@@ -212,12 +212,12 @@ def test_set_cookie_lines_are_taken_from_the_wire() -> None:
     headers = urllib3.HTTPHeaderDict()
     for line in lines:
         headers.add("Set-Cookie", line)
-    assert _read_set_cookies(make_answer(urllib3.HTTPResponse(headers=headers))) == lines
+    assert read_set_cookies(make_answer(urllib3.HTTPResponse(headers=headers))) == lines
 
 
 @pytest.mark.parametrize("raw", [None, object()])
 def test_joined_lines_are_told_apart(raw: object) -> None:
     """In a response that a fake made up: a date has a comma, too."""
-    assert _read_set_cookies(make_answer(raw)) == LINES
-    assert _read_set_cookies(make_answer(raw, "a=1")) == ("a=1",)
-    assert _read_set_cookies(make_answer(raw, "")) == ()
+    assert read_set_cookies(make_answer(raw)) == LINES
+    assert read_set_cookies(make_answer(raw, "a=1")) == ("a=1",)
+    assert read_set_cookies(make_answer(raw, "")) == ()
