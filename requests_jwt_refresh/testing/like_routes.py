@@ -68,7 +68,7 @@ class LikeRoutes(Routes):
         """Return the requests that the token server takes."""
         shape = self._shape
         asks: list[tuple[Kind, Ask]] = [("refresh", self._move(ask)) for ask in shape.refresh]
-        asks += [("login", shape.login)] if shape.login else []
+        asks += [("login", ask) for ask in shape.login]
         asks += [("logout", shape.logout)] if shape.logout else []
         return asks
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from dataclasses import fields as dataclass_fields
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -146,23 +145,20 @@ def _write_cookies(template: Template, values: Values | NoValues) -> Iterator[st
 
 def make_token(shape: Shape, values: Values) -> Token:
     """Return what a client reads out of the response to a login, without its expiry."""
-    template = (shape.login or shape.refresh[0]).answer
+    template = (shape.login or shape.refresh)[0].answer
     gives_refresh = any(ask.trade == "refresh" for ask in shape.refresh)
     access, refresh = values.grant.access, values.grant.refresh if gives_refresh else None
-    if not any(each.name == "extra" for each in dataclass_fields(Token)):
-        return Token(access, refresh)
-    more: dict[str, Any] = {"extra": make_extra(template, values)}
-    return Token(access, refresh, **more)
+    return Token(access, refresh, extra=make_extra(template, values))
 
 
 def make_extra(template: Template, values: Values) -> dict[str, Any]:
     """Return the rest of a response: all but the tokens and their expiry."""
     rest = fill(template.body, values, lambda path, slot: None if slot in _TOLD else path)
     extra: dict[str, Any] = rest if isinstance(rest, dict) else {}
-    if template.cookies:
-        slots = {each.name: each.slot for each in template.cookies if each.slot not in _TOLD}
-        found = {name: values.find(slot) for name, slot in slots.items() if slot is not None}
-        extra["cookies"] = {name: value for name, value in found.items() if value is not None}
+    slots = {each.name: each.slot for each in template.cookies if each.slot not in _TOLD}
+    found = {name: values.find(slot) for name, slot in slots.items() if slot is not None}
+    if cookies := {name: value for name, value in found.items() if value is not None}:
+        extra["cookies"] = cookies
     if find_slot(template, Slot.REFRESH_SECONDS):
         extra["refresh_expires_at"] = clock.time() + values.refresh_lifetime
     return extra

@@ -201,7 +201,7 @@ class Ask:
     method: str = "POST"
     encoding: tuple[Encoding, ...] = ("json",)
     """Which bodies it reads; () reads none, and lets any pass."""
-    fields: Mapping[str, str] = field(default_factory=dict, hash=False)
+    fields: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """What must be in the body, by its dotted path."""
     query: Mapping[str, str] = field(default_factory=dict, hash=False)
     headers: Mapping[str, str] = field(default_factory=dict, hash=False)
@@ -220,7 +220,8 @@ class Shape:
 
     refresh: tuple[Ask, ...] = ()
     """The ways to a new access token. What means none of them is held against the first."""
-    login: Ask | None = None
+    login: tuple[Ask, ...] = ()
+    """Likewise for logins."""
     logout: Ask | None = None
     api: tuple[InHeader | InCookie, ...] = (InHeader(),)
     """Where an API request has its access token: the first of them that is filled."""
