@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from requests_jwt_refresh.testing import AuthServer
+from requests_jwt_refresh.testing.likes import SHAPES
 from tests.support.wires import WIRES, Client, Held, Wire
 
 if TYPE_CHECKING:
@@ -38,6 +39,11 @@ def refresh(server: AuthServer, wire: Wire, held: Held) -> requests.Response:
 def is_good(response: requests.Response) -> bool:
     """Whether it is the echo, and no error that comes with 200."""
     return response.status_code == 200 and response.json().get("user") is not None
+
+
+def test_each_known_server_is_tested_here() -> None:
+    """A new entry comes with its requests, written by hand."""
+    assert set(WIRES) == set(SHAPES)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from requests_jwt_refresh import clock
-from requests_jwt_refresh.testing.shapes import EXPIRIES, Slot
+from requests_jwt_refresh.testing.shapes import EXPIRIES, InQuery, Slot
 from requests_jwt_refresh.testing.values import ServerResponse, shorten
 from requests_jwt_refresh.tokens import Token
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from requests_jwt_refresh.testing.ledger import Grant
-    from requests_jwt_refresh.testing.shapes import Shape, Template
+    from requests_jwt_refresh.testing.shapes import Ask, Shape, Template
 
 _JSON = {"Content-Type": "application/json", "Cache-Control": "no-store"}  # RFC 6749 §5.1
 _TOLD = (Slot.ACCESS, Slot.REFRESH, Slot.KEPT, *EXPIRIES)  # by the fields of a Token
@@ -162,3 +163,10 @@ def make_extra(template: Template, values: Values) -> dict[str, Any]:
     if find_slot(template, Slot.REFRESH_SECONDS):
         extra["refresh_expires_at"] = clock.time() + values.refresh_lifetime
     return extra
+
+
+def make_query(ask: Ask, api_key: str) -> str:
+    """Return the query of a request, with its question mark, or an empty string."""
+    key = {ask.key.name: api_key} if isinstance(ask.key, InQuery) else {}
+    query = urlencode({**ask.query, **key})
+    return f"?{query}" if query else ""

@@ -216,7 +216,10 @@ class Ask:
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """A known server. An entry of likes/ is one of these, and nothing else is needed."""
+    """A known server. An entry of likes/ is one of these, and nothing else is needed.
+
+    DPoP (RFC 9449) has no words here yet: a server that wants it is played without the proofs.
+    """
 
     refresh: tuple[Ask, ...] = ()
     """The ways to a new access token. What means none of them is held against the first."""

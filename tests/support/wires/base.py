@@ -37,11 +37,14 @@ class Client:
 
 @dataclass(frozen=True)
 class Says:
-    """A status, and what is at some dotted paths of the JSON; and headers that must be there."""
+    """A status, what is at some dotted paths of the JSON, and some headers.
+
+    None is what is not there.
+    """
 
     status: int
     fields: dict[str, Any] = field(default_factory=dict)
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str | None] = field(default_factory=dict)
 
     def check(self, response: requests.Response) -> None:
         assert response.status_code == self.status, response.text
