@@ -56,6 +56,7 @@ SHAPES["salesforce"] = oauth.shape(
             "id": "https://login.salesforce.com/id/00D000000000001/005000000000001",
             "token_type": "Bearer",
             "issued_at": Slot.NOW_MS,
+            "refresh_token": Slot.REFRESH,
         },
         errors=oauth.errors(
             error("invalid_grant", "expired access/refresh token"),
@@ -176,6 +177,7 @@ SHAPES["zoho"] = oauth.shape(
         body={
             "access_token": Slot.ACCESS,
             "api_domain": "https://www.zohoapis.com",
+            "refresh_token": Slot.REFRESH,
             "token_type": "Bearer",
             "expires_in": Slot.SECONDS,
         },

@@ -40,6 +40,7 @@ _COGNITO_RESULT: Final = {
     "ExpiresIn": Slot.SECONDS,
     "IdToken": Slot.ACCESS,
     "TokenType": "Bearer",
+    "RefreshToken": Slot.REFRESH,
 }
 SHAPES["cognito"] = Shape(
     refresh=(

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 SHAPES: Final[dict[str, Shape]] = {}
 
-_FIXED: Final = {name: slot for name, slot in BODY.items() if name != "refresh_token"}
 _KEPT: Final = {**BODY, "refresh_token": Slot.KEPT}
 
 SHAPES["auth0"] = oauth.shape(
@@ -179,7 +178,6 @@ SHAPES["home-assistant"] = oauth.shape(
     oauth.ask(
         "/auth/token",
         client=("public",),
-        body=_FIXED,
         errors=oauth.errors(client=error("invalid_request")),
     ),
     logout=oauth.revocation("/auth/revoke", client=()),

@@ -47,7 +47,7 @@ _BY_HEADER: Final = Ask(
         garbage=_msg(422, "Not enough segments"),
         missing=_msg(401, "Missing Authorization Header"),
     ),
-    answer=Template({"access_token": Slot.ACCESS}),
+    answer=Template({"access_token": Slot.ACCESS, "refresh_token": Slot.REFRESH}),
 )
 _BOTH: Final = Template({"access_token": Slot.ACCESS, "refresh_token": Slot.KEPT})
 SHAPES["flask-jwt-extended"] = Shape(
@@ -184,7 +184,7 @@ SHAPES["authx"] = Shape(
                 garbage=_AUTHX_GARBAGE,
                 missing=_AUTHX_MISSING,
             ),
-            answer=Template({"access_token": Slot.ACCESS}),
+            answer=Template({"access_token": Slot.ACCESS, "refresh_token": Slot.REFRESH}),
         ),
     ),
     login=(
