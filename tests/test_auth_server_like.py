@@ -100,6 +100,28 @@ def test_throttling_is_said_in_the_servers_own_way(name: str) -> None:
         wire.gives.check(refresh(server, wire, held))
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_the_api_throttles_likewise(name: str) -> None:
+    """``server.fail(server.throttled, on="api")``: the token stays good."""
+    wire = WIRES[name]
+    with AuthServer(like=name) as server:
+        held = log_in(server, wire)
+        server.fail(server.throttled, on="api")
+        wire.throttled.check(wire.call(Client(server.url), held))
+        assert is_good(wire.call(Client(server.url), held))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_token_and_a_strangers_token_are_refused(name: str) -> None:
+    """As the server does, which may tell both from an expired one."""
+    wire = WIRES[name]
+    with AuthServer(like=name) as server:
+        wire.anonymous.check(Client(server.url).get("/api/x", headers=wire.api_headers))
+        held = {**log_in(server, wire), "access": "stranger"}
+        (wire.stranger or wire.expired).check(wire.call(Client(server.url), held))
+        assert (server.counters.unauthorized, server.counters.answered) == (2, 0)
+
+
 WRONG = [(name, number) for name in NAMES for number in range(len(WIRES[name].wrong))]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from requests_jwt_refresh.testing.shapes import (
@@ -45,7 +46,6 @@ def _api_errors(scheme: str = "Bearer") -> Errors:
     return Errors(
         say(401, expired, WWW_Authenticate=f'{scheme} realm="api"'),
         missing=_detail(401, "Authentication credentials were not provided.", scheme=scheme),
-        csrf=_detail(403, "CSRF Failed: CSRF token missing."),
     )
 
 
@@ -165,7 +165,7 @@ SHAPES["dj-rest-auth"] = Shape(
         ),
     ),
     api=(InHeader(), _ACCESS),
-    api_errors=_api_errors(),
+    api_errors=replace(_api_errors(), csrf=_detail(403, "CSRF Failed: CSRF token missing.")),
     throttled=_THROTTLED,
     options={"rotate": False},
 )

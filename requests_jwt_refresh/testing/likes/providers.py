@@ -69,7 +69,11 @@ _KEYCLOAK: Final = oauth.ask(
 )
 SHAPES["keycloak"] = oauth.shape(
     _KEYCLOAK,
-    login=(oauth.password_login(_KEYCLOAK),),
+    login=(
+        oauth.password_login(
+            _KEYCLOAK, refused=error("invalid_grant", "Invalid user credentials", 401)
+        ),
+    ),
     logout=oauth.revocation(f"{_REALM}/logout", secret=_KEYCLOAK.secret, answer=Template()),
     refresh_lifetime=1800,
     # An old refresh token stays good unless "Revoke Refresh Token" is on.

@@ -83,6 +83,8 @@ WIRES = {
         logout=lambda client, held: client.post("/auth/v1/logout", headers={**bearer(held), **KEY}),
         call=lambda client, held: client.get("/rest/v1/x", headers={**bearer(held), **KEY}),
         expired=Says(401, {"code": "PGRST301"}),
+        api_headers=KEY,
+        anonymous=Says(401, {"code": "42501"}),
         refused=Says(400, {"error_code": "refresh_token_not_found"}),
         throttled=Says(429, {"error_code": "over_request_rate_limit"}, {"Retry-After": "1"}),
         wrong=(
@@ -93,6 +95,12 @@ WIRES = {
             (
                 lambda client, held: refresh_supabase(client, held, apikey="another"),
                 Says(401, {"message": "Invalid API key"}),
+            ),
+            (
+                lambda client, _held: client.post(
+                    "/auth/v1/token?grant_type=refresh_token", json={"a": 1}, headers=KEY
+                ),
+                Says(400, {"error_code": "validation_failed"}),
             ),
             (
                 lambda client, held: refresh_supabase(client, held, "", **KEY),
@@ -111,6 +119,8 @@ WIRES = {
         bad_password=Says(403, {"errcode": "M_FORBIDDEN"}),
         logout=lambda client, held: client.post("/_matrix/client/v3/logout", headers=bearer(held)),
         expired=Says(401, {"errcode": "M_UNKNOWN_TOKEN", "soft_logout": True}),
+        anonymous=Says(401, {"errcode": "M_MISSING_TOKEN"}),
+        stranger=Says(401, {"errcode": "M_UNKNOWN_TOKEN", "soft_logout": False}),
         refused=Says(401, {"errcode": "M_UNKNOWN_TOKEN"}),
         throttled=Says(
             429, {"errcode": "M_LIMIT_EXCEEDED", "retry_after_ms": 1000}, {"Retry-After": "1"}
@@ -137,6 +147,8 @@ WIRES = {
             "/auth/logout", json={"refresh_token": held["refresh"], "mode": "json"}
         ),
         expired=Says(401, {"errors.0.extensions.code": "TOKEN_EXPIRED"}),
+        anonymous=Says(403, {"errors.0.extensions.code": "FORBIDDEN"}),
+        stranger=Says(403, {"errors.0.extensions.code": "INVALID_TOKEN"}),
         refused=Says(401, {"errors.0.extensions.code": "INVALID_CREDENTIALS"}),
         throttled=Says(
             429, {"errors.0.extensions.code": "REQUESTS_EXCEEDED"}, {"Retry-After": "1"}
@@ -192,6 +204,14 @@ WIRES = {
                 Says(400, {"error.message": "API key not valid. Please pass a valid API key."}),
             ),
             (
+                lambda client, held: refresh_firebase(client, held, grant_type="password"),
+                Says(400, {"error.message": "INVALID_GRANT_TYPE"}),
+            ),
+            (
+                lambda client, held: refresh_firebase(client, held, refresh_token=""),
+                Says(400, {"error.message": "MISSING_REFRESH_TOKEN"}),
+            ),
+            (
                 lambda client, held: refresh_firebase(client, held, refresh_token="nonsense"),
                 Says(400, {"error.message": "INVALID_REFRESH_TOKEN"}),
             ),
@@ -226,6 +246,8 @@ WIRES = {
         bad_password=Says(400, {"__type": "NotAuthorizedException"}),
         logout=lambda client, held: ask_cognito(client, "RevokeToken", Token=held["refresh"]),
         expired=Says(401, {"message": "The incoming token has expired"}),
+        anonymous=Says(401, {"message": "Unauthorized"}),
+        stranger=Says(401, {"message": "Unauthorized"}),
         refused=Says(400, {"__type": "NotAuthorizedException"}),
         throttled=Says(400, {"__type": "TooManyRequestsException"}),
         wrong=(
@@ -240,6 +262,12 @@ WIRES = {
             (
                 lambda client, held: refresh_cognito(client, held, ClientId="another"),
                 Says(400, {"__type": "ResourceNotFoundException"}),
+            ),
+            (
+                lambda client, held: refresh_cognito(
+                    client, held, AuthParameters={"REFRESH_TOKEN": "nonsense"}
+                ),
+                Says(400, {"message": "Invalid Refresh Token"}),
             ),
             (
                 lambda client, held: refresh_cognito(client, held, AuthParameters={}),
@@ -265,6 +293,7 @@ WIRES = {
             "/v1/graphql", json={"query": "{ me { id } }"}, headers=bearer(held)
         ),
         expired=Says(200, {"errors.0.extensions.code": "invalid-jwt", "data": None}),
+        anonymous=Says(200, {"errors.0.extensions.code": "invalid-headers"}),
         refused=Says(401, {"error": "invalid-refresh-token"}),
         throttled=Says(429, headers={"Retry-After": "1"}),
         wrong=(
@@ -292,12 +321,18 @@ WIRES = {
         bad_password=Says(401, {"error": "AuthenticationRequired"}),
         logout=lambda client, held: post_xrpc(client, "deleteSession", held["refresh"]),
         expired=Says(400, {"error": "ExpiredToken"}),
+        anonymous=Says(401, {"error": "AuthMissing"}),
+        stranger=Says(400, {"error": "InvalidToken"}),
         refused=Says(400, {"error": "ExpiredToken"}),
         throttled=Says(429, {"error": "RateLimitExceeded"}),
         wrong=(
             (
                 lambda client, held: post_xrpc(client, "refreshSession", held["refresh"], json={}),
                 Says(400, {"error": "InvalidRequest"}),
+            ),
+            (
+                lambda client, _held: post_xrpc(client, "refreshSession", "stranger"),
+                Says(400, {"error": "InvalidToken"}),
             ),
             (
                 lambda client, held: post_xrpc(client, "refreshSession", held["access"]),

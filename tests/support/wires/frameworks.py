@@ -60,6 +60,7 @@ WIRES = {
         bad_password=Says(401, {"statusCode": 401}),
         logout=log_out("/auth/logout"),
         expired=Says(401, {"message": "Unauthorized"}),
+        anonymous=Says(401, {"message": "Unauthorized"}),
         refused=Says(403, {"statusCode": 403}),
         throttled=Says(429, {"statusCode": 429}, {"Retry-After": "1"}),
         wrong=((refresh_snake_case("/auth/refresh"), Says(401)),),

@@ -44,6 +44,7 @@ WIRES = {
             "/v1/secret/data/x", headers={"X-Vault-Token": held["access"]}
         ),
         expired=Says(403, DENIED),
+        anonymous=Says(403, DENIED),
         refused=Says(403, DENIED),
         throttled=Says(429, headers={"Retry-After": "1"}),
         wrong=(
@@ -73,6 +74,10 @@ WIRES = {
         refused=Says(401, {"data": None}),
         throttled=Says(429, headers={"Retry-After": "1"}),
         wrong=(
+            (
+                lambda client, _held: post_ticket(client, ""),
+                Says(400, {"data": None}),
+            ),
             (
                 lambda client, held: post_ticket(client, held["access"], username=""),
                 Says(400, {"data": None}),

@@ -37,6 +37,7 @@ def make_json_wire(**others: Any) -> Wire:
             "/auth/logout", json={"refresh_token": held["refresh"]}
         ),
         "expired": Says(401),
+        "anonymous": Says(401, headers={"WWW-Authenticate": "Bearer"}),
         "refused": REFUSED,
         "throttled": Says(429, headers={"Retry-After": "1"}),
         "wrong": (
@@ -70,6 +71,7 @@ WIRES = {
     "rfc3339": make_json_wire(),
     "graphql-list": make_json_wire(
         call=call_graphql,
+        anonymous=Says(200, {"errors.1.extensions.code": "UNAUTHENTICATED"}),
         expired=Says(
             200,
             {

@@ -24,7 +24,12 @@ def make_bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def make_simplejwt(path: str, login: str, scheme: str) -> Wire:
+def make_simplejwt(
+    path: str,
+    login: str,
+    scheme: str,
+    logout: Callable[[Client, Held], requests.Response] | None = None,
+) -> Wire:
     """Return the views of djangorestframework-simplejwt."""
     other = "Bearer" if scheme == "JWT" else "JWT"
     return Wire(
@@ -39,6 +44,8 @@ def make_simplejwt(path: str, login: str, scheme: str) -> Wire:
         expired=Says(401, TOKEN_NOT_VALID, {"WWW-Authenticate": f'{scheme} realm="api"'}),
         refused=Says(401, TOKEN_NOT_VALID),
         throttled=Says(429, headers={"Retry-After": "1"}),
+        anonymous=Says(401, {"code": None}, {"WWW-Authenticate": f'{scheme} realm="api"'}),
+        logout=logout,
         wrong=(
             (
                 lambda client, held: client.post(path, json={"refresh_token": held["refresh"]}),
@@ -92,7 +99,14 @@ def refresh_by_flask_cookie(client: Client, held: Held, **headers: str) -> reque
 
 
 WIRES = {
-    "simplejwt": make_simplejwt("/api/token/refresh/", "/api/token/", "Bearer"),
+    "simplejwt": make_simplejwt(
+        "/api/token/refresh/",
+        "/api/token/",
+        "Bearer",
+        lambda client, held: client.post(
+            "/api/token/blacklist/", json={"refresh": held["refresh"]}
+        ),
+    ),
     "djoser": make_simplejwt("/auth/jwt/refresh/", "/auth/jwt/create/", "JWT"),
     "dj-rest-auth": Wire(
         refresh=refresh_django,
@@ -105,6 +119,7 @@ WIRES = {
         ),
         call=lambda client, held: call_django(client, held, **{"X-CSRFToken": held["csrf"]}),
         expired=Says(401, TOKEN_NOT_VALID),
+        anonymous=Says(401, {"detail": "Authentication credentials were not provided."}),
         refused=Says(401, TOKEN_NOT_VALID),
         throttled=Says(429, headers={"Retry-After": "1"}),
         wrong=(
@@ -126,6 +141,8 @@ WIRES = {
             "DELETE", "/logout", headers=make_bearer(held["refresh"])
         ),
         expired=Says(401, {"msg": "Token has expired"}, {"WWW-Authenticate": None}),
+        anonymous=Says(401, {"msg": "Missing Authorization Header"}),
+        stranger=Says(422),
         refused=Says(401, {"msg": "Token has been revoked"}),
         throttled=Says(429, headers={"Retry-After": "1"}),
         wrong=(
@@ -147,6 +164,8 @@ WIRES = {
         ),
         bad_password=Says(401, {"message": "Not authorized"}),
         expired=Says(401, {"msg": "Token has expired"}),
+        anonymous=Says(401, {"msg": "Missing Authorization Header"}),
+        stranger=Says(422),
         refused=Says(401),
         throttled=Says(429, headers={"Retry-After": "1"}),
         wrong=(
@@ -163,6 +182,8 @@ WIRES = {
         login=post_login("/login"),
         bad_password=Says(401),
         expired=Says(422, {"error_type": "TokenExpiredError"}),
+        anonymous=Says(401, {"error_type": "MissingTokenError"}),
+        stranger=Says(422, {"error_type": "JWTDecodeError"}),
         refused=Says(401, {"error_type": "RevokedTokenError"}),
         throttled=Says(429, headers={"Retry-After": "1"}),
         wrong=(
@@ -215,9 +236,15 @@ WIRES = {
             headers={"X-CSRF-TOKEN": held["csrf_access"]},
         ),
         expired=Says(401, {"msg": "Token has expired"}),
+        anonymous=Says(401, {"msg": 'Missing cookie "access_token_cookie"'}),
+        stranger=Says(422),
         refused=Says(401, {"msg": "Token has been revoked"}),
         throttled=Says(429, headers={"Retry-After": "1"}),
         wrong=(
+            (
+                lambda client, held: refresh_by_flask_cookie(client, {**held, "refresh": "x"}),
+                Says(401, {"msg": "Missing CSRF token"}),
+            ),
             (refresh_by_flask_cookie, Says(401, {"msg": "Missing CSRF token"})),
             (
                 # the access token's value is not the refresh token's
