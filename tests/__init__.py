@@ -32,6 +32,8 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_peeking",
         "test_endpoints",
         "test_presets",
+        "test_presets_recorded",
+        "test_preset_pages",
         "test_simplejwt",
         "test_flask_jwt",
     ),

@@ -18,7 +18,7 @@ from requests_jwt_refresh.responses import DefaultPath
     refresh=DefaultPath("refreshToken"),
     expires_in="expiresIn",
     rejected=(401,),
-    when=bearer_challenge(None, status=401),
+    when=bearer_challenge(None),
 )
 class ASPNETCoreIdentity(JSONEndpoint):
     """ASP.NET Core Identity (MapIdentityApi): refresh the bearer token in Python with requests.

@@ -33,10 +33,10 @@ class Auth0(KnownOAuth2):
     https://YOUR-TENANT.eu.auth0.com/oauth/device/code --scope "offline_access"`` the login opens in
     a browser, on any device.
 
-    **To have first:** an application (a native one needs no secret; give another one's as the second
-    argument), an API with "Allow Offline Access", and a refresh token from a login with the scope
-    ``offline_access`` and that API's ``audience``. A secret goes in HTTP Basic; an application set to
-    "Post": ``client_auth="post"``.
+    **To have first:** an application (a native one needs no secret; give another one's as the
+    second argument), an API with "Allow Offline Access", and a refresh token from a login with the
+    scope ``offline_access`` and that API's ``audience``. A secret goes in HTTP Basic; an
+    application set to "Post": ``client_auth="post"``.
 
     **Expired** is any 401: the API is yours. **Refused** is ``invalid_grant`` (with a 403, unlike
     other servers).
@@ -59,6 +59,4 @@ class Auth0(KnownOAuth2):
     domain: str | None = field(default=None, kw_only=True)
 
 
-PRESET: Final = Preset(
-    Auth0, logout={"url": "https://{domain}/oauth/revoke", "send": "oauth2"}
-)
+PRESET: Final = Preset(Auth0, logout={"url": "https://{domain}/oauth/revoke", "send": "oauth2"})

@@ -34,20 +34,19 @@ class AuthX(BearerEndpoint):
     Without Python: ``requests-jwt init myapi --preset authx --base-url https://api.example.com``,
     then ``requests-jwt login myapi``.
 
-    **To have first:** a user. Refresh (``POST /refresh``) and login (``POST /login``) are views that
-    each author writes; these are the paths of its documentation. Here the refresh token goes in
-    Authorization: Bearer. A server that takes it as JSON:
+    **To have first:** a user. Refresh (``POST /refresh``) and login (``POST /login``) are views
+    that each author writes; these are the paths of its documentation. Here the refresh token goes
+    in Authorization: Bearer. A server that takes it as JSON:
     ``presets.AuthX(send="refresh_token")``.
 
     **Expired** is ``"error_type": "TokenExpiredError"``, with a 422 rather than a 401 where the
-    author has set nothing else. The same status stands for a body that FastAPI cannot validate, which
-    is no expiry, so that the status alone would not do. **Refused** is a 401 or a 422.
+    author has set nothing else. The same status stands for a body that FastAPI cannot validate,
+    which is no expiry, so that the status alone would not do. **Refused** is a 401 or a 422.
 
     **What goes wrong:** ``auth.handle_errors(app)`` must have been called, else the server answers
     500. An access token lives 15 minutes by default, a refresh token 20 days.
 
-    The refusal and the expired answer were measured on the real server; login and paths are from
-    documentation, not run.
+    Expired and refused were measured on the real server; the rest is from documentation, not run.
     """
 
     url: str = "/refresh"

@@ -79,7 +79,7 @@ class KnownOAuth2(OAuth2Endpoint):
     """
 
     url: str = field(default="", kw_only=True)
-    client_id: str
+    client_id: str = field()  # it must be given
 
     def __post_init__(self) -> None:
         fill_url(self)

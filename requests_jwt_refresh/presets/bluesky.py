@@ -43,8 +43,8 @@ class Bluesky(JSONEndpoint):
     Without Python: ``requests-jwt init bluesky --preset bluesky --base-url https://bsky.social``,
     then ``requests-jwt login bluesky``.
 
-    **To have first:** an app password (Settings, Privacy and security); the base URL is your own PDS
-    if you have one. Refresh: ``POST /xrpc/com.atproto.server.refreshSession`` with the refresh
+    **To have first:** an app password (Settings, Privacy and security); the base URL is your own
+    PDS if you have one. Refresh: ``POST /xrpc/com.atproto.server.refreshSession`` with the refresh
     token in Authorization and no body; login: ``POST /xrpc/com.atproto.server.createSession`` with
     ``identifier``; logout: ``POST /xrpc/com.atproto.server.deleteSession``.
 

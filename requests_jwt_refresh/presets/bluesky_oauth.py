@@ -36,8 +36,8 @@ class BlueskyOAuth(KnownOAuth2):
     **To have first:** a client whose id is the URL of its metadata document, a refresh token from a
     login with the scope ``atproto transition:generic``, and the private key which that login was
     made with: a token is bound to it, and nobody else can use or refresh it. The base URL is the
-    account's own PDS; `url` is the token endpoint of the PDS's authorization server, bsky.social for
-    all that Bluesky hosts. A confidential client signs, too:
+    account's own PDS; `url` is the token endpoint of the PDS's authorization server, bsky.social
+    for all that Bluesky hosts. A confidential client signs, too:
     ``client_auth=PrivateKeyJWT(...)``.
 
     **Nonces:** the server wants one in each proof and says so with ``use_dpop_nonce``; that request

@@ -9,7 +9,6 @@ from requests_jwt_refresh.endpoints import JSONEndpoint
 from requests_jwt_refresh.presets.base import Preset, any_code, defaults, fill_url
 from requests_jwt_refresh.responses import DefaultPath
 
-
 _SERVICE: Final = "AWSCognitoIdentityProviderService"
 _MEDIA_TYPE: Final = "application/x-amz-json-1.1"
 
@@ -59,13 +58,13 @@ class Cognito(JSONEndpoint):
 
     **To have first:** an app client **without a secret**, with ALLOW_REFRESH_TOKEN_AUTH and (to log
     in with a password) ALLOW_USER_PASSWORD_AUTH. Refresh and login are ``POST
-    https://cognito-idp.REGION.amazonaws.com/`` with the action InitiateAuth in X-Amz-Target. A client
-    with a secret is easier at the pool's own domain, which speaks OAuth 2.0:
+    https://cognito-idp.REGION.amazonaws.com/`` with the action InitiateAuth in X-Amz-Target. A
+    client with a secret is easier at the pool's own domain, which speaks OAuth 2.0:
     ``OAuth2Endpoint("https://DOMAIN/oauth2/token", id, secret)``.
 
-    **Which token:** an API Gateway or AppSync authorizer may want the ID token, as it has the user's
-    claims: ``presets.Cognito(..., access="AuthenticationResult.IdToken")``. The other one is in
-    ``adapter.token.extra``.
+    **Which token:** an API Gateway or AppSync authorizer may want the ID token, as it has the
+    user's claims: ``presets.Cognito(..., access="AuthenticationResult.IdToken")``. The other one is
+    in ``adapter.token.extra``.
 
     **Expired** is any 401. **Refused** is a 400 with ``"__type": "NotAuthorizedException"`` or the
     like. TooManyRequestsException is a 400 as well, and means "not so often": the tokens are kept.

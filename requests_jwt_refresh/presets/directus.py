@@ -10,7 +10,6 @@ from requests_jwt_refresh.matching import json_field
 from requests_jwt_refresh.presets.base import Preset, defaults
 from requests_jwt_refresh.responses import DefaultPath
 
-
 _MODE: Final = {"mode": "json"}
 
 
@@ -22,7 +21,7 @@ _MODE: Final = {"mode": "json"}
     expires_in_unit="ms",
     rejected=(401,),
     extra=_MODE,
-    when=json_field("errors.*.extensions.code", "TOKEN_EXPIRED", status=401),
+    when=json_field("errors.*.extensions.code", "TOKEN_EXPIRED"),
 )
 class Directus(JSONEndpoint):
     """Directus: refresh the access token in Python with requests.
@@ -51,8 +50,8 @@ class Directus(JSONEndpoint):
     (INVALID_CREDENTIALS); a 400 is INVALID_PAYLOAD, and the tokens are kept.
 
     **What goes wrong:** ``expires`` is in milliseconds. An access token lives 15 minutes, a refresh
-    token 7 days; it works once, and the old one is taken for a grace period of 10 seconds. A GraphQL
-    request for an expired token is answered the same way.
+    token 7 days; it works once, and the old one is taken for a grace period of 10 seconds. A
+    GraphQL request for an expired token is answered the same way.
 
     From documentation, not run.
     """

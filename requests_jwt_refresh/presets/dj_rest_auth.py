@@ -9,7 +9,6 @@ from requests_jwt_refresh.authorization import cookie
 from requests_jwt_refresh.presets.base import Preset, defaults
 from requests_jwt_refresh.presets.simplejwt import SimpleJWT
 
-
 _REFRESH: Final = cookie("my-refresh-token")
 
 
@@ -34,8 +33,9 @@ class DJRestAuth(SimpleJWT):
     ```
 
     Without Python: ``requests-jwt init myapi --preset dj-rest-auth --base-url
-    https://api.example.com``, then ``requests-jwt login myapi``. Another cookie's name goes into the
-    profile, under ``refresh``: ``send = { cookie = "NAME" }`` and ``refresh = { cookie = "NAME" }``.
+    https://api.example.com``, then ``requests-jwt login myapi``. Another cookie's name goes into
+    the profile, under ``refresh``: ``send = { cookie = "NAME" }`` and ``refresh = { cookie = "NAME"
+    }``.
 
     **To have first:** a user, and the name of the server's JWT_AUTH_REFRESH_COOKIE. Refresh:
     ``POST /dj-rest-auth/token/refresh/`` with the cookie alone; login:
@@ -46,8 +46,8 @@ class DJRestAuth(SimpleJWT):
     ``mount(..., attach=cookie("my-app-auth", csrf=("csrftoken", "X-CSRFToken")))``.
 
     **What goes wrong:** JWT_AUTH_HTTPONLY is on by default, and the ``refresh`` of a login is then
-    an empty string: the token is in Set-Cookie alone. With JWT_AUTH_HTTPONLY off it is in the
-    body: use ``presets.SimpleJWT("/dj-rest-auth/token/refresh/")``. The cookie may be meant for https
+    an empty string: the token is in Set-Cookie alone. With JWT_AUTH_HTTPONLY off it is in the body:
+    use ``presets.SimpleJWT("/dj-rest-auth/token/refresh/")``. The cookie may be meant for https
     alone (JWT_AUTH_SECURE). **Expired and refused:** as with ``presets.SimpleJWT``.
 
     From documentation, not run.

@@ -39,7 +39,12 @@ class Djoser(SimpleJWT):
     AUTH_HEADER_TYPES. A server that keeps Bearer wants
     ``mount(..., presets.SimpleJWT("/auth/jwt/refresh/"))``.
 
-    **Expired, refused and what goes wrong:** as with ``presets.SimpleJWT``.
+    **Expired** and **refused** are as with ``presets.SimpleJWT``: the code ``token_not_valid``.
+
+    **What goes wrong:** with the wrong word in the header the server says 401 "Authentication
+    credentials were not provided.", which no refresh cures. An inactive user is a 401 "No active
+    account found". A refresh token lives a day by default, and is the same one all day unless
+    ROTATE_REFRESH_TOKENS is set.
 
     From documentation, not run.
     """

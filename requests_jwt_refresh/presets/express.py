@@ -42,16 +42,16 @@ class Express(JSONEndpoint):
     --refresh-url /auth/refresh --login-url /auth/login``, then ``requests-jwt login myapi``.
 
     **To have first:** the path of the refresh, which is each author's own and must be given, and
-    whether it takes JSON ``refreshToken``, as here, or a cookie:
-    ``presets.Express("/auth/refresh", send=cookie("refreshToken"), refresh=cookie("refreshToken"))``,
-    or the header: ``send=header()``.
+    whether it takes JSON ``refreshToken``, as here, or a cookie: ``presets.Express("/auth/refresh",
+    send=cookie("refreshToken"), refresh=cookie("refreshToken"))``, or the header:
+    ``send=header()``.
 
     **Expired** is any 401, since there is no common rule. **Refused** is a 400, 401 or 403.
 
-    **What goes wrong:** some authors answer 403 to an expired token: ``when=status(401, 403)``; some
-    with HTML. express-rate-limit's 429 is no refusal, and the tokens are kept.
+    **What goes wrong:** some authors answer 403 to an expired token: ``when=status(401, 403)``;
+    some with HTML. express-rate-limit's 429 is no refusal, and the tokens are kept.
 
-    From general knowledge, not run.
+    From documentation, not run.
     """
 
 

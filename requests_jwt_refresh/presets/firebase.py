@@ -8,7 +8,6 @@ from typing import Final
 from requests_jwt_refresh.endpoints import OAuth2Endpoint
 from requests_jwt_refresh.presets.base import Preset, any_code, defaults, fill_url
 
-
 _USERS: Final = "https://identitytoolkit.googleapis.com/v1/accounts"
 
 
@@ -42,8 +41,9 @@ class Firebase(OAuth2Endpoint):
     print(session.get("/me").json())
     ```
 
-    Without Python: ``requests-jwt init myapp --preset firebase --base-url https://api.example.com``,
-    add ``web_key = "AIza..."`` under its ``refresh``, then ``requests-jwt login myapp``.
+    Without Python: ``requests-jwt init myapp --preset firebase --base-url
+    https://api.example.com``, add ``web_key = "AIza..."`` under its ``refresh``, then
+    ``requests-jwt login myapp``.
 
     **To have first:** the Web API key of the project's settings (it is no secret), and the sign-in
     provider "Email/Password" switched on. The base URL is your own API, or

@@ -13,7 +13,7 @@ from requests_jwt_refresh.presets.base import KnownOAuth2, Preset, any_code, def
 @defaults(
     url="https://api.fitbit.com/oauth2/token",
     rejected=any_code("errors.*.errorType", codes=("invalid_grant",)),
-    when=json_field("errors.*.errorType", "expired_token", status=401),
+    when=json_field("errors.*.errorType", "expired_token"),
 )
 class Fitbit(KnownOAuth2):
     """Fitbit: refresh the access token in Python with requests.
@@ -44,9 +44,9 @@ class Fitbit(KnownOAuth2):
     or 401 with ``invalid_grant`` in the same place. ``invalid_client`` is a fault of the set-up.
     Fitbit's 429 is a limit of 150 requests an hour and user, and no refusal.
 
-    **What goes wrong:** an access token lives 8 hours. A refresh token does not end, but works once:
-    for 2 minutes the same request gets the same answer, in case it got lost. Two programs with a copy
-    each log each other out: let them share a store.
+    **What goes wrong:** an access token lives 8 hours. A refresh token does not end, but works
+    once: for 2 minutes the same request gets the same answer, in case it got lost. Two programs
+    with a copy each log each other out: let them share a store.
 
     From documentation, not run.
 

@@ -11,7 +11,7 @@ from requests_jwt_refresh.presets.base import Preset, defaults
 
 
 @dataclass(frozen=True, repr=False)
-@defaults(rejected=(401, 422), when=json_field("msg", "Token has expired", status=401))
+@defaults(rejected=(401, 422), when=json_field("msg", "Token has expired"))
 class FlaskAppBuilder(BearerEndpoint):
     """Apache Superset (and every Flask-AppBuilder API): refresh the token in Python with requests.
 

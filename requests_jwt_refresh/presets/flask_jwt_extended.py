@@ -9,8 +9,7 @@ from requests_jwt_refresh.endpoints import BearerEndpoint
 from requests_jwt_refresh.matching import json_field
 from requests_jwt_refresh.presets.base import RUN, Preset, defaults
 
-
-_EXPIRED: Final = json_field("msg", "Token has expired", status=401)
+_EXPIRED: Final = json_field("msg", "Token has expired")
 
 
 @dataclass(frozen=True, repr=False)
@@ -58,7 +57,7 @@ class FlaskJWTExtended(BearerEndpoint):
     def __post_init__(self, message_key: str) -> None:
         super().__post_init__()
         if self.when == _EXPIRED:
-            rule = json_field(message_key, _EXPIRED.value, status=401)
+            rule = json_field(message_key, _EXPIRED.value)
             object.__setattr__(self, "when", rule)
 
 

@@ -10,7 +10,6 @@ from requests_jwt_refresh.endpoints import JSONEndpoint
 from requests_jwt_refresh.matching import json_field
 from requests_jwt_refresh.presets.base import Preset, defaults
 
-
 _CSRF_HEADER: Final = "X-CSRF-TOKEN"
 _ACCESS: Final = cookie("access_token_cookie", csrf=("csrf_access_token", _CSRF_HEADER))
 _REFRESH: Final = cookie("refresh_token_cookie", csrf=("csrf_refresh_token", _CSRF_HEADER))
@@ -23,7 +22,7 @@ _REFRESH: Final = cookie("refresh_token_cookie", csrf=("csrf_refresh_token", _CS
     refresh=_REFRESH,
     expires_in=None,
     rejected=(401, 422),
-    when=json_field("msg", "Token has expired", status=401),
+    when=json_field("msg", "Token has expired"),
 )
 class FlaskJWTExtendedCookies(JSONEndpoint):
     """Flask-JWT-Extended with cookies and CSRF protection, in Python with requests.

@@ -37,16 +37,17 @@ class GitHub(KnownOAuth2):
     browser, on any device.
 
     **To have first:** a GitHub App with "Expire user authorization tokens", its client id and a
-    client secret, and a refresh token (``ghr_...``) from the web flow or the device flow. OAuth apps,
-    personal access tokens and installation tokens have no refresh token.
+    client secret, and a refresh token (``ghr_...``) from the web flow or the device flow. OAuth
+    apps, personal access tokens and installation tokens have no refresh token.
 
     **Expired** is any 401 ("Bad credentials"). **Refused** is the error ``bad_refresh_token``,
-    which comes with status **200**, as do all errors of this endpoint. ``incorrect_client_credentials``
-    is a fault of the set-up, and the tokens are kept. A 403 or 429 is a rate limit.
+    which comes with status **200**, as do all errors of this endpoint.
+    ``incorrect_client_credentials`` is a fault of the set-up, and the tokens are kept. A 403 or 429
+    is a rate limit.
 
     **What goes wrong:** an access token (``ghu_...``) lives 8 hours, a refresh token 6 months, and
-    both are replaced at each refresh: the old ones stop working at once. Two programs with a copy each
-    log each other out: let them share a store. When the refresh token ends is in
+    both are replaced at each refresh: the old ones stop working at once. Two programs with a copy
+    each log each other out: let them share a store. When the refresh token ends is in
     ``adapter.token.extra``.
 
     From documentation, not run.

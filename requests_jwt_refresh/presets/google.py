@@ -9,7 +9,7 @@ from requests_jwt_refresh.presets.base import KnownOAuth2, Preset, defaults
 
 
 @dataclass(frozen=True, repr=False)
-@defaults(url="https://oauth2.googleapis.com/token")
+@defaults(url="https://oauth2.googleapis.com/token", client_auth="post")
 class Google(KnownOAuth2):
     """Google APIs: refresh a user's access token in Python with requests, without google-auth.
 
@@ -34,9 +34,9 @@ class Google(KnownOAuth2):
     the type "TVs and Limited Input devices" may log in so, for a few scopes. Else ``requests-jwt
     login google --refresh-token -``.
 
-    **To have first:** an OAuth client of the Cloud console ("Desktop app" for scripts; its secret is
-    needed, though it is none), and a refresh token from a consent with ``access_type=offline``. The
-    OAuth 2.0 Playground can make one for a web client.
+    **To have first:** an OAuth client of the Cloud console ("Desktop app" for scripts; its secret
+    is needed, though it is none), and a refresh token from a consent with ``access_type=offline``.
+    The OAuth 2.0 Playground can make one for a web client.
 
     **Expired** is any 401. **Refused** is ``invalid_grant`` ("Token has been expired or revoked").
 

@@ -36,8 +36,8 @@ class HubSpot(KnownOAuth2):
     --refresh-token -``.
 
     **To have first:** a public app, its client id and secret, and a refresh token from its
-    installation. A private app's access token does not expire and needs none of this. The refresh is
-    a form to ``/oauth/v3/token``, since version 1 ends in February 2027; it is still at
+    installation. A private app's access token does not expire and needs none of this. The refresh
+    is a form to ``/oauth/v3/token``, since version 1 ends in February 2027; it is still at
     ``url="https://api.hubapi.com/oauth/v1/token"``.
 
     **Expired** is any 401 (EXPIRED_AUTHENTICATION). **Refused** is a 400 with ``"status":

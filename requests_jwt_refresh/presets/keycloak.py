@@ -32,8 +32,8 @@ class Keycloak(KnownOAuth2):
     Without Python: ``requests-jwt init myapi --preset keycloak --base-url https://api.example.com
     --client-id YOUR-CLIENT-ID``, add ``server`` and ``realm`` under its ``refresh``, then
     ``requests-jwt login myapi``. With ``--device-url
-    https://id.example.com/realms/YOUR-REALM/protocol/openid-connect/auth/device`` the login opens in
-    a browser, on any device.
+    https://id.example.com/realms/YOUR-REALM/protocol/openid-connect/auth/device`` the login opens
+    in a browser, on any device.
 
     **To have first:** a client in the realm. To log in with a password it needs "Direct access
     grants"; a confidential client's secret is the second argument. A server of before version 17

@@ -31,10 +31,10 @@ class LaravelJWT(JSONEndpoint):
     Without Python: ``requests-jwt init myapi --preset laravel-jwt --base-url
     https://api.example.com/api``, then ``requests-jwt login myapi``.
 
-    **To have first:** a user. There is no refresh token: ``POST /auth/refresh`` trades in the access
-    token itself, which may have expired. Login: ``POST /auth/login`` with ``email``; logout: ``POST
-    /auth/logout``. These are the paths of its quick start, below the base URL, which ends with
-    ``/api``.
+    **To have first:** a user. There is no refresh token: ``POST /auth/refresh`` trades in the
+    access token itself, which may have expired. Login: ``POST /auth/login`` with ``email``; logout:
+    ``POST /auth/logout``. These are the paths of its quick start, below the base URL, which ends
+    with ``/api``.
 
     **Expired** is any 401. **Refused** is a 401, when the refresh window (JWT_REFRESH_TTL) is over,
     two weeks after the login by default.

@@ -15,7 +15,7 @@ from requests_jwt_refresh.presets.base import Preset, any_code, defaults
     expires_in="expires_in_ms",
     expires_in_unit="ms",
     rejected=any_code("errcode", codes=("M_UNKNOWN_TOKEN", "M_USER_DEACTIVATED")),
-    when=json_field("errcode", "M_UNKNOWN_TOKEN", status=401),
+    when=json_field("errcode", "M_UNKNOWN_TOKEN"),
 )
 class Matrix(JSONEndpoint):
     """Matrix: refresh the access token in Python with requests, without matrix-nio.
@@ -38,18 +38,18 @@ class Matrix(JSONEndpoint):
 
     **To have first:** an account on a server that has refresh tokens switched on (Synapse's
     ``refreshable_access_token_lifetime``). The base URL is the homeserver's, which
-    ``/.well-known/matrix/client`` of the domain tells: matrix-client.matrix.org for matrix.org. Refresh:
-    ``POST /_matrix/client/v3/refresh``; login: ``POST /_matrix/client/v3/login`` with
+    ``/.well-known/matrix/client`` of the domain tells: matrix-client.matrix.org for matrix.org.
+    Refresh: ``POST /_matrix/client/v3/refresh``; login: ``POST /_matrix/client/v3/login`` with
     ``"refresh_token": true``, without which there is none; logout: ``POST
     /_matrix/client/v3/logout``.
 
-    **Expired** is a 401 with ``"errcode": "M_UNKNOWN_TOKEN"`` (``soft_logout`` true). **Refused** is
-    the same answer to the refresh. M_LIMIT_EXCEEDED is throttling, and the tokens are kept.
+    **Expired** is a 401 with ``"errcode": "M_UNKNOWN_TOKEN"`` (``soft_logout`` true). **Refused**
+    is the same answer to the refresh. M_LIMIT_EXCEEDED is throttling, and the tokens are kept.
 
     **What goes wrong:** the lifetime is in milliseconds. A refresh token works once: the old one
-    dies when the new access token or the new refresh token is first used. A login makes a new device
-    each time; keep it, above all with encryption. Servers with the new authentication service
-    (matrix.org) speak OAuth 2.0: ``OAuth2Endpoint``, with ``when=presets.Matrix().when``.
+    dies when the new access token or the new refresh token is first used. A login makes a new
+    device each time; keep it, above all with encryption. Servers with the new authentication
+    service (matrix.org) speak OAuth 2.0: ``OAuth2Endpoint``, with ``when=presets.Matrix().when``.
 
     From documentation, not run.
     """

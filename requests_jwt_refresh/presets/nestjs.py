@@ -37,9 +37,9 @@ class NestJS(JSONEndpoint):
     Without Python: ``requests-jwt init myapi --preset nestjs --base-url https://api.example.com``,
     then ``requests-jwt login myapi``.
 
-    **To have first:** a user, and how the author wrote it. The default is ``POST /auth/refresh`` with
-    JSON ``refreshToken``. Many write a passport strategy instead, which wants the refresh token in
-    Authorization, ``presets.NestJS(send=header())``, or in a cookie,
+    **To have first:** a user, and how the author wrote it. The default is ``POST /auth/refresh``
+    with JSON ``refreshToken``. Many write a passport strategy instead, which wants the refresh
+    token in Authorization, ``presets.NestJS(send=header())``, or in a cookie,
     ``presets.NestJS(send=cookie("refresh_token"), refresh=cookie("refresh_token"))``. In the names
     of Nest's own documentation: ``presets.NestJS(access="access_token", refresh="refresh_token")``.
 
@@ -49,7 +49,7 @@ class NestJS(JSONEndpoint):
     **What goes wrong:** the tutorials keep a hash of the one current refresh token, so that each
     refresh kills the one before: programs that share a login must share a store.
 
-    From general knowledge, not run.
+    From documentation, not run.
     """
 
     url: str = "/auth/refresh"

@@ -10,7 +10,6 @@ from requests_jwt_refresh.matching import json_field
 from requests_jwt_refresh.presets.base import Preset, defaults, fill_url
 from requests_jwt_refresh.responses import DefaultPath
 
-
 _AUTH: Final = "https://{subdomain}.auth.{region}.nhost.run/v1"
 
 
@@ -43,20 +42,21 @@ class Nhost(JSONEndpoint):
     ```
 
     Without Python: ``requests-jwt init myapp --preset nhost --base-url
-    https://YOUR-SUBDOMAIN.hasura.eu-central-1.nhost.run/v1``, add ``subdomain`` and ``region`` under
-    its ``refresh``, then ``requests-jwt login myapp``.
+    https://YOUR-SUBDOMAIN.hasura.eu-central-1.nhost.run/v1``, add ``subdomain`` and ``region``
+    under its ``refresh``, then ``requests-jwt login myapp``.
 
     **To have first:** the project's subdomain and region, and a user. Refresh: ``POST /v1/token``
     of the auth service with JSON ``refreshToken``; login: ``POST /v1/signin/email-password``;
-    logout: ``POST /v1/signout``. A server of your own: ``presets.Nhost("https://auth.example.com/token")``.
+    logout: ``POST /v1/signout``. A server of your own:
+    ``presets.Nhost("https://auth.example.com/token")``.
 
     **Expired** comes with status **200**: an item of ``errors`` has ``extensions.code`` =
     ``invalid-jwt``. **Refused** is a 401 (``invalid-refresh-token``).
 
     **What goes wrong:** an access token lives 15 minutes, a refresh token 30 days, and each refresh
-    replaces it. ``invalid-jwt`` also stands for a token of another project, which costs one refresh.
-    A missing permission is ``validation-failed`` ("field not found in type"), which reaches you as
-    it is. An answer that is streamed is not looked at.
+    replaces it. ``invalid-jwt`` also stands for a token of another project, which costs one
+    refresh. A missing permission is ``validation-failed`` ("field not found in type"), which
+    reaches you as it is. An answer that is streamed is not looked at.
 
     From documentation, not run.
 

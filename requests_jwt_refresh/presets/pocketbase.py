@@ -9,7 +9,6 @@ from requests_jwt_refresh.authorization import header
 from requests_jwt_refresh.endpoints import JSONEndpoint
 from requests_jwt_refresh.presets.base import Preset, defaults, fill_url
 
-
 _COLLECTION: Final = "/api/collections/{collection}"
 
 

@@ -64,8 +64,8 @@ class Proxmox(JSONEndpoint):
 
     **What goes wrong:** a ticket lives 2 hours and does not say so; here it is renewed before that.
     A script that rests for longer logs in anew (``login=PasswordLogin(...)``). With a second factor
-    the first answer has ``NeedTFA``: use an API token instead, which does not expire and needs none of
-    this: ``session.headers["Authorization"] = "PVEAPIToken=USER@REALM!NAME=SECRET"``.
+    the first answer has ``NeedTFA``: use an API token instead, which does not expire and needs none
+    of this: ``session.headers["Authorization"] = "PVEAPIToken=USER@REALM!NAME=SECRET"``.
 
     From documentation, not run.
 

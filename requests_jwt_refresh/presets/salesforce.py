@@ -14,7 +14,7 @@ from requests_jwt_refresh.presets.base import KnownOAuth2, Preset, any_code, def
     url="https://{domain}/services/oauth2/token",
     client_auth="post",
     rejected=any_code("error", codes=("inactive_user", "inactive_org")),
-    when=json_field("*.errorCode", "INVALID_SESSION_ID", status=401),
+    when=json_field("*.errorCode", "INVALID_SESSION_ID"),
 )
 class Salesforce(KnownOAuth2):
     """Salesforce: refresh the access token in Python with requests, without simple-salesforce.
@@ -41,16 +41,17 @@ class Salesforce(KnownOAuth2):
 
     **To have first:** an external client app (or connected app) with the scopes ``api`` and
     ``refresh_token``, its consumer key and secret, and a refresh token from a consent. The base URL
-    is the login's ``instance_url``, which is in ``adapter.token.extra``. `domain` is your My Domain;
-    "test.salesforce.com" for a sandbox.
+    is the login's ``instance_url``, which is in ``adapter.token.extra``. `domain` is your My
+    Domain; "test.salesforce.com" for a sandbox.
 
     **Expired** is a 401 with ``[{"errorCode": "INVALID_SESSION_ID"}]``. **Refused** is
     ``invalid_grant`` ("expired access/refresh token"), ``inactive_user`` or ``inactive_org``.
 
-    **What goes wrong:** there is no ``expires_in``: the session's timeout decides (2 hours without a
-    request by default), so that a refresh always follows a 401. By default the refresh token stays;
-    with rotation a second use ends it. A user may have 5 refresh tokens for an app, and the oldest
-    is dropped. Without a user: ``ClientCredentials`` at My Domain, never at login.salesforce.com.
+    **What goes wrong:** there is no ``expires_in``: the session's timeout decides (2 hours without
+    a request by default), so that a refresh always follows a 401. By default the refresh token
+    stays; with rotation a second use ends it. A user may have 5 refresh tokens for an app, and the
+    oldest is dropped. Without a user: ``ClientCredentials`` at My Domain, never at
+    login.salesforce.com.
 
     From documentation, not run.
 

@@ -9,8 +9,7 @@ from requests_jwt_refresh.authorization import header
 from requests_jwt_refresh.matching import all_of, any_of, json_field
 from requests_jwt_refresh.presets.base import KnownOAuth2, Preset, defaults
 
-
-_NO_REFRESH_TOKEN: Final = "This request requires an active refresh_token"
+_INACTIVE: Final = "This request requires an active refresh_token"
 
 
 @dataclass(frozen=True, repr=False)
@@ -23,7 +22,7 @@ _NO_REFRESH_TOKEN: Final = "This request requires an active refresh_token"
         json_field("error", "invalid_token"),
         all_of(
             json_field("error", "invalid_request"),
-            json_field("error_description", _NO_REFRESH_TOKEN),
+            json_field("error_description", _INACTIVE),
         ),
     ),
 )

@@ -35,8 +35,8 @@ class SimpleJWT(JSONEndpoint):
     print(session.get("/api/users/").json())
     ```
 
-    Without Python: ``requests-jwt init myapi --preset simplejwt --base-url https://api.example.com``,
-    then ``requests-jwt login myapi``.
+    Without Python: ``requests-jwt init myapi --preset simplejwt --base-url
+    https://api.example.com``, then ``requests-jwt login myapi``.
 
     **To have first:** a user of the server. The paths are those of its "Getting started":
     ``POST /api/token/refresh/`` with JSON ``refresh``, ``POST /api/token/`` to log in,

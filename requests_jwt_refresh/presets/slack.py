@@ -39,17 +39,17 @@ class Slack(KnownOAuth2):
     -``.
 
     **To have first:** an app with token rotation switched on (this cannot be undone), its client id
-    and secret, and a refresh token (``xoxe-1-...``) from its installation. Each token, the bot's and
-    each user's, has a refresh token and a store of its own. The answer to an installation has the
-    user's below ``authed_user``; a refresh has it at the top.
+    and secret, and a refresh token (``xoxe-1-...``) from its installation. Each token, the bot's
+    and each user's, has a refresh token and a store of its own. The answer to an installation has
+    the user's below ``authed_user``; a refresh has it at the top.
 
     **Expired** is a **200** with ``"ok": false`` and ``"error": "token_expired"``. **Refused** is a
-    200, too, with ``invalid_refresh_token``. ``ratelimited`` is throttling; ``invalid_client_id`` and
-    ``bad_client_secret`` are faults of the set-up, and the tokens are kept.
+    200, too, with ``invalid_refresh_token``. ``ratelimited`` is throttling; ``invalid_client_id``
+    and ``bad_client_secret`` are faults of the set-up, and the tokens are kept.
 
     **What goes wrong:** an access token lives 12 hours. A refresh token works once; the two newest
-    access tokens are valid at a time. An answer that is streamed or is not JSON is not looked at for
-    "token_expired".
+    access tokens are valid at a time. An answer that is streamed or is not JSON is not looked at
+    for "token_expired".
 
     From documentation, not run.
 

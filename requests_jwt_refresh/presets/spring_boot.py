@@ -53,7 +53,7 @@ class SpringBoot(JSONEndpoint):
     ``presets.SpringBoot(access="token")``. Spring Security's own authorization server and resource
     servers speak OAuth 2.0: ``OAuth2Endpoint``.
 
-    From general knowledge, not run.
+    From documentation, not run.
     """
 
     url: str = "/api/auth/refreshtoken"

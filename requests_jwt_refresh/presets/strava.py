@@ -54,13 +54,13 @@ class Strava(KnownOAuth2):
     these get one by the authorization page with ``scope=activity:read_all``.
 
     **Expired** is any 401. **Refused** is a 400 whose ``errors`` say ``"code": "invalid"``, unless
-    it is the application that is invalid, which is a fault of the set-up. 429 is a rate limit (so many
-    requests in 15 minutes and a day), and no refusal.
+    it is the application that is invalid, which is a fault of the set-up. 429 is a rate limit (so
+    many requests in 15 minutes and a day), and no refusal.
 
     **What goes wrong:** an access token lives 6 hours; ``expires_at`` says until when. A refresh in
     the last hour brings a new access token, an earlier one the same. The refresh token may change
-    with it, and the old one ends at once. A missing scope is a 401 as well (``"code": "missing"``): it
-    costs one refresh, then reaches you as it is.
+    with it, and the old one ends at once. A missing scope is a 401 as well (``"code": "missing"``):
+    it costs one refresh, then reaches you as it is.
 
     From documentation, not run.
 

@@ -9,7 +9,6 @@ from requests_jwt_refresh.endpoints import JSONEndpoint
 from requests_jwt_refresh.matching import any_of, json_field
 from requests_jwt_refresh.presets.base import Preset, any_code, defaults
 
-
 _API_KEY: Final = "apikey"
 
 
@@ -30,12 +29,12 @@ _API_KEY: Final = "apikey"
         ),
     ),
     when=any_of(
-        json_field("code", "PGRST301", status=401),
-        json_field("code", "PGRST303", status=401),
+        json_field("code", "PGRST301"),
+        json_field("code", "PGRST303"),
         json_field("error_code", "bad_jwt", status=(401, 403)),
         json_field("code", "bad_jwt", status=(401, 403)),
-        json_field("message", "Invalid JWT", status=401),
-        json_field("msg", "Invalid JWT", status=401),
+        json_field("message", "Invalid JWT"),
+        json_field("msg", "Invalid JWT"),
         json_field("message", "jwt expired", status=400),
         json_field("message", '"exp" claim timestamp check failed', status=400),
     ),
@@ -72,10 +71,10 @@ class Supabase(JSONEndpoint):
     Functions "Invalid JWT", Storage a 400. **Refused** is a 400 with ``refresh_token_not_found``,
     ``refresh_token_already_used`` or the like.
 
-    **What goes wrong:** a refresh token works once. A second use within 10 seconds gets the same new
-    session; later ones end it for everybody. So share one store between your programs, and do not use
-    a refresh token that a browser has, too. An access token lives an hour. A wrong apikey is a
-    401 "Invalid API key", which is no expiry.
+    **What goes wrong:** a refresh token works once. A second use within 10 seconds gets the same
+    new session; later ones end it for everybody. So share one store between your programs, and do
+    not use a refresh token that a browser has, too. An access token lives an hour. A wrong apikey
+    is a 401 "Invalid API key", which is no expiry.
 
     From documentation, not run.
 

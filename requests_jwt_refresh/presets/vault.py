@@ -10,7 +10,6 @@ from requests_jwt_refresh.endpoints import JSONEndpoint
 from requests_jwt_refresh.matching import status
 from requests_jwt_refresh.presets.base import Preset, defaults
 
-
 _TOKEN: Final = header("X-Vault-Token")
 
 
@@ -43,10 +42,10 @@ class Vault(JSONEndpoint):
     Without Python: ``requests-jwt init vault --preset vault --base-url
     https://vault.example.com:8200``, then ``requests-jwt login vault``.
 
-    **To have first:** a renewable token, of ``vault login`` or of any auth method. There is no refresh
-    token: ``POST /v1/auth/token/renew-self`` renews the **live** token, which stays the same and
-    only lives longer, so that the renewal comes before the end. Login with a user name and a
-    password: ``POST /v1/auth/userpass/login/USERNAME``; logout: ``POST
+    **To have first:** a renewable token, of ``vault login`` or of any auth method. There is no
+    refresh token: ``POST /v1/auth/token/renew-self`` renews the **live** token, which stays the
+    same and only lives longer, so that the renewal comes before the end. Login with a user name and
+    a password: ``POST /v1/auth/userpass/login/USERNAME``; logout: ``POST
     /v1/auth/token/revoke-self``.
 
     **The header** is ``X-Vault-Token: <token>``. **Expired** is a 403. A path that the policy does

@@ -16,8 +16,8 @@ from requests_jwt_refresh.presets.base import KnownOAuth2, Preset, any_code, def
     client_auth="post",
     rejected=any_code("error", codes=("invalid_code",)),
     when=any_of(
-        json_field("code", "INVALID_TOKEN", status=401),
-        json_field("errorCode", "INVALID_OAUTH", status=401),
+        json_field("code", "INVALID_TOKEN"),
+        json_field("errorCode", "INVALID_OAUTH"),
     ),
 )
 class Zoho(KnownOAuth2):
@@ -43,18 +43,18 @@ class Zoho(KnownOAuth2):
 
     **To have first:** a client of the API console (a "Self Client" for scripts: its code is traded
     for a refresh token), its id and secret, and your data centre: "com", "eu", "in", "com.au",
-    "jp", "com.cn". The API has the same one (``www.zohoapis.eu``); the answer's ``api_domain`` is in
-    ``adapter.token.extra``.
+    "jp", "com.cn". The API has the same one (``www.zohoapis.eu``); the answer's ``api_domain`` is
+    in ``adapter.token.extra``.
 
     **The header** is ``Authorization: Zoho-oauthtoken <token>``. **Expired** is a 401 with
     ``"code": "INVALID_TOKEN"`` (Desk says ``INVALID_OAUTH``). **Refused** is a **200** with
     ``"error": "invalid_code"``. ``invalid_client`` and ``invalid_client_secret`` are faults of the
     set-up, the wrong data centre among them.
 
-    **What goes wrong:** an access token lives an hour. At most 10 refreshes in 10 minutes, then a 400
-    "You have made too many requests continuously", which keeps the tokens: many workers must share a
-    store. A refresh token stays until it is revoked; a user has 20 for a client, and the 21st
-    deletes the first.
+    **What goes wrong:** an access token lives an hour. At most 10 refreshes in 10 minutes, then a
+    400 "You have made too many requests continuously", which keeps the tokens: many workers must
+    share a store. A refresh token stays until it is revoked; a user has 20 for a client, and the
+    21st deletes the first.
 
     From documentation, not run.
 
