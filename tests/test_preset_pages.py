@@ -5,14 +5,18 @@ from __future__ import annotations
 import inspect
 import re
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import responses
+from joserfc.jwk import ECKey
 
 import requests_jwt_refresh
 from requests_jwt_refresh import JWTRefreshAdapter, MemoryStore, Token, mount, presets
 from requests_jwt_refresh.presets.base import RUN
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NAMES = list(presets.PRESET_MODULES)
 ANYTHING = {"access_token": "new", "accessToken": "new", "refreshToken": "new"}
@@ -65,14 +69,21 @@ def test_each_page_shows_the_way_without_python(name: str) -> None:
 @pytest.mark.parametrize("has_token", [False, True], ids=["first time", "later"])
 @each_name
 def test_the_script_runs_as_pasted(
-    name: str, *, has_token: bool, monkeypatch: pytest.MonkeyPatch
+    name: str, *, has_token: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """With a password or a token typed in, and never again; the API answers everything."""
     script = read_script(name)
     skip_unless_built(script)
     store = MemoryStore(Token("a", "r") if has_token else None)
     typed: list[str] = []
-    monkeypatch.setattr("getpass.getpass", lambda prompt="": typed.append(prompt) or "typed")
+
+    def type_in(prompt: str = "") -> str:
+        typed.append(prompt)
+        return "typed"
+
+    monkeypatch.chdir(tmp_path)
+    write_key(tmp_path / "dpop-key.pem")
+    monkeypatch.setattr("getpass.getpass", type_in)
     monkeypatch.setattr(JWTRefreshAdapter, "log_in", log_in, raising=False)
     monkeypatch.setattr(requests_jwt_refresh, "mount", partial(mount_with, store))
     with responses.RequestsMock(assert_all_requests_are_fired=False) as network:
@@ -99,6 +110,13 @@ def log_in(adapter: JWTRefreshAdapter, username: str, password: str) -> Token:
     return Token("a", "r")
 
 
-def mount_with(store: MemoryStore, *arguments: Any, **options: Any) -> JWTRefreshAdapter:
+def mount_with(
+    store: MemoryStore, session: Any, base_url: str, refresh: Any, **options: Any
+) -> JWTRefreshAdapter:
     """Mount with a store that the test can look into, in place of the keyring."""
-    return mount(*arguments, store, **options)
+    return mount(session, base_url, refresh, store, **options)
+
+
+def write_key(file: Path) -> None:
+    """Write the private key of a login with DPoP."""
+    file.write_text(ECKey.generate_key("P-256").as_pem(private=True).decode())

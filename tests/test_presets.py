@@ -249,7 +249,7 @@ def test_a_preset_is_loaded_by_the_name_it_has_in_profiles(name: str) -> None:
     """Its class is a name of the package, and what type checkers see there."""
     preset = presets.load(name)
     assert isinstance(preset, Preset)
-    found = preset.endpoint.__name__  # type: ignore[attr-defined]
+    found = preset.endpoint.__name__
     assert getattr(presets, found) is preset.endpoint
     assert found in presets.__all__
     source = inspect.getsource(presets)
@@ -282,7 +282,7 @@ def test_the_names_can_be_read_without_loading_a_preset() -> None:
 def test_what_is_not_there_is_an_attribute_error() -> None:
     """As for any module."""
     with pytest.raises(AttributeError, match="'Django'"):
-        presets.Django  # type: ignore[attr-defined]  # noqa: B018 - looking it up is what is tested
+        presets.Django  # noqa: B018 - looking it up is what is tested
 
 
 def test_a_pickle_from_the_time_of_one_module_is_still_read() -> None:

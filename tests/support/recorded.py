@@ -107,7 +107,7 @@ def carry(endpoint: Any, token: Token) -> dict[str, str]:
     before = dict(request.headers)
     (getattr(endpoint, "attach", None) or AUTHORIZATION).carry(request, token)
     request.headers.update(getattr(endpoint, "api_headers", None) or {})
-    return {name: value for name, value in request.headers.items() if name not in before}
+    return {name: str(value) for name, value in request.headers.items() if name not in before}
 
 
 def _headers(answer: dict[str, Any]) -> CaseInsensitiveDict[str]:
