@@ -11,11 +11,12 @@ import base64
 import dataclasses
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
+from types import NoneType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeAlias
-from urllib.parse import parse_qsl, quote_plus, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import requests
 from requests.structures import CaseInsensitiveDict
@@ -36,6 +37,7 @@ from requests_jwt_refresh.matching import (
     bare_statuses,
     check_matcher,
     check_path,
+    check_rejected,
     status_codes,
 )
 from requests_jwt_refresh.responses import (
@@ -399,9 +401,14 @@ class OAuth2Endpoint(_CallRepr):
 
     def _basic_credentials(self) -> str:
         # Form-urlencoded first (RFC 6749 §2.3.1), so that a colon in the id is not the separator.
-        encode = str if self._auth_method() == "basic-raw" else quote_plus
+        encode = str if self._auth_method() == "basic-raw" else _encode
         pair = f"{encode(self.client_id or '')}:{encode(self.client_secret or '')}"
         return f"Basic {base64.b64encode(pair.encode()).decode()}"
+
+
+def _encode(text: str) -> str:
+    """Return `text` form-urlencoded, a space as %20: some servers take a + for itself."""
+    return quote(text, safe="")
 
 
 _AnyEndpoint: TypeAlias = JSONEndpoint | OAuth2Endpoint
@@ -424,9 +431,11 @@ def _redact_query(url: str) -> str:
     '/token?key=***&grant_type=password'
     """
     path, mark, query = url.partition("?")
+    if not query:
+        return url
     pairs = (pair.partition("=") for pair in query.split("&"))
     shown = [
-        f"{name}{equals}{value if _is_plain(name, value) else '***'}"
+        f"{name}{equals}{value if _is_plain(name, value) else '***'}" if equals else "***"
         for name, equals, value in pairs
     ]
     return f"{path}{mark}{'&'.join(shown)}"
@@ -445,8 +454,7 @@ def _default_of(each: dataclasses.Field[Any]) -> object:
 def _validate(endpoint: _AnyEndpoint) -> None:
     if not isinstance(endpoint.url, str) or not endpoint.url.strip():
         raise ValueError("an endpoint needs a URL, absolute or relative to the base URL")
-    if not callable(endpoint.when):
-        raise TypeError(f"when takes a matcher, such as status(401), not {endpoint.when!r}")
+    check_matcher(endpoint.when, "when takes a matcher")
     for name in ("extra", "headers"):
         if not isinstance(getattr(endpoint, name), Mapping):
             raise TypeError(f"{name} takes a mapping, such as a dict, of names to values")
@@ -487,15 +495,14 @@ def _validate_reading(endpoint: _AnyEndpoint) -> None:
     _check_choice("expires_in_unit", endpoint.expires_in_unit, UNITS)
     ok = status_codes(endpoint.ok)
     rejected = endpoint.rejected
-    if callable(rejected):
-        check_matcher(rejected, "rejected must be statuses or a matcher")
+    if callable(rejected) or not isinstance(rejected, (int, Iterable, NoneType)):
+        check_rejected(rejected)
         both = ok & bare_statuses(rejected)
-    elif rejected is not None:
-        codes = status_codes(rejected) if rejected != () else frozenset()
-        both = ok & codes
-        _assign(endpoint, rejected=tuple(sorted(codes)))
     else:
-        both = frozenset()
+        codes = status_codes(rejected) if rejected else frozenset()
+        both = ok & codes
+        if rejected is not None or isinstance(endpoint, JSONEndpoint):
+            _assign(endpoint, rejected=tuple(sorted(codes)))
     if both:
         raise ValueError(f"ok and rejected cannot both have {quote_list(map(str, sorted(both)))}")
     if isinstance(endpoint, JSONEndpoint):
@@ -559,10 +566,10 @@ def _validate_sending(endpoint: JSONEndpoint) -> None:
 
 def _check_sources(endpoint: JSONEndpoint, places: list[tuple[str, str, Place]]) -> None:
     """Raise ValueError if two options would write one header, cookie or field."""
-    keys = [_key_of(place) for _name, _what, place in places]
-    if len(set(keys)) < len(keys):
+    if len(places) > 1 and _overlap(*(_key_of(place) for _name, _what, place in places)):
         raise ValueError(
-            f"send and send_access both name {endpoint.send!r}; each token needs a place of its own"
+            f"send={endpoint.send!r} and send_access={endpoint.send_access!r} name one place; each "
+            "token needs a place of its own"
         )
     proofs = [
         place.csrf[1]
@@ -579,12 +586,18 @@ def _check_sources(endpoint: JSONEndpoint, places: list[tuple[str, str, Place]])
         raise ValueError(f"a token and csrf both need the header {clash.pop()!r}")
 
 
-def _key_of(place: Place) -> tuple[str, str]:
+def _key_of(place: Place) -> tuple[str, ...]:
     if isinstance(place, str):
-        return "field", place
+        return "field", *place.split(".")
     if isinstance(place, Cookie):
         return "cookie", place.name
     return "header", place.name.lower()
+
+
+def _overlap(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    """Whether one of two keys is the other, or is within it."""
+    shorter = min(len(one), len(other))
+    return one[:shorter] == other[:shorter]
 
 
 def _check_flat(endpoint: JSONEndpoint, fields: Mapping[str, Any], paths: list[str]) -> None:

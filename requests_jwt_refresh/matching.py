@@ -14,7 +14,7 @@ from __future__ import annotations
 import inspect
 import logging
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -412,8 +412,24 @@ def check_matcher(when: object, what: str = "when must be a matcher") -> None:
     `what` is how its text begins. Raises ValueError for one that can never say yes.
     """
     _check_kind(when, what)
-    if _own_statuses(cast("Matcher", when)) == frozenset():
-        raise ValueError(_explain_never(when))
+    for one in _walk(cast("Matcher", when)):
+        if _own_statuses(one) == frozenset():
+            raise ValueError(_explain_never(one))
+
+
+def check_rejected(rejected: object) -> None:
+    """Raise the TypeError or ValueError of `check_matcher`, of what is given to ``rejected=``."""
+    _check_kind(rejected, "rejected takes statuses or a matcher")
+    for one in _walk(cast("Matcher", rejected)):
+        if not _refusal_statuses(one):
+            raise ValueError(_explain_never(one))
+
+
+def _walk(matcher: Matcher) -> Iterator[Matcher]:
+    """Yield `matcher` and all that it is made of."""
+    yield matcher
+    for one in matcher.matchers if isinstance(matcher, (AnyOf, AllOf)) else ():
+        yield from _walk(one)
 
 
 def _explain_never(matcher: object) -> str:
