@@ -331,7 +331,6 @@ def test_what_a_login_needs_of_the_endpoint_is_put_in() -> None:
     """At any depth; what is no name of a field stays."""
     login = presets.load("cognito").login_of(make("cognito"))
     assert login["extra"] == {"AuthFlow": "USER_PASSWORD_AUTH", "ClientId": "client"}
-    assert presets.load("supabase").login_of(Supabase("k"))["headers"] == {"apikey": "k"}
     assert fill({"a": ["{x}", 1], "b": "/{username}"}, object()) == {
         "a": ["{x}", 1],
         "b": "/{username}",

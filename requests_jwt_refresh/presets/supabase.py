@@ -98,7 +98,6 @@ PRESET: Final = Preset(
     login={
         "url": "/auth/v1/token?grant_type=password",
         "username_field": "email",
-        "headers": {_API_KEY: "{publishable_key}"},
     },
-    logout={"url": "/auth/v1/logout", "headers": {_API_KEY: "{publishable_key}"}},
+    logout={"url": "/auth/v1/logout", "refresh_field": None},
 )
