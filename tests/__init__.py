@@ -41,6 +41,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_presets_recorded",
         "test_preset_pages",
         "test_preset_servers",
+        "test_preset_logins",
         "test_simplejwt",
         "test_flask_jwt",
         "test_cookie_servers",

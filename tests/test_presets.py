@@ -208,6 +208,8 @@ def test_an_expired_token_can_be_traded_in_where_the_server_takes_it() -> None:
     needs = {name for name in NAMES if make(name).needs_live_token}
     assert needs == {"pocketbase", "vault", "proxmox"}
     assert not make("laravel-jwt").needs_refresh_token
+    without = {name for name in NAMES if make(name).refresh is None}
+    assert without == {*needs, "laravel-jwt", "fastapi-template"}
 
 
 # --- Writing one ---------------------------------------------------------------------------------
