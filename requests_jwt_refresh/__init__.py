@@ -10,12 +10,14 @@ The parts:
 - the adapter: `mount`, `JWTRefreshAdapter`, `Token`; a request with ``auth=anonymous`` goes without
   a token and is never refreshed
 - how to ask for a new token: `JSONEndpoint`, `BearerEndpoint`, `OAuth2Endpoint`, ready ones for
-  known servers in `presets`, or your own (`Endpoint`, `TokenResponse`)
+  known servers in `presets`, or your own (`Endpoint`, `TokenResponse`); without a refresh token:
+  `ClientCredentials`, `JWTBearer`, `TokenExchange`
 - where a token travels: `header`, `cookie`, or the path of a JSON field
 - what "expired" looks like: `any_401` (the default), `status`, `bearer_challenge`, `json_field`,
   `any_of`, `all_of`, or your own (`Matcher`)
 - where the token lives: `KeyringStore`, `FileStore`, `MemoryStore`, `RedisStore`, or your own
   (`TokenStore`)
+- how to log in: `PasswordLogin`, `DeviceLogin`, or your own function ``(session) -> Token``
 - what happened, step by step: `Event`
 - what can go wrong: `RefreshUnavailable`, `RefreshRejected`, `StoreError` and the other errors, all
   of them a `JWTRefreshError`
@@ -53,6 +55,8 @@ if TYPE_CHECKING:
         StoreError,
     )
     from requests_jwt_refresh.events import Event
+    from requests_jwt_refresh.grants.device import DeviceLogin
+    from requests_jwt_refresh.grants.password import PasswordLogin
     from requests_jwt_refresh.matching import (
         Matcher,
         all_of,
@@ -69,12 +73,15 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.stores.keyring import KeyringStore
     from requests_jwt_refresh.stores.memory import MemoryStore
     from requests_jwt_refresh.stores.redis import RedisStore
+    from requests_jwt_refresh.token_grants import ClientCredentials, JWTBearer, TokenExchange
     from requests_jwt_refresh.tokens import Token
 
 __docformat__ = "google"  # for pdoc
 
 __all__ = [
     "BearerEndpoint",
+    "ClientCredentials",
+    "DeviceLogin",
     "Endpoint",
     "Event",
     "FileStore",
@@ -82,6 +89,7 @@ __all__ = [
     "InvalidToken",
     "InvalidURL",
     "JSONEndpoint",
+    "JWTBearer",
     "JWTRefreshAdapter",
     "JWTRefreshError",
     "KeyringStore",
@@ -89,6 +97,7 @@ __all__ = [
     "Matcher",
     "MemoryStore",
     "OAuth2Endpoint",
+    "PasswordLogin",
     "ProfileError",
     "RedisStore",
     "ReentrantRefresh",
@@ -97,6 +106,7 @@ __all__ = [
     "Reply",
     "StoreError",
     "Token",
+    "TokenExchange",
     "TokenResponse",
     "TokenStore",
     "all_of",
@@ -134,6 +144,8 @@ _WHERE = {
     "RefreshUnavailable": "errors",
     "StoreError": "errors",
     "Event": "events",
+    "DeviceLogin": "grants.device",
+    "PasswordLogin": "grants.password",
     "Matcher": "matching",
     "all_of": "matching",
     "any_401": "matching",
@@ -149,6 +161,9 @@ _WHERE = {
     "KeyringStore": "stores.keyring",
     "MemoryStore": "stores.memory",
     "RedisStore": "stores.redis",
+    "ClientCredentials": "token_grants",
+    "JWTBearer": "token_grants",
+    "TokenExchange": "token_grants",
     "Token": "tokens",
 }
 

@@ -85,8 +85,9 @@ def test_a_new_key_is_listed_and_suggested(file: Path) -> None:
     error = catch_fault(file).value
     assert error.cause == f"{file}: profile 'prod': refresh.audiense is not known"
     assert error.remedy == (
-        "did you mean 'audience'? Known here: access, audience, bare, encode, expires_in, extra, "
-        "kind, ok, pause, preset, refresh, rejected, scopes, send, url"
+        "did you mean 'audience'? Known here: access, audience, bare, encode, expires_at, "
+        "expires_in, expires_in_unit, extra, headers, kind, method, ok, pause, preset, refresh, "
+        "rejected, scopes, send, send_access, url"
     )
 
 
@@ -187,9 +188,9 @@ def test_a_type_that_no_table_can_hold_is_the_programmers_fault() -> None:
             (presets.load(name).endpoint, {"when", "client_secret"})
             for name in presets.PRESET_MODULES
         ),
-        (PasswordLogin, {"endpoint"}),
-        (DeviceLogin, {"client", "client_id"}),
-        (Logout, {"client"}),
+        (PasswordLogin, reading.NO_LOGIN_KEYS),
+        (DeviceLogin, {"client", "client_id", "show"}),
+        (Logout, {"client", "attach"}),
         (Options, set()),
     ],
     ids=lambda case: getattr(case, "__name__", ""),

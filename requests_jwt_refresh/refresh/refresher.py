@@ -27,6 +27,7 @@ from requests_jwt_refresh.errors import (
     StoreError,
     capitalize,
 )
+from requests_jwt_refresh.refresh.account import Account
 from requests_jwt_refresh.refresh.limits import Cooldown
 from requests_jwt_refresh.refresh.patience import Need
 from requests_jwt_refresh.refresh.renewal import Renewal
@@ -59,7 +60,9 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.authorization import Carrier, WirePlace
     from requests_jwt_refresh.endpoints import Endpoint
     from requests_jwt_refresh.events import Event, Kind
+    from requests_jwt_refresh.refresh.account import Farewell
     from requests_jwt_refresh.refresh.client import SendOptions
+    from requests_jwt_refresh.refresh.logins import OwnLogin
     from requests_jwt_refresh.refresh.single_flight import Call
     from requests_jwt_refresh.refresh.token_server import Login, RefreshCallable
     from requests_jwt_refresh.stores.base import TokenStore
@@ -67,7 +70,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("requests_jwt_refresh")
 
 MAX_RESENDS: Final = 2  # with a token from another thread or process, then with one of our own
-MAX_COOLDOWN_WAIT: Final = 1.0  # seconds of cooldown that a request waits; beyond that it fails
+MAX_COOLDOWN_WAIT: Final = 1.0  # seconds of cooldown after an outage that a request waits
 LAST_SHARE: Final = 0.2  # of the lifetime, in which a token that has to be live is handed in
 MAX_LAST_SECONDS: Final = 60.0
 MAX_EARLY: Final = 5.0  # seconds that a request waits for a token to become valid
@@ -99,12 +102,14 @@ class _Work:
     """What a call does.
 
     `can_log_in`: it logs in if the refresh is refused. `is_tentative`: its failure is no result for
-    others, since it asks early, or with a refresh token of its own.
+    others, since it asks early, or with a refresh token of its own. `wish` is what the program asks
+    for: calls with an equal one do the same, and share it all.
     """
 
     function: Callable[[Call[Attempt]], Attempt]
     can_log_in: bool = False
     is_tentative: bool = False
+    wish: object = None
 
     def __call__(self, call: Call[Attempt]) -> Attempt:
         return self.function(call)
@@ -143,6 +148,7 @@ class Refresher:
         self._shared = shared_state(store)
         self._cache = TokenCache(store, self._shared.memory)
         self._server = TokenServer(endpoint, url, self._cache, carrier, session, timeout)
+        self._account = Account(self._cache, self._server, self._shared, self.story, timeout)
         self._carrier = carrier
         self._can_start = login is not None or not needs_login(endpoint)  # without a token
         self._needs_live_token = getattr(endpoint, "needs_live_token", False)
@@ -185,7 +191,8 @@ class Refresher:
             return self._renew(token, need)
         except RefreshRejected as refusal:
             if refusal.nothing_to_refresh:
-                self._tell_no_login("the token has expired, and there is no refresh token", need)
+                has_expired = "the token has expired, and there is no refresh token"
+                self._tell_no_login(refusal.cause if token is None else has_expired, need)
             return Attempt(token, asked=True)  # so that the caller gets the API's own response
         except (RefreshUnavailable, StoreError):
             if token is None or token.access is None:
@@ -196,7 +203,8 @@ class Refresher:
         """Return `token`, or the one that it gives if it has to be handed in before its end."""
         if not self._needs_live_token or not _ends_soon(token):
             return token
-        if token is self._shared.refused_early:
+        cooldown = self._shared.cooldown
+        if token is self._shared.refused_early or (cooldown and cooldown.left() > 0):
             return token
         try:
             return self._renew(token, need, early=True).token or token
@@ -352,12 +360,42 @@ class Refresher:
         endpoint = self._endpoint
         if endpoint is None or not getattr(endpoint, "needs_refresh_token", True):
             raise TypeError("refresh() takes no refresh token here: the endpoint asks without one")
+        return _token_of(self._fulfil(object(), partial(self._trade, given, options), options))
+
+    def log_in(self, login: OwnLogin, options: SendOptions, wish: object) -> Token:
+        """Log in by `login`, and use and save what it brings; calls with an equal `wish` share it.
+
+        Raises RefreshRejected, RefreshUnavailable or StoreError; all is then as it was.
+        """
+        run = partial(self._account.log_in, login, options)
+        return _token_of(self._fulfil(("log in", wish), run, options))
+
+    def log_out(self, farewell: Farewell | None, options: SendOptions) -> None:
+        """Tell the server by `farewell` that the token is not needed any more, and forget it.
+
+        Raises RefreshUnavailable if the server was not told, StoreError if the store keeps it.
+        """
+        run = partial(self._account.log_out, farewell, options)
+        self._fulfil(("log out",), run, options)
+
+    def _fulfil(
+        self, wish: object, function: Callable[[Call[Attempt]], Attempt], options: SendOptions
+    ) -> Attempt:
+        """Return the result of a call that does what the program wishes: our own, or an equal one.
+
+        One at a time, after the call that is under way.
+        """
         self._check_not_inside()
         while True:
-            work = _Work(partial(self._trade, given, options), is_tentative=True)
+            work = _Work(function, is_tentative=True, wish=wish)
             call = self._join(work, Need(lambda: options, clock.monotonic()))
-            if call.work is work and call.outcome is not None:
-                return _token_of(call.outcome.get())
+            if not isinstance(call.work, _Work) or call.work.wish != wish or call.outcome is None:
+                continue
+            failure = call.outcome.failure
+            if call.work is not work and isinstance(failure, JWTRefreshError):
+                raise failure.about()
+            if call.work is work or failure is None:
+                return call.outcome.get()
 
     def valid_token(self, options: SendOptions, seconds: float) -> Token:
         """Return a token that lasts `seconds` more; refresh only if there is none."""
@@ -446,8 +484,8 @@ class Refresher:
             return None  # we can
         if isinstance(failure, JWTRefreshError):
             raise failure.about() from failure.__cause__
-        if attempt is None:
-            return None  # the leader was interrupted, which is no result for others
+        if attempt is None or attempt.token is None:
+            return None  # the leader was interrupted, or logged out: no result for others
         # A token set or cleared since then goes before; and one that was good enough for the leader
         # may be the very one that this request was refused with.
         is_current = attempt.token is self._cache.token
@@ -465,7 +503,7 @@ class Refresher:
         failure = cooldown.failure
         if since <= cooldown.began:
             raise failure.about()
-        if left <= MAX_COOLDOWN_WAIT:
+        if left <= MAX_COOLDOWN_WAIT and not isinstance(failure, RefreshRejected):
             return left
         raise type(failure)(
             f"{failure.cause} (a moment ago; not tried again for {left:.0f} s)", failure.remedy
@@ -545,9 +583,26 @@ class Refresher:
         except BaseException as failure:  # refused, failed, or interrupted by Ctrl-C
             is_news = self._cache.tell_no_login()
             self._note_logout(chapter, refusal)
-            if is_news and isinstance(failure, RefreshRejected):
-                self._note_refused_login(chapter, failure, task.need)
+            if isinstance(failure, RefreshRejected):
+                if refusal.nothing_to_refresh and self._end_session(task):
+                    self._note_logout(chapter, failure)
+                elif is_news:
+                    self._note_refused_login(chapter, failure, task.need)
             raise
+
+    def _end_session(self, task: _Task) -> bool:
+        """Forget an expired token that only a login could have replaced; whether there was one.
+
+        A server with sessions has no refresh that could be refused: the login's refusal says it.
+        """
+        cache, stale = self._cache, task.stale
+        if task.force or stale is None or stale.access is None:
+            return False
+        try:
+            with cache.hold(stale, self._timeout, adopt=False):
+                return cache.token == stale and cache.clear_refused() is None
+        except (RefreshUnavailable, StoreError):
+            return False
 
     def _note_refused_login(self, chapter: Chapter, failure: RefreshRejected, need: Need) -> None:
         chapter.note(
@@ -591,6 +646,7 @@ class Refresher:
                         raise
                     newer = cache.clear_refused()
                     if newer is None:
+                        refusal.nothing_to_refresh = token is None  # then it is no logout
                         raise
                     return Attempt(newer, asked=True)
                 saved = cache.save_new(fresh, token)
@@ -619,7 +675,8 @@ class Refresher:
         attempt = None
         while attempt is None:
             epoch = cache.epoch
-            fresh = call.run_in_leader(partial(self._server.call_login, login, options))
+            refused = self._shared.refused_logins
+            fresh = call.run_in_leader(partial(self._server.call_login, login, options, refused))
             attempt = self._take_login(fresh, stale, epoch, chapter)
         if attempt.asked:
             seconds = clock.monotonic() - began

@@ -17,6 +17,7 @@ from requests_jwt_refresh import clock
 from requests_jwt_refresh.authorization import Cookie, read_cookies
 from requests_jwt_refresh.errors import InvalidToken, JWTRefreshError, RefreshRejected
 from requests_jwt_refresh.frozen_json import freeze_object
+from requests_jwt_refresh.refresh.client import read_set_cookies
 from requests_jwt_refresh.refresh.single_flight import THREAD_NAME
 from requests_jwt_refresh.tokens import LONGEST_LIFETIME, Token, jwt_times, with_expiry, with_values
 from requests_jwt_refresh.urls import origin_of, without_query
@@ -147,15 +148,6 @@ def _find_end(received: Token, sent: Token) -> float | None:
         return received.expires_at
     moved = sent.expires_at + (ends - ended)
     return moved if moved <= clock.time() + LONGEST_LIFETIME else None
-
-
-def read_set_cookies(response: Response) -> tuple[str, ...]:
-    """Return the Set-Cookie lines of an answer, one by one (RFC 6265 §3)."""
-    get_list = getattr(getattr(response.raw, "headers", None), "getlist", None)
-    if callable(get_list):
-        return tuple(map(str, get_list("Set-Cookie")))
-    line = response.headers.get("Set-Cookie")
-    return () if line is None else (line,)
 
 
 # --- Saving --------------------------------------------------------------------------------------

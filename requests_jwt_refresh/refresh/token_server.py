@@ -6,6 +6,7 @@ import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from requests_jwt_refresh.authorization import Cookie
 from requests_jwt_refresh.errors import (
     JWTRefreshError,
     RefreshRejected,
@@ -19,6 +20,7 @@ from requests_jwt_refresh.refresh.client import (
     send_request,
 )
 from requests_jwt_refresh.refresh.cookies import LoginCookies
+from requests_jwt_refresh.refresh.logins import OwnLogin
 from requests_jwt_refresh.refresh.sigterm import let_sigterm_through
 from requests_jwt_refresh.refresh.user_functions import call_user_function, describe_error
 from requests_jwt_refresh.responses import (
@@ -26,6 +28,7 @@ from requests_jwt_refresh.responses import (
     describe_missing_refresh,
     describe_request_fields,
     find_refresh_token,
+    keep_cookie,
     says_refused,
 )
 from requests_jwt_refresh.tokens import Token, with_expiry
@@ -39,6 +42,8 @@ if TYPE_CHECKING:
 
     from requests_jwt_refresh.authorization import Carrier
     from requests_jwt_refresh.endpoints import Endpoint
+    from requests_jwt_refresh.refresh.account import Farewell
+    from requests_jwt_refresh.refresh.logins import RefusedLogins
     from requests_jwt_refresh.refresh.token_cache import TokenCache
 
     RefreshCallable = Callable[[requests.Session, Token], Token]
@@ -100,12 +105,44 @@ class TokenServer:
                 return self._ask_endpoint(self._endpoint, token, session, options)
             return self._ask_function(self._endpoint, token, session)
 
-    def call_login(self, login: Login, options: SendOptions) -> Token:
-        """Return what the user's `login` brings. Raises RefreshRejected or RefreshUnavailable."""
+    def call_login(self, login: Login, options: SendOptions, refused: RefusedLogins) -> Token:
+        """Return what the `login` brings. Raises RefreshRejected or RefreshUnavailable.
+
+        One of ours sends no password again that is among the `refused`.
+        """
+        options = _towards(login, options)
         with let_sigterm_through(), self._session(options, None, interactive=True) as session:
-            return self._check_fit(
-                call_user_function("login", login, session, is_login=True), "login"
-            )
+            return self._call_login(login, session, options, refused)
+
+    def log_in(self, login: OwnLogin, options: SendOptions, refused: RefusedLogins) -> Token:
+        """Do the same where no person is asked. If it fails, the cookies stay as they were."""
+        options = _towards(login, options)
+        with (
+            self._cookies.restore_on_failure(self._user_session),
+            self._session(options, None) as session,
+        ):
+            return self._call_login(login, session, options, refused)
+
+    def _call_login(
+        self,
+        login: Login,
+        session: requests.Session,
+        options: SendOptions,
+        refused: RefusedLogins,
+    ) -> Token:
+        ask: Callable[..., Token] = login
+        arguments: tuple[object, ...] = (session,)
+        if isinstance(login, OwnLogin):
+            ask, arguments = login.obtain, (session, options, refused)
+        with answers_of(session) as answers:
+            fresh = call_user_function("login", ask, *arguments, is_login=True)
+        return self._complete(fresh, answers, "login")
+
+    def tell(self, farewell: Farewell, token: Token, options: SendOptions) -> None:
+        """Tell the server that `token` is no longer needed. Raises RefreshUnavailable."""
+        options = options.for_url(farewell.url)
+        with self._session(options, self._cache.login_id_of(token)) as session:
+            farewell.tell(session, token, options, self._timeout)
 
     def keep_cookies_for(self, login_id: str | None) -> None:
         """Say which login those cookies belong to that came with it."""
@@ -124,7 +161,8 @@ class TokenServer:
         response = send_request(session, request, options, self._timeout)
         try:
             with self._rescue(token, [response]):
-                fresh = self._check_fit(with_expiry(endpoint.read(response)), response.source)
+                fresh = with_expiry(endpoint.read(response))
+                fresh = self._complete(fresh, [response], response.source)
         except RefreshRejected as refusal:
             if not says_refused(response):  # then the request may be at fault
                 refusal = _name_fields(refusal, request)
@@ -138,15 +176,21 @@ class TokenServer:
 
     def _ask_function(self, function: Any, token: Token | None, session: requests.Session) -> Token:
         answers: list[TokenResponse] = []
-        with self._rescue(token, answers), answers_of(session, answers):
-            fresh = call_user_function("the refresh callable", function, session, token)
-            return self._check_fit(fresh, "refresh callable")
+        with self._rescue(token, answers):
+            with answers_of(session, answers):
+                fresh = call_user_function("the refresh callable", function, session, token)
+            return self._complete(fresh, answers, "refresh callable")
 
-    def _check_fit(self, fresh: Token, source: str) -> Token:
-        """Return `fresh`. Raises RefreshUnavailable if no request can carry its access token."""
+    def _complete(self, fresh: Token, answers: list[TokenResponse], source: str) -> Token:
+        """Return `fresh` with the cookie that requests have to repeat, if `answers` set it.
+
+        Raises RefreshUnavailable if no request can carry its access token.
+        """
         problem = None if fresh.access is None else self._carrier.find_problem(fresh.access)
         if problem is None:
-            return fresh
+            place = self._carrier
+            csrf = place.csrf if isinstance(place, Cookie) else None
+            return fresh if csrf is None else keep_cookie(fresh, csrf[0], answers)
         del fresh  # this frame may be in a traceback
         raise RefreshUnavailable(
             f"the {source} gave an access token that requests cannot carry: {problem}",
@@ -207,6 +251,11 @@ class TokenServer:
                 yield session
             finally:
                 self._cookies.keep(login_id, session.cookies)
+
+
+def _towards(login: Login, options: SendOptions) -> SendOptions:
+    url = login.url if isinstance(login, OwnLogin) else None  # a function's is not known
+    return options if url is None else options.for_url(url)
 
 
 def is_endpoint(refresh: Endpoint | RefreshCallable | None) -> TypeIs[Endpoint]:
