@@ -29,6 +29,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_attach",
         "test_places",
         "test_places_in_requests",
+        "test_bad_places",
     ),
     "The 401": (
         "test_matching",
