@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         StoreError,
     )
     from requests_jwt_refresh.events import Event
+    from requests_jwt_refresh.jose import DPoP, PrivateKeyJWT
     from requests_jwt_refresh.matching import (
         Matcher,
         all_of,
@@ -75,6 +76,7 @@ __docformat__ = "google"  # for pdoc
 
 __all__ = [
     "BearerEndpoint",
+    "DPoP",
     "Endpoint",
     "Event",
     "FileStore",
@@ -89,6 +91,7 @@ __all__ = [
     "Matcher",
     "MemoryStore",
     "OAuth2Endpoint",
+    "PrivateKeyJWT",
     "ProfileError",
     "RedisStore",
     "ReentrantRefresh",
@@ -134,6 +137,8 @@ _WHERE = {
     "RefreshUnavailable": "errors",
     "StoreError": "errors",
     "Event": "events",
+    "DPoP": "jose",
+    "PrivateKeyJWT": "jose",
     "Matcher": "matching",
     "all_of": "matching",
     "any_401": "matching",

@@ -34,6 +34,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_presets",
         "test_simplejwt",
         "test_flask_jwt",
+        "test_jose",
     ),
     "One refresh": (
         "test_one_refresh",
@@ -89,7 +90,13 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_sigterm",
     ),
     "Loops": ("test_forbidden_urls", "test_limits", "test_loops_and_cooldowns"),
-    "Secrets": ("test_secrets", "test_private_file", "test_login_secrets", "test_profile_secrets"),
+    "Secrets": (
+        "test_secrets",
+        "test_jose_keys",
+        "test_private_file",
+        "test_login_secrets",
+        "test_profile_secrets",
+    ),
     "Quiet transparency": (
         "test_users_mocks",
         "test_replaced_sessions",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 NAMES = [
     "BearerEndpoint",
+    "DPoP",
     "Endpoint",
     "Event",
     "FileStore",
@@ -33,6 +34,7 @@ NAMES = [
     "Matcher",
     "MemoryStore",
     "OAuth2Endpoint",
+    "PrivateKeyJWT",
     "ProfileError",
     "RedisStore",
     "ReentrantRefresh",
