@@ -128,38 +128,38 @@ def test_a_path_may_start_with_a_tilde_and_outlives_a_change_of_folder(
 # --- What is not ---------------------------------------------------------------------------------
 
 
+UNFIT = [
+    ("", "is no PEM and no JWK"),
+    ("nonsense", "is no PEM and no JWK"),
+    (
+        "-----BEGIN PRIVATE KEY-----\nsecret\n-----END PRIVATE KEY-----\n",
+        "is no PEM and no JWK",
+    ),
+    (public_pem_of(P256), "public key"),
+    (pem_of(P256, password=b"secret"), "encrypted"),
+    (pem_of(ed448.Ed448PrivateKey.generate()), "cannot sign"),
+    (pem_of(x25519.X25519PrivateKey.generate()), "cannot sign"),
+    ("{", "is no JWK"),
+    ("{}", "is no JWK"),
+    ("[" * 100_000, "is no PEM and no JWK"),
+    ('{"a":' * 100_000, "is no JWK"),
+    (json.dumps({"keys": [jwk_of("ES256")]}), "set of keys"),
+    (json.dumps(OctKey.generate_key(256).as_dict(private=True)), "no EC, Ed25519 or RSA"),
+    (json.dumps({"kty": ["EC"]}), "no EC, Ed25519 or RSA"),
+    (json.dumps({**jwk_of("ES256"), "d": "secret"}), "no JWK that can be read"),
+    (json.dumps({**jwk_of("ES256"), "x": 7}), "no JWK that can be read"),
+    (json.dumps(OKPKey.generate_key("X25519", private=True).as_dict(private=True)), "X25519"),
+    (
+        json.dumps(ECKey.generate_key("secp256k1", private=True).as_dict(private=True)),
+        "secp256k1",
+    ),
+    (json.dumps(jwk_of("ES256", use="enc")), "cannot sign with ES256"),
+    (json.dumps(jwk_of("ES256", alg="RS256")), "cannot sign with ES256"),
+]
+
+
 @pytest.mark.parametrize("kind", [DPoP, PrivateKeyJWT])
-@pytest.mark.parametrize(
-    ("content", "text"),
-    [
-        ("", "is no PEM and no JWK"),
-        ("nonsense", "is no PEM and no JWK"),
-        (
-            "-----BEGIN PRIVATE KEY-----\nsecret\n-----END PRIVATE KEY-----\n",
-            "is no PEM and no JWK",
-        ),
-        (public_pem_of(P256), "public key"),
-        (pem_of(P256, password=b"secret"), "encrypted"),
-        (pem_of(ed448.Ed448PrivateKey.generate()), "cannot sign"),
-        (pem_of(x25519.X25519PrivateKey.generate()), "cannot sign"),
-        ("{", "is no JWK"),
-        ("{}", "is no JWK"),
-        ("[" * 100_000, "is no PEM and no JWK"),
-        ('{"a":' * 100_000, "is no JWK"),
-        (json.dumps({"keys": [jwk_of("ES256")]}), "set of keys"),
-        (json.dumps(OctKey.generate_key(256).as_dict(private=True)), "no EC, Ed25519 or RSA"),
-        (json.dumps({"kty": ["EC"]}), "no EC, Ed25519 or RSA"),
-        (json.dumps({**jwk_of("ES256"), "d": "secret"}), "no JWK that can be read"),
-        (json.dumps({**jwk_of("ES256"), "x": 7}), "no JWK that can be read"),
-        (json.dumps(OKPKey.generate_key("X25519", private=True).as_dict(private=True)), "X25519"),
-        (
-            json.dumps(ECKey.generate_key("secp256k1", private=True).as_dict(private=True)),
-            "secp256k1",
-        ),
-        (json.dumps(jwk_of("ES256", use="enc")), "cannot sign with ES256"),
-        (json.dumps(jwk_of("ES256", alg="RS256")), "cannot sign with ES256"),
-    ],
-)
+@pytest.mark.parametrize(("content", "text"), UNFIT, ids=[text for _, text in UNFIT])
 def test_a_file_without_a_key_that_signs_is_told(
     kind: Any, content: str, text: str, tmp_path: Path
 ) -> None:

@@ -72,6 +72,8 @@ CALLS = {
     "BearerEndpoint": f"(url, *, method='POST', {READING})".format(rejected="(400, 401, 403, 422)"),
     "OAuth2Endpoint": "(url, client_id=None, client_secret=None, *, client_auth=None, "
     "extra=<factory>, when=status(401))",
+    "DPoP": "(key=None, *, alg=None)",
+    "PrivateKeyJWT": "(key, *, alg=None, kid=None, audience=None, lifetime=60)",
     "TokenResponse": "(status, headers, body, *, source='refresh endpoint')",
     "Event": "(kind, at, seconds=None, url=None, status=None, rule=None)",
     "FileStore": "(path)",
