@@ -16,6 +16,7 @@ Kind = Literal[
     "refused",  # the server refused the refresh token
     "unavailable",  # the refresh got no usable answer; the tokens are kept
     "braked",  # no refresh for this request's sake: a token just received was refused as well
+    "challenge",  # the API asks for another proof (RFC 9449 §9), and got it with the same token
     "resent",  # the request was sent again, with another token
     "logged_in",  # `login` or refresh(refresh_token) gave a token
     "logged_out",  # the tokens are forgotten

@@ -115,19 +115,35 @@ class DPoP:
         """Return why the header cannot carry an access token, None if it can."""
         return _PLACE.find_problem(secret)
 
-    def prove(self, request: PreparedRequest, token: Token, nonce: str | None = None) -> None:
-        """Write a new proof on `request`, with this `nonce` or the last of its origin (§4.2)."""
+    def prove(
+        self, request: PreparedRequest, token: Token, refused: Response | None = None
+    ) -> None:
+        """Write a new proof on `request` (§4.2), with the last nonce of its origin.
+
+        With that of the answer `refused` to it, if it has one: other threads may get others.
+        """
+        nonce = None if refused is None else _read_nonce(refused.headers)
         self._sign(request, self._key_of(token), token.access, nonce)
 
-    def note_answer(self, response: Response) -> bool:
+    def note_answer(self, response: Response, challenge: Response | None = None) -> bool:
         """Note what an API's answer says of its nonces (§8.2, §9).
 
-        Return whether it asks for the same request with another proof.
+        `challenge` is the one that came before it, if the request was sent once more. Return
+        whether it asks for that.
         """
-        challenge = response.headers.get("WWW-Authenticate") or ""
-        code = next((each for each in (_ASKS_FOR_NONCE, _REFUSES_PROOF) if each in challenge), None)
-        is_challenge = response.status_code in _CHALLENGED
-        return self._note(response.url, response.headers, code if is_challenge else None)
+        if challenge is None and self.asks_for_nonce(response):
+            return _read_nonce(response.headers) is not None  # for that request alone as yet
+        code = _REFUSES_PROOF if _is_challenge(response, _REFUSES_PROOF) else None
+        headers = response.headers
+        if challenge is not None and _read_nonce(headers) is None:
+            headers = challenge.headers  # the server took its nonce, and has no newer one
+        self._note(response.url, headers, code)
+        # urllib3's own retries repeat a proof, and a clock may differ: a new one may be taken.
+        return code is not None
+
+    def asks_for_nonce(self, response: Response) -> bool:
+        """Whether an API's answer asks for the same request with a nonce (§9)."""
+        return _is_challenge(response, _ASKS_FOR_NONCE)
 
     def open(self, token: Token | None) -> Proofs:
         """Return what proves the requests of one exchange with the token endpoint.
@@ -207,7 +223,7 @@ class DPoP:
         origin = origin_of(url)
         if origin is None:
             return False
-        nonce = read_nonce(headers)
+        nonce = _read_nonce(headers)
         if nonce is not None:
             _keep(self._nonces, origin, nonce)
         if code == _ASKS_FOR_NONCE:
@@ -329,10 +345,15 @@ class PrivateKeyJWT:
         form["client_assertion"] = self._key.sign({"kid": self._kid} if self._kid else {}, claims)
 
 
-def read_nonce(headers: Mapping[str, str]) -> str | None:
+def _read_nonce(headers: Mapping[str, str]) -> str | None:
     """Return the nonce that an answer brings (RFC 9449 §8.1), None if it brings none."""
     nonce = headers.get(_NONCE_HEADER) or ""
     return nonce if _NONCE.fullmatch(nonce) else None
+
+
+def _is_challenge(response: Response, code: str) -> bool:
+    challenge = response.headers.get("WWW-Authenticate") or ""
+    return response.status_code in _CHALLENGED and code in challenge
 
 
 def _strip_url(request: PreparedRequest) -> str:

@@ -35,6 +35,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_simplejwt",
         "test_flask_jwt",
         "test_jose",
+        "test_jose_adapter",
     ),
     "One refresh": (
         "test_one_refresh",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from requests_jwt_refresh.authorization import Prover
 from requests_jwt_refresh.errors import (
     JWTRefreshError,
     RefreshRejected,
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     import requests
     from typing_extensions import TypeIs
 
-    from requests_jwt_refresh.authorization import Carrier
+    from requests_jwt_refresh.authorization import Carrier, Proofs
     from requests_jwt_refresh.endpoints import Endpoint
     from requests_jwt_refresh.refresh.token_cache import TokenCache
 
@@ -95,17 +97,29 @@ class TokenServer:
         token is saved even where this fails.
         """
         options = options.for_url(self._url)
-        with self._session(options, self._cache.login_id_of(token)) as session:
+        proofs = self._open_proofs(token)
+        login_id = self._cache.login_id_of(token)
+        with self._session(options, login_id, proofs=proofs) as session:
             if is_endpoint(self._endpoint):
-                return self._ask_endpoint(self._endpoint, token, session, options)
-            return self._ask_function(self._endpoint, token, session)
+                fresh = self._ask_endpoint(self._endpoint, token, session, options, proofs)
+            else:
+                fresh = self._ask_function(self._endpoint, token, session)
+        return fresh if proofs is None else proofs.bind(fresh)
 
     def call_login(self, login: Login, options: SendOptions) -> Token:
         """Return what the user's `login` brings. Raises RefreshRejected or RefreshUnavailable."""
-        with let_sigterm_through(), self._session(options, None, interactive=True) as session:
-            return self._check_fit(
+        proofs = self._open_proofs(None)
+        with (
+            let_sigterm_through(),
+            self._session(options, None, interactive=True, proofs=proofs) as session,
+        ):
+            fresh = self._check_fit(
                 call_user_function("login", login, session, is_login=True), "login"
             )
+        return fresh if proofs is None else proofs.bind(fresh)
+
+    def _open_proofs(self, token: Token | None) -> Proofs | None:
+        return self._carrier.open(token) if isinstance(self._carrier, Prover) else None
 
     def keep_cookies_for(self, login_id: str | None) -> None:
         """Say which login those cookies belong to that came with it."""
@@ -117,11 +131,13 @@ class TokenServer:
         token: Token | None,
         session: requests.Session,
         options: SendOptions,
+        proofs: Proofs | None,
     ) -> Token:
         logger.debug("asks %s", describe_url(self._url))
         # One that needs no login takes None as well.
-        request = endpoint.ask(self._url, cast("Token", token))
-        response = send_request(session, request, options, self._timeout)
+        ask = partial(endpoint.ask, self._url, cast("Token", token))
+        request = ask()
+        response = send_request(session, request, options, self._timeout, ask=ask, proofs=proofs)
         try:
             with self._rescue(token, [response]):
                 fresh = self._check_fit(with_expiry(endpoint.read(response)), response.source)
@@ -188,7 +204,12 @@ class TokenServer:
 
     @contextmanager
     def _session(
-        self, options: SendOptions, login_id: str | None, *, interactive: bool = False
+        self,
+        options: SendOptions,
+        login_id: str | None,
+        *,
+        interactive: bool = False,
+        proofs: Proofs | None = None,
     ) -> Iterator[requests.Session]:
         """Give the separate session, with the cookies of that login alone; None is a new one."""
         if self._user_session is not None:
@@ -202,6 +223,7 @@ class TokenServer:
             jar,
             base_url=options.base_url,
             restart_each_time=interactive,
+            proofs=proofs,
         ) as session:
             try:
                 yield session
