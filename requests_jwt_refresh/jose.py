@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from requests_jwt_refresh import clock
-from requests_jwt_refresh.authorization import header
+from requests_jwt_refresh.authorization import BEARER, header
 from requests_jwt_refresh.error_codes import find_error_code
 from requests_jwt_refresh.errors import InvalidToken
 from requests_jwt_refresh.frozen_json import freeze_object
@@ -43,7 +43,9 @@ _REFUSES_PROOF: Final = "invalid_dpop_proof"
 _CHALLENGED: Final = (400, 401)
 _MAX_ORIGINS: Final = 64  # whose nonces are kept
 _CLOCK_SLACK: Final = 5.0  # seconds of difference between two clocks that no server minds
-_ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"  # RFC 7523 §2.2
+_ASSERTION_TYPE: Final = (  # RFC 7523 §2.2
+    f"urn:ietf:params:oauth:client-assertion-type:jwt-{BEARER.lower()}"
+)
 
 
 class DPoP:

@@ -251,8 +251,7 @@ def test_type_checking_and_other_packages_do_not_count(tmp_path: Path) -> None:
 # --- The scheme ----------------------------------------------------------------------------------
 
 SCHEME = re.compile(r"\bBearer\b")
-# RFC 7523's names end with "jwt-bearer", which is no scheme.
-SCHEME_IN_ANY_CASE = re.compile(r"(?<!jwt-)\bbearer\b", re.IGNORECASE)
+SCHEME_IN_ANY_CASE = re.compile(r"\bbearer\b", re.IGNORECASE)
 
 
 def find_literals(tree: ast.AST) -> Iterator[ast.Constant]:
