@@ -229,6 +229,8 @@ _READERS: Final[Mapping[str, Callable[..., Any]]] = {
     "tuple[int, ...]": Table.numbers,
     "tuple[str, ...]": Table.texts,
     "Mapping": Table.mapping,
+    "Place": Table.text,  # the path of a JSON field
+    "Refusals": Table.numbers,
 }
 _ANNOTATION = re.compile(r"(?:InitVar\[)?(tuple\[\w+, \.\.\.\]|\w+)(?:\[.*\])?(?: \| None)?\]?")
 _ABSENT: Final[Any] = object()

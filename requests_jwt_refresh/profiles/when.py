@@ -40,15 +40,15 @@ def _make_matcher(table: Table) -> Matcher:
     rule = given[0] if given else "status"
     if rule in _LISTS:
         return _read_list(table, rule)
-    codes = table.numbers("status", (401,) if given else None)
-    if codes is None:
+    codes = table.numbers("status", None)
+    if codes is None and not given:
         raise _make_empty_error(table)
     if rule == "json_field":
         path, value = table.text(rule), table.scalar("value")
         return build(table, json_field, path=path, value=value, status=codes)
     if rule == "bearer_challenge":
         return build(table, bearer_challenge, error=_read_error_code(table), status=codes)
-    return build(table, status, *codes)
+    return build(table, status, *(codes or ()))
 
 
 def _read_list(table: Table, rule: str) -> Matcher:
