@@ -37,6 +37,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_flask_jwt",
         "test_jose",
         "test_jose_adapter",
+        "test_jose_oidc_provider",
     ),
     "One refresh": (
         "test_token_grants",

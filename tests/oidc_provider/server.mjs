@@ -81,16 +81,22 @@ const provider = new Provider(issuer, {
 // --- What tests see and do -----------------------------------------------------------------------
 
 const seen = [];
-const tokensOf = new Map(); // an access token, and how it is taken back
+const accessTokens = new Set();
+const refreshTokens = new Set();
+provider.on('access_token.saved', (token) => accessTokens.add(token));
+provider.on('client_credentials.saved', (token) => accessTokens.add(token));
+provider.on('refresh_token.saved', (token) => refreshTokens.add(token));
 
-for (const [event, model] of [['access_token.saved', 'access'], ['client_credentials.saved', 'own']]) {
-  provider.on(event, (token) => tokensOf.set(token.jti, { model, token }));
-}
+const destroy = async (tokens) => {
+  await Promise.all([...tokens].map((token) => token.destroy()));
+  tokens.clear();
+};
 
 const control = async (request, answer) => {
   if (request.url === '/_expire') {
-    await Promise.all([...tokensOf.values()].map(({ token }) => token.destroy()));
-    tokensOf.clear();
+    await destroy(accessTokens);
+  } else if (request.url === '/_revoke') {
+    await destroy(refreshTokens);
   } else if (request.method === 'DELETE') {
     seen.length = 0;
   }
