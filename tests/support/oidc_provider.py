@@ -190,8 +190,16 @@ class OIDCProvider:
 
 
 def _skip_without_node() -> None:
-    if shutil.which("node") is None or not (_MODULES / "node_modules" / "oidc-provider").is_dir():
+    if not (_MODULES / "node_modules" / "oidc-provider").is_dir() or not _has_node():
         pytest.skip(
-            "no oidc-provider to test with: install node, copy tests/oidc_provider/package.json "
-            "to .node, and run: npm install --prefix .node"
+            "no oidc-provider to test with: install node 20.16 or newer, copy "
+            "tests/oidc_provider/package.json to .node, and run: npm install --prefix .node"
         )
+
+
+def _has_node() -> bool:
+    """Whether there is a node that is new enough for it."""
+    if shutil.which("node") is None:
+        return False
+    command = ["node", "-e", "process.exit(URL.parse ? 0 : 1)"]
+    return subprocess.run(command, timeout=WAIT, check=False).returncode == 0
