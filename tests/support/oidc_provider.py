@@ -192,7 +192,7 @@ class OIDCProvider:
 def _skip_without_node() -> None:
     if not (_MODULES / "node_modules" / "oidc-provider").is_dir() or not _has_node():
         pytest.skip(
-            "no oidc-provider to test with: install node 20.16 or newer, copy "
+            "no oidc-provider to test with: install node 20.19 or newer, copy "
             "tests/oidc_provider/package.json to .node, and run: npm install --prefix .node"
         )
 
