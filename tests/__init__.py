@@ -24,7 +24,12 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_refresh_transports",
         "test_whole_answers",
     ),
-    "An Authorization already there": ("test_authorization", "test_attach", "test_places"),
+    "An Authorization already there": (
+        "test_authorization",
+        "test_attach",
+        "test_places",
+        "test_places_in_requests",
+    ),
     "The 401": (
         "test_matching",
         "test_faulty_matchers",
@@ -38,6 +43,9 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_jose",
         "test_jose_adapter",
         "test_jose_oidc_provider",
+        "test_cookie_servers",
+        "test_oauth2_server",
+        "test_real_servers",
     ),
     "One refresh": (
         "test_token_grants",
@@ -163,6 +171,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
     "Test your own code": (
         "test_auth_server",
         "test_auth_server_faults",
+        "test_auth_server_like",
         "test_auth_server_oauth2",
         "test_auth_server_tokens",
         "test_pytest_plugin",

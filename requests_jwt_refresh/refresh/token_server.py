@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from requests_jwt_refresh.authorization import Prover
+from requests_jwt_refresh.authorization import Cookie, Prover
 from requests_jwt_refresh.errors import (
     JWTRefreshError,
     RefreshRejected,
@@ -28,6 +28,7 @@ from requests_jwt_refresh.responses import (
     describe_missing_refresh,
     describe_request_fields,
     find_refresh_token,
+    keep_cookie,
     says_refused,
 )
 from requests_jwt_refresh.tokens import Token, with_expiry
@@ -113,9 +114,9 @@ class TokenServer:
             let_sigterm_through(),
             self._session(options, None, interactive=True, proofs=proofs) as session,
         ):
-            fresh = self._check_fit(
-                call_user_function("login", login, session, is_login=True), "login"
-            )
+            with answers_of(session) as answers:
+                fresh = call_user_function("login", login, session, is_login=True)
+            fresh = self._complete(fresh, answers, "login")
         return fresh if proofs is None else proofs.bind(fresh)
 
     def _open_proofs(self, token: Token | None) -> Proofs | None:
@@ -140,7 +141,8 @@ class TokenServer:
         response = send_request(session, request, options, self._timeout, ask=ask, proofs=proofs)
         try:
             with self._rescue(token, [response]):
-                fresh = self._check_fit(with_expiry(endpoint.read(response)), response.source)
+                fresh = with_expiry(endpoint.read(response))
+                fresh = self._complete(fresh, [response], response.source)
         except RefreshRejected as refusal:
             if not says_refused(response):  # then the request may be at fault
                 refusal = _name_fields(refusal, request)
@@ -154,15 +156,21 @@ class TokenServer:
 
     def _ask_function(self, function: Any, token: Token | None, session: requests.Session) -> Token:
         answers: list[TokenResponse] = []
-        with self._rescue(token, answers), answers_of(session, answers):
-            fresh = call_user_function("the refresh callable", function, session, token)
-            return self._check_fit(fresh, "refresh callable")
+        with self._rescue(token, answers):
+            with answers_of(session, answers):
+                fresh = call_user_function("the refresh callable", function, session, token)
+            return self._complete(fresh, answers, "refresh callable")
 
-    def _check_fit(self, fresh: Token, source: str) -> Token:
-        """Return `fresh`. Raises RefreshUnavailable if no request can carry its access token."""
+    def _complete(self, fresh: Token, answers: list[TokenResponse], source: str) -> Token:
+        """Return `fresh` with the cookie that requests have to repeat, if `answers` set it.
+
+        Raises RefreshUnavailable if no request can carry its access token.
+        """
         problem = None if fresh.access is None else self._carrier.find_problem(fresh.access)
         if problem is None:
-            return fresh
+            place = self._carrier
+            csrf = place.csrf if isinstance(place, Cookie) else None
+            return fresh if csrf is None else keep_cookie(fresh, csrf[0], answers)
         del fresh  # this frame may be in a traceback
         raise RefreshUnavailable(
             f"the {source} gave an access token that requests cannot carry: {problem}",
