@@ -17,6 +17,7 @@ The parts:
   `any_of`, `all_of`, or your own (`Matcher`)
 - where the token lives: `KeyringStore`, `FileStore`, `MemoryStore`, `RedisStore`, or your own
   (`TokenStore`)
+- how to log in: `PasswordLogin`, `DeviceLogin`, or your own function ``(session) -> Token``
 - what happened, step by step: `Event`
 - what can go wrong: `RefreshUnavailable`, `RefreshRejected`, `StoreError` and the other errors, all
   of them a `JWTRefreshError`
@@ -54,6 +55,8 @@ if TYPE_CHECKING:
         StoreError,
     )
     from requests_jwt_refresh.events import Event
+    from requests_jwt_refresh.grants.device import DeviceLogin
+    from requests_jwt_refresh.grants.password import PasswordLogin
     from requests_jwt_refresh.jose import DPoP, PrivateKeyJWT
     from requests_jwt_refresh.matching import (
         Matcher,
@@ -80,6 +83,7 @@ __all__ = [
     "BearerEndpoint",
     "ClientCredentials",
     "DPoP",
+    "DeviceLogin",
     "Endpoint",
     "Event",
     "FileStore",
@@ -95,6 +99,7 @@ __all__ = [
     "Matcher",
     "MemoryStore",
     "OAuth2Endpoint",
+    "PasswordLogin",
     "PrivateKeyJWT",
     "ProfileError",
     "RedisStore",
@@ -142,6 +147,8 @@ _WHERE = {
     "RefreshUnavailable": "errors",
     "StoreError": "errors",
     "Event": "events",
+    "DeviceLogin": "grants.device",
+    "PasswordLogin": "grants.password",
     "DPoP": "jose",
     "PrivateKeyJWT": "jose",
     "Matcher": "matching",

@@ -22,13 +22,14 @@ from requests_jwt_refresh.arguments import (
     validate_timeout,
     validate_transport,
 )
-from requests_jwt_refresh.authorization import AUTHORIZATION, Prover
+from requests_jwt_refresh.authorization import AUTHORIZATION, Prover, check_place
 from requests_jwt_refresh.bodies import MATCH_BYTES, release, rewind, says_expired
 from requests_jwt_refresh.errors import JWTRefreshError
 from requests_jwt_refresh.history import keep_history, keep_refused
 from requests_jwt_refresh.matching import SafeMatcher, any_401, check_matcher, may_match
 from requests_jwt_refresh.outgoing import Outgoing, make_carrier, validate_headers
 from requests_jwt_refresh.refresh.client import SendOptions
+from requests_jwt_refresh.refresh.logins import OwnLogin
 from requests_jwt_refresh.refresh.patience import Need
 from requests_jwt_refresh.refresh.refresher import Refresher
 from requests_jwt_refresh.refresh.user_functions import name_of
@@ -74,6 +75,9 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         attach: how requests carry the access token: ``header(...)``, ``cookie(...)``, or a function
             ``(request, token)`` that writes on the PreparedRequest it gets, a copy; or `DPoP`. The
             endpoint's own place if omitted, else ``header()``, which is ``Authorization: Bearer``.
+        renewed: where the API hands out a newer access token in its answers (sliding sessions):
+            ``header(...)`` or ``cookie(...)``. It is used from then on, and saved in the
+            background. The endpoint's own place if omitted, else none.
         headers: more headers of the API's, by name: strings, or functions ``() -> str``. They go
             with each request to our origins that does not have them.
         match_limit: how many bytes of an answer's body, unpacked, `when` may see; a longer one does
@@ -114,9 +118,11 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         "_store",
         "_when",
         "_attach",
+        "_renewed",
         "_headers",
         "_match_limit",
         "_login",
+        "_allow_http",
         "_on_refresh",
         "_on_logout",
         "_on_event",
@@ -136,6 +142,7 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         *,
         when: Matcher | None = None,
         attach: WirePlace | Carrier | Attach | None = AUTHORIZATION,
+        renewed: WirePlace | None = None,
         headers: Mapping[str, HeaderValue] | None = None,
         match_limit: int = MATCH_BYTES,
         login: Login | None = None,
@@ -169,17 +176,24 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         if attach is None or attach is AUTHORIZATION:
             attach = getattr(refresh, "attach", None) or AUTHORIZATION
         self._attach = attach
+        renewed = renewed if renewed is not None else getattr(refresh, "renewed", None)
+        self._renewed = None if renewed is None else check_place("renewed", renewed)
         given = headers if headers is not None else getattr(refresh, "api_headers", None)
         self._headers = validate_headers(given, make_carrier(self._attach))
         self._match_limit = validate_match_limit(match_limit)
+        self._refresh_timeout = validate_timeout(refresh_timeout)
         self._login = validate_login(login)
+        if isinstance(self._login, OwnLogin):
+            self._login = self._login.bind(
+                refresh, self.base_url, allow_http=allow_http, timeout=self._refresh_timeout
+            )
+        self._allow_http = allow_http
         self._on_refresh = validate_callable("on_refresh", on_refresh, "token")
         self._on_logout = validate_callable("on_logout", on_logout, "error")
         self._on_event = validate_callable("on_event", on_event, "event")
         self.transport = validate_transport(transport)
         self._transport_prefixes: tuple[tuple[str, bool], ...] = ()
         self._refresh_session = validate_refresh_session(refresh_session)
-        self._refresh_timeout = validate_timeout(refresh_timeout)
         self._assemble()
 
     @classmethod
@@ -221,7 +235,9 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
             self._refresh_url,
             self._store,
             carrier=carrier,
-            login=self._login,
+            renewed=self._renewed,
+            base_url=self.base_url,
+            login=self._find_automatic_login(),
             on_refresh=self._on_refresh,
             on_logout=self._on_logout,
             on_event=self._on_event,
@@ -232,6 +248,11 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         if self.accepts_relative_urls:
             accept_relative_urls()
             keep_history()
+
+    def _find_automatic_login(self) -> Login | None:
+        """Return the login that is called when a token is needed, None if there is none."""
+        login = self._login
+        return None if isinstance(login, OwnLogin) and not login.can_log_in_alone else login
 
     def __repr__(self) -> str:
         return f"<JWTRefreshAdapter {self.base_url}>"
@@ -285,6 +306,7 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
             keep_refused(response, refused)
             self._tell("resent", response, need)
         self._refresher.note_accepted(attempt, need)
+        self._refresher.take_up(attempt, request, response)
         return response
 
     def _send_proved(
@@ -361,6 +383,54 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         ReentrantRefresh in a login or refresh that this adapter waits for.
         """
         self._refresher.set_token(token)
+
+    def log_in(self, username: str, password: str | Callable[[], str]) -> Token:
+        """Log in with a user name and a password, and use what that brings from now on.
+
+        By the `login` of the adapter if that is a PasswordLogin, else by the login that the
+        documentation of the endpoint's preset has. Threads that log in with the same at the same
+        time share one login; on_event is told, on_refresh is not. A token set or cleared meanwhile
+        goes before.
+
+        Args:
+            username: the user name.
+            password: the password, or a function such as ``getpass.getpass`` that returns it.
+
+        Raises RefreshRejected for a wrong password, RefreshUnavailable or StoreError if it failed:
+        all is then as it was. TypeError if it is not known how to log in.
+
+        """
+        from requests_jwt_refresh.grants.password import PasswordLogin
+
+        login = self._login
+        if not isinstance(login, PasswordLogin):
+            login = PasswordLogin.find(
+                self._endpoint,
+                self.base_url,
+                allow_http=self._allow_http,
+                timeout=self._refresh_timeout,
+            )
+        login = login.with_credentials(username, password() if callable(password) else password)
+        del password  # this frame may be in a traceback
+        return self._refresher.log_in(login, self._usual_options(), login.find_key())
+
+    def log_out(self) -> None:
+        """Tell the server that the token is no longer needed, and forget it here and in the store.
+
+        The server is told as the documentation of the endpoint's preset has it, by one request
+        for all threads; without that the token is only forgotten. With a `login`, or a grant that
+        needs none, the next request gets a new token.
+
+        Raises RefreshUnavailable if the server was not told: the token is forgotten all the same.
+        StoreError if the store keeps it, and LockTimeout or ReentrantRefresh, after which nothing
+        has changed.
+        """
+        from requests_jwt_refresh.grants.revocation import Logout
+
+        farewell = Logout.find(
+            self._endpoint, self._outgoing.carrier, self.base_url, allow_http=self._allow_http
+        )
+        self._refresher.log_out(farewell, self._usual_options())
 
     def clear_token(self) -> None:
         """Forget the token here and in the store; the server is not told.

@@ -21,6 +21,7 @@ NAMES = [
     "BearerEndpoint",
     "ClientCredentials",
     "DPoP",
+    "DeviceLogin",
     "Endpoint",
     "Event",
     "FileStore",
@@ -36,6 +37,7 @@ NAMES = [
     "Matcher",
     "MemoryStore",
     "OAuth2Endpoint",
+    "PasswordLogin",
     "PrivateKeyJWT",
     "ProfileError",
     "RedisStore",
@@ -75,8 +77,8 @@ CLIENT = "client_id=None, client_secret=None, client_auth=None"
 
 CALLS = {
     "JWTRefreshAdapter": "(base_url, refresh, store=None, *, when=None, attach=header(), "
-    "headers=None, match_limit=262144, login=None, on_refresh=None, on_logout=None, "
-    "on_event=None, transport=None, "
+    "renewed=None, headers=None, match_limit=262144, login=None, on_refresh=None, "
+    "on_logout=None, on_event=None, transport=None, "
     "trusted_origins=(), refresh_session=None, refresh_timeout=30.0, allow_http=False, "
     "**http_adapter_options)",
     "header": "(name='Authorization', scheme=Ellipsis)",
@@ -99,6 +101,11 @@ CALLS = {
     "DPoP": "(key=None, *, alg=None)",
     "PrivateKeyJWT": "(key, *, alg=None, kid=None, audience=None, lifetime=60)",
     "TokenResponse": "(status, headers, body, *, source='refresh endpoint', set_cookies=())",
+    "PasswordLogin": "(url=None, username=None, password=None, *, send='json', "
+    "username_field='username', password_field='password', extra=<factory>, headers=<factory>, "
+    "method='POST', access='access_token', refresh='refresh_token', expires_in='expires_in', "
+    "expires_in_unit=None, expires_at=None, ok=None, rejected=None, endpoint=None)",
+    "DeviceLogin": "(url, token_url=None, client_id=None, *, client=None, scope=None, show=None)",
     "Event": "(kind, at, seconds=None, url=None, status=None, rule=None)",
     "FileStore": "(path)",
     "MemoryStore": "(token=None)",
@@ -116,6 +123,8 @@ CALLS = {
 VERBS = {
     "set_token": "(self, token)",
     "clear_token": "(self)",
+    "log_in": "(self, username, password)",
+    "log_out": "(self)",
     "refresh": "(self, refresh_token=None)",
     "reload": "(self)",
     "valid_token": "(self, seconds=0.0)",

@@ -31,6 +31,13 @@ KINDS: Final[Mapping[str, Any]] = {
 """The classes of endpoints by their kinds in a profile; presets have their own."""
 
 _NO_KEYS: Final = {"when", "client_secret"}  # a table of its own; no secret goes into a profile
+# Of a login: whose it is, and what reads the response; its fields are read as an endpoint's.
+NO_LOGIN_KEYS: Final = frozenset(
+    (
+        *("url", "username", "password", "endpoint", "access", "refresh", "expires_in"),
+        *("expires_in_unit", "expires_at", "ok", "rejected"),
+    )
+)
 _RESPONSE_KEYS: Final = ("access", "refresh", "expires_in")  # a login's response may have others
 _PLACEHOLDER: Final = "read when needed"
 
@@ -147,12 +154,11 @@ def _read_login(
     if table.content.get("send") == "oauth2":
         _check_oauth2(table, "send", endpoint)
         table = _add_defaults(table, url=endpoint.url)
-    fields = read_fields(table, PasswordLogin, leave_out={"endpoint"})
+    url = base.join(table, "url", table.text("url"))
+    fields = read_fields(table, PasswordLogin, leave_out=NO_LOGIN_KEYS)
     reader = _read_response_fields(table, endpoint)
     table.check_all_known()
-    build(table, check_json, fields.get("extra", {}))
-    url = base.join(table, "url", fields.pop("url"))
-    return PasswordLogin(url, reader, **fields)
+    return build(table, PasswordLogin, url, endpoint=reader, **fields)
 
 
 def _read_response_fields(table: Table, endpoint: Endpoint) -> Endpoint:
@@ -178,7 +184,7 @@ def _read_device(profile: Table, endpoint: Endpoint, base: _Base) -> DeviceLogin
     if client.client_id is None:
         raise profile.error("refresh.client_id", "is missing: the device flow needs it", "add it")
     table = _add_defaults(table, token_url=endpoint.url)
-    fields = read_fields(table, DeviceLogin, leave_out={"client", "client_id"})
+    fields = read_fields(table, DeviceLogin, leave_out={"client", "client_id", "show"})
     table.check_all_known()
     for key in ("url", "token_url"):
         fields[key] = base.join(table, key, fields[key])
@@ -192,7 +198,7 @@ def _read_logout(
     if given is None:  # also with a preset: not every server has its logout switched on
         return None
     table = _add_defaults(given, **preset.logout)
-    fields = read_fields(table, Logout, leave_out={"client"})
+    fields = read_fields(table, Logout, leave_out={"client", "attach"})
     if fields.get("send") == "oauth2":
         _check_oauth2(table, "send", endpoint)
         fields["client"] = endpoint
@@ -200,7 +206,7 @@ def _read_logout(
         raise table.error("method", "is no HTTP method such as 'POST'", "write one")
     table.check_all_known()
     build(table, check_json, fields.get("extra", {}))
-    return Logout(base.join(table, "url", fields.pop("url")), **fields)
+    return Logout(base.join(table, "url", fields.pop("url")), **fields).bind(endpoint)
 
 
 def _add_defaults(table: Table, **known: Any) -> Table:

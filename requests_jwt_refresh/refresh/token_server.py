@@ -21,6 +21,7 @@ from requests_jwt_refresh.refresh.client import (
     send_request,
 )
 from requests_jwt_refresh.refresh.cookies import LoginCookies
+from requests_jwt_refresh.refresh.logins import OwnLogin
 from requests_jwt_refresh.refresh.sigterm import let_sigterm_through
 from requests_jwt_refresh.refresh.user_functions import call_user_function, describe_error
 from requests_jwt_refresh.responses import (
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
     from requests_jwt_refresh.authorization import Carrier, Proofs
     from requests_jwt_refresh.endpoints import Endpoint
+    from requests_jwt_refresh.refresh.account import Farewell
+    from requests_jwt_refresh.refresh.logins import RefusedLogins
     from requests_jwt_refresh.refresh.token_cache import TokenCache
 
     RefreshCallable = Callable[[requests.Session, Token], Token]
@@ -102,22 +105,53 @@ class TokenServer:
         login_id = self._cache.login_id_of(token)
         with self._session(options, login_id, proofs=proofs) as session:
             if is_endpoint(self._endpoint):
-                fresh = self._ask_endpoint(self._endpoint, token, session, options, proofs)
-            else:
-                fresh = self._ask_function(self._endpoint, token, session)
-        return fresh if proofs is None else proofs.bind(fresh)
+                return self._ask_endpoint(self._endpoint, token, session, options, proofs)
+            return self._ask_function(self._endpoint, token, session, proofs)
 
-    def call_login(self, login: Login, options: SendOptions) -> Token:
-        """Return what the user's `login` brings. Raises RefreshRejected or RefreshUnavailable."""
+    def call_login(self, login: Login, options: SendOptions, refused: RefusedLogins) -> Token:
+        """Return what the `login` brings. Raises RefreshRejected or RefreshUnavailable.
+
+        One of ours sends no password again that is among the `refused`.
+        """
+        options = _towards(login, options)
         proofs = self._open_proofs(None)
         with (
             let_sigterm_through(),
             self._session(options, None, interactive=True, proofs=proofs) as session,
         ):
-            with answers_of(session) as answers:
-                fresh = call_user_function("login", login, session, is_login=True)
-            fresh = self._complete(fresh, answers, "login")
-        return fresh if proofs is None else proofs.bind(fresh)
+            return self._call_login(login, session, options, refused, proofs)
+
+    def log_in(self, login: OwnLogin, options: SendOptions, refused: RefusedLogins) -> Token:
+        """Do the same where no person is asked. If it fails, the cookies stay as they were."""
+        options = _towards(login, options)
+        proofs = self._open_proofs(None)
+        with (
+            self._cookies.restore_on_failure(self._user_session),
+            self._session(options, None, proofs=proofs) as session,
+        ):
+            return self._call_login(login, session, options, refused, proofs)
+
+    def _call_login(
+        self,
+        login: Login,
+        session: requests.Session,
+        options: SendOptions,
+        refused: RefusedLogins,
+        proofs: Proofs | None,
+    ) -> Token:
+        ask: Callable[..., Token] = login
+        arguments: tuple[object, ...] = (session,)
+        if isinstance(login, OwnLogin):
+            ask, arguments = login.obtain, (session, options, refused)
+        with answers_of(session) as answers:
+            fresh = call_user_function("login", ask, *arguments, is_login=True)
+        return self._complete(fresh, answers, "login", proofs)
+
+    def tell(self, farewell: Farewell, token: Token, options: SendOptions) -> None:
+        """Tell the server that `token` is no longer needed. Raises RefreshUnavailable."""
+        options = options.for_url(farewell.url)
+        with self._session(options, self._cache.login_id_of(token)) as session:
+            farewell.tell(session, token, options, self._timeout)
 
     def _open_proofs(self, token: Token | None) -> Proofs | None:
         return self._carrier.open(token) if isinstance(self._carrier, Prover) else None
@@ -142,7 +176,7 @@ class TokenServer:
         try:
             with self._rescue(token, [response]):
                 fresh = with_expiry(endpoint.read(response))
-                fresh = self._complete(fresh, [response], response.source)
+                fresh = self._complete(fresh, [response], response.source, proofs)
         except RefreshRejected as refusal:
             if not says_refused(response):  # then the request may be at fault
                 refusal = _name_fields(refusal, request)
@@ -154,20 +188,31 @@ class TokenServer:
             logger.warning("%s", capitalize(missing))
         return fresh
 
-    def _ask_function(self, function: Any, token: Token | None, session: requests.Session) -> Token:
+    def _ask_function(
+        self,
+        function: Any,
+        token: Token | None,
+        session: requests.Session,
+        proofs: Proofs | None,
+    ) -> Token:
         answers: list[TokenResponse] = []
         with self._rescue(token, answers):
             with answers_of(session, answers):
                 fresh = call_user_function("the refresh callable", function, session, token)
-            return self._complete(fresh, answers, "refresh callable")
+            return self._complete(fresh, answers, "refresh callable", proofs)
 
-    def _complete(self, fresh: Token, answers: list[TokenResponse], source: str) -> Token:
-        """Return `fresh` with the cookie that requests have to repeat, if `answers` set it.
+    def _complete(
+        self, fresh: Token, answers: list[TokenResponse], source: str, proofs: Proofs | None
+    ) -> Token:
+        """Return `fresh` with what its requests need beside it.
 
-        Raises RefreshUnavailable if no request can carry its access token.
+        The cookie that they have to repeat, if `answers` set it, or the key that proves it. Raises
+        RefreshUnavailable if no request can carry its access token.
         """
         problem = None if fresh.access is None else self._carrier.find_problem(fresh.access)
         if problem is None:
+            if proofs is not None:
+                return proofs.bind(fresh)
             place = self._carrier
             csrf = place.csrf if isinstance(place, Cookie) else None
             return fresh if csrf is None else keep_cookie(fresh, csrf[0], answers)
@@ -237,6 +282,11 @@ class TokenServer:
                 yield session
             finally:
                 self._cookies.keep(login_id, session.cookies)
+
+
+def _towards(login: Login, options: SendOptions) -> SendOptions:
+    url = login.url if isinstance(login, OwnLogin) else None  # a function's is not known
+    return options if url is None else options.for_url(url)
 
 
 def is_endpoint(refresh: Endpoint | RefreshCallable | None) -> TypeIs[Endpoint]:
