@@ -13,10 +13,12 @@ from joserfc.jwk import ECKey, OKPKey
 from urllib3.util import Retry
 
 from requests_jwt_refresh import (
+    ClientCredentials,
     DPoP,
     FileStore,
     MemoryStore,
     OAuth2Endpoint,
+    PasswordLogin,
     PrivateKeyJWT,
     RefreshRejected,
     Token,
@@ -55,9 +57,9 @@ def log_in(server: DPoPServer, session: requests.Session, password: str = "secre
     return Token(found["access_token"], found["refresh_token"])
 
 
-def bound_token(server: DPoPServer) -> Token:
+def bound_token(server: DPoPServer, dpop: DPoP | None = None) -> Token:
     """Return a token that was got by hand, with the key that it is bound to."""
-    proofs = DPoP().open(None)
+    proofs = (dpop or DPoP()).open(None)
     form = {"grant_type": "password", "password": "secret"}
     while True:
         request = requests.Request("POST", server.token_url, data=form).prepare()
@@ -120,6 +122,74 @@ def test_a_login_an_expiry_and_a_refresh(dpop_server: DPoPServer) -> None:
         200,
         200,
     ]
+
+
+def test_the_password_grant_is_proved(dpop_server: DPoPServer) -> None:
+    """Of a PasswordLogin, by itself and by hand; and each client assertion in it is used once."""
+    endpoint = OAuth2Endpoint(dpop_server.token_url, "me", client_auth=PrivateKeyJWT(KEY))
+    login = PasswordLogin(username="alice", password="secret", send="oauth2")
+    with Client(dpop_server, refresh=endpoint, login=login) as client:
+        assert ask(client) == 200
+        first = client.store.load().extra["dpop_key"]
+        dpop_server.token_nonces.rotate()
+        client.adapter.log_in("alice", "secret")
+        assert client.store.load().extra["dpop_key"] != first
+        dpop_server.expire()
+        assert ask(client) == 200
+    assertions = [each.form["client_assertion"] for each in dpop_server.seen if each.form]
+    assert len(set(assertions)) == len(assertions) == 5
+
+
+def test_a_grant_of_the_clients_own(dpop_server: DPoPServer) -> None:
+    """Each token is bound to the same key, until the token is forgotten."""
+    endpoint = ClientCredentials(dpop_server.token_url, "me", client_auth=PrivateKeyJWT(KEY))
+    with Client(dpop_server, refresh=endpoint, login=None) as client:
+        assert ask(client) == 200
+        first = client.store.load().extra["dpop_key"]
+        dpop_server.expire()
+        assert ask(client) == 200
+        assert client.store.load().extra["dpop_key"] == first
+        client.adapter.clear_token()
+        assert ask(client) == 200
+        assert client.store.load().extra["dpop_key"] != first
+
+
+def test_an_endpoint_function_is_proved(dpop_server: DPoPServer) -> None:
+    """Through the session that it is given, within which a nonce is answered as well."""
+
+    def refresh(session: requests.Session, token: Token) -> Token:
+        form = {"grant_type": "refresh_token", "refresh_token": token.refresh}
+        found = session.post(dpop_server.token_url, form, timeout=WAIT).json()
+        return Token(found["access_token"], found["refresh_token"])
+
+    with Client(dpop_server, refresh=refresh, login=None) as client:
+        client.adapter.set_token(bound_token(dpop_server))
+        dpop_server.token_nonces.rotate()
+        dpop_server.expire()
+        assert ask(client) == 200
+        dpop_server.expire()
+        assert ask(client) == 200
+
+
+def test_a_refresh_token_that_is_brought(dpop_server: DPoPServer) -> None:
+    """With the key that it is bound to, it is traded in."""
+    endpoint = OAuth2Endpoint(dpop_server.token_url, "me")
+    dpop = DPoP(KEY)
+    token = bound_token(dpop_server, dpop)
+    with Client(dpop_server, dpop, refresh=endpoint, login=None) as client:
+        client.adapter.refresh(token.refresh)
+        assert ask(client) == 200
+
+
+def test_a_session_of_ones_own_is_proved(dpop_server: DPoPServer) -> None:
+    """The endpoint's requests go over it, with their proofs."""
+    with (
+        plain_session() as own,
+        Client(dpop_server, refresh_session=own, login=None) as client,
+    ):
+        client.adapter.set_token(bound_token(dpop_server))
+        dpop_server.expire()
+        assert ask(client) == 200
 
 
 def test_a_challenge_is_told_and_is_in_the_history(dpop_server: DPoPServer) -> None:
