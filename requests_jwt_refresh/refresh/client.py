@@ -293,7 +293,7 @@ def exchange(
 
 
 def _prepare(session: requests.Session, request: requests.Request) -> requests.PreparedRequest:
-    request = copy.copy(request)
+    request = copy.copy(request)  # it is asked with again, and an error may say what it had
     headers = CaseInsensitiveDict(request.headers or {})
     if not isinstance(session, ClientSession):  # it may cache what it is not told to leave alone
         headers = CaseInsensitiveDict({"Cache-Control": "no-store", **headers})  # RFC 9111 §5.2.1.5
