@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import quote
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from requests_jwt_refresh.authorization import Place
+    from requests_jwt_refresh.authorization import Place, Proofs
     from requests_jwt_refresh.grants import OAuth2Client, Reader
     from requests_jwt_refresh.matching import Matcher
     from requests_jwt_refresh.refresh.client import SendOptions
@@ -354,9 +355,11 @@ class PasswordLogin(OwnLogin):
         response.
         """
         with first_tokens():
-            request = self.ask(username, password)
+            ask = partial(self.ask, username, password)
+            request = ask()
             del password  # this frame may be in a traceback
-            response = send_request(session, request, options, seconds, "login endpoint")
+            response = send_request(session, request, options, seconds, "login endpoint", ask=ask)
+            del ask
             try:
                 return self.read(response)
             except RefreshRejected as error:
@@ -369,11 +372,19 @@ class PasswordLogin(OwnLogin):
 
 
 def log_in(
-    login: PasswordLogin, username: str, password: str, options: SendOptions, seconds: float
+    login: PasswordLogin,
+    username: str,
+    password: str,
+    options: SendOptions,
+    seconds: float,
+    *,
+    proofs: Proofs | None = None,
 ) -> Token:
-    """Log in over a session of its own. Raises as PasswordLogin.log_in does."""
-    with first_tokens(), ClientSession(seconds, options, RequestsCookieJar()) as session:
-        return login.log_in(session, username, password, options, seconds)
+    """Log in over a session of its own, with `proofs`. Raises as PasswordLogin.log_in does."""
+    cookies = RequestsCookieJar()
+    with first_tokens(), ClientSession(seconds, options, cookies, proofs=proofs) as session:
+        token = login.log_in(session, username, password, options, seconds)
+    return token if proofs is None else proofs.bind(token)
 
 
 def _list_names(value: Any) -> set[str]:
