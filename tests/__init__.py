@@ -70,6 +70,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_refusals",
         "test_unavailable",
         "test_refusal_rules",
+        "test_refresh_places",
         "test_throttling",
         "test_client_grants",
         "test_login_function",
