@@ -111,7 +111,9 @@ def test_a_refresh_token_in_a_cookie_is_rescued(
     server.expire()
     with pytest.raises(RefreshUnavailable, match="the new refresh token that came with it was sav"):
         session.get("/api/x")
-    assert load_token(store).refresh not in (None, old.refresh)
+    rescued = load_token(store)
+    assert rescued.refresh not in (None, old.refresh)
+    assert rescued.extra == {"cookies": {"csrf_refresh": "n1"}}, "it goes with its double submit"
 
 
 @pytest.mark.parametrize(
