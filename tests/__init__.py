@@ -114,6 +114,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_early_tokens",
         "test_live_tokens",
         "test_renewed",
+        "test_renewed_flask",
         "test_renewed_programs",
         "test_one_refresh",
         "test_endpoints",
