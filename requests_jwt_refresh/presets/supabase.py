@@ -10,6 +10,7 @@ from requests_jwt_refresh.matching import any_of, json_field
 from requests_jwt_refresh.presets.base import Preset, any_code, defaults
 
 _API_KEY: Final = "apikey"
+_HEADERS: Final = {_API_KEY: "{publishable_key}"}
 
 
 @dataclass(frozen=True, repr=False)
@@ -98,6 +99,7 @@ PRESET: Final = Preset(
     login={
         "url": "/auth/v1/token?grant_type=password",
         "username_field": "email",
+        "headers": _HEADERS,
     },
-    logout={"url": "/auth/v1/logout", "refresh_field": None},
+    logout={"url": "/auth/v1/logout", "refresh_field": None, "headers": _HEADERS},
 )
