@@ -58,9 +58,9 @@ class Supabase(JSONEndpoint):
     ```
 
     Without Python: ``requests-jwt init myapp --preset supabase --base-url
-    https://YOUR-PROJECT.supabase.co``, add ``publishable_key = "sb_publishable_..."`` under its
-    ``refresh``, then ``requests-jwt login myapp``. An old anon key is a JWT, which looks like a
-    secret: write ``publishable_key = { public = "eyJ..." }``.
+    https://YOUR-PROJECT.supabase.co --set publishable_key=sb_publishable_YOUR-KEY``, then
+    ``requests-jwt login myapp``. An old anon key is a JWT, which looks like a secret: write
+    ``publishable_key = { public = "eyJ..." }``.
 
     **To have first:** the project's URL and its publishable (or anon) key, from the dashboard under
     API keys. It goes as the header ``apikey`` with each API request and each refresh. Refresh:
