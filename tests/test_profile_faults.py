@@ -36,7 +36,7 @@ FAULTS: list[tuple[str, tuple[str, ...]]] = [
     # Unknown keys.
     (
         f"{PROD}colour = 1\n{JSON}",
-        ("colour is not known. Leave it out. Known here: allow_http, base_url, ",),
+        ("colour is not known. Leave it out. Known here: allow_http, attach, base_url, ",),
     ),
     (f"{PROD}{JSON}[prod.logn]\nurl = 1", ("logn is not known. Did you mean 'login'? Known",)),
     (f'{PROD}trusted_origin = ["x"]\n{JSON}', ("trusted_origin is not", "'trusted_origins'")),

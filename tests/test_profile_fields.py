@@ -15,8 +15,9 @@ from requests_jwt_refresh.grants.device import DeviceLogin
 from requests_jwt_refresh.grants.password import PasswordLogin
 from requests_jwt_refresh.grants.revocation import Logout
 from requests_jwt_refresh.profiles import server as reading
+from requests_jwt_refresh.profiles.fields import arguments, read_fields
 from requests_jwt_refresh.profiles.load import Options, Profiles
-from requests_jwt_refresh.profiles.schema import Table, arguments, read_fields
+from requests_jwt_refresh.profiles.schema import Table
 from tests.support.profiles import (
     JSON,
     PROD,
@@ -92,7 +93,8 @@ def test_a_new_key_is_listed_and_suggested(file: Path) -> None:
 
 def test_a_new_option_at_the_top_reaches_the_adapter(file: Path) -> None:
     """The fields of Options are the keys there, and arguments of JWTRefreshAdapter."""
-    file.write_text(PROD + JSON)
+    places = "".join(f'{name} = {{ header = "X" }}\n' for name in ("attach", "renewed"))
+    file.write_text(PROD + places + JSON)
     made = Profiles.read(file).profile("prod")
     assert {each.name for each in dataclasses.fields(Options)} <= made.options().keys()
 

@@ -31,13 +31,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from requests_jwt_refresh.bodies import MATCH_BYTES
 from requests_jwt_refresh.errors import ProfileError
+from requests_jwt_refresh.profiles.fields import read_fields
 from requests_jwt_refresh.profiles.home import NoHome, expand_user, find_folder
 from requests_jwt_refresh.profiles.schema import (
     Table,
     check_url,
     make_absolute,
     make_printable,
-    read_fields,
     suggest,
 )
 from requests_jwt_refresh.profiles.server import KINDS, read_server
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from requests_jwt_refresh.authorization import WirePlace
     from requests_jwt_refresh.endpoints import Endpoint
     from requests_jwt_refresh.grants.device import DeviceLogin
     from requests_jwt_refresh.grants.password import PasswordLogin
@@ -87,6 +88,8 @@ class Options:
     refresh_timeout: float = 30.0
     match_limit: int = MATCH_BYTES
     allow_http: bool = False
+    attach: WirePlace | None = None
+    renewed: WirePlace | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +115,8 @@ class Profile(Options):
     def options(self) -> dict[str, Any]:
         """Return the arguments of JWTRefreshAdapter."""
         top = {each.name: getattr(self, each.name) for each in fields(Options)}
-        return {**top, "refresh": self.refresh, "store": self.store, "when": self.when}
+        given = {name: value for name, value in top.items() if value is not None}
+        return {**given, "refresh": self.refresh, "store": self.store, "when": self.when}
 
     def origins(self) -> frozenset[Origin | None]:
         """Return the origins that get the token."""

@@ -13,8 +13,9 @@ from requests_jwt_refresh.endpoints import JSONEndpoint, OAuth2Endpoint, check_j
 from requests_jwt_refresh.grants.device import DeviceLogin
 from requests_jwt_refresh.grants.password import PasswordLogin
 from requests_jwt_refresh.grants.revocation import Logout
+from requests_jwt_refresh.profiles.fields import read_fields
 from requests_jwt_refresh.profiles.kinds import ENDPOINT_KINDS
-from requests_jwt_refresh.profiles.schema import build, check_url, read_fields
+from requests_jwt_refresh.profiles.schema import build, check_url
 from requests_jwt_refresh.profiles.secrets import SecretFile, SecretInKeyring, WithSecret
 from requests_jwt_refresh.urls import join_endpoint, origin_of
 
