@@ -15,7 +15,7 @@ from requests_jwt_refresh.grants.password import PasswordLogin
 from requests_jwt_refresh.grants.revocation import Logout
 from requests_jwt_refresh.presets import PRESET_MODULES
 from requests_jwt_refresh.profiles.load import KINDS, Profiles, check, is_name
-from requests_jwt_refresh.profiles.secrets import SecretFile, SecretInKeyring, WithSecret
+from requests_jwt_refresh.profiles.secrets import SecretFile, SecretInKeyring, WithSecrets
 from requests_jwt_refresh.stores.file import FileStore
 from requests_jwt_refresh.stores.memory import MemoryStore
 from requests_jwt_refresh.stores.redis import RedisStore
@@ -64,7 +64,7 @@ def test_a_full_profile_is_read_into_values(file: Path) -> None:
     assert repr(read.when) == "json_field('message', 'Invalid JWT', status=(401, 403))"
     assert read.store == FileStore(file.parent / "token.json")
     assert read.store_label == f"file {file.parent / 'token.json'}"
-    assert read.secret is None
+    assert read.secrets == {}
     assert read.device is None
     assert read.login == PasswordLogin(
         "https://login.example.com/in",
@@ -104,7 +104,7 @@ def test_a_short_profile_leaves_the_rest_to_its_defaults(file: Path) -> None:
         "match_limit": 262_144,
         "allow_http": False,
     }
-    assert (read.login, read.device, read.logout, read.secret) == (None, None, None, None)
+    assert (read.login, read.device, read.logout, read.secrets) == (None, None, None, {})
     assert read.store_label == "keyring, entry 'https://api.example.com (prod)'"
 
 
@@ -306,7 +306,7 @@ def test_a_path_means_the_same_in_every_folder(
         assert read.store == FileStore(found)
         assert read.store_label == f"file {found}"
         client = profile(file, f'{PROD}{CLIENT}client_secret_file = "{path}"\n')
-        assert client.secret == SecretFile(str(found))
+        assert list(client.secrets.values()) == [SecretFile(str(found))]
 
 
 def test_a_redis_url_and_key_can_come_from_files_of_their_own(file: Path, tmp_path: Path) -> None:
@@ -352,8 +352,8 @@ def test_a_full_oauth2_profile_is_read_into_values(file: Path) -> None:
     read = profile(file, OAUTH2_FULL)
     api = "https://api.example.com/v1"
     client = read.refresh
-    assert isinstance(client, WithSecret)
-    assert read.secret == client.secret == SecretFile(str(file.parent / "secret"))
+    assert isinstance(client, WithSecrets)
+    assert read.secrets == {"client secret": SecretFile(str(file.parent / "secret"))}
     assert read.login == PasswordLogin(f"{api}/token", client, send="oauth2")
     assert read.device == DeviceLogin(f"{api}/device", f"{api}/token", client, "me", "a b")
     assert read.logout == Logout(f"{api}/revoke", send="oauth2", client=client)
@@ -376,8 +376,8 @@ def test_a_public_client_may_use_the_device_flow_elsewhere(file: Path) -> None:
 def test_a_client_secret_without_a_file_is_in_the_keyring(file: Path, auth: str) -> None:
     """It is looked up when needed, not when the profile is read."""
     read = profile(file, f'{PROD}{CLIENT}client_auth = "{auth}"\n')
-    assert read.secret == SecretInKeyring("https://api.example.com", "prod")
-    assert isinstance(read.refresh, WithSecret)
+    assert read.secrets == {"client secret": SecretInKeyring("https://api.example.com", "prod")}
+    assert isinstance(read.refresh, WithSecrets)
     assert read.refresh.endpoint.client_auth == auth
 
 

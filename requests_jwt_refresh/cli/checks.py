@@ -65,7 +65,7 @@ def check(
     yield Finding(OK, "profile", f"{profile.name}, in {profile.file}")
     yield from _check_store(profile, lock_timeout)
     yield _check_lock(profile, lock_timeout)
-    yield from _check_secret(profile)
+    yield from _check_secrets(profile)
     yield from _check_token(profile)
     yield from _check_server(profile, timeout)
 
@@ -107,15 +107,14 @@ def _check_lock(profile: Profile, lock_timeout: float) -> Finding:
         return _make_fault("lock", error, profile)
 
 
-def _check_secret(profile: Profile) -> Iterator[Finding]:
-    if profile.secret is None:
-        return
-    try:
-        profile.secret.read()
-    except StoreError as error:
-        yield _make_fault("secret", error, profile)
-    else:
-        yield Finding(OK, "secret", "the client secret is there")
+def _check_secrets(profile: Profile) -> Iterator[Finding]:
+    for name, secret in profile.secrets.items():
+        try:
+            secret.read()
+        except StoreError as error:
+            yield _make_fault("secret", error, profile)
+        else:
+            yield Finding(OK, "secret", f"the {name} is there")
 
 
 def _check_token(profile: Profile) -> Iterator[Finding]:

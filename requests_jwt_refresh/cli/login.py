@@ -65,7 +65,11 @@ def add_parser(subparsers: Subparsers) -> None:
         parser.add_argument(
             f"--{option}", metavar="-", type=_require_dash, help=f"take {what} from standard input"
         )
-
+    parser.add_argument(
+        "--secret",
+        metavar="KEY",
+        help="ask again for one that the profile keeps in the keyring, such as headers.apikey",
+    )
     parser.add_argument(
         "--store",
         choices=("file",),
@@ -86,8 +90,7 @@ def _require_dash(text: str) -> str:
 
 def run(options: argparse.Namespace) -> int:
     profile = _choose_store(options, open_profile(options)[0])
-    if options.client_secret or _lacks_client_secret(profile):
-        _store_client_secret(profile)  # first: on standard input it is the first line
+    _store_secrets(profile, options)  # first: on standard input they are the first lines
     if options.refresh_token:
         token = _trade_refresh_token(profile, ask_secret("Refresh token: "))
     elif profile.device is not None and not options.username:
@@ -178,17 +181,16 @@ def _show_device_code(code: DeviceCode) -> None:
     sys.stderr.flush()
 
 
-def _lacks_client_secret(profile: Profile) -> bool:
-    from requests_jwt_refresh.profiles.secrets import SecretInKeyring
+def _store_secrets(profile: Profile, options: argparse.Namespace) -> None:
+    """Ask for the secrets that the keyring lacks, and for those to be replaced; keep them there."""
+    from requests_jwt_refresh.profiles.secrets import CLIENT_SECRET, SecretInKeyring
 
-    secret = profile.secret
-    return isinstance(secret, SecretInKeyring) and not secret.is_there()
-
-
-def _store_client_secret(profile: Profile) -> None:
-    from requests_jwt_refresh.profiles.secrets import SecretInKeyring
-
-    if not isinstance(profile.secret, SecretInKeyring):
+    kept = {
+        name: secret
+        for name, secret in profile.secrets.items()
+        if isinstance(secret, SecretInKeyring)
+    }
+    if options.client_secret and CLIENT_SECRET not in kept:
         raise UsageError(
             f"profile {profile.name!r} keeps no client secret in the keyring",
             fill_in(
@@ -196,7 +198,15 @@ def _store_client_secret(profile: Profile) -> None:
                 profile.name,
             ),
         )
-    profile.secret.write(ask_secret("Client secret: "))
+    if options.secret is not None and options.secret not in kept:
+        raise UsageError(
+            f"profile {profile.name!r} keeps no secret of that name in the keyring",
+            f"give one of these: {', '.join(kept)}" if kept else "leave --secret out",
+        )
+    again = {options.secret, CLIENT_SECRET if options.client_secret else None}
+    for name, secret in kept.items():
+        if name in again or not secret.is_there():
+            secret.write(ask_secret(f"{name[:1].upper()}{name[1:]}: "))
 
 
 # --- --refresh-token -----------------------------------------------------------------------------

@@ -11,6 +11,9 @@
     json_field = "message"
     value = "Invalid JWT"
 
+    [prod.headers]              # what else goes with each API request
+    apikey = { keyring = true } # or { file = "PATH" }, or, if it is public, { public = "VALUE" }
+
     [prod.store]                # where the token lives; the keyring if this is left out
     kind = "file"
     path = "~/.local/state/myapp/token.json"
@@ -29,6 +32,7 @@ import sys
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
+from requests_jwt_refresh.authorization import AUTHORIZATION, Header
 from requests_jwt_refresh.bodies import MATCH_BYTES
 from requests_jwt_refresh.errors import ProfileError
 from requests_jwt_refresh.profiles.fields import read_fields
@@ -41,6 +45,7 @@ from requests_jwt_refresh.profiles.schema import (
     suggest,
 )
 from requests_jwt_refresh.profiles.server import KINDS, read_server
+from requests_jwt_refresh.profiles.sources import HeaderValue, read_headers
 from requests_jwt_refresh.profiles.store import read_store
 from requests_jwt_refresh.profiles.when import read_when
 from requests_jwt_refresh.urls import origin_of, validate_base, validate_origin
@@ -55,7 +60,7 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.grants.password import PasswordLogin
     from requests_jwt_refresh.grants.revocation import Logout
     from requests_jwt_refresh.matching import Matcher
-    from requests_jwt_refresh.profiles.secrets import SecretFile, SecretInKeyring
+    from requests_jwt_refresh.profiles.secrets import Secret
     from requests_jwt_refresh.stores.base import TokenStore
     from requests_jwt_refresh.urls import Origin
 
@@ -75,7 +80,7 @@ __all__ = [
 
 PATH_VARIABLE: Final = "REQUESTS_JWT_PROFILES"  # another path than the user's own
 TEXT_VARIABLE: Final = "REQUESTS_JWT_PROFILES_TOML"  # the profiles themselves, in place of a file
-_TABLES: Final = {"refresh", "when", "store", "login", "device", "logout"}
+_TABLES: Final = {"refresh", "when", "headers", "store", "login", "device", "logout"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -110,12 +115,17 @@ class Profile(Options):
     login: PasswordLogin | None
     device: DeviceLogin | None
     logout: Logout | None
-    secret: SecretFile | SecretInKeyring | None = field(repr=False)
+    headers: Mapping[str, str | Callable[[], str]] = field(repr=False, hash=False)
+    """What goes with each API request, beside the token."""
+    secrets: Mapping[str, Secret] = field(repr=False, hash=False)
+    """Where the endpoint's secrets are, and those of the headers, by their names."""
 
     def options(self) -> dict[str, Any]:
         """Return the arguments of JWTRefreshAdapter."""
         top = {each.name: getattr(self, each.name) for each in fields(Options)}
         given = {name: value for name, value in top.items() if value is not None}
+        if self.headers:
+            given["headers"] = self.headers
         return {**given, "refresh": self.refresh, "store": self.store, "when": self.when}
 
     def origins(self) -> frozenset[Origin | None]:
@@ -275,10 +285,17 @@ def _interpret(table: Table) -> Profile:
     server = read_server(table, base_url, allow_http=options.allow_http)
     stores = read_store(table, base_url)
     when = read_when(table.table("when"))
+    headers = _read_headers(table, options, server.refresh, base_url)
+    of_headers = {
+        f"headers.{name}": value.secret
+        for name, value in headers.items()
+        if isinstance(value, HeaderValue)
+    }
     table.check_all_known()
     return Profile(
         **{**vars(options), "base_url": base_url},
-        **server._asdict(),
+        **{**server._asdict(), "secrets": {**server.secrets, **of_headers}},
+        headers=headers,
         name=table.profile,
         file=table.file,
         store=stores.store,
@@ -286,6 +303,14 @@ def _interpret(table: Table) -> Profile:
         probe_store=stores.probe_store,
         when=when,
     )
+
+
+def _read_headers(
+    profile: Table, options: Options, endpoint: Endpoint, base_url: str
+) -> dict[str, str | Callable[[], str]]:
+    attach = options.attach or getattr(endpoint, "attach", None) or AUTHORIZATION
+    token_header = attach.name if isinstance(attach, Header) else None
+    return read_headers(profile.table("headers"), str(origin_of(base_url)), token_header)
 
 
 # --- the file ------------------------------------------------------------------------------------

@@ -34,6 +34,9 @@ _SECRET_NAME = re.compile(
 _JWT = re.compile(
     r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*"
 )  # "{" and a quote, in Base64 (RFC 7515)
+SOURCES: Final = ("file", "keyring", "public")
+"""The keys of a table that says where a secret comes from; see sources.py."""
+_WITH_SOURCES: Final = ("headers.", "refresh.")  # where a source may stand; see sources.py
 _WORD_BOUNDARY = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|-")
 
 
@@ -172,13 +175,24 @@ class Table:
         """Raise ProfileError if the table holds a secret, or what looks like one."""
         path = next(_find_secrets(self.content), None)
         if path is not None:
-            raise self.error(
-                path,
-                "looks like a secret, and this file must not hold secrets",
-                f"remove it: `requests-jwt login {self.profile}` asks for what it needs and "
-                "keeps it in the keyring; to read it from a file of its own, see *_file in the "
-                "README",
+            raise self.secret_error(path)
+
+    def secret_error(self, path: str) -> ProfileError:
+        """Return the error that what is at `path` looks like a secret."""
+        whole = f"{self.path}{path}"
+        remedy = (
+            f"remove it: `requests-jwt login {self.profile}` asks for what it needs and keeps it "
+            "in the keyring"
+        )
+        if whole.startswith(_WITH_SOURCES) and not whole.endswith("client_secret"):
+            remedy = (
+                'write { keyring = true }, { file = "PATH" } or, if it is public, '
+                f'{{ public = "VALUE" }} in its place; `requests-jwt login {self.profile}` asks '
+                "for what is to be in the keyring"
             )
+        else:
+            remedy += "; to read it from a file of its own, see *_file in the README"
+        return self.error(path, "looks like a secret, and this file must not hold secrets", remedy)
 
     def check_all_known(self) -> None:
         """Raise ProfileError if there is a key that has not been asked for."""
@@ -314,12 +328,23 @@ def _is_number(value: object) -> bool:
     return _is_int(value) or isinstance(value, float)
 
 
+def has_secret_name(key: str) -> bool:
+    """Whether a key is called as only a secret would be, as in ``apiKey``."""
+    name = _WORD_BOUNDARY.sub("_", key).lower().rpartition(".")[2]
+    return bool(_SECRET_NAME.fullmatch(name))
+
+
 def _find_secrets(value: Any, path: str = "") -> Iterator[str]:
-    """Yield the dotted paths of what has a secret's name, or looks like a secret."""
+    """Yield the dotted paths of what has a secret's name, or looks like a secret.
+
+    Where a table says where a secret comes from, it is none: see sources.py.
+    """
     if isinstance(value, dict):
         for key, below in value.items():
             here = f"{path}.{key}" if path else key
-            if _SECRET_NAME.fullmatch(_WORD_BOUNDARY.sub("_", key).lower().rpartition(".")[2]):
+            if is_source(path, key, below):
+                continue
+            if has_secret_name(key):
                 yield here
             yield from _find_secrets(below, here)
     elif isinstance(value, list):
@@ -327,3 +352,13 @@ def _find_secrets(value: Any, path: str = "") -> Iterator[str]:
             yield from _find_secrets(below, path)
     elif isinstance(value, str) and _JWT.search(value):
         yield path
+
+
+def is_source(path: str, key: str, value: object) -> bool:
+    """Whether a table at `key` says where a secret comes from; `path` is that of what it is in."""
+    if not isinstance(value, dict):
+        return False
+    if path in ("headers", "refresh.headers"):
+        return True
+    is_endpoints = f"{path}.".startswith("refresh.")
+    return is_endpoints and has_secret_name(key) and any(each in value for each in SOURCES)

@@ -16,7 +16,13 @@ from requests_jwt_refresh.grants.revocation import Logout
 from requests_jwt_refresh.profiles.fields import read_fields
 from requests_jwt_refresh.profiles.kinds import ENDPOINT_KINDS
 from requests_jwt_refresh.profiles.schema import build, check_url
-from requests_jwt_refresh.profiles.secrets import SecretFile, SecretInKeyring, WithSecret
+from requests_jwt_refresh.profiles.secrets import (
+    PLACEHOLDER,
+    SecretFile,
+    SecretInKeyring,
+    WithSecrets,
+)
+from requests_jwt_refresh.profiles.sources import take_out
 from requests_jwt_refresh.urls import join_endpoint, origin_of
 
 if TYPE_CHECKING:
@@ -25,6 +31,7 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.endpoints import Endpoint
     from requests_jwt_refresh.grants import OAuth2Client
     from requests_jwt_refresh.profiles.schema import Table
+    from requests_jwt_refresh.profiles.secrets import Secret
 
 KINDS: Final[Mapping[str, Any]] = {
     kind: getattr(endpoints, name) for kind, name in ENDPOINT_KINDS.items()
@@ -33,7 +40,6 @@ KINDS: Final[Mapping[str, Any]] = {
 
 _NO_KEYS: Final = {"when", "client_secret"}  # a table of its own; no secret goes into a profile
 _RESPONSE_KEYS: Final = ("access", "refresh", "expires_in")  # a login's response may have others
-_PLACEHOLDER: Final = "read when needed"
 
 
 class Server(NamedTuple):
@@ -44,7 +50,8 @@ class Server(NamedTuple):
     login: PasswordLogin | None
     device: DeviceLogin | None
     logout: Logout | None
-    secret: SecretFile | SecretInKeyring | None
+    secrets: Mapping[str, Secret]
+    """Of the endpoint, by their names."""
 
 
 @dataclass(frozen=True)
@@ -73,16 +80,15 @@ def read_server(profile: Table, base_url: str, *, allow_http: bool) -> Server:
         expected = f"a table with a preset ({names}) or a kind ({kinds}) and its url"
         raise profile.missing("refresh", expected)
     preset = _read_preset(table)
-    plain = _read_endpoint(table, preset.endpoint)
-    refresh_url = base.join(table, "url", plain.url)
-    endpoint = _add_secret(table, plain, base_url)
+    endpoint = _read_endpoint(table, preset.endpoint, base_url)
+    refresh_url = base.join(table, "url", endpoint.url)
     return Server(
         endpoint,
         refresh_url,
         _read_login(profile, preset, endpoint, base),
         _read_device(profile, endpoint, base),
         _read_logout(profile, preset, endpoint, base),
-        endpoint.secret if isinstance(endpoint, WithSecret) else None,
+        endpoint.secrets_by_name() if isinstance(endpoint, WithSecrets) else {},
     )
 
 
@@ -104,35 +110,35 @@ def _read_preset(table: Table) -> presets.Preset:
     return presets.Preset(KINDS[kind])
 
 
-def _read_endpoint(table: Table, make: Any) -> Any:
+def _read_endpoint(table: Table, make: Any, base_url: str) -> Any:
+    """Return the endpoint that the table describes, with its secrets if it has some."""
+    service = str(origin_of(base_url))
+    table, secrets = take_out(table, service)
     fields = read_fields(table, make, leave_out=_NO_KEYS)
     if issubclass(make, OAuth2Endpoint):
-        fields |= _read_client_secret(table, fields)
+        secret = _read_client_secret(table, fields, service)
+        if secret is not None:
+            secrets["client_secret",] = secret
+            fields["client_secret"] = PLACEHOLDER
     elif table.flag("bare", False):
         if "access" in fields:
             raise table.error("bare", "says that there are no fields", "leave access out")
         fields["access"] = None
     table.check_all_known()
-    return build(table, make, **fields)
+    endpoint = build(table, make, **fields)
+    return WithSecrets(endpoint, secrets, make, fields) if secrets else endpoint
 
 
-def _read_client_secret(table: Table, fields: Mapping[str, Any]) -> dict[str, str]:
-    """Return a placeholder for the secret of a client that has one; see WithSecret."""
+def _read_client_secret(table: Table, fields: Mapping[str, Any], service: str) -> Secret | None:
+    """Return where the secret of a client that has one is."""
     has_file = table.text("client_secret_file", None) is not None
     if not has_file and fields.get("client_auth", "none") == "none":
-        return {}
+        return None
     if "client_id" not in fields:
         raise table.missing("client_id", "the id that goes with the client's secret")
-    return {"client_secret": _PLACEHOLDER}
-
-
-def _add_secret(table: Table, endpoint: Any, base_url: str) -> Endpoint:
-    """Return the endpoint as one that reads the client's secret, if it has one."""
-    if getattr(endpoint, "client_secret", None) is None:
-        return cast("Endpoint", endpoint)
-    if table.text("client_secret_file", None) is not None:
-        return WithSecret(endpoint, SecretFile(table.file_path("client_secret_file")))
-    return WithSecret(endpoint, SecretInKeyring(str(origin_of(base_url)), table.profile))
+    if has_file:
+        return SecretFile(table.file_path("client_secret_file"))
+    return SecretInKeyring(service, table.profile)
 
 
 # --- [login], [device], [logout] -----------------------------------------------------------------
@@ -221,5 +227,5 @@ def _check_oauth2(table: Table, key: str, endpoint: Endpoint) -> OAuth2Endpoint:
 
 def _find_client(endpoint: Endpoint) -> OAuth2Endpoint | None:
     """Return the OAuth 2.0 client that the endpoint is, without its secret; None if it is none."""
-    plain = endpoint.endpoint if isinstance(endpoint, WithSecret) else endpoint
+    plain = endpoint.endpoint if isinstance(endpoint, WithSecrets) else endpoint
     return plain if isinstance(plain, OAuth2Endpoint) else None
