@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-from copy import copy as shallow_copy
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from requests.adapters import BaseAdapter, HTTPAdapter
-from requests.cookies import extract_cookies_to_jar, get_cookie_header
 
 from requests_jwt_refresh import clock
 from requests_jwt_refresh.arguments import (
@@ -29,6 +27,7 @@ from requests_jwt_refresh.bodies import MATCH_BYTES, rewind, says_expired
 from requests_jwt_refresh.errors import JWTRefreshError
 from requests_jwt_refresh.history import keep_history, keep_refused
 from requests_jwt_refresh.matching import SafeMatcher, any_401, check_matcher, may_match
+from requests_jwt_refresh.outgoing import Outgoing, make_carrier, validate_headers
 from requests_jwt_refresh.refresh.client import SendOptions
 from requests_jwt_refresh.refresh.patience import Need
 from requests_jwt_refresh.refresh.refresher import Refresher
@@ -39,17 +38,18 @@ from requests_jwt_refresh.urls import origin_of, validate_base
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     import requests
     from requests import PreparedRequest, Response
     from typing_extensions import Self
 
+    from requests_jwt_refresh.authorization import Carrier, WirePlace
     from requests_jwt_refresh.endpoints import Endpoint
     from requests_jwt_refresh.errors import RefreshRejected
     from requests_jwt_refresh.events import Event, Kind
     from requests_jwt_refresh.matching import Matcher
-    from requests_jwt_refresh.refresh.shared import Attempt
+    from requests_jwt_refresh.outgoing import Attach, HeaderValue
     from requests_jwt_refresh.refresh.token_server import Login, RefreshCallable
     from requests_jwt_refresh.stores.base import TokenStore
 
@@ -64,10 +64,17 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
             go below it.
         refresh: how to ask for a new token: an endpoint, or a callable
             ``(session, token) -> Token``, which raises RefreshRejected to say that the server
-            refused; after anything else that it raises the tokens are kept.
-        store: where the token lives; ``KeyringStore(<origin>, "default")`` if omitted.
+            refused; after anything else that it raises the tokens are kept. None with a `login`:
+            the end of the token needs another login.
+        store: where the token lives; ``KeyringStore(<origin>, "default")`` if omitted, or a
+            MemoryStore of its own for an endpoint that needs no refresh token.
         when: which responses mean "the token has expired"; the endpoint's own rule if omitted, else
             any 401.
+        attach: how requests carry the access token: ``header(...)``, ``cookie(...)``, or a function
+            ``(request, token)`` that writes on the PreparedRequest it gets, a copy. The endpoint's
+            own place if omitted, else ``header()``, which is ``Authorization: Bearer``.
+        headers: more headers of the API's, by name: strings, or functions ``() -> str``. They go
+            with each request to our origins that does not have them.
         match_limit: how many bytes of an answer's body, unpacked, `when` may see; a longer one does
             not match.
         login: ``login(session) -> Token``, called when there is no token, or when the refresh token
@@ -105,6 +112,8 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         "_endpoint",
         "_store",
         "_when",
+        "_attach",
+        "_headers",
         "_match_limit",
         "_login",
         "_on_refresh",
@@ -121,10 +130,12 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
     def __init__(
         self,
         base_url: str,
-        refresh: Endpoint | RefreshCallable,
+        refresh: Endpoint | RefreshCallable | None,
         store: TokenStore | None = None,
         *,
         when: Matcher | None = None,
+        attach: WirePlace | Carrier | Attach | None = AUTHORIZATION,
+        headers: Mapping[str, HeaderValue] | None = None,
         match_limit: int = MATCH_BYTES,
         login: Login | None = None,
         on_refresh: Callable[[Token], object] | None = None,
@@ -143,15 +154,22 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
             check_adapter_options(self, http_adapter_options)
             raise
         if transport is not None and http_adapter_options:
-            given = ", ".join(sorted(http_adapter_options))
-            raise TypeError(f"the transport does the sending; give {given} to it")
+            names = ", ".join(sorted(http_adapter_options))
+            raise TypeError(f"the transport does the sending; give {names} to it")
         self.base_url = validate_base(base_url, allow_http=allow_http)
-        self._endpoint = validate_endpoint(refresh)
+        self._endpoint = validate_endpoint(refresh, login)
         self._refresh_url = resolve_refresh_url(refresh, self.base_url, allow_http=allow_http)
         self._origins = resolve_origins(self.base_url, trusted_origins, allow_http=allow_http)
-        self._store = _default_store(self.base_url) if store is None else validate_store(store)
+        self._store = (
+            _default_store(self.base_url, refresh) if store is None else validate_store(store)
+        )
         self._when = when if when is not None else getattr(refresh, "when", any_401)
         check_matcher(self._when)
+        if attach is None or attach is AUTHORIZATION:
+            attach = getattr(refresh, "attach", None) or AUTHORIZATION
+        self._attach = attach
+        given = headers if headers is not None else getattr(refresh, "api_headers", None)
+        self._headers = validate_headers(given, make_carrier(self._attach))
         self._match_limit = validate_match_limit(match_limit)
         self._login = validate_login(login)
         self._on_refresh = validate_callable("on_refresh", on_refresh, "token")
@@ -194,10 +212,12 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
             prepare()
         # For a refresh() between requests. No lock guards it: it is replaced as a whole.
         self._last_options: SendOptions | None = None
+        self._outgoing = Outgoing(make_carrier(self._attach), self._headers)
         self._refresher = Refresher(
             self._endpoint,
             self._refresh_url,
             self._store,
+            carrier=self._outgoing.carrier,
             login=self._login,
             on_refresh=self._on_refresh,
             on_logout=self._on_logout,
@@ -230,9 +250,12 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         Raises RefreshUnavailable or StoreError, with the API's 401 as `response` where there was
         one.
         """
-        if origin_of(request.url) not in self._origins or AUTHORIZATION.is_callers(request):
-            return self._transport_send(request, stream, timeout, verify, cert, proxies)
         given = (stream, timeout, verify, cert, proxies)
+        if origin_of(request.url) not in self._origins:
+            return self._transport_send(request, *given)
+        outgoing = self._outgoing
+        if outgoing.carrier.is_callers(request):
+            return self._transport_send(outgoing.without_token(request), *given)
         options = SendOptions(verify, cert, proxies, request.url, request.headers.get("Host"))
         if verify is not False:  # one request may skip the check, a later refresh() does not
             self._last_options = options
@@ -241,7 +264,7 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
             attempt = self._refresher.token_to_send(need)
         except JWTRefreshError as failure:
             raise failure.about(request, None) from failure.__cause__
-        response = self._transport_send(_with_token(request, attempt), *given)
+        response = self._transport_send(outgoing.with_token(request, attempt.token), *given)
         while self._says_expired(response, need, stream=stream):
             try:
                 better = self._refresher.replace(attempt, need, response)
@@ -253,7 +276,8 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
                 self._refresher.note_accepted(better)
                 return response
             attempt, refused = better, response
-            response = self._transport_send(_for_resend(request, attempt, refused), *given)
+            again = outgoing.for_resend(request, attempt.token, refused)
+            response = self._transport_send(again, *given)
             keep_refused(response, refused)
             self._tell("resent", response, need)
         self._refresher.note_accepted(attempt, need)
@@ -395,31 +419,6 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         )
 
 
-def _with_token(request: PreparedRequest, attempt: Attempt) -> PreparedRequest:
-    """Return a copy with the token; request.copy() would copy a whole cookie jar as well."""
-    copy = shallow_copy(request)
-    copy.headers = request.headers.copy()
-    if attempt.token is not None and attempt.token.access is not None:
-        AUTHORIZATION.write(copy.headers, attempt.token.access)
-    return copy
-
-
-def _for_resend(request: PreparedRequest, attempt: Attempt, refused: Response) -> PreparedRequest:
-    """Return the request once more, with a new token and with the cookies as the 401 left them."""
-    copy = _with_token(request, attempt)
-    before, jar = request._cookies, request.copy()._cookies  # noqa: SLF001 - as requests' auth does
-    if before is not None and jar is not None and "Set-Cookie" in refused.headers:
-        by_hand = copy.headers.pop("Cookie", None)
-        if by_hand == get_cookie_header(before, copy):  # not by hand: requests made it of the jar
-            by_hand = None
-        extract_cookies_to_jar(jar, copy, refused.raw)
-        if by_hand is None:
-            copy.prepare_cookies(jar)
-        else:
-            copy.headers["Cookie"] = by_hand
-    return copy
-
-
 def _rewind_or_warn(request: PreparedRequest) -> bool:
     if rewind(request):
         return True
@@ -431,7 +430,11 @@ def _rewind_or_warn(request: PreparedRequest) -> bool:
     return False
 
 
-def _default_store(base_url: str) -> TokenStore:
+def _default_store(base_url: str, refresh: object) -> TokenStore:
+    if not getattr(refresh, "needs_refresh_token", True):
+        from requests_jwt_refresh.stores.memory import MemoryStore
+
+        return MemoryStore()
     from requests_jwt_refresh.stores.keyring import KeyringStore
 
     return KeyringStore(str(origin_of(base_url)), "default")

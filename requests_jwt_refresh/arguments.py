@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from requests.adapters import BaseAdapter, HTTPAdapter
 
 from requests_jwt_refresh.bodies import MATCH_BYTES
-from requests_jwt_refresh.refresh.token_server import is_endpoint
+from requests_jwt_refresh.refresh.token_server import is_endpoint, needs_login
 from requests_jwt_refresh.refresh.user_functions import check_call
 from requests_jwt_refresh.sessions import PlainSession
 from requests_jwt_refresh.tokens import Token, describe_kind
@@ -104,8 +104,15 @@ def check_session(session: object, base_url: object) -> None:
     )
 
 
-def validate_endpoint(refresh: Endpoint | RefreshCallable) -> Endpoint | RefreshCallable:
-    """Return `refresh` if it is an endpoint or a callable. Raises TypeError."""
+def validate_endpoint(
+    refresh: Endpoint | RefreshCallable | None, login: object
+) -> Endpoint | RefreshCallable | None:
+    """Return `refresh` if it is an endpoint, a callable, or None with a `login`.
+
+    Raises TypeError, for a `login` that nobody would ask as well.
+    """
+    if refresh is None and login is not None:
+        return None
     if isinstance(refresh, type):
         call = "()" if hasattr(refresh, "url") else "('/auth/refresh')"  # presets know their URL
         raise TypeError(_describe_uncalled("refresh", refresh, call))
@@ -115,13 +122,19 @@ def validate_endpoint(refresh: Endpoint | RefreshCallable) -> Endpoint | Refresh
                 f"refresh has no URL: {describe_kind(refresh)} needs an attribute url, absolute or "
                 "relative to the base URL"
             )
+        if login is not None and not needs_login(refresh):
+            raise TypeError(
+                f"login has nothing to do beside {describe_kind(refresh)}, which gets its tokens "
+                "without a refresh token; leave login out"
+            )
         return refresh
     if _is_store(refresh):
         raise TypeError(f"refresh is a store; the endpoint comes before the store: {_ORDER}")
     if not callable(refresh):
+        also = "; None needs a login" if refresh is None else ""
         raise TypeError(
             f"refresh must be an endpoint, not {_describe(refresh)}: JSONEndpoint('/auth/refresh') "
-            "for example, or a function (session, token) -> Token"
+            f"for example, or a function (session, token) -> Token{also}"
         )
     check_call("refresh", refresh, "session", "token")
     return refresh
@@ -207,7 +220,9 @@ def validate_refresh_session(session: requests.Session | None) -> requests.Sessi
     return session
 
 
-def resolve_refresh_url(refresh: Endpoint | RefreshCallable, base: str, *, allow_http: bool) -> str:
+def resolve_refresh_url(
+    refresh: Endpoint | RefreshCallable | None, base: str, *, allow_http: bool
+) -> str:
     """Return the endpoint's absolute URL; a callable knows its own. Raises InvalidURL."""
     if not is_endpoint(refresh):
         return base

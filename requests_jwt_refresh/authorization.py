@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from types import EllipsisType
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 import requests
@@ -34,7 +35,6 @@ _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2: of a hea
 _COOKIE_VALUE = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]+")  # RFC 6265 §4.1.1
 # What the HTTP library itself sets, and the one for which there is cookie().
 _FORBIDDEN: Final = {"host", "content-length", "transfer-encoding", "connection", "cookie"}
-_GUESSED: Final[Any] = object()  # a scheme that nobody has given
 
 
 # --- Names ---------------------------------------------------------------------------------------
@@ -50,8 +50,11 @@ def check_header_name(name: object) -> None:
             "(RFC 9110 §5.1); give the name alone"
         )
     if name.lower() in _FORBIDDEN:
-        other = "; use cookie(...)" if name.lower() == "cookie" else ", which requests sets itself"
-        raise ValueError(f"no token can be put into the header {name}{other}")
+        other = "cookie(...)" if name.lower() == "cookie" else "another header"
+        raise ValueError(
+            f"the header {name} is one that requests writes itself, so that nothing else can go "
+            f"there; give {other}"
+        )
 
 
 def _usual_scheme(name: object) -> str | None:
@@ -211,7 +214,7 @@ Place: TypeAlias = str | Header | Cookie
 """Where a token travels: a JSON path, or what `header` or `cookie` makes."""
 
 
-def header(name: str = _AUTHORIZATION, scheme: str | None = _GUESSED) -> Header:
+def header(name: str = _AUTHORIZATION, scheme: str | EllipsisType | None = ...) -> Header:
     """Return the place of a token that travels in a header.
 
     Args:
@@ -226,7 +229,7 @@ def header(name: str = _AUTHORIZATION, scheme: str | None = _GUESSED) -> Header:
     (header(), header('X-Shopify-Access-Token'), header(scheme='JWT'))
 
     """
-    return Header(name, _usual_scheme(name) if scheme is _GUESSED else scheme)
+    return Header(name, _usual_scheme(name) if isinstance(scheme, EllipsisType) else scheme)
 
 
 def cookie(name: str, *, csrf: tuple[str, str] | None = None) -> Cookie:
@@ -338,6 +341,19 @@ def _replace_cookie(text: str, name: str, value: str) -> str:
     others = (each.strip() for each in text.split(";"))
     kept = [each for each in others if each and each.partition("=")[0].strip() != name]
     return "; ".join([*kept, f"{name}={value}"])
+
+
+def join_cookies(text: str | bytes | None, own: str) -> str:
+    """Return the Cookie header `text` with the cookies of `own` in place of those of their names.
+
+    >>> join_cookies("a=1; b=2", "b=3")
+    'a=1; b=3'
+    """
+    joined = _as_text(text)
+    for each in own.split(";"):
+        name, _, value = each.partition("=")
+        joined = _replace_cookie(joined, name.strip(), value.strip())
+    return joined
 
 
 def _cookies_of(extra: Mapping[str, Any]) -> Mapping[str, Any]:

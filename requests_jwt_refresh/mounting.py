@@ -25,7 +25,7 @@ _HTTP_OPTIONS: Final = list_http_options()
 def mount(
     session: requests.Session,
     base_url: str,
-    refresh: Endpoint | RefreshCallable,
+    refresh: Endpoint | RefreshCallable | None,
     store: TokenStore | None = None,
     **options: Any,
 ) -> JWTRefreshAdapter:
@@ -42,7 +42,7 @@ def mount(
         session: where to mount it; URLs that go to other origins stay as they are.
         base_url: the API's base URL, below which relative URLs go.
         refresh: how to ask for a new token: an endpoint, or a callable
-            ``(session, token) -> Token``.
+            ``(session, token) -> Token``; None if a `login` gives every token.
         store: where the token lives; ``KeyringStore(<origin>, "default")`` if omitted.
         options: all other arguments of JWTRefreshAdapter, by name.
 

@@ -16,6 +16,7 @@ import requests
 from requests_jwt_refresh import clock
 from requests_jwt_refresh.authorization import BEARER, starts_with_bearer
 from requests_jwt_refresh.errors import InvalidToken
+from requests_jwt_refresh.frozen_json import EMPTY, FrozenDict, NotJSON, freeze_object
 
 if TYPE_CHECKING:
     from typing import TypeGuard
@@ -46,10 +47,13 @@ class Token:
             clock. None is "unknown": for a JWT the adapter fills in its lifetime when it receives
             it (RFC 7519 §4.1), an opaque token is refreshed when the API says that it has expired.
             0 is "expired". A lifetime such as 300 is refused: give ``time.time() + 300``.
+        extra: what else came with it, a JSON object: ``id_token``, ``scope``, ``instance_url``.
+            The token keeps a read-only deep copy; a store keeps it, too, up to 16 KiB.
 
     Raises InvalidToken, a ValueError, if both tokens are None, for anything that is not a non-empty
-    string fit for a header, and for an `expires_at` that is no such moment. Tokens are values:
-    frozen, compared by the three arguments, and their repr shows no secret.
+    string fit for a header, for an `expires_at` that is no such moment, and for an `extra` that is
+    no JSON object. Tokens are values: frozen, compared by the first three arguments, and neither
+    their repr nor that of `extra` shows a secret.
 
     >>> Token("an access token", refresh="a refresh token")
     Token(access='***', refresh='***', expires_at=None)
@@ -59,6 +63,7 @@ class Token:
     access: str | None
     refresh: str | None = None
     expires_at: float | None = None
+    extra: Mapping[str, Any] = field(default_factory=lambda: EMPTY, compare=False)
     received_at: float | None = field(default=None, init=False, compare=False)
     """When it was received, in seconds since the epoch; None if that is not known. Filled in by the
     adapter, and stored with the token."""
@@ -77,6 +82,10 @@ class Token:
         _check("access", self.access)
         _check("refresh", self.refresh)
         _check_moment(self.expires_at)
+        object.__setattr__(self, "extra", _freeze(self.extra))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update({"extra": EMPTY, **state})  # a pickle of 0.1 has no extra
 
     def __repr__(self) -> str:
         def redact(secret: str | None) -> str:
@@ -223,6 +232,20 @@ def _check_moment(expires_at: object) -> None:
             f"expires_at={expires_at:.15g} is a moment before 2002, in seconds since 1970",
             "give the moment at which it expires, such as time.time() + 300",
         )
+
+
+def _freeze(extra: object) -> FrozenDict:
+    if type(extra) is FrozenDict:
+        return extra
+    try:
+        return freeze_object(extra)
+    except NotJSON as error:
+        problem = str(error)
+    raise InvalidToken(  # outside: the frames behind the other hold values
+        f"extra is not a JSON object: {problem}",
+        "give a dict of strings, numbers, True, False, None, lists and dicts, such as "
+        "{'scope': 'read'}",
+    )
 
 
 def _check(kind: str, value: object) -> None:

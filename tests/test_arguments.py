@@ -115,7 +115,7 @@ MISTAKES: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
         TypeError,
         (
             "refresh must be an endpoint, not None: JSONEndpoint('/auth/refresh') for example, or "
-            "a function (session, token) -> Token"
+            "a function (session, token) -> Token; None needs a login"
         ),
     ),
     "a token instead of an endpoint": (

@@ -21,7 +21,10 @@ ROOT = Path(requests_jwt_refresh.__file__).parent
 # Bottom up. A module may import what stands before its own name here, a wing (a folder) also its
 # own modules. `__init__` and `__main__` of the package are outside: importing them is no arrow.
 FLOORS = (
-    ("errors", "clock", "events", "client_auth", "authorization", "tokens", "urls", "matching"),
+    (
+        *("errors", "clock", "events", "client_auth", "authorization", "frozen_json", "tokens"),
+        *("urls", "matching"),
+    ),
     (
         "peeking",
         "bodies",
@@ -39,7 +42,7 @@ FLOORS = (
     ("grants",),
     ("presets",),
     ("profiles",),
-    ("arguments", "adapter"),
+    ("arguments", "outgoing", "adapter"),
     ("mounting",),
     ("testing",),
     ("inject",),

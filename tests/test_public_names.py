@@ -48,6 +48,8 @@ NAMES = [
     "any_401",
     "any_of",
     "bearer_challenge",
+    "cookie",
+    "header",
     "json_field",
     "mount",
     "presets",
@@ -60,12 +62,15 @@ READING = (
 )
 
 CALLS = {
-    "JWTRefreshAdapter": "(base_url, refresh, store=None, *, when=None, match_limit=262144, "
-    "login=None, on_refresh=None, on_logout=None, on_event=None, transport=None, "
+    "JWTRefreshAdapter": "(base_url, refresh, store=None, *, when=None, attach=header(), "
+    "headers=None, match_limit=262144, login=None, on_refresh=None, on_logout=None, "
+    "on_event=None, transport=None, "
     "trusted_origins=(), refresh_session=None, refresh_timeout=30.0, allow_http=False, "
     "**http_adapter_options)",
+    "header": "(name='Authorization', scheme=Ellipsis)",
+    "cookie": "(name, *, csrf=None)",
     "mount": "(session, base_url, refresh, store=None, **options)",
-    "Token": "(access, refresh=None, expires_at=None)",
+    "Token": "(access, refresh=None, expires_at=None, extra=<factory>)",
     "JSONEndpoint": f"(url, *, send='refresh_token', {READING})".format(rejected="(400, 401, 403)"),
     "BearerEndpoint": f"(url, *, method='POST', {READING})".format(rejected="(400, 401, 403, 422)"),
     "OAuth2Endpoint": "(url, client_id=None, client_secret=None, *, client_auth=None, "

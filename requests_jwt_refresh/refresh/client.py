@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import requests
 
-from requests_jwt_refresh.authorization import AUTHORIZATION, anonymous
+from requests_jwt_refresh.authorization import AUTHORIZATION, anonymous, join_cookies
 from requests_jwt_refresh.errors import JWTRefreshError, RefreshUnavailable
 from requests_jwt_refresh.refresh.deadline import cut_off, seconds_until
 from requests_jwt_refresh.refresh.transport import make_transport
@@ -233,7 +233,12 @@ def exchange(
         request.auth = anonymous  # so that neither netrc nor the session's auth replaces it
     else:
         request.auth = request.auth or session.auth or anonymous
+    headers = dict(request.headers or {})
+    cookies = headers.pop("Cookie", None)  # with it, requests would leave out the jar's
+    request.headers = headers
     prepared = session.prepare_request(request)
+    if cookies is not None:
+        prepared.headers["Cookie"] = join_cookies(prepared.headers.get("Cookie"), str(cookies))
     try:
         return _send(session, prepared, options, deadline, source)
     except requests.exceptions.ChunkedEncodingError:

@@ -14,11 +14,12 @@ import logging
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from requests_jwt_refresh import clock
 from requests_jwt_refresh.bodies import can_be_resent
 from requests_jwt_refresh.errors import (
+    InvalidToken,
     JWTRefreshError,
     ReentrantRefresh,
     RefreshRejected,
@@ -33,9 +34,19 @@ from requests_jwt_refresh.refresh.sigterm import defer_sigterm
 from requests_jwt_refresh.refresh.single_flight import OutOfPatience
 from requests_jwt_refresh.refresh.story import Chapter, Story
 from requests_jwt_refresh.refresh.token_cache import TokenCache, is_better
-from requests_jwt_refresh.refresh.token_server import TokenServer, explain, is_endpoint
+from requests_jwt_refresh.refresh.token_server import (
+    TokenServer,
+    explain,
+    needs_login,
+)
 from requests_jwt_refresh.responses import parse_http_date
-from requests_jwt_refresh.tokens import Token, describe_kind, not_before, suggest_token
+from requests_jwt_refresh.tokens import (
+    Token,
+    describe_kind,
+    not_before,
+    suggest_token,
+    with_values,
+)
 from requests_jwt_refresh.urls import describe_url
 
 if TYPE_CHECKING:
@@ -44,6 +55,7 @@ if TYPE_CHECKING:
     import requests
     from requests import Response
 
+    from requests_jwt_refresh.authorization import Carrier
     from requests_jwt_refresh.endpoints import Endpoint
     from requests_jwt_refresh.events import Event, Kind
     from requests_jwt_refresh.refresh.client import SendOptions
@@ -55,6 +67,8 @@ logger = logging.getLogger("requests_jwt_refresh")
 
 MAX_RESENDS: Final = 2  # with a token from another thread or process, then with one of our own
 MAX_COOLDOWN_WAIT: Final = 1.0  # seconds of cooldown that a request waits; beyond that it fails
+LAST_SHARE: Final = 0.2  # of the lifetime, in which a token that has to be live is handed in
+MAX_LAST_SECONDS: Final = 60.0
 MAX_EARLY: Final = 5.0  # seconds that a request waits for a token to become valid
 _KEPT: Final = "the tokens are kept; try again later"
 _LOOPING: Final = (
@@ -66,17 +80,30 @@ _CHECK_REFUSALS: Final = (
 )
 
 
+class _Task(NamedTuple):
+    """What a refresh is for.
+
+    `stale` is the token to be replaced. `force`: it is replaced though it may be good. `early`: it
+    is still valid, so that a refusal is no logout yet, and nobody logs in.
+    """
+
+    stale: Token | None
+    need: Need
+    force: bool = False
+    early: bool = False
+
+
 @dataclass(frozen=True, eq=False)
 class _Work:
     """What a call does.
 
-    `can_log_in`: it logs in if the refresh is refused. `is_trade`: it asks with a refresh token
-    of its own, whose refusal says nothing about the one that others have.
+    `can_log_in`: it logs in if the refresh is refused. `is_tentative`: its failure is no result for
+    others, since it asks early, or with a refresh token of its own.
     """
 
     function: Callable[[Call[Attempt]], Attempt]
     can_log_in: bool = False
-    is_trade: bool = False
+    is_tentative: bool = False
 
     def __call__(self, call: Call[Attempt]) -> Attempt:
         return self.function(call)
@@ -91,10 +118,11 @@ class Refresher:
 
     def __init__(
         self,
-        endpoint: Endpoint | RefreshCallable,
+        endpoint: Endpoint | RefreshCallable | None,
         url: str,
         store: TokenStore,
         *,
+        carrier: Carrier,
         login: Login | None,
         on_refresh: Callable[[Token], object] | None,
         on_logout: Callable[[RefreshRejected], object] | None,
@@ -111,7 +139,10 @@ class Refresher:
         self._timeout = timeout
         self._shared = shared_state(store)
         self._cache = TokenCache(store, self._shared.memory)
-        self._server = TokenServer(endpoint, url, self._cache, session, timeout)
+        self._server = TokenServer(endpoint, url, self._cache, carrier, session, timeout)
+        self._carrier = carrier
+        self._can_start = login is not None or not needs_login(endpoint)  # without a token
+        self._needs_live_token = getattr(endpoint, "needs_live_token", False)
         self.flight = self._shared.flight
 
     # For the adapter, request by request
@@ -129,22 +160,36 @@ class Refresher:
             token = self._cache.current()
         elif self._cache.is_dirty:
             self._cache.save_again()
-        if token is None and self._login is None:
+        if token is None and not self._can_start:
             self._tell_no_login("nobody has logged in", need)
             return Attempt(None, asked=False)
         if token is not None and token.access is not None and not token.has_expired():
-            return Attempt(token, asked=False)
+            return Attempt(self._renew_live(token, need), asked=False)
         began = clock.monotonic()
         try:
             return self._renew(token, need)
         except RefreshRejected as refusal:
             if refusal.nothing_to_refresh:
-                self._tell_no_login("the token has expired, and there is no refresh token", need)
+                has_expired = "the token has expired, and there is no refresh token"
+                self._tell_no_login(refusal.cause if token is None else has_expired, need)
             return Attempt(token, asked=True)  # so that the caller gets the API's own response
         except (RefreshUnavailable, StoreError):
             if token is None or token.access is None:
                 raise
             return Attempt(token, asked=False, waited=clock.monotonic() - began)
+
+    def _renew_live(self, token: Token, need: Need) -> Token:
+        """Return `token`, or the one that it gives if it has to be handed in before its end."""
+        if not self._needs_live_token or not _ends_soon(token):
+            return token
+        cooldown = self._shared.cooldown
+        if token is self._shared.refused_early or (cooldown and cooldown.left() > 0):
+            return token
+        try:
+            return self._renew(token, need, early=True).token or token
+        except (RefreshRejected, RefreshUnavailable, StoreError) as failure:
+            logger.debug("The token is used to its end, since it was not renewed: %s", failure)
+            return token
 
     def replace(self, sent: Attempt, need: Need, response: Response) -> Attempt | None:
         """Return what to send instead after the API said "expired", None if there is nothing.
@@ -260,6 +305,12 @@ class Refresher:
             raise TypeError(
                 f"set_token takes a Token, not {describe_kind(token)}: {suggest_token(token)}"
             )
+        problem = None if token.access is None else self._carrier.find_problem(token.access)
+        if problem is not None:
+            raise InvalidToken(
+                f"no request can carry the access token: {problem}",
+                "give the token alone, or another place as attach=",
+            )
         self._check_not_inside()
         self._cache.set(token, self._timeout)
         self._shared.forget_failures()
@@ -278,11 +329,14 @@ class Refresher:
         """Trade the refresh token `given`, which no store has yet; save what the server gives.
 
         Raises RefreshRejected, RefreshUnavailable or StoreError; the store then keeps what it has,
-        unless the StoreError says otherwise.
+        unless the StoreError says otherwise. TypeError if the server takes no refresh tokens.
         """
+        endpoint = self._endpoint
+        if endpoint is None or not getattr(endpoint, "needs_refresh_token", True):
+            raise TypeError("refresh() takes no refresh token here: the endpoint asks without one")
         self._check_not_inside()
         while True:
-            work = _Work(partial(self._trade, given, options), is_trade=True)
+            work = _Work(partial(self._trade, given, options), is_tentative=True)
             call = self._join(work, Need(lambda: options, clock.monotonic()))
             if call.work is work and call.outcome is not None:
                 return _token_of(call.outcome.get())
@@ -304,7 +358,13 @@ class Refresher:
     # One refresh for all
 
     def _renew(
-        self, stale: Token | None, need: Need, *, force: bool = False, waited: float = 0.0
+        self,
+        stale: Token | None,
+        need: Need,
+        *,
+        force: bool = False,
+        early: bool = False,
+        waited: float = 0.0,
     ) -> Attempt:
         self._check_not_inside()
         while True:
@@ -315,8 +375,8 @@ class Refresher:
                 if pause > 0:
                     clock.sleep(pause)
                     continue
-            run = partial(self._refresh_or_log_in, stale, need, force)
-            work = _Work(run, can_log_in=self._login is not None)
+            run = partial(self._refresh_or_log_in, _Task(stale, need, force, early))
+            work = _Work(run, self._login is not None and not early, is_tentative=early)
             began = clock.monotonic()
             call = self._join(work, need, waited)
             waited += clock.monotonic() - began
@@ -362,8 +422,8 @@ class Refresher:
         failure, attempt = call.outcome.failure, call.outcome.value
         if isinstance(failure, ReentrantRefresh):
             return None  # a mistake in that thread's login or endpoint
-        if failure is not None and _is_trade(call):
-            return None  # it asked with another refresh token
+        if failure is not None and _is_tentative(call):
+            return None
         if isinstance(failure, RefreshRejected) and self._login and not _can_log_in(call):
             return None  # we can
         if isinstance(failure, JWTRefreshError):
@@ -402,16 +462,14 @@ class Refresher:
 
     # What a call does, in its own thread
 
-    def _refresh_or_log_in(
-        self, stale: Token | None, need: Need, force: bool, call: Call[Attempt]
-    ) -> Attempt:
-        if not force:  # the last call may have failed since the leader looked
-            self._cooldown_left(stale, need.since)
+    def _refresh_or_log_in(self, task: _Task, call: Call[Attempt]) -> Attempt:
+        if not task.force:  # the last call may have failed since the leader looked
+            self._cooldown_left(task.stale, task.need.since)
         chapter = Chapter(self.story, call)
         try:
-            attempt = self._refresh(stale, need, force, call, chapter)
+            attempt = self._refresh(task, call, chapter)
         except JWTRefreshError as failure:
-            if self._may_recur(failure):
+            if self._may_recur(failure, task):
                 self._shared.cooldown = Cooldown.after(failure, self._shared.cooldown)
             raise
         self._shared.cooldown = None
@@ -419,22 +477,17 @@ class Refresher:
             chapter.call_at_end(self._on_refresh, attempt.token)
         return attempt
 
-    def _refresh(
-        self,
-        stale: Token | None,
-        need: Need,
-        force: bool,
-        call: Call[Attempt],
-        chapter: Chapter,
-    ) -> Attempt:
+    def _refresh(self, task: _Task, call: Call[Attempt], chapter: Chapter) -> Attempt:
         try:
             try:
-                return self._exchange(stale, need.find_options(), force, chapter)
+                return self._exchange(task, chapter)
             except RefreshRejected as refusal:
+                if task.early:
+                    raise
                 if self._login is None:
                     self._note_logout(chapter, refusal)
                     raise
-                return self._log_in_after(refusal, self._login, stale, need, call, chapter)
+                return self._log_in_after(refusal, self._login, task, call, chapter)
         except JWTRefreshError as failure:
             self._note_failure(chapter, failure)
             raise
@@ -464,19 +517,18 @@ class Refresher:
         self,
         refusal: RefreshRejected,
         login: Login,
-        stale: Token | None,
-        need: Need,
+        task: _Task,
         call: Call[Attempt],
         chapter: Chapter,
     ) -> Attempt:
         """Log in; a refusal that this does not mend is a logout."""
         try:
-            return self._log_in(login, call, stale, need.find_options(), chapter)
+            return self._log_in(login, call, task, chapter)
         except BaseException as failure:  # refused, failed, or interrupted by Ctrl-C
             is_news = self._cache.tell_no_login()
             self._note_logout(chapter, refusal)
             if is_news and isinstance(failure, RefreshRejected):
-                self._note_refused_login(chapter, failure, need)
+                self._note_refused_login(chapter, failure, task.need)
             raise
 
     def _note_refused_login(self, chapter: Chapter, failure: RefreshRejected, need: Need) -> None:
@@ -487,45 +539,53 @@ class Refresher:
             url=need.url,
         )
 
-    def _may_recur(self, failure: JWTRefreshError) -> bool:
+    def _may_recur(self, failure: JWTRefreshError, task: _Task) -> bool:
         """Whether the next request would run into the same failure again."""
         if isinstance(failure, RefreshRejected):
-            return self._login is not None  # then it was the login that was refused
+            return (
+                self._can_start and not task.early
+            )  # then it was the login that was refused, or the client's grant
         return not isinstance(failure, ReentrantRefresh)
 
-    def _exchange(
-        self, stale: Token | None, options: SendOptions, force: bool, chapter: Chapter
-    ) -> Attempt:
-        cache = self._cache
+    def _exchange(self, task: _Task, chapter: Chapter) -> Attempt:
+        cache, stale, force = self._cache, task.stale, task.force
         with cache.hold(stale, self._timeout, adopt=not force) as adopted:
             if adopted is not None:
                 chapter.note("adopted", "the store has a newer token")
                 return Attempt(adopted, asked=False)
-            token = cache.reload()
-            if token is None:
-                raise _nothing_to_refresh("there is no token", "log in and call set_token() first")
-            if not force and is_better(token, stale):
+            token = cache.reload(may_be_empty=not needs_login(self._endpoint))
+            if not force and token is not None and is_better(token, stale):
                 chapter.note("adopted", "the store has a newer token")
                 return Attempt(token, asked=False)
-            if token.refresh is None and is_endpoint(self._endpoint):
-                raise _nothing_to_refresh("there is no refresh token", "log in again")
+            lack = self._server.find_lack(token)
+            if lack is not None:
+                has_none = token is None
+                raise _nothing_to_refresh(
+                    lack, "log in and call set_token() first" if has_none else "log in again"
+                )
             with cache.room(token):
                 try:
-                    fresh = self._ask(token, options, chapter)
+                    fresh = self._ask(token, task.need.find_options(), chapter)
                 except RefreshRejected as refusal:
                     chapter.note("refused", f"{refusal.cause}", url=self._shown_url)
+                    if task.early:
+                        self._shared.refused_early = token
+                        raise
                     newer = cache.clear_refused()
                     if newer is None:
+                        refusal.nothing_to_refresh = token is None  # then it is no logout
                         raise
                     return Attempt(newer, asked=True)
-                return Attempt(cache.save_new(fresh, token), asked=True)
+                saved = cache.save_new(fresh, token)
+        if token is None:
+            self._server.keep_cookies_for(saved.login_id)
+        return Attempt(saved, asked=True)
 
     def _log_in(
         self,
         login: Login,
         call: Call[Attempt],
-        stale: Token | None,
-        options: SendOptions,
+        task: _Task,
         chapter: Chapter,
     ) -> Attempt:
         """Have the leader log in, whose thread may ask a person; save here what it brings.
@@ -533,7 +593,8 @@ class Refresher:
         No store lock is held meanwhile: the person may be away. If the user sets or clears a token
         in that time, what the login brought is from before, and it is made again if it has to be.
         """
-        cache, began = self._cache, clock.monotonic()
+        cache, stale, began = self._cache, task.stale, clock.monotonic()
+        options = task.need.find_options()
         newer = cache.adopt_newer(stale)  # another process may have logged in
         if newer is not None:
             chapter.note("adopted", "the store has a newer token")
@@ -584,6 +645,8 @@ class Refresher:
                 held = self._cache.reload()
                 if held is not None:
                     stack.enter_context(self._cache.room(held))
+            if held is not None:
+                given = with_values(given, access=held.access)
             try:
                 fresh = self._ask(given, options, chapter)
             except RefreshUnavailable as failure:
@@ -597,7 +660,7 @@ class Refresher:
         chapter.call_at_end(self._on_refresh, saved)
         return Attempt(saved, asked=True)
 
-    def _ask(self, token: Token, options: SendOptions, chapter: Chapter) -> Token:
+    def _ask(self, token: Token | None, options: SendOptions, chapter: Chapter) -> Token:
         """Ask the server, and tell how long it took. Raises RefreshRejected, RefreshUnavailable."""
         began = clock.monotonic()
         fresh = self._server.ask(token, options)
@@ -612,6 +675,14 @@ class Refresher:
         return describe_url(self._url)
 
 
+def _ends_soon(token: Token) -> bool:
+    """Whether less than a fifth of the lifetime is left, and no more than a minute."""
+    if token.expires_at is None or token.received_at is None:
+        return False
+    lifetime = token.expires_at - token.received_at
+    return not token.lasts(min(lifetime * LAST_SHARE, MAX_LAST_SECONDS))
+
+
 def _nothing_to_refresh(cause: str, remedy: str) -> RefreshRejected:
     """Return the error of a refresh without a token to ask with, which is no logout."""
     failure = RefreshRejected(cause, remedy)
@@ -623,8 +694,8 @@ def _can_log_in(call: Call[Attempt]) -> bool:
     return isinstance(call.work, _Work) and call.work.can_log_in
 
 
-def _is_trade(call: Call[Attempt]) -> bool:
-    return isinstance(call.work, _Work) and call.work.is_trade
+def _is_tentative(call: Call[Attempt]) -> bool:
+    return isinstance(call.work, _Work) and call.work.is_tentative
 
 
 def _can_be_resent(need: Need) -> bool:

@@ -34,7 +34,7 @@ class Attempt(NamedTuple):
 class SharedState:
     """What all adapters on an equal store share.
 
-    No lock guards the last four (see limits.py).
+    No lock guards the last five (see limits.py).
     """
 
     def __init__(self) -> None:
@@ -44,6 +44,7 @@ class SharedState:
         self.loop_guard = LoopGuard()
         self.warned_guard: LoopGuard | None = None  # about which a warning was logged
         self.marks = Marks()
+        self.refused_early: Token | None = None  # refused before its end; it is used until then
 
     def forget_failures(self) -> None:
         """Start afresh: there was a login or a logout."""

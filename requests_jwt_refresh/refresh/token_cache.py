@@ -6,13 +6,14 @@ refresh runs in the refresh's own thread, and all else in a `shield`: no Ctrl-C 
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from secrets import token_hex
 from time import monotonic
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from requests_jwt_refresh import clock
 from requests_jwt_refresh.errors import (
@@ -22,6 +23,7 @@ from requests_jwt_refresh.errors import (
     RefreshUnavailable,
     StoreError,
 )
+from requests_jwt_refresh.frozen_json import EMPTY, FrozenDict
 from requests_jwt_refresh.refresh.guarded_store import GuardedStore
 from requests_jwt_refresh.refresh.limits import FIRST_COOLDOWN, MAX_COOLDOWN
 from requests_jwt_refresh.refresh.single_flight import shield
@@ -29,7 +31,7 @@ from requests_jwt_refresh.stores.base import encode
 from requests_jwt_refresh.tokens import Token, with_expiry, with_values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from requests_jwt_refresh.stores.base import TokenStore
 
@@ -38,6 +40,8 @@ logger = logging.getLogger("requests_jwt_refresh")
 LOCK_POLL_INTERVAL: Final = 0.5  # seconds between two looks into the store while its lock is taken
 GLANCE_INTERVAL: Final = 1.0  # seconds between two looks for the sake of a forbidden URL
 RELOAD_DELAY: Final = 0.3  # seconds; an emptied store is a logout, so it is looked into twice
+MAX_EXTRA: Final = 16 * 1024  # bytes of JSON in Token.extra
+_COOKIES: Final = "cookies"  # the key in Token.extra of the cookies that came with a token
 _UNKNOWN: Final = object()  # what the store holds before the first look
 
 
@@ -62,6 +66,7 @@ class Memory:
         self.told_no_login = False  # that requests go out without a token
         self.told_missing_refresh: object = _UNKNOWN  # the login about which that was said
         self.told_unconfirmed: Token | None = None  # that it has been accepted nowhere
+        self.told_no_extra: object = _UNKNOWN  # the login whose Token.extra was left out
         self.told_no_room = False  # that the store cannot be written
         self.told_backup = False  # that the store has an older token of the same login
         self.next_glance = 0.0  # clock.monotonic(): when the store may be looked into again
@@ -185,9 +190,8 @@ class TokenCache:
 
         def save() -> None:
             with self._store.lock(timeout):
-                received = _as_new_login(with_expiry(token))
-                self._store.save(received)
-                self._memory.publish_for_user(received)
+                saved = self._save(_as_new_login(with_expiry(token)))
+                self._memory.publish_for_user(saved)
 
         shield(save)
 
@@ -265,10 +269,12 @@ class TokenCache:
         told, self._memory.told_no_room = self._memory.told_no_room, True
         return not told
 
-    def login_id_of(self, token: Token) -> str | None:
+    def login_id_of(self, token: Token | None) -> str | None:
         """Return the login of `token`, which the store holds; None for one it does not have yet."""
         mine = self._memory.token
-        return mine.login_id if mine is not None and mine == token else token.login_id
+        if token is None or mine is None or mine != token:
+            return None if token is None else token.login_id
+        return mine.login_id
 
     def is_unconfirmed(self, token: Token) -> bool:
         """Whether `token` is new from the server, and no API call with it has ended."""
@@ -320,10 +326,12 @@ class TokenCache:
         """Whether the store's token takes the place of the one in memory."""
         return stored != self._memory.stored and not self._memory.is_older(stored)
 
-    def reload(self) -> Token | None:
+    def reload(self, *, may_be_empty: bool = False) -> Token | None:
         """Return the newest token: the store's if it has a new one, else memory's.
 
-        Raises RefreshRejected if the store was emptied, which is a logout, and StoreError.
+        A store that was emptied is a logout: RefreshRejected. With `may_be_empty` it is not, for a
+        grant that needs no refresh token: None, and the next token is fetched anew. Raises
+        StoreError.
         """
         memory = self._memory
         stored = self._store.load()
@@ -337,7 +345,7 @@ class TokenCache:
             return self._overwrite_backup(memory.token)
         logged_out = stored is None and memory.stored is not _UNKNOWN
         memory.publish(stored)
-        if logged_out:
+        if logged_out and not may_be_empty:
             raise RefreshRejected(
                 "the token store has been emptied, which is a logout by another program",
                 "log in again",
@@ -361,19 +369,25 @@ class TokenCache:
         again = with_values(
             token, login_id=token.login_id or _new_login_id(), counter=memory.counter + 1
         )
-        self._store.save(again)
-        if token.login_id is None:
-            memory.publish(again)
+        saved = self._save(again)
+        if token.login_id is None or (token.extra and not saved.extra):
+            memory.publish(saved)
+            if token is memory.unconfirmed:
+                memory.unconfirmed = saved
         else:
-            memory.note_saved_again(again)
+            memory.note_saved_again(saved)
 
     @contextmanager
-    def room(self, token: Token) -> Iterator[None]:
+    def room(self, token: Token | None) -> Iterator[None]:
         """Have the store show that it can take another token like `token`, which it holds.
 
         Before each exchange: after it, the server has rotated, and a token that cannot be saved is
-        lost with this program. Raises StoreError if the store cannot be written.
+        lost with this program. Without a token nothing can be lost. Raises StoreError if the store
+        cannot be written.
         """
+        if token is None:
+            yield
+            return
         self._save_again(token)
         self._memory.told_no_room = False
         with self._store.reserve(len(encode(token))):
@@ -382,23 +396,22 @@ class TokenCache:
     def save_new(self, fresh: Token, old: Token | None) -> Token:
         """Save and publish what the server gave for `old`; if the store fails, memory keeps it.
 
-        Without a refresh token of its own it keeps the old one (RFC 6749 §6). `old` is None after a
-        login.
+        Without a refresh token of its own it keeps the old one (RFC 6749 §6), and with that what
+        the old one's extra has and its own has not. `old` is None after a login.
         """
         if old is None:
-            fresh = _as_new_login(fresh)
-        else:
-            fresh = self._continue_login(with_values(fresh, refresh=fresh.refresh or old.refresh))
-        self._memory.unconfirmed = fresh
-        self._save_or_warn(fresh)
-        return fresh
+            return self._save_or_warn(_as_new_login(fresh))
+        if fresh.refresh is None or fresh.refresh == old.refresh:
+            extra = _lay_over(old.extra, fresh.extra)
+            fresh = with_values(fresh, refresh=old.refresh, extra=extra)
+        return self._save_or_warn(self._continue_login(fresh))
 
     def keep_unsaved(self, fresh: Token, failure: JWTRefreshError, epoch: int) -> Token | None:
         """Use the token of a login although the store could not be locked or read.
 
         Not if the user has set or cleared a token since `epoch`; then return None.
         """
-        fresh = _as_new_login(fresh)
+        fresh = self._without_large_extra(_as_new_login(fresh))
         if not self._memory.publish_unsaved_in(epoch, fresh):
             return None
         self._memory.unconfirmed = fresh
@@ -407,26 +420,27 @@ class TokenCache:
 
     def save_rescued(self, old: Token, refresh: str) -> None:
         """Save a new refresh token out of an answer that holds no access token."""
-        self._save_or_warn(self._continue_login(with_values(old, refresh=refresh)))
+        rescued = self._continue_login(with_values(old, refresh=refresh))
+        self._save_or_warn(rescued, has_new_access=False)
 
     def _continue_login(self, token: Token) -> Token:
         memory = self._memory
         login_id = None if memory.token is None else memory.token.login_id
         return with_values(token, login_id=login_id, counter=memory.counter + 1)
 
-    def _save_or_warn(self, token: Token) -> None:
-        failure = self._save_new(token)
+    def _save_or_warn(self, fresh: Token, *, has_new_access: bool = True) -> Token:
+        published, failure = self._save_new(fresh, has_new_access=has_new_access)
         if failure is not None:
             _warn_unsaved(failure)
+        return published
 
     def save_traded(self, fresh: Token, given: str) -> Token:
         """Save and publish what the server gave for the refresh token `given`.
 
         Raises StoreError if the store does not take it; memory keeps it all the same.
         """
-        saved = _as_new_login(with_values(fresh, refresh=fresh.refresh or given))
-        self._memory.unconfirmed = saved
-        failure = self._save_new(saved)
+        new = _as_new_login(with_values(fresh, refresh=fresh.refresh or given))
+        saved, failure = self._save_new(new)
         if failure is None:
             return saved
         what = "took the refresh token" if saved.refresh == given else "gave another refresh token"
@@ -437,24 +451,74 @@ class TokenCache:
             else "mend the store and try again",
         )
 
-    def _save_new(self, fresh: Token) -> StoreError | None:
-        """Save and publish `fresh`; return what the store raised, after which memory keeps it."""
+    def _save_new(
+        self, fresh: Token, *, has_new_access: bool = True
+    ) -> tuple[Token, StoreError | None]:
+        """Save and publish `fresh`; return what was published, and what the store raised.
+
+        Memory keeps it even if the store does not.
+        """
         memory = self._memory
+        failure = None
         try:
-            self._store.save(fresh)
+            fresh = self._save(fresh)
         except StoreError as error:
             memory.next_save = clock.monotonic() + FIRST_COOLDOWN
-            memory.publish(fresh, stored=False)
-            return error
-        memory.publish(fresh)
-        return None
+            fresh, failure = self._without_large_extra(fresh), error
+        if has_new_access:
+            memory.unconfirmed = fresh
+        memory.publish(fresh, stored=failure is None)
+        return fresh, failure
+
+    # What is saved
+
+    def _save(self, token: Token) -> Token:
+        """Save `token` and return it as saved: without its extra, if the store takes it only so.
+
+        Raises StoreError.
+        """
+        token = self._without_large_extra(token)
+        try:
+            self._store.save(token)
+        except StoreError as error:
+            if not token.extra or not self._can_save(_without_extra(token)):
+                raise
+            if self._can_save(token):  # the error has passed
+                return token
+            failure = error
+        else:
+            return token
+        return self._leave_out_extra(token, f"could not be saved ({failure})")
+
+    def _can_save(self, token: Token) -> bool:
+        try:
+            self._store.save(token)
+        except StoreError:
+            return False
+        return True
+
+    def _without_large_extra(self, token: Token) -> Token:
+        if not token.extra or len(json.dumps(token.extra, separators=(",", ":"))) <= MAX_EXTRA:
+            return token
+        return self._leave_out_extra(token, f"is larger than {MAX_EXTRA // 1024} KiB")
+
+    def _leave_out_extra(self, token: Token, why: str) -> Token:
+        """Return `token` without its extra, and say so once in a login."""
+        told, self._memory.told_no_extra = self._memory.told_no_extra, token.login_id
+        if told != token.login_id:
+            logger.warning(
+                "What the server gave with the token, Token.extra, %s, so it is left out; the "
+                "token itself is kept",
+                why,
+            )
+        return _without_extra(token)
 
     def clear_refused(self) -> Token | None:
         """Forget the refused token everywhere, or adopt and return a newer one from the store."""
         memory = self._memory
         try:
             stored = self._store.load()
-            if stored is not None and self._is_news(stored):
+            if stored is not None and self._is_news(stored) and not self._is_refused(stored):
                 memory.publish(stored)
                 return stored
             self._store.clear()
@@ -462,6 +526,11 @@ class TokenCache:
             logger.warning("The refused token could not be removed from the store (%s)", error)
         memory.publish(None)
         return None
+
+    def _is_refused(self, stored: Token) -> bool:
+        """Whether the store has the very tokens in use, though noted down in another way."""
+        mine = self._memory.token
+        return mine is not None and (mine.access, mine.refresh) == (stored.access, stored.refresh)
 
 
 def _warn_unsaved(failure: JWTRefreshError) -> None:
@@ -474,6 +543,23 @@ def _warn_unsaved(failure: JWTRefreshError) -> None:
 
 def _as_new_login(token: Token) -> Token:
     return with_values(token, login_id=_new_login_id(), counter=1)
+
+
+def _without_extra(token: Token) -> Token:
+    return with_values(token, extra=EMPTY)
+
+
+def _lay_over(old: Mapping[str, Any], new: Mapping[str, Any]) -> FrozenDict:
+    """Return the `new` extra laid over the `old` one; cookies one by one, as a browser keeps them.
+
+    >>> _lay_over({"scope": "read", "cookies": {"a": "1"}}, {"cookies": {"b": "2"}}).keys()
+    dict_keys(['scope', 'cookies'])
+    """
+    laid = {**old, **new}
+    cookies = [each[_COOKIES] for each in (old, new) if isinstance(each.get(_COOKIES), dict)]
+    if len(cookies) > 1:
+        laid[_COOKIES] = FrozenDict({**cookies[0], **cookies[1]})
+    return FrozenDict(laid)
 
 
 def _new_login_id() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from requests_jwt_refresh.errors import (
     JWTRefreshError,
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     import requests
     from typing_extensions import TypeIs
 
+    from requests_jwt_refresh.authorization import Carrier
     from requests_jwt_refresh.endpoints import Endpoint
     from requests_jwt_refresh.refresh.token_cache import TokenCache
 
@@ -51,29 +52,47 @@ logger = logging.getLogger("requests_jwt_refresh")
 class TokenServer:
     """The server behind an endpoint or a function of the user's.
 
-    `url` is the endpoint's, absolute. `timeout` is in seconds, for one exchange with its retries.
-    `session` is the user's own for refresh calls, if any. Hold the store's lock to `ask`.
+    `url` is the endpoint's, absolute; `endpoint` is None if only logins give tokens. `carrier`
+    is what the access token has to be fit for. `timeout` is in seconds, for one exchange with its
+    retries. `session` is the user's own for refresh calls, if any. Hold the store's lock to `ask`.
     """
 
     def __init__(
         self,
-        endpoint: Endpoint | RefreshCallable,
+        endpoint: Endpoint | RefreshCallable | None,
         url: str,
         cache: TokenCache,
+        carrier: Carrier,
         session: requests.Session | None,
         timeout: float,
     ) -> None:
         self._endpoint = endpoint
         self._url = url
         self._cache = cache
+        self._carrier = carrier
         self._user_session = session
         self._timeout = timeout
         self._cookies = LoginCookies()
 
-    def ask(self, token: Token, options: SendOptions) -> Token:
+    def find_lack(self, token: Token | None) -> str | None:
+        """Return what there is not that has to be handed in for a new token; None if all is."""
+        endpoint = self._endpoint
+        if endpoint is None:
+            return "there is no refresh, only a login"
+        if token is None:
+            return "there is no token" if needs_login(endpoint) else None
+        if not is_endpoint(endpoint):
+            return None  # the function knows what it needs
+        if getattr(endpoint, "needs_refresh_token", True) and token.refresh is None:
+            return "there is no refresh token"
+        hands_in_access = getattr(endpoint, "hands_in_access", False)
+        return "there is no access token" if hands_in_access and token.access is None else None
+
+    def ask(self, token: Token | None, options: SendOptions) -> Token:
         """Return the new token for `token`. Raises RefreshRejected or RefreshUnavailable.
 
-        A new refresh token is saved even where that fails.
+        It is None only for an endpoint that needs no login, before its first token. A new refresh
+        token is saved even where this fails.
         """
         options = options.for_url(self._url)
         with self._session(options, self._cache.login_id_of(token)) as session:
@@ -84,41 +103,58 @@ class TokenServer:
     def call_login(self, login: Login, options: SendOptions) -> Token:
         """Return what the user's `login` brings. Raises RefreshRejected or RefreshUnavailable."""
         with let_sigterm_through(), self._session(options, None, interactive=True) as session:
-            return call_user_function("login", login, session, is_login=True)
+            return self._check_fit(
+                call_user_function("login", login, session, is_login=True), "login"
+            )
 
     def keep_cookies_for(self, login_id: str | None) -> None:
         """Say which login those cookies belong to that came with it."""
         self._cookies.rename(login_id)
 
     def _ask_endpoint(
-        self, endpoint: Endpoint, token: Token, session: requests.Session, options: SendOptions
+        self,
+        endpoint: Endpoint,
+        token: Token | None,
+        session: requests.Session,
+        options: SendOptions,
     ) -> Token:
         logger.debug("asks %s", describe_url(self._url))
-        request = endpoint.ask(self._url, token)
+        # One that needs no login takes None as well.
+        request = endpoint.ask(self._url, cast("Token", token))
         response = send_request(session, request, options, self._timeout)
         try:
             with self._rescue(token, [response]):
-                fresh = with_expiry(endpoint.read(response))
+                fresh = self._check_fit(with_expiry(endpoint.read(response)), response.source)
         except RefreshRejected as refusal:
             if not says_refused(response):  # then the request may be at fault
                 refusal = _name_fields(refusal, request)
             raise refusal.about() from None
         missing = None
-        if not fresh.refresh:
+        if token is not None and not fresh.refresh and needs_login(endpoint):
             missing = describe_missing_refresh(response, endpoint, token.refresh)
         if missing and self._cache.tell_missing_refresh():
             logger.warning("%s", capitalize(missing))
         return fresh
 
-    def _ask_function(
-        self, function: RefreshCallable, token: Token, session: requests.Session
-    ) -> Token:
+    def _ask_function(self, function: Any, token: Token | None, session: requests.Session) -> Token:
         answers: list[TokenResponse] = []
         with self._rescue(token, answers), answers_of(session, answers):
-            return call_user_function("the refresh callable", function, session, token)
+            fresh = call_user_function("the refresh callable", function, session, token)
+            return self._check_fit(fresh, "refresh callable")
+
+    def _check_fit(self, fresh: Token, source: str) -> Token:
+        """Return `fresh`. Raises RefreshUnavailable if no request can carry its access token."""
+        problem = None if fresh.access is None else self._carrier.find_problem(fresh.access)
+        if problem is None:
+            return fresh
+        del fresh  # this frame may be in a traceback
+        raise RefreshUnavailable(
+            f"the {source} gave an access token that requests cannot carry: {problem}",
+            "the tokens are kept; give another place as attach=",
+        )
 
     @contextmanager
-    def _rescue(self, token: Token, answers: list[TokenResponse]) -> Iterator[None]:
+    def _rescue(self, token: Token | None, answers: list[TokenResponse]) -> Iterator[None]:
         """Save a new refresh token out of `answers` if the block gets no access token out of them.
 
         The server has rotated: without it the next refresh would be a reuse.
@@ -139,8 +175,10 @@ class TokenServer:
             return
         raise failure  # outside: frames of the answer's reading hold tokens
 
-    def _save_rescued(self, token: Token, answers: list[TokenResponse]) -> bool:
+    def _save_rescued(self, token: Token | None, answers: list[TokenResponse]) -> bool:
         """Save the newest refresh token that `answers` give in place of that of `token`, if any."""
+        if token is None:
+            return False
         for answer in reversed(answers):
             refresh = find_refresh_token(answer, self._endpoint, token.refresh)
             if refresh is not None:
@@ -171,9 +209,15 @@ class TokenServer:
                 self._cookies.keep(login_id, session.cookies)
 
 
-def is_endpoint(refresh: Endpoint | RefreshCallable) -> TypeIs[Endpoint]:
+def is_endpoint(refresh: Endpoint | RefreshCallable | None) -> TypeIs[Endpoint]:
     """Whether `refresh` asks and reads, rather than being called."""
     return hasattr(refresh, "ask") and hasattr(refresh, "read")
+
+
+def needs_login(refresh: object) -> bool:
+    """Whether somebody has to log in first: not for a grant of the client's own (RFC 6749 §4.4)."""
+    needs: bool = getattr(refresh, "needs_refresh_token", True)
+    return needs or getattr(refresh, "hands_in_access", False)
 
 
 def explain(error: Exception) -> RefreshUnavailable:

@@ -10,6 +10,7 @@ import json
 from typing import TYPE_CHECKING, Protocol
 
 from requests_jwt_refresh.errors import InvalidToken, StoreError
+from requests_jwt_refresh.frozen_json import freeze_members
 from requests_jwt_refresh.tokens import (
     Token,
     describe_kind,
@@ -71,7 +72,7 @@ def encode(token: Token) -> str:
     >>> encode(Token("a", refresh="r", expires_at=2e9))  # doctest: +ELLIPSIS
     '{"access":"a","refresh":"r","expires_at":2000000000.0,"received_at":null,...,"counter":0}'
     """
-    fields = {
+    fields: dict[str, object] = {
         "access": token.access,
         "refresh": token.refresh,
         "expires_at": token.expires_at,
@@ -79,6 +80,8 @@ def encode(token: Token) -> str:
         "login_id": token.login_id,
         "counter": token.counter,
     }
+    if token.extra:
+        fields["extra"] = token.extra
     return json.dumps(fields, separators=(",", ":"))
 
 
@@ -94,7 +97,7 @@ def decode(text: str, where: str) -> Token:
         fields = load_json(text)
         token = Token(fields["access"], fields["refresh"])
         # Unchecked by Token: a moment long ago is one that has passed, and no reason to lose it.
-        return with_values(token, expires_at=_read_expiry(fields), **_read_filled_in(fields))
+        return with_values(token, expires_at=_read_expiry(fields), **_read_rest(fields))
     except (ValueError, TypeError, KeyError, RecursionError, InvalidToken):
         pass  # and no cause: a JSON error would carry the text
     raise StoreError(
@@ -110,11 +113,12 @@ def _read_expiry(fields: dict[str, object]) -> float | None:
     raise ValueError
 
 
-def _read_filled_in(fields: dict[str, object]) -> dict[str, object]:
-    """Return what the adapter had filled in, as far as it is there: version 0.1 wrote less."""
+def _read_rest(fields: dict[str, object]) -> dict[str, object]:
+    """Return what else was written, as far as it is there and fit: version 0.1 wrote less."""
     received_at, login_id, counter = map(fields.get, ("received_at", "login_id", "counter"))
     return {
         "received_at": received_at if is_finite(received_at) else None,
         "login_id": login_id if isinstance(login_id, str) else None,
         "counter": counter if type(counter) is int and counter >= 0 else 0,
+        "extra": freeze_members(fields.get("extra")),
     }

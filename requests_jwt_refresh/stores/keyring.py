@@ -124,7 +124,9 @@ class KeyringStore:
         """Import what the first use needs; no keyring is asked for anything yet."""
         prepare_locks()
         if self.backend is None:
-            _import_backends()
+            # keyring keeps the traceback of a backend that is for another system, and with it all
+            # frames below the import: in this thread those of the caller, and what they hold.
+            _run_in_thread(_import_backends)
 
     def __deepcopy__(self, memo: dict[int, object]) -> Self:
         return self
@@ -435,6 +437,17 @@ def _find_backend() -> KeyringBackend:
     except Exception as error:  # noqa: BLE001 - a backend that cannot run here raises anything
         reason, advice = type(error).__name__, _start_service()
     raise _make_error(f"the keyring backend could not be loaded ({reason})", advice)
+
+
+def _run_in_thread(function: Callable[[], object]) -> None:
+    """Call `function` in a thread of its own, or here if no thread can be started any more."""
+    thread = threading.Thread(target=function, name="requests-jwt-import")
+    try:
+        thread.start()
+    except RuntimeError:
+        function()
+    else:
+        thread.join()
 
 
 def _import_backends() -> None:

@@ -12,6 +12,7 @@ import threading
 import unittest
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING, ClassVar
 
@@ -87,6 +88,21 @@ class StoreContract:
             assert found is not None, "a store must load the token that was saved"
             loaded = {name: getattr(found, name) for name in filled_in}
             assert loaded == filled_in, "a store must keep what base.encode() writes, all of it"
+
+    def test_what_came_with_the_token_comes_back(self) -> None:
+        """Token.extra, up to 16 KiB of any JSON; and none where there was none."""
+        store = self._empty_store()
+        for extra in (
+            {"scope": "read write", "id_token": "an.id.token", "expires": 1.5, "level": -3},
+            {"cookies": {"csrf": "a value"}, "groups": [[], {}, [None, True, False]], "": ""},
+            {"name": _EVERY_LEGAL_CHARACTER, "\u00e9\U0001f511": "\u00fc\n\x00\u2028\ud83d"},
+            {"long": "e" * 16_000},
+            {},
+        ):
+            _check_round_trip(store, replace(_token(1), extra=extra))
+            _check_round_trip(store, Token("a", extra=extra))
+            with store.lock(self.patience):
+                _check_round_trip(store, Token(None, "r", extra=extra))
 
     def test_a_big_token_comes_back(self) -> None:
         """Some servers put a user's groups into it: 16 KiB, and 64 KiB."""
@@ -415,7 +431,10 @@ def _token(n: int) -> Token:
 
 def _check_round_trip(store: TokenStore, token: Token) -> None:
     store.save(token)
-    assert store.load() == token, "a store must load the token that was saved"
+    found = store.load()
+    assert found == token, "a store must load the token that was saved"
+    assert found is not None
+    assert found.extra == token.extra, "a store must keep Token.extra, as base.encode() writes it"
 
 
 def _check_all_whole(found: list[Token | None], written: list[Token]) -> None:

@@ -1,0 +1,220 @@
+"""The copy of the caller's request that is sent: its token, its cookies, and headers of the API's.
+
+The caller's own request is never written on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from copy import copy as shallow_copy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from requests.cookies import extract_cookies_to_jar, get_cookie_header
+
+from requests_jwt_refresh.authorization import (
+    AUTHORIZATION,
+    Header,
+    check_header_name,
+    check_place,
+    strip_ours,
+)
+from requests_jwt_refresh.errors import InvalidURL, JWTRefreshError
+from requests_jwt_refresh.refresh.user_functions import check_call, describe_error
+from requests_jwt_refresh.tokens import describe_kind
+from requests_jwt_refresh.urls import describe_url, origin_of
+
+if TYPE_CHECKING:
+    from requests import PreparedRequest, Response
+    from typing_extensions import TypeIs
+
+    from requests_jwt_refresh.authorization import Carrier, WirePlace
+    from requests_jwt_refresh.tokens import Token
+
+Attach = Callable[["PreparedRequest", "Token"], object]
+HeaderValue = str | Callable[[], str]
+
+_FIT_FOR_A_HEADER: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?")
+
+
+# --- What carries the token ----------------------------------------------------------------------
+
+
+def make_carrier(attach: WirePlace | Carrier | Attach) -> Carrier:
+    """Return what writes the token on a request. Raises TypeError for what cannot."""
+    if isinstance(attach, type):
+        raise TypeError(f"attach is the class {attach.__name__}; make one: {attach.__name__}(...)")
+    if _is_carrier(attach):
+        return attach
+    if isinstance(attach, str) or not callable(attach):
+        check_place("attach", attach)
+    check_call("attach", attach, "request", "token")
+    return _FunctionCarrier(attach)
+
+
+def _is_carrier(attach: object) -> TypeIs[Carrier]:
+    return hasattr(attach, "carry") and hasattr(attach, "is_callers")
+
+
+@dataclass(frozen=True)
+class _FunctionCarrier:
+    """A function of the user's that writes the token on the request."""
+
+    function: Attach
+
+    def carry(self, request: PreparedRequest, token: Token) -> None:
+        """Have the function write. Raises JWTRefreshError if it fails or moves the request."""
+        strip_ours(request)
+        url = request.url
+        failure: JWTRefreshError | None = None
+        try:
+            self.function(request, token)
+        except Exception as error:  # noqa: BLE001 - a user's function may raise anything
+            failure = JWTRefreshError(
+                f"the attach function failed with {describe_error(error)}, so the request to "
+                f"{describe_url(url)} was not sent",
+                "mend that function",
+            )
+        if failure is not None:
+            raise failure  # outside: the frames of what was raised hold the token
+        if origin_of(request.url) != origin_of(url):
+            raise InvalidURL(
+                f"the attach function has moved the request from {describe_url(url)} to another "
+                "origin, where no token is sent",
+                "write on the headers, or on the query of the URL, and leave the origin as it is",
+            )
+
+    def is_callers(self, request: PreparedRequest) -> bool:
+        """Whether the caller authenticates this request in a way of their own."""
+        return AUTHORIZATION.is_callers(request)
+
+    def find_problem(self, _secret: str) -> str | None:
+        """Return None: the function knows what it can carry."""
+        return None
+
+
+# --- The API's own headers -----------------------------------------------------------------------
+
+
+def validate_headers(
+    headers: Mapping[str, HeaderValue] | None, carrier: Carrier
+) -> dict[str, HeaderValue]:
+    """Return the headers that go with each API request. Raises TypeError or ValueError."""
+    if headers is None:
+        return {}
+    if not isinstance(headers, Mapping):
+        raise TypeError(
+            "headers must be a mapping of names to strings or functions, such as "
+            f"{{'apikey': key}}, not {describe_kind(headers)}"
+        )
+    for name, value in headers.items():
+        check_header_name(name)
+        if isinstance(carrier, Header) and name.lower() == carrier.name.lower():
+            raise ValueError(f"headers has {name!r}, where attach puts the token; leave it out")
+        if isinstance(value, str):
+            _check_value(name, value)
+        elif callable(value):
+            check_call(f"headers[{name!r}]", value)
+        else:
+            raise TypeError(
+                f"headers[{name!r}] must be a string or a function () -> str, not "
+                f"{describe_kind(value)}"
+            )
+    return dict(headers)
+
+
+def _check_value(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"headers[{name!r}] gave {describe_kind(value)}, not a string")
+    if not _FIT_FOR_A_HEADER.fullmatch(value):
+        raise ValueError(
+            f"headers[{name!r}] is empty, has a line break or a space at one end, or has another "
+            "character that no header may carry"
+        )
+    return value
+
+
+def add_headers(request: PreparedRequest, headers: Mapping[str, HeaderValue]) -> None:
+    """Write `headers` on `request`, but for those that it has. Raises JWTRefreshError."""
+    for name, value in headers.items():
+        if name not in request.headers:
+            request.headers[name] = value if isinstance(value, str) else _ask_value(name, value)
+
+
+def _ask_value(name: str, function: Callable[[], object]) -> str:
+    try:
+        return _check_value(name, function())
+    except JWTRefreshError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a user's function may raise anything
+        failure = JWTRefreshError(
+            f"the function of headers[{name!r}] failed with {describe_error(error)}",
+            "mend that function",
+        )
+    raise failure
+
+
+# --- The copy ------------------------------------------------------------------------------------
+
+
+class Outgoing:
+    """Makes the copy of a request that is sent, with the token and the API's own headers."""
+
+    def __init__(self, carrier: Carrier, headers: Mapping[str, HeaderValue]) -> None:
+        self.carrier = carrier
+        self._headers = headers
+
+    def with_token(self, request: PreparedRequest, token: Token | None) -> PreparedRequest:
+        """Return a copy with the access token of `token`, if there is one.
+
+        Raises JWTRefreshError for what a function of the user's raises.
+        """
+        copy = _copy(request)
+        self._complete(copy, token)
+        return copy
+
+    def without_token(self, request: PreparedRequest) -> PreparedRequest:
+        """Return the request as the caller authenticates it, with the API's own headers."""
+        if not self._headers:
+            return request
+        copy = _copy(request)
+        add_headers(copy, self._headers)
+        return copy
+
+    def for_resend(
+        self, request: PreparedRequest, token: Token | None, refused: Response
+    ) -> PreparedRequest:
+        """Return the request once more, with a token and the cookies as `refused` left them."""
+        copy = _copy(request)
+        _take_cookies(copy, request, refused)
+        self._complete(copy, token)
+        return copy
+
+    def _complete(self, copy: PreparedRequest, token: Token | None) -> None:
+        if self._headers:
+            add_headers(copy, self._headers)
+        if token is not None and token.access is not None:
+            self.carrier.carry(copy, token)
+
+
+def _copy(request: PreparedRequest) -> PreparedRequest:
+    """Return a copy; request.copy() would copy a whole cookie jar as well."""
+    copy = shallow_copy(request)
+    copy.headers = request.headers.copy()
+    return copy
+
+
+def _take_cookies(copy: PreparedRequest, request: PreparedRequest, refused: Response) -> None:
+    """Give `copy` the cookies that the answer `refused` has set, but for a header made by hand."""
+    before, jar = request._cookies, request.copy()._cookies  # noqa: SLF001 - as requests' auth does
+    if before is None or jar is None or "Set-Cookie" not in refused.headers:
+        return
+    by_hand = copy.headers.pop("Cookie", None)
+    if by_hand == get_cookie_header(before, copy):  # not by hand: requests made it of the jar
+        by_hand = None
+    extract_cookies_to_jar(jar, copy, refused.raw)
+    if by_hand is None:
+        copy.prepare_cookies(jar)
+    else:
+        copy.headers["Cookie"] = by_hand
