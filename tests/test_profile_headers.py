@@ -153,7 +153,7 @@ def test_a_header_that_looks_like_a_secret(file: Path, line: str) -> None:
         ('"X:" = "a"', "headers.X: cannot be used: a header's name has no space"),
         ('"X\\n" = "a"', r"headers.X\n cannot be used: a header's name has no space"),
         *(
-            (f'{name} = "a"', f"headers.{name} is a header that requests sets itself")
+            (f'{name} = "a"', f"headers.{name} cannot be used: the header {name} is one")
             for name in ("Host", "content-length", "Transfer-Encoding", "Connection")
         ),
         ('Cookie = "a=b"', "headers.Cookie is no header to be set here. If the token is a cookie"),

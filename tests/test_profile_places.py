@@ -59,9 +59,10 @@ FAULTS = [
     ('{ header = "X\\r\\nY" }', "attach.header cannot be used: ", "no space, colon or line break"),
     ('{ header = "Ünïcode" }', "attach.header cannot be used: ", "no space, colon or line break"),
     *(
-        (f'{{ header = "{name}" }}', "attach.header cannot be used: no token can be put", name)
-        for name in ("Host", "content-length", "Transfer-Encoding", "Connection", "Cookie")
+        (f'{{ header = "{name}" }}', "attach.header cannot be used: the header ", "give ")
+        for name in ("Host", "content-length", "Transfer-Encoding", "Connection")
     ),
+    ('{ header = "Cookie" }', "attach.header cannot be used", 'give { cookie = "NAME" }'),
     ('{ header = "X", scheme = "a b" }', "attach.scheme cannot be used: scheme must be one", ""),
     ('{ header = "X", scheme = "a\\n" }', "attach.scheme cannot be used: scheme must be one", ""),
     ('{ header = "X", scheme = 1 }', "attach.scheme must be a string, not a number", ""),

@@ -48,6 +48,7 @@ from requests_jwt_refresh.profiles.server import KINDS, read_server
 from requests_jwt_refresh.profiles.sources import HeaderValue, read_headers
 from requests_jwt_refresh.profiles.store import read_store
 from requests_jwt_refresh.profiles.when import read_when
+from requests_jwt_refresh.refresh.token_server import needs_login
 from requests_jwt_refresh.urls import origin_of, validate_base, validate_origin
 
 if TYPE_CHECKING:
@@ -127,6 +128,11 @@ class Profile(Options):
         if self.headers:
             given["headers"] = self.headers
         return {**given, "refresh": self.refresh, "store": self.store, "when": self.when}
+
+    @property
+    def needs_login(self) -> bool:
+        """Whether somebody has to log in first; a grant of the client's own needs nobody."""
+        return needs_login(self.refresh)
 
     def origins(self) -> frozenset[Origin | None]:
         """Return the origins that get the token."""

@@ -86,5 +86,5 @@ def _build(table: Table, key: str, make: Callable[..., T], *arguments: Any) -> T
     try:
         return make(*arguments)
     except (TypeError, ValueError) as error:
-        problem = str(error)
+        problem = str(error).replace("cookie(...)", '{ cookie = "NAME" }')
     raise table.error(key, f"cannot be used: {problem}", "write another one")

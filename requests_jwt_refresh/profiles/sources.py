@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.profiles.secrets import Secret
 
 _CHOICES: Final = '{ file = "PATH" }, { keyring = true } or { public = "VALUE" }'
-_OF_REQUESTS: Final = {"host", "content-length", "transfer-encoding", "connection"}
 _KEY_NAME = re.compile(r"(?:.*[-_])?key", re.IGNORECASE)  # X-Functions-Key, Subscription-Key
 
 
@@ -128,8 +127,6 @@ def _is_basic(value: str) -> bool:
 def _check_name(
     table: Table, name: str, others: Mapping[str, object], token_header: str | None
 ) -> None:
-    if name.lower() in _OF_REQUESTS:
-        raise table.error(name, "is a header that requests sets itself", "leave it out")
     if name.lower() == "cookie":
         raise table.error(
             name,
