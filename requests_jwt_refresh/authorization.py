@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
@@ -92,7 +93,7 @@ class Header:
         usual = self.scheme == _usual_scheme(self.name)
         return f"header({', '.join(name if usual else [*name, f'scheme={self.scheme!r}'])})"
 
-    @property
+    @cached_property
     def _is_authorization(self) -> bool:
         return self.name.lower() == _AUTHORIZATION.lower()
 
@@ -126,12 +127,12 @@ class Header:
         if this is the Authorization header, with another scheme in it, unless requests took that
         from netrc. Any other header is ours.
         """
-        if _waits_for_response(request):
+        if request.hooks.get("response") and _waits_for_response(request):
             return True
-        if not self._is_authorization:
+        if not self._is_authorization or _AUTHORIZATION not in request.headers:
             return False
-        value = _read_header(request)
-        return value is not None and not self._is_ours(value) and not is_from_netrc(request)
+        value = _as_text(request.headers[_AUTHORIZATION])
+        return bool(value) and not self._is_ours(value) and not is_from_netrc(request)
 
     def _is_ours(self, value: str) -> bool:
         scheme, space, _ = value.partition(" ")

@@ -171,7 +171,10 @@ class Outgoing:
         Raises JWTRefreshError for what a function of the user's raises.
         """
         copy = _copy(request)
-        self._complete(copy, token)
+        if self._headers:
+            add_headers(copy, self._headers)
+        if token is not None and token.access is not None:
+            self.carrier.carry(copy, token)
         return copy
 
     def without_token(self, request: PreparedRequest) -> PreparedRequest:
@@ -186,16 +189,7 @@ class Outgoing:
         self, request: PreparedRequest, token: Token | None, refused: Response
     ) -> PreparedRequest:
         """Return the request once more, with a token and the cookies as `refused` left them."""
-        copy = _copy(request)
-        _take_cookies(copy, request, refused)
-        self._complete(copy, token)
-        return copy
-
-    def _complete(self, copy: PreparedRequest, token: Token | None) -> None:
-        if self._headers:
-            add_headers(copy, self._headers)
-        if token is not None and token.access is not None:
-            self.carrier.carry(copy, token)
+        return self.with_token(_take_cookies(request, refused), token)
 
 
 def _copy(request: PreparedRequest) -> PreparedRequest:
@@ -205,11 +199,12 @@ def _copy(request: PreparedRequest) -> PreparedRequest:
     return copy
 
 
-def _take_cookies(copy: PreparedRequest, request: PreparedRequest, refused: Response) -> None:
-    """Give `copy` the cookies that the answer `refused` has set, but for a header made by hand."""
+def _take_cookies(request: PreparedRequest, refused: Response) -> PreparedRequest:
+    """Return a copy with the cookies that `refused` has set, but for a header made by hand."""
+    copy = _copy(request)
     before, jar = request._cookies, request.copy()._cookies  # noqa: SLF001 - as requests' auth does
     if before is None or jar is None or "Set-Cookie" not in refused.headers:
-        return
+        return copy
     by_hand = copy.headers.pop("Cookie", None)
     if by_hand == get_cookie_header(before, copy):  # not by hand: requests made it of the jar
         by_hand = None
@@ -218,3 +213,4 @@ def _take_cookies(copy: PreparedRequest, request: PreparedRequest, refused: Resp
         copy.prepare_cookies(jar)
     else:
         copy.headers["Cookie"] = by_hand
+    return copy
