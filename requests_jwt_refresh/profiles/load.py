@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from requests_jwt_refresh.authorization import WirePlace
+    from requests_jwt_refresh.authorization import Carrier, WirePlace
     from requests_jwt_refresh.endpoints import Endpoint
     from requests_jwt_refresh.grants.device import DeviceLogin
     from requests_jwt_refresh.grants.password import PasswordLogin
@@ -128,6 +128,11 @@ class Profile(Options):
         if self.headers:
             given["headers"] = self.headers
         return {**given, "refresh": self.refresh, "store": self.store, "when": self.when}
+
+    @property
+    def carrier(self) -> Carrier:
+        """How API requests carry the access token."""
+        return find_carrier(self.attach, self.refresh)
 
     @property
     def needs_login(self) -> bool:
@@ -269,6 +274,12 @@ def check(
     return _interpret(Table(content, file, name, prefix=prefix))
 
 
+def find_carrier(attach: WirePlace | None, endpoint: object) -> Carrier:
+    """Return how API requests carry the token: as the profile says, else as the endpoint does."""
+    found: Carrier = attach or getattr(endpoint, "attach", None) or AUTHORIZATION
+    return found
+
+
 # --- from table to profile -----------------------------------------------------------------------
 
 
@@ -314,8 +325,8 @@ def _interpret(table: Table) -> Profile:
 def _read_headers(
     profile: Table, options: Options, endpoint: Endpoint, base_url: str
 ) -> dict[str, str | Callable[[], str]]:
-    attach = options.attach or getattr(endpoint, "attach", None) or AUTHORIZATION
-    token_header = attach.name if isinstance(attach, Header) else None
+    carrier = find_carrier(options.attach, endpoint)
+    token_header = carrier.name if isinstance(carrier, Header) else None
     return read_headers(profile.table("headers"), str(origin_of(base_url)), token_header)
 
 
