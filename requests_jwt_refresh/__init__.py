@@ -10,7 +10,8 @@ The parts:
 - the adapter: `mount`, `JWTRefreshAdapter`, `Token`; a request with ``auth=anonymous`` goes without
   a token and is never refreshed
 - how to ask for a new token: `JSONEndpoint`, `BearerEndpoint`, `OAuth2Endpoint`, ready ones for
-  known servers in `presets`, or your own (`Endpoint`, `TokenResponse`)
+  known servers in `presets`, or your own (`Endpoint`, `TokenResponse`); without a refresh token:
+  `ClientCredentials`, `JWTBearer`, `TokenExchange`
 - where a token travels: `header`, `cookie`, or the path of a JSON field
 - what "expired" looks like: `any_401` (the default), `status`, `bearer_challenge`, `json_field`,
   `any_of`, `all_of`, or your own (`Matcher`)
@@ -69,12 +70,14 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.stores.keyring import KeyringStore
     from requests_jwt_refresh.stores.memory import MemoryStore
     from requests_jwt_refresh.stores.redis import RedisStore
+    from requests_jwt_refresh.token_grants import ClientCredentials, JWTBearer, TokenExchange
     from requests_jwt_refresh.tokens import Token
 
 __docformat__ = "google"  # for pdoc
 
 __all__ = [
     "BearerEndpoint",
+    "ClientCredentials",
     "Endpoint",
     "Event",
     "FileStore",
@@ -82,6 +85,7 @@ __all__ = [
     "InvalidToken",
     "InvalidURL",
     "JSONEndpoint",
+    "JWTBearer",
     "JWTRefreshAdapter",
     "JWTRefreshError",
     "KeyringStore",
@@ -97,6 +101,7 @@ __all__ = [
     "Reply",
     "StoreError",
     "Token",
+    "TokenExchange",
     "TokenResponse",
     "TokenStore",
     "all_of",
@@ -149,6 +154,9 @@ _WHERE = {
     "KeyringStore": "stores.keyring",
     "MemoryStore": "stores.memory",
     "RedisStore": "stores.redis",
+    "ClientCredentials": "token_grants",
+    "JWTBearer": "token_grants",
+    "TokenExchange": "token_grants",
     "Token": "tokens",
 }
 

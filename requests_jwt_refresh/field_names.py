@@ -55,7 +55,7 @@ def describe_request_fields(request: requests.Request | requests.PreparedRequest
         "query field": query,
         "header": headers,
     }
-    named = [(kind, _filter_showable(names)) for kind, names in kinds.items()]
+    named = [(kind, filter_showable(names)) for kind, names in kinds.items()]
     return _join_kinds([(kind, names) for kind, names in named if names])
 
 
@@ -99,11 +99,12 @@ def _walk(value: object, path: tuple[str, ...]) -> Iterator[str]:
     if isinstance(value, list) and value and path:
         yield from _walk(value[0], (*path, "0"))
     elif isinstance(value, dict) and value and len(path) < _DEEPEST_NAME:
-        for name in _filter_showable(value):
+        for name in filter_showable(value):
             yield from _walk(value[name], (*path, name))
     elif path:
         yield ".".join(path)
 
 
-def _filter_showable(names: Iterable[str]) -> list[str]:
+def filter_showable(names: Iterable[str]) -> list[str]:
+    """Return those of `names` that can be shown: no token looks like them."""
     return [name for name in names if all(map(_FIELD_NAME.fullmatch, name.split(".")))]

@@ -14,11 +14,11 @@ from __future__ import annotations
 import inspect
 import logging
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final
+from typing import Final, cast
 
 import requests
 
@@ -37,6 +37,9 @@ _LOWEST_STATUS, _HIGHEST_STATUS = 100, 599
 # (RFC 9112 §4); some servers go beyond 599.
 _ERRORS: Final = frozenset(range(400, 1000))
 _LOWEST_ERROR: Final = 400
+# Of these no refusal is made unless their statuses are named: the server is busy, or not there.
+_BUSY: Final = frozenset({408, 429, 502, 503, 504})
+_MAY_REFUSE: Final = frozenset(range(100, 1000)) - _BUSY
 
 
 def status(*codes: int) -> Status:
@@ -48,33 +51,34 @@ def status(*codes: int) -> Status:
 
 
 def bearer_challenge(
-    error: str | None = "invalid_token", *, status: int | Iterable[int] = 401
+    error: str | None = "invalid_token", *, status: int | Iterable[int] | None = None
 ) -> BearerChallenge:
     """Match a response whose WWW-Authenticate header has a Bearer challenge with this `error`.
 
-    ``error=None`` is any Bearer challenge. `status` takes one code or several. The header is read
-    as RFC 9110 §11.6.1 has it, the error codes are those of RFC 6750 §3.1.
+    ``error=None`` is any Bearer challenge. `status` takes one code or several; without it, 401 is
+    meant in ``when=``, any status in ``rejected=``. The header is read as RFC 9110 §11.6.1 has it,
+    the error codes are those of RFC 6750 §3.1.
 
     Raises TypeError or ValueError for what is no HTTP status code, ValueError for an empty `error`.
     """
-    return BearerChallenge(error, status_codes(status))
+    return BearerChallenge(error, *_read_statuses(status))
 
 
 def json_field(
-    path: str, value: str | float | None, *, status: int | Iterable[int] = 401
+    path: str, value: str | float | None, *, status: int | Iterable[int] | None = None
 ) -> JSONField:
     """Match a response whose JSON body holds exactly `value` at `path`.
 
     `path` is a field's name, or several with dots between them; a number picks from a list, and
     ``*`` stands for any item of a list: ``json_field("errors.*.code", "TOKEN_EXPIRED")``. `value`
     is a string, a number, a bool or None; ``True`` is not ``1``. `status` takes one code or
-    several.
+    several; without it, 401 is meant in ``when=``, any status in ``rejected=``.
 
     An answer to HEAD has no body to look at: it matches by its status alone, if that is an error.
 
     Raises TypeError or ValueError for a path, value or status that can never match.
     """
-    return JSONField(path, value, status_codes(status))
+    return JSONField(path, value, *_read_statuses(status))
 
 
 def any_of(*matchers: Matcher) -> AnyOf:
@@ -95,7 +99,8 @@ def all_of(*matchers: Matcher) -> AllOf:
     of such a good response only if the media type is JSON. Reading what cannot be seen raises an
     error, and what a function raises counts as no.
 
-    Raises ValueError if there are none or they share no status, TypeError for what is no matcher.
+    Raises ValueError if there are none or they can share no status, TypeError for what is no
+    matcher.
     """
     return AllOf(matchers)
 
@@ -131,6 +136,8 @@ class BearerChallenge:
 
     error: str | None
     statuses: frozenset[int]
+    has_status: bool = True
+    """Whether the statuses were named; those of ``when=`` are meant otherwise."""
 
     def __post_init__(self) -> None:
         if self.error is not None and not (isinstance(self.error, str) and self.error):
@@ -147,7 +154,7 @@ class BearerChallenge:
 
     def __repr__(self) -> str:
         error = "" if self.error == "invalid_token" else repr(self.error)
-        return _format_call("bearer_challenge", error, _format_status(self.statuses))
+        return _format_call("bearer_challenge", error, _format_status(self))
 
 
 @dataclass(frozen=True, repr=False)
@@ -157,6 +164,8 @@ class JSONField:
     path: str
     value: str | float | None
     statuses: frozenset[int]
+    has_status: bool = True
+    """Whether the statuses were named; those of ``when=`` are meant otherwise."""
 
     def __post_init__(self) -> None:
         check_path(self.path)
@@ -179,9 +188,7 @@ class JSONField:
         return isinstance(found, bool) is isinstance(self.value, bool) and found == self.value
 
     def __repr__(self) -> str:
-        return _format_call(
-            "json_field", repr(self.path), repr(self.value), _format_status(self.statuses)
-        )
+        return _format_call("json_field", repr(self.path), repr(self.value), _format_status(self))
 
 
 @dataclass(frozen=True, repr=False)
@@ -217,8 +224,8 @@ class AllOf:
 
     def __post_init__(self) -> None:
         _check_members("all_of", self.matchers)
-        if not self.statuses:
-            raise ValueError(f"{self!r} can never match: its members share no status")
+        if not _refusal_statuses(self):  # of a field without a status, more than in when=
+            raise ValueError(_explain_never(self))
 
     @cached_property
     def statuses(self) -> frozenset[int]:
@@ -282,6 +289,48 @@ class UnclearAnswer(TypeError):
     """A matcher returned what was hardly meant as a yes or a no."""
 
 
+@dataclass(frozen=True, repr=False)
+class _Refusal:
+    """A function of the user's in ``rejected=``: it is asked about every status but the busy."""
+
+    function: Matcher
+    statuses: frozenset[int] = _MAY_REFUSE
+
+    def __call__(self, response: requests.Response) -> bool:
+        return self.function(response)
+
+    def __repr__(self) -> str:
+        return repr(self.function)
+
+
+def for_rejected(matcher: Matcher) -> Matcher:
+    """Return `matcher` as ``rejected=`` means it, about the answers of a token endpoint.
+
+    What names no status, a function too, is then asked about any status: servers say no with a 200
+    as well. 408, 429, 502, 503 and 504 are left out: a busy server refuses nothing.
+    """
+    if isinstance(matcher, (AnyOf, AllOf)):
+        return replace(matcher, matchers=tuple(map(for_rejected, matcher.matchers)))
+    if isinstance(matcher, (BearerChallenge, JSONField)):
+        return matcher if matcher.has_status else replace(matcher, statuses=_MAY_REFUSE)
+    return matcher if _own_statuses(matcher) is not None else _Refusal(matcher)
+
+
+def bare_statuses(matcher: Matcher) -> frozenset[int]:
+    """Return the statuses with which `matcher` matches whatever else is in the response.
+
+    >>> sorted(bare_statuses(any_of(status(400), json_field("error", "expired"))))
+    [400]
+    """
+    if isinstance(matcher, Status):
+        return matcher.statuses
+    if isinstance(matcher, AnyOf):
+        return frozenset[int]().union(*map(bare_statuses, matcher.matchers))
+    if isinstance(matcher, AllOf):
+        return frozenset.intersection(*map(bare_statuses, matcher.matchers))
+    return frozenset()
+
+
 any_401: Final = Status(frozenset({401}))
 """Matches every 401: the rule where neither the endpoint nor `when` says another."""
 
@@ -295,6 +344,11 @@ def status_codes(codes: int | Iterable[int]) -> frozenset[int]:
     if not given:
         raise ValueError("give at least one HTTP status code, such as 401")
     return frozenset(map(_validate_status, given))
+
+
+def _read_statuses(status: int | Iterable[int] | None) -> tuple[frozenset[int], bool]:
+    """Return the statuses, and whether they were named."""
+    return (any_401.statuses, False) if status is None else (status_codes(status), True)
 
 
 def parse_json(body: bytes) -> object:
@@ -355,8 +409,37 @@ _CALLS: Final[tuple[tuple[object, str], ...]] = (
 def check_matcher(when: object, what: str = "when must be a matcher") -> None:
     """Raise a TypeError that says how unless `when` can be asked about a response.
 
-    `what` is how its text begins.
+    `what` is how its text begins. Raises ValueError for one that can never say yes.
     """
+    _check_kind(when, what)
+    for one in _walk(cast("Matcher", when)):
+        if _own_statuses(one) == frozenset():
+            raise ValueError(_explain_never(one))
+
+
+def check_rejected(rejected: object) -> None:
+    """Raise the TypeError or ValueError of `check_matcher`, of what is given to ``rejected=``."""
+    _check_kind(rejected, "rejected takes statuses or a matcher")
+    for one in _walk(cast("Matcher", rejected)):
+        if not _refusal_statuses(one):
+            raise ValueError(_explain_never(one))
+
+
+def _walk(matcher: Matcher) -> Iterator[Matcher]:
+    """Yield `matcher` and all that it is made of."""
+    yield matcher
+    for one in matcher.matchers if isinstance(matcher, (AnyOf, AllOf)) else ():
+        yield from _walk(one)
+
+
+def _explain_never(matcher: object) -> str:
+    return (
+        f"{matcher!r} can never match: its members share no status; give json_field and "
+        "bearer_challenge a status= of their own, which is 401 otherwise"
+    )
+
+
+def _check_kind(when: object, what: str) -> None:
     call = next((call for make, call in _CALLS if make is when), None)
     if call is not None:
         remedy = f"call it: {call}"
@@ -428,21 +511,33 @@ def _possible_statuses(matcher: Matcher) -> frozenset[int]:
     return _ERRORS if known is None else known
 
 
+def _refusal_statuses(matcher: Matcher) -> frozenset[int]:
+    """Return the statuses of which `for_rejected` makes a matcher."""
+    if isinstance(matcher, (BearerChallenge, JSONField)) and not matcher.has_status:
+        return _MAY_REFUSE
+    if isinstance(matcher, AllOf):
+        return frozenset.intersection(*map(_refusal_statuses, matcher.matchers))
+    if isinstance(matcher, AnyOf):
+        return frozenset[int]().union(*map(_refusal_statuses, matcher.matchers))
+    known = _own_statuses(matcher)
+    return _MAY_REFUSE | _ERRORS if known is None else known
+
+
 def _check_members(name: str, matchers: tuple[Matcher, ...]) -> None:
     if not matchers:
         raise ValueError(f"{name}() needs at least one matcher")
     for one in matchers:
-        check_matcher(one, f"{name}() takes matchers")
+        _check_kind(one, f"{name}() takes matchers")
 
 
 def _format_call(name: str, *arguments: str) -> str:
     return f"{name}({', '.join(filter(None, arguments))})"
 
 
-def _format_status(statuses: frozenset[int]) -> str:
-    if statuses == any_401.statuses:
+def _format_status(matcher: BearerChallenge | JSONField) -> str:
+    if not matcher.has_status:
         return ""
-    codes = tuple(sorted(statuses))
+    codes = tuple(sorted(matcher.statuses))
     return f"status={codes if len(codes) > 1 else codes[0]}"
 
 

@@ -35,12 +35,18 @@ _SHOWABLE_URL = re.compile(
 _REMEDIES: Final = {
     "invalid_client": "check client_id and client_secret, and client_auth",
     "invalid_request": "check client_auth and extra",
-    "unauthorized_client": "check the client's registration: it may not use refresh tokens",
-    "unsupported_grant_type": "check the URL: no refresh tokens are accepted there",
+    "unauthorized_client": "check the client's registration: it may not use {handed_in}s",
+    "unsupported_grant_type": "check the URL: no {handed_in}s are accepted there",
     "invalid_scope": "check the scope in extra",
     "invalid_target": "check the resource in extra",
 }
 _CHECK: Final = "check its URL and options"
+# What to do when what a grant without a refresh token hands in is refused.
+_NEXT: Final = {
+    "client credential": "check client_id and client_secret, and what the client may do",
+    "assertion": "check what the assertion says, and the key that signs it",
+    "subject token": "give another subject token, or check subject_token_type",
+}
 _LONGEST_WAIT: Final = 7 * 86_400.0  # seconds; a server that asks for more means something else
 _TOO_MANY: Final = ": too many requests"  # in its own words, which are not shown
 _REMAINING_HEADERS: Final = ("X-RateLimit-Remaining", "RateLimit-Remaining")
@@ -53,7 +59,9 @@ def check_not_throttled(response: TokenResponse) -> None:
     refusal all the same.
     """
     document = parse_json(response.body)
-    is_open = response.status in (*SUCCESS, *_CLIENT_ERRORS)
+    is_open = response.status in (*SUCCESS, *_CLIENT_ERRORS) or (
+        response.status in _PASSING_FAULTS and _asks_to_wait(response.headers)
+    )
     if not is_open or is_refusal(document, response.headers):
         return
     is_success = response.status in SUCCESS
@@ -65,10 +73,10 @@ def check_not_throttled(response: TokenResponse) -> None:
         raise _make_passing_error(response, "" if has_code or not says_so else _TOO_MANY)
 
 
-def make_rejected_error(response: TokenResponse) -> RefreshRejected:
+def make_rejected_error(response: TokenResponse, handed_in: str) -> RefreshRejected:
     return RefreshRejected(
-        f"the {response.source} refused the refresh token ({describe_status(response)})",
-        "log in again",
+        f"the {response.source} refused the {handed_in} ({describe_status(response)})",
+        _NEXT.get(handed_in, "log in again"),
     )
 
 
@@ -131,12 +139,12 @@ def _make_redirect_error(response: TokenResponse) -> RefreshUnavailable:
     )
 
 
-def make_set_up_error(response: TokenResponse, code: str) -> RefreshUnavailable:
+def make_set_up_error(response: TokenResponse, code: str, handed_in: str) -> RefreshUnavailable:
     """Return the error for an error code of RFC 6749 §5.2 that is no refusal."""
     fault = "is at fault" if code in _REMEDIES else "may be at fault"
     return _make_unavailable_error(
         f"the {response.source} answered {response.status} {code}: the set-up {fault}",
-        _REMEDIES.get(code, _CHECK),
+        _REMEDIES.get(code, _CHECK).format(handed_in=handed_in),
     )
 
 

@@ -9,15 +9,31 @@ import functools
 import re
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, ParamSpec, Protocol
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol
 from urllib.parse import parse_qsl
 
+import requests
+
 from requests_jwt_refresh import clock
-from requests_jwt_refresh.authorization import strip_bearer
+from requests_jwt_refresh.authorization import Cookie, Header, read_cookies, strip_bearer
 from requests_jwt_refresh.error_codes import find_error_code, is_error, is_refusal
 from requests_jwt_refresh.errors import InvalidToken, JWTRefreshError
-from requests_jwt_refresh.field_names import describe_request_fields, list_fields, quote_list
-from requests_jwt_refresh.matching import MISSING, find, parse_json
+from requests_jwt_refresh.field_names import (
+    describe_request_fields,
+    filter_showable,
+    list_fields,
+    quote_list,
+)
+from requests_jwt_refresh.frozen_json import freeze_members
+from requests_jwt_refresh.lifetimes import find_refresh_end, read_lifetime, read_moment
+from requests_jwt_refresh.matching import (
+    MISSING,
+    SafeMatcher,
+    find,
+    for_rejected,
+    may_match,
+    parse_json,
+)
 from requests_jwt_refresh.response_errors import (
     CODE_COUNTS,
     SUCCESS,
@@ -28,16 +44,13 @@ from requests_jwt_refresh.response_errors import (
     make_unreadable_error,
     parse_http_date,
 )
-from requests_jwt_refresh.tokens import (
-    FIRST_MILLISECONDS,
-    FIRST_MOMENT,
-    LONGEST_LIFETIME,
-    Token,
-    with_values,
-)
+from requests_jwt_refresh.tokens import Token, with_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    from requests_jwt_refresh.authorization import Place
+    from requests_jwt_refresh.matching import Matcher
 
 P = ParamSpec("P")
 
@@ -48,6 +61,7 @@ __all__ = [
     "Fields",
     "Reply",
     "TokenResponse",
+    "as_response",
     "describe_missing_refresh",
     "describe_request_fields",
     "find_refresh_token",
@@ -60,7 +74,6 @@ __all__ = [
 
 # Plain text that may be a token: no spaces, and not the start of markup or of broken JSON.
 _BARE_TOKEN = re.compile(r"""(?![<{\["'])[\x21-\x7e]+""")
-_CLOCKS_APART: Final = 60.0  # seconds; nearer ones are taken for one, as a Date has whole seconds
 _SHORTEST_NUMBER: Final = 16  # digits that may be a token; fewer are seconds, or an id
 
 
@@ -80,6 +93,8 @@ class TokenResponse:
     """The body as it was sent, without its content encoding; 1 MiB at the most."""
     source: str = field(default="refresh endpoint", kw_only=True, repr=False)
     """What has answered, as it stands in the text of an error."""
+    set_cookies: tuple[str, ...] = field(default=(), kw_only=True, repr=False)
+    """The Set-Cookie lines, one by one, which `headers` may have joined into one."""
 
 
 Reply = TokenResponse
@@ -96,18 +111,35 @@ class DefaultPath(str):
 
 
 class Fields(Protocol):
-    """Where a JSON response has its tokens, and which statuses mean success and refusal."""
+    """Where a response has its tokens, and what means success and refusal."""
 
     @property
-    def access(self) -> str | None: ...
+    def access(self) -> Place | None: ...
     @property
-    def refresh(self) -> str | None: ...
+    def refresh(self) -> Place | None: ...
     @property
     def expires_in(self) -> str | None: ...
     @property
+    def expires_in_unit(self) -> str: ...
+    @property
+    def expires_at(self) -> str | None: ...
+    @property
     def ok(self) -> tuple[int, ...]: ...
     @property
-    def rejected(self) -> tuple[int, ...]: ...
+    def rejected(self) -> tuple[int, ...] | Matcher | None: ...
+    @property
+    def handed_in(self) -> str:
+        """What the request has handed in, as it stands in the text of a refusal."""
+
+
+def as_response(response: TokenResponse) -> requests.Response:
+    """Return `response` as a matcher may see it: with status, headers and body."""
+    made = requests.Response()
+    made.status_code = response.status
+    made.headers.update(response.headers)
+    made.encoding = requests.utils.get_encoding_from_headers(made.headers)
+    made._content = response.body  # noqa: SLF001 - as requests' own tests make a response
+    return made
 
 
 def _cut_frames(read: Callable[P, Token]) -> Callable[P, Token]:
@@ -128,67 +160,103 @@ def _cut_frames(read: Callable[P, Token]) -> Callable[P, Token]:
 def read_json(response: TokenResponse, fields: Fields) -> Token:
     """Return the token that stands where `fields` says.
 
-    Raises RefreshRejected for a status that `fields` calls a refusal, RefreshUnavailable for
-    everything else that holds no token: for a refusal, too, that says "not so often".
+    Raises RefreshRejected for what `fields` calls a refusal, RefreshUnavailable for everything else
+    that holds no token: for a refusal, too, that says "not so often".
     """
-    if response.status not in fields.ok:
+    if response.status not in fields.ok or not _has_access(response, fields):
         check_not_throttled(response)
-        if response.status in fields.rejected:
-            raise make_rejected_error(response)
+        _check_not_rejected(response, fields)
+    if response.status not in fields.ok:
         raise make_status_error(response)
-    return _read_token(response, fields.access, fields.refresh, fields.expires_in)
+    return _read_token(response, fields)
 
 
 @_cut_frames
-def read_oauth2(response: TokenResponse) -> Token:
+def read_oauth2(response: TokenResponse, fields: Fields) -> Token:
     """Return the token of an OAuth 2.0 response (RFC 6749 §5.1), whatever its token_type.
 
-    Raises RefreshRejected for ``invalid_grant`` (§5.2), RefreshUnavailable for everything else that
-    holds no token.
+    Raises RefreshRejected for ``invalid_grant`` (§5.2) and for what `fields` calls a refusal,
+    RefreshUnavailable for everything else that holds no token.
     """
-    document = parse_json(response.body)
-    has_token = isinstance(find(document, "access_token"), str)  # which is never thrown away
-    if response.status in CODE_COUNTS and not has_token:
-        if find(document, "error") == "invalid_grant":
-            raise make_rejected_error(response)
+    if not _has_access(response, fields):  # what has a token is never thrown away
+        document = parse_json(response.body)
+        is_open = response.status in CODE_COUNTS
+        if is_open and find(document, "error") == "invalid_grant":
+            raise make_rejected_error(response, fields.handed_in)
         check_not_throttled(response)
+        _check_not_rejected(response, fields)
         code = find_error_code(document, response.headers)
-        if code is not None and is_error(document):
-            raise make_set_up_error(response, code)
-    if response.status not in (200, 201):
+        if is_open and code is not None and is_error(document):
+            raise make_set_up_error(response, code, fields.handed_in)
+    if response.status not in fields.ok:
         raise make_status_error(response)
-    return _read_token(response, "access_token", "refresh_token", "expires_in")
+    return _read_token(response, fields)
 
 
-def _read_token(
-    response: TokenResponse, access: str | None, refresh: str | None, expires_in: str | None
-) -> Token:
+def _has_access(response: TokenResponse, fields: Fields) -> bool:
+    """Whether there is something where the access token should be, so that nothing was refused."""
+    if fields.access is None:  # any body is something
+        return not callable(fields.rejected)
+    found = _find_at(response, parse_json(response.body), fields.access)
+    return isinstance(found, str) and bool(found)
+
+
+def _check_not_rejected(response: TokenResponse, fields: Fields) -> None:
+    """Raise RefreshRejected for what `fields` calls a refusal."""
+    rejected = fields.rejected
+    if callable(rejected):
+        matcher = SafeMatcher(for_rejected(rejected))
+        is_refused = may_match(matcher, response.status) and matcher(as_response(response))
+    else:
+        is_refused = response.status in (rejected or ())
+    if is_refused:
+        raise make_rejected_error(response, fields.handed_in)
+
+
+def _find_at(response: TokenResponse, document: object, place: Place) -> object:
+    """Return what stands at `place`, or MISSING."""
+    if isinstance(place, str):
+        return find(document, place)
+    found = place.read(response.headers, response.set_cookies)
+    return MISSING if found is None else found
+
+
+def _read_token(response: TokenResponse, fields: Fields) -> Token:
     document = parse_json(response.body)
     secret = (
         _read_body(response, document)
-        if access is None
-        else _read_access(response, document, access)
+        if fields.access is None
+        else _read_access(response, document, fields.access)
     )
-    new_refresh, _problem = (None, None) if refresh is None else _read_refresh(document, refresh)
-    lifetime = None if expires_in is None else _read_lifetime(response, document, expires_in)
+    new_refresh, _problem = _read_refresh(response, document, fields)
     try:
         token = Token(secret, new_refresh)
     except InvalidToken as error:
         problem = error.cause
     else:
-        expires_at = None if lifetime is None else clock.time() + lifetime
-        return with_values(token, expires_at=expires_at)
+        problem = _find_sending_problem(fields, "send_access", secret) or ""
+        if not problem:
+            expires_at = _read_expiry(response, document, fields)
+            extra = _read_extra(response, document, fields)
+            return with_values(token, expires_at=expires_at, extra=freeze_members(extra))
+        problem = f"the access token cannot be sent: {problem}"
+        del token
     del secret, new_refresh
     raise make_unreadable_error(response, problem)  # outside, so that no traceback holds the token
 
 
-def _read_access(response: TokenResponse, document: object, path: str) -> str:
-    found = find(document, path)
+def _find_sending_problem(fields: object, name: str, secret: str) -> str | None:
+    """Return why the next refresh request could not carry `secret`, None if it can."""
+    place = getattr(fields, name, None)
+    return place.find_problem(secret) if isinstance(place, (Header, Cookie)) else None
+
+
+def _read_access(response: TokenResponse, document: object, place: Place) -> str:
+    found = _find_at(response, document, place)
     if found is MISSING:
-        check_not_throttled(response)
-        raise make_unreadable_error(response, _describe_missing(response, document, path))
+        raise make_unreadable_error(response, _describe_missing(response, document, place))
     if not isinstance(found, str):
-        raise make_unreadable_error(response, f"{path!r} is {_json_type(found)}, not a string")
+        raise make_unreadable_error(response, f"{place!r} is {_json_type(found)}, not a string")
     return strip_bearer(found)
 
 
@@ -209,43 +277,87 @@ def _read_body(response: TokenResponse, document: object) -> str:
     )
 
 
-def _read_refresh(document: object, path: str) -> tuple[str | None, str | None]:
-    """Return the refresh token at `path` or None, and what is wrong with it if it is no token."""
-    found = find(document, path)
+def _read_refresh(
+    response: TokenResponse, document: object, fields: object
+) -> tuple[str | None, str | None]:
+    """Return the new refresh token or None, and what is wrong with it if it cannot be used."""
+    place = _get_place(fields, "refresh")
+    if place is None:
+        return None, None
+    found = _find_at(response, document, place)
     if found is MISSING or found is None or found == "":
         return None, None
     if not isinstance(found, str):
-        return None, f"{path!r} is {_json_type(found)}, not a string"
+        return None, f"{place!r} is {_json_type(found)}, not a string"
     secret = strip_bearer(found)
+    problem = _find_sending_problem(fields, "send", secret)
     try:
         Token(None, refresh=secret)
     except InvalidToken as error:
-        return None, error.cause
-    return secret, None
+        problem = error.cause
+    return (secret, None) if problem is None else (None, problem)
 
 
-def _read_lifetime(response: TokenResponse, document: object, path: str) -> float | None:
-    """Return the seconds that are left (RFC 6749 §5.1), or None if that makes no sense.
-
-    A number as large as a moment is one: in seconds since the epoch, or in milliseconds.
-    """
-    found = find(document, path)
-    if isinstance(found, bool) or not isinstance(found, (str, int, float)):
-        return None
-    try:
-        seconds = float(found)
-    except (ValueError, OverflowError):
-        return None
-    if seconds > FIRST_MOMENT:
-        moment = seconds / 1000 if seconds > FIRST_MILLISECONDS else seconds
-        seconds = moment - _server_time(response.headers)
-    return seconds if 0 < seconds <= LONGEST_LIFETIME else None
+def _read_expiry(response: TokenResponse, document: object, fields: Fields) -> float | None:
+    """Return when the access token expires, in seconds since the epoch: the earlier of two."""
+    lefts = []
+    if fields.expires_in is not None:
+        found = find(document, fields.expires_in)
+        lefts.append(read_lifetime(found, fields.expires_in_unit, response.headers))
+    if fields.expires_at is not None:
+        lefts.append(read_moment(find(document, fields.expires_at), response.headers))
+    left = min((each for each in lefts if each is not None), default=None)
+    return None if left is None else clock.time() + left
 
 
-def _server_time(headers: Mapping[str, str]) -> float:
-    """Return what the server's clock shows, in seconds since the epoch; ours if it is no other."""
-    theirs, ours = parse_http_date(headers.get("Date") or ""), clock.time()
-    return ours if theirs is None or abs(theirs - ours) <= _CLOCKS_APART else theirs
+# --- The rest of a response, which is kept beside the tokens -------------------------------------
+
+REFRESH_END: Final = "refresh_expires_at"
+"""Where `Token.extra` has the end of the refresh token, in seconds since the epoch."""
+
+
+def _read_extra(response: TokenResponse, document: object, fields: Fields) -> dict[str, Any]:
+    """Return what came beside the tokens and their expiry: fields, and cookies where one counts."""
+    paths = (fields.access, fields.refresh, fields.expires_in, fields.expires_at)
+    leaves = [tuple(path.split(".")) for path in paths if isinstance(path, str)]
+    extra: dict[str, Any] = {}
+    if isinstance(document, dict):
+        rest = _without(document, leaves)
+        extra = rest if isinstance(rest, dict) else {}
+    cookies = _read_other_cookies(response, fields)
+    if cookies:
+        extra["cookies"] = cookies
+    refresh = fields.refresh if isinstance(fields.refresh, str) else ""
+    end = find_refresh_end(
+        document, tuple(refresh.split(".")[:-1]), fields.expires_in_unit, response.headers
+    )
+    return extra if end is None else {REFRESH_END: end, **extra}
+
+
+def _without(value: object, leaves: list[tuple[str, ...]]) -> object:
+    """Return `value` without `leaves`, and without what they leave empty, which is MISSING."""
+    if () in leaves:
+        return MISSING
+    if not leaves or not isinstance(value, (dict, list)) or not value:
+        return value
+    pairs = value.items() if isinstance(value, dict) else enumerate(value)
+    kept = {
+        name: rest
+        for name, each in pairs
+        if (rest := _without(each, [leaf[1:] for leaf in leaves if leaf[0] == str(name)]))
+        is not MISSING
+    }
+    if not kept:
+        return MISSING
+    return kept if isinstance(value, dict) else list(kept.values())
+
+
+def _read_other_cookies(response: TokenResponse, fields: object) -> dict[str, str]:
+    """Return the cookies of a response beside the tokens, if one of its places is a cookie."""
+    places = [getattr(fields, name, None) for name in ("send", "send_access", "access", "refresh")]
+    tokens = {place.name for place in places if isinstance(place, Cookie)}
+    cookies = read_cookies(response.set_cookies) if tokens else {}
+    return {name: value for name, value in cookies.items() if name not in tokens}
 
 
 # --- What can be had from a response that cannot be read -----------------------------------------
@@ -265,28 +377,31 @@ def find_refresh_token(response: TokenResponse, endpoint: object, old: str | Non
     document = _parse_fields(response)
     if response.status not in SUCCESS or is_error(document):
         return None
-    path, access = _get_path(endpoint, "refresh"), _get_path(endpoint, "access")
-    if path is None:
+    place, access = _get_place(endpoint, "refresh"), _get_place(endpoint, "access")
+    if place is None:
         return None
-    others = {old, *_find_secrets(document, _ACCESS_NAMES, access)}
-    for level in _levels(document, path):
+    others = {old, *_find_secrets(response, document, _ACCESS_NAMES, access)}
+    for level in _levels(response, document, place):
         found = {secret for secret in level if secret not in others and _may_be_refresh(secret)}
         if found:
             return found.pop() if len(found) == 1 else None  # of two, who knows
     return None
 
 
-def _levels(document: object, path: str) -> Iterator[list[str]]:
+def _levels(response: TokenResponse, document: object, place: Place) -> Iterator[list[str]]:
     """Yield what may be the refresh token, the likeliest places first."""
-    named = find(document, path)
+    named = _find_at(response, document, place)
     yield [strip_bearer(named)] if isinstance(named, str) else []
     for parts in ([document], _parts(document)):
         for name in _REFRESH_NAMES:
             yield [secret for part in parts for secret in _read_by_name(part, name)]
 
 
-def _find_secrets(document: object, names: tuple[str, ...], path: str | None) -> Iterator[str]:
-    named = find(document, path) if path else document  # the body itself may be the token
+def _find_secrets(
+    response: TokenResponse, document: object, names: tuple[str, ...], place: Place | None
+) -> Iterator[str]:
+    # Without a place the body itself may be the token.
+    named = document if place is None else _find_at(response, document, place)
     for part in (document, *_parts(document)):
         for name in names:
             yield from _read_by_name(part, name)
@@ -332,14 +447,14 @@ def _parse_fields(response: TokenResponse) -> object:
     return document
 
 
-def _get_path(endpoint: object, name: str) -> str | None:
-    """Return the path that an endpoint has for a field; the usual one if it says nothing of it."""
+def _get_place(endpoint: object, name: str) -> Place | None:
+    """Return the place that an endpoint has for a token; the usual one if it says nothing of it."""
     usual = DefaultPath(f"{name}_token")
     try:
         found = getattr(endpoint, name, usual)
     except Exception:  # noqa: BLE001 - a user's endpoint may raise anything
         return usual
-    return found if found is None or isinstance(found, str) else usual
+    return found if found is None or isinstance(found, (str, Header, Cookie)) else usual
 
 
 # --- What to say about fields --------------------------------------------------------------------
@@ -350,32 +465,58 @@ def describe_missing_refresh(
 ) -> str | None:
     """Return what to warn about if a good response has no usable refresh token where it should.
 
-    That is where the user has named its field; or if what is there is no token; or if another field
+    That is where the user has named its place; or if what is there is no token; or if another field
     has what looks like a refresh token and is not the `old` one. None if there is nothing to say.
-    Names of fields are shown, nothing else of the response.
+    Names of fields and cookies are shown, nothing else of the response.
     """
-    path = _get_path(endpoint, "refresh")
-    if path is None or not hasattr(endpoint, "read"):  # a callable has read it in its own way
+    place = _get_place(endpoint, "refresh")
+    if place is None or not hasattr(endpoint, "read"):  # a callable has read it in its own way
         return None
     document = parse_json(response.body)
-    problem = _read_refresh(document, path)[1]
+    problem = _read_refresh(response, document, endpoint)[1]
     if problem is not None:
         return f"the {response.source} gave a refresh token that cannot be used: {problem}"
-    if find(document, path) is not MISSING:
+    if _find_at(response, document, place) is not MISSING:
         return None
-    names = list_fields(document)
-    only = f", only {quote_list(names)}" if names else ""
-    if isinstance(path, DefaultPath):
+    only = _describe_names(response, document, place)
+    if _is_default(endpoint, place):
         if not hasattr(endpoint, "refresh") or not find_refresh_token(response, endpoint, old):
             return None
         return (
-            f"the {response.source} gave no {path!r}{only}; name the field of the refresh token "
-            "with refresh="
+            f"the {response.source} gave no {_name(place)}{only}; name the field of the refresh "
+            "token with refresh="
         )
+    what = "the field that refresh= names" if isinstance(place, str) else "which refresh= names"
     return (
-        f"the {response.source} gave no {path!r}, the field that refresh= names{only}; "
+        f"the {response.source} gave no {_name(place)}, {what}{only}; "
         "correct refresh=, or leave it out if the server keeps its refresh tokens"
     )
+
+
+def _is_default(endpoint: object, place: Place) -> bool:
+    """Whether nobody has named the place of the refresh token: it is the class's own."""
+    known = getattr(type(endpoint), "__dataclass_fields__", {}).get("refresh")
+    is_own = not isinstance(place, str) and known is not None and known.default == place
+    return isinstance(place, DefaultPath) or is_own
+
+
+def _name(place: Place) -> str:
+    """Return a place as it stands in a sentence: the name of a field, a header or a cookie."""
+    if isinstance(place, str):
+        return repr(str(place))
+    return f"{'cookie' if isinstance(place, Cookie) else 'header'} {place.name!r}"
+
+
+def _describe_names(response: TokenResponse, document: object, place: Place) -> str:
+    """Return which names there are instead of that of `place`, "" if none can be shown."""
+    fields = list_fields(document)
+    cookies = filter_showable(read_cookies(response.set_cookies))
+    found = [] if not fields else [quote_list(fields)]
+    if not isinstance(place, str):
+        found = [] if not fields else [f"the JSON fields {quote_list(fields)}"]
+    if cookies and not (isinstance(place, str) and fields):
+        found.insert(0, f"the cookies {quote_list(cookies)}")
+    return f", only {' and '.join(found)}" if found else ""
 
 
 def says_refused(response: TokenResponse) -> bool:
@@ -386,13 +527,14 @@ def says_refused(response: TokenResponse) -> bool:
     return is_refusal(parse_json(response.body), response.headers)
 
 
-def _describe_missing(response: TokenResponse, document: object, path: str) -> str:
+def _describe_missing(response: TokenResponse, document: object, place: Place) -> str:
+    if not isinstance(place, str):
+        return f"it has no {_name(place)}{_describe_names(response, document, place)}"
     if document is MISSING:
         return _describe_text(response, "JSON")
     if not isinstance(document, dict):
-        return f"its JSON is {_json_type(document)} without {path!r}"
-    names = list_fields(document)
-    return f"its JSON has no {path!r}" + (f", only {quote_list(names)}" if names else "")
+        return f"its JSON is {_json_type(document)} without {place!r}"
+    return f"its JSON has no {place!r}{_describe_names(response, document, place)}"
 
 
 def _describe_text(response: TokenResponse, expected: str) -> str:

@@ -31,11 +31,13 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_match_limit",
         "test_peeking",
         "test_endpoints",
+        "test_endpoint_places",
         "test_presets",
         "test_simplejwt",
         "test_flask_jwt",
     ),
     "One refresh": (
+        "test_token_grants",
         "test_one_refresh",
         "test_single_flight_calls",
         "test_single_flight_orders",
@@ -55,6 +57,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
     "Rejected or unavailable": (
         "test_refusals",
         "test_unavailable",
+        "test_refusal_rules",
         "test_throttling",
         "test_client_grants",
         "test_login_function",
@@ -62,6 +65,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "Nothing lost": (
         "test_rescued_tokens",
+        "test_token_answers",
         "test_nothing_lost",
         "test_login_lines",
         "test_store_base",

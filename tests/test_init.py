@@ -489,7 +489,7 @@ def test_init_asks_for_a_device_flow(user: User) -> None:
         terminal.answer("Base URL of the API: ", API)
         terminal.answer("such as /auth/refresh: ", "/t")
         terminal.answer("Client id: ", "tv")
-        terminal.answer("(none, basic, post) [none]: ", "")
+        terminal.answer("(none, basic, post, basic-raw) [none]: ", "")
         terminal.answer("Device authorization endpoint, if there is one: ", "/d")
         terminal.answer("expired token [401]: ", "")
         terminal.answer("empty for any): ", "")

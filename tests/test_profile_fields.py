@@ -86,8 +86,9 @@ def test_a_new_key_is_listed_and_suggested(file: Path) -> None:
     error = catch_fault(file).value
     assert error.cause == f"{file}: profile 'prod': refresh.audiense is not known"
     assert error.remedy == (
-        "did you mean 'audience'? Known here: access, audience, bare, encode, expires_in, extra, "
-        "kind, ok, pause, preset, refresh, rejected, scopes, send, url"
+        "did you mean 'audience'? Known here: access, audience, bare, encode, expires_at, "
+        "expires_in, expires_in_unit, extra, headers, kind, method, ok, pause, preset, refresh, "
+        "rejected, scopes, send, send_access, url"
     )
 
 

@@ -120,7 +120,7 @@ REFRESHES = [
     ('kind = "bearer"\nurl = "r?x=1"', "BearerEndpoint('r?x=1')", "/r?x=1"),
     (
         'kind = "bearer"\nurl = "/r"\nmethod = "PUT"\nrejected = 422\nok = [201, 200]',
-        "BearerEndpoint('/r', method='PUT', rejected=(422,))",
+        "BearerEndpoint('/r', rejected=(422,), method='PUT')",
         "/r",
     ),
     ('kind = "oauth2"\nurl = "/t"', "OAuth2Endpoint('/t')", "/t"),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 NAMES = [
     "BearerEndpoint",
+    "ClientCredentials",
     "Endpoint",
     "Event",
     "FileStore",
@@ -26,6 +27,7 @@ NAMES = [
     "InvalidToken",
     "InvalidURL",
     "JSONEndpoint",
+    "JWTBearer",
     "JWTRefreshAdapter",
     "JWTRefreshError",
     "KeyringStore",
@@ -41,6 +43,7 @@ NAMES = [
     "Reply",
     "StoreError",
     "Token",
+    "TokenExchange",
     "TokenResponse",
     "TokenStore",
     "all_of",
@@ -56,10 +59,17 @@ NAMES = [
     "status",
 ]
 
-READING = (
-    "access='access_token', refresh='refresh_token', expires_in='expires_in', ok=(200, 201), "
-    "rejected={rejected}, extra=<factory>, when=status(401)"
+LIFETIME = "expires_in='expires_in', expires_in_unit='s', expires_at=None"
+JSON_OPTIONS = (
+    f"access='access_token', refresh='refresh_token', {LIFETIME}, ok=(200, 201), "
+    "rejected={rejected}, extra=<factory>, headers=<factory>, method='POST', encode='json', "
+    "send_access=None, when=status(401)"
 )
+OAUTH2_OPTIONS = (
+    "scope=None, extra=<factory>, access='access_token', refresh={refresh}, "
+    f"{LIFETIME}, rejected=None, headers=<factory>, when=status(401)"
+)
+CLIENT = "client_id=None, client_secret=None, client_auth=None"
 
 CALLS = {
     "JWTRefreshAdapter": "(base_url, refresh, store=None, *, when=None, attach=header(), "
@@ -71,11 +81,20 @@ CALLS = {
     "cookie": "(name, *, csrf=None)",
     "mount": "(session, base_url, refresh, store=None, **options)",
     "Token": "(access, refresh=None, expires_at=None, extra=<factory>)",
-    "JSONEndpoint": f"(url, *, send='refresh_token', {READING})".format(rejected="(400, 401, 403)"),
-    "BearerEndpoint": f"(url, *, method='POST', {READING})".format(rejected="(400, 401, 403, 422)"),
+    "JSONEndpoint": f"(url, *, send='refresh_token', {JSON_OPTIONS})".format(
+        rejected="(400, 401, 403)"
+    ),
+    "BearerEndpoint": f"(url, *, send=header(), {JSON_OPTIONS})".format(
+        rejected="(400, 401, 403, 422)"
+    ),
     "OAuth2Endpoint": "(url, client_id=None, client_secret=None, *, client_auth=None, "
-    "extra=<factory>, when=status(401))",
-    "TokenResponse": "(status, headers, body, *, source='refresh endpoint')",
+    f"{OAUTH2_OPTIONS})".format(refresh="'refresh_token'"),
+    "ClientCredentials": "(url, client_id, client_secret=None, *, client_auth=None, "
+    f"{OAUTH2_OPTIONS})".format(refresh=None),
+    "JWTBearer": f"(url, assertion, *, {CLIENT}, {OAUTH2_OPTIONS})".format(refresh=None),
+    "TokenExchange": f"(url, subject_token, *, {CLIENT}, {OAUTH2_OPTIONS}, "
+    "subject_token_type='urn:ietf:params:oauth:token-type:access_token')".format(refresh=None),
+    "TokenResponse": "(status, headers, body, *, source='refresh endpoint', set_cookies=())",
     "Event": "(kind, at, seconds=None, url=None, status=None, rule=None)",
     "FileStore": "(path)",
     "MemoryStore": "(token=None)",
@@ -83,8 +102,8 @@ CALLS = {
     "KeyringStore": "(service, account='default', *, backend=None, allow_plaintext=False, "
     "timeout=30.0)",
     "status": "(*codes)",
-    "bearer_challenge": "(error='invalid_token', *, status=401)",
-    "json_field": "(path, value, *, status=401)",
+    "bearer_challenge": "(error='invalid_token', *, status=None)",
+    "json_field": "(path, value, *, status=None)",
     "any_of": "(*matchers)",
     "all_of": "(*matchers)",
     "any_401": "(response)",

@@ -24,6 +24,7 @@ _READERS: Final[Mapping[str, Callable[..., Any]]] = {
     "Mapping": Table.mapping,
     "Place": read_place,
     "WirePlace": read_wire_place,
+    "Refusals": read_rejected,
     "tuple[int, ...] | Matcher": read_rejected,
 }
 """What reads a key, by the type of its field."""

@@ -30,10 +30,17 @@ def read_wire_place(table: Table, key: str, default: T = REQUIRED) -> WirePlace 
     return default if found is default else _read_table(table.subtable(key, found))
 
 
-def read_place(table: Table, key: str, default: T = REQUIRED) -> Place | T:
-    """Return the header, the cookie or the path of a JSON field at `key`. Raises ProfileError."""
-    if isinstance(table.content.get(key), dict):
+def read_place(table: Table, key: str, default: T = REQUIRED) -> Place | T | None:
+    """Return the header, the cookie or the path of a JSON field at `key`. Raises ProfileError.
+
+    `false` is no place at all, which is None in Python.
+    """
+    given = table.content.get(key)
+    if isinstance(given, dict):
         return read_wire_place(table, key)
+    if given is False:
+        table.known_keys.add(key)
+        return None
     expected = f"the name of a field, or a table such as {_EXAMPLE}"
     table.get(key, default, expected, lambda value: isinstance(value, str))
     return table.text(key, default)

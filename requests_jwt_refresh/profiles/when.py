@@ -52,15 +52,14 @@ def _make_matcher(table: Table) -> Matcher:
     if rule in _LISTS:
         return _read_list(table, rule)
     codes = table.numbers("status", None)
-    if rule == "status":
-        if codes is None:
-            raise _make_empty_error(table)
-        return build(table, status, *codes)
-    options = {} if codes is None else {"status": codes}  # each rule has its own default
+    if codes is None and not given:
+        raise _make_empty_error(table)
     if rule == "json_field":
         path, value = table.text(rule), table.scalar("value")
-        return build(table, json_field, path=path, value=value, **options)
-    return build(table, bearer_challenge, error=_read_error_code(table), **options)
+        return build(table, json_field, path=path, value=value, status=codes)
+    if rule == "bearer_challenge":
+        return build(table, bearer_challenge, error=_read_error_code(table), status=codes)
+    return build(table, status, *(codes or ()))
 
 
 def _read_list(table: Table, rule: str) -> Matcher:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 import threading
 from collections import deque
 from contextlib import contextmanager, suppress
@@ -10,6 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import requests
+from requests.structures import CaseInsensitiveDict
 
 from requests_jwt_refresh.authorization import AUTHORIZATION, anonymous, join_cookies
 from requests_jwt_refresh.errors import JWTRefreshError, RefreshUnavailable
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 MAX_RESPONSE_BYTES: Final = 1024 * 1024  # a larger response holds no token
 _CHUNK_BYTES: Final = 64 * 1024
 _MOST_ANSWERS: Final = 8  # of a user's function that are kept
+# Between two cookies of a joined line stands a comma before the next one's name and "=".
+_BETWEEN_COOKIES: Final = re.compile(r",(?=[\t ]*[!#$%&'*+.^_`|~0-9A-Za-z-]+=)")
 _SOURCE: Final = "refresh endpoint"
 _KEPT: Final = "the tokens are kept; try again later"
 _CHECK_CERTIFICATE: Final = (
@@ -181,7 +185,7 @@ def _read_again(response: requests.Response) -> Iterator[TokenResponse]:
     body = response._content  # noqa: SLF001 - .content would read a stream that is the user's
     if isinstance(body, bytes) and len(body) <= MAX_RESPONSE_BYTES:
         source = f"{_SOURCE} at {describe_url(response.url)}"
-        yield TokenResponse(response.status_code, response.headers, body, source=source)
+        yield _make_response(response, body, source)
 
 
 def send_request(
@@ -228,7 +232,8 @@ def exchange(
     """Do the same, but raise what requests raises: for a request without secrets."""
     deadline = monotonic() + seconds
     if not isinstance(session, ClientSession):  # it may cache what it is not told to leave alone
-        request.headers = {"Cache-Control": "no-store", **request.headers}  # RFC 9111 §5.2.1.5
+        given = {"Cache-Control": "no-store", **request.headers}  # RFC 9111 §5.2.1.5
+        request.headers = CaseInsensitiveDict(given)
     if AUTHORIZATION.name in request.headers:
         request.auth = anonymous  # so that neither netrc nor the session's auth replaces it
     else:
@@ -272,7 +277,27 @@ def _send(
             response.close()
     if _has_hung_up(session, prepared):
         raise requests.Timeout  # what came until it hung up only looks like a whole response
-    return TokenResponse(response.status_code, response.headers, body, source=source)
+    return _make_response(response, body, source)
+
+
+def _make_response(response: requests.Response, body: bytes, source: str) -> TokenResponse:
+    return TokenResponse(
+        response.status_code,
+        response.headers,
+        body,
+        source=source,
+        set_cookies=_read_set_cookies(response),
+    )
+
+
+def _read_set_cookies(response: requests.Response) -> tuple[str, ...]:
+    """Return the Set-Cookie lines one by one: requests joins them, and a date has a comma, too."""
+    headers = getattr(response.raw, "headers", None)
+    get_list = getattr(headers, "getlist", None)
+    if callable(get_list):
+        return tuple(map(str, get_list("Set-Cookie")))
+    joined = response.headers.get("Set-Cookie") or ""
+    return tuple(filter(None, map(str.strip, _BETWEEN_COOKIES.split(joined))))
 
 
 def _has_hung_up(session: requests.Session, request: requests.PreparedRequest) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from requests.structures import CaseInsensitiveDict
@@ -36,3 +37,8 @@ def make_response(status: int, body: object = b"", **headers: str) -> TokenRespo
     sent = body if isinstance(body, bytes) else json.dumps(body).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return TokenResponse(status, CaseInsensitiveDict(named), sent)
+
+
+def set_cookies(response: TokenResponse, *lines: str) -> TokenResponse:
+    """Return a response with these Set-Cookie lines, too."""
+    return replace(response, set_cookies=lines)
