@@ -91,6 +91,8 @@ def _require_dash(text: str) -> str:
 def run(options: argparse.Namespace) -> int:
     profile = _choose_store(options, open_profile(options)[0])
     _store_secrets(profile, options)  # first: on standard input they are the first lines
+    if not profile.needs_login:
+        return _report_no_login(profile, options)
     if options.refresh_token:
         token = _trade_refresh_token(profile, ask_secret("Refresh token: "))
     elif profile.device is not None and not options.username:
@@ -109,6 +111,18 @@ def run(options: argparse.Namespace) -> int:
     user = describe_user(token)
     sys.stdout.write(f"Logged in to {options.name}{f' as {user}' if user else ''}.\n")
     sys.stdout.write(f"The token is kept in the {profile.store_label}.\n")
+    return Exit.DONE
+
+
+def _report_no_login(profile: Profile, options: argparse.Namespace) -> int:
+    """Say that nobody has to log in. Raises UsageError for a token that nobody needs."""
+    if options.refresh_token:
+        raise UsageError(
+            f"profile {profile.name!r} needs no refresh token", "leave --refresh-token out"
+        )
+    sys.stdout.write(
+        f"Nobody has to log in to {profile.name}: the next request fetches a token.\n"
+    )
     return Exit.DONE
 
 

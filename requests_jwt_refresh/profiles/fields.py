@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from requests_jwt_refresh.profiles.places import read_place, read_wire_place
 from requests_jwt_refresh.profiles.schema import REQUIRED, Table
+from requests_jwt_refresh.profiles.secrets import SecretFile
 from requests_jwt_refresh.profiles.when import read_rejected
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ _READERS: Final[Mapping[str, Callable[..., Any]]] = {
 }
 """What reads a key, by the type of its field."""
 
+_PROOF: Final = "Proof"
 _INIT_VAR = re.compile(r"InitVar\[(.*)\]")
 _OPTIONAL = re.compile(r" \| None$")
 _ARGUMENTS = re.compile(r"(Mapping)\[.*\]")
@@ -49,7 +51,8 @@ def read_fields(
         for each in arguments(cls)
         if each.name not in leave_out and (only is None or each.name in only)
     ]
-    table.known_keys |= {each.name for each in fields}  # so that none is taken for a misspelt other
+    # So that none is taken for a misspelt other.
+    table.known_keys |= {_find_key(each) for each in fields}
     given = {each.name: _read(table, each) for each in fields}
     return {name: value for name, value in given.items() if value is not _ABSENT}
 
@@ -68,10 +71,25 @@ def _read(table: Table, each: Field[Any]) -> Any:
     choices = each.metadata.get("choices")
     if choices is not None:
         return table.choice(each.name, choices, default)
-    reader = _READERS.get(_simplify(str(each.type)))
+    kind = _simplify(str(each.type))
+    reader = _read_proof if kind == _PROOF else _READERS.get(kind)
     if reader is None:
         raise TypeError(f"{each.name}: {each.type} is no type that a profile could give")
-    return reader(table, each.name, default)
+    return reader(table, _find_key(each), default)
+
+
+def _find_key(each: Field[Any]) -> str:
+    """Return the key of a field: what is handed in comes from a file, and its key says so."""
+    return f"{each.name}_file" if _simplify(str(each.type)) == _PROOF else each.name
+
+
+def _read_proof(table: Table, key: str, default: Any) -> Any:
+    """Return what reads the file at `key` each time that it is asked."""
+    if key not in table.content:
+        if default is not REQUIRED:
+            return default
+        raise table.missing(key, "the path of the file that holds it")
+    return SecretFile(table.file_path(key))
 
 
 def _simplify(annotation: str) -> str:

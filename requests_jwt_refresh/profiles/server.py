@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
-from requests_jwt_refresh import endpoints, presets
+from requests_jwt_refresh import endpoints, presets, token_grants
 from requests_jwt_refresh.endpoints import JSONEndpoint, OAuth2Endpoint, check_json
 from requests_jwt_refresh.grants.device import DeviceLogin
 from requests_jwt_refresh.grants.password import PasswordLogin
 from requests_jwt_refresh.grants.revocation import Logout
 from requests_jwt_refresh.profiles.fields import read_fields
-from requests_jwt_refresh.profiles.kinds import ENDPOINT_KINDS
+from requests_jwt_refresh.profiles.kinds import ENDPOINT_KINDS, GRANT_KINDS
 from requests_jwt_refresh.profiles.schema import build, check_url
 from requests_jwt_refresh.profiles.secrets import (
     PLACEHOLDER,
@@ -23,6 +23,8 @@ from requests_jwt_refresh.profiles.secrets import (
     WithSecrets,
 )
 from requests_jwt_refresh.profiles.sources import take_out
+from requests_jwt_refresh.refresh.token_server import needs_login
+from requests_jwt_refresh.token_grants import ClientCredentials
 from requests_jwt_refresh.urls import join_endpoint, origin_of
 
 if TYPE_CHECKING:
@@ -34,7 +36,8 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.profiles.secrets import Secret
 
 KINDS: Final[Mapping[str, Any]] = {
-    kind: getattr(endpoints, name) for kind, name in ENDPOINT_KINDS.items()
+    **{kind: getattr(endpoints, name) for kind, name in ENDPOINT_KINDS.items()},
+    **{kind: getattr(token_grants, name) for kind, name in GRANT_KINDS.items()},
 }
 """The classes of endpoints by their kinds in a profile; presets have their own."""
 
@@ -82,6 +85,7 @@ def read_server(profile: Table, base_url: str, *, allow_http: bool) -> Server:
     preset = _read_preset(table)
     endpoint = _read_endpoint(table, preset.endpoint, base_url)
     refresh_url = base.join(table, "url", endpoint.url)
+    _check_needs_login(profile, table, endpoint)
     return Server(
         endpoint,
         refresh_url,
@@ -116,7 +120,7 @@ def _read_endpoint(table: Table, make: Any, base_url: str) -> Any:
     table, secrets = take_out(table, service)
     fields = read_fields(table, make, leave_out=_NO_KEYS)
     if issubclass(make, OAuth2Endpoint):
-        secret = _read_client_secret(table, fields, service)
+        secret = _read_client_secret(table, make, fields, service)
         if secret is not None:
             secrets["client_secret",] = secret
             fields["client_secret"] = PLACEHOLDER
@@ -129,10 +133,23 @@ def _read_endpoint(table: Table, make: Any, base_url: str) -> Any:
     return WithSecrets(endpoint, secrets, make, fields) if secrets else endpoint
 
 
-def _read_client_secret(table: Table, fields: Mapping[str, Any], service: str) -> Secret | None:
-    """Return where the secret of a client that has one is."""
+def _check_needs_login(profile: Table, table: Table, endpoint: Endpoint) -> None:
+    """Raise ProfileError for a login beside a grant for which nobody has to log in."""
+    for name in () if needs_login(endpoint) else ("login", "device"):
+        if name in profile.content:
+            kind = table.content.get("kind", table.content.get("preset"))
+            raise profile.error(
+                name, f"has no place beside {kind}, for which nobody has to log in", "leave it out"
+            )
+
+
+def _read_client_secret(
+    table: Table, make: Any, fields: Mapping[str, Any], service: str
+) -> Secret | None:
+    """Return where the secret of a client that has one is; in the keyring if nothing is said."""
     has_file = table.text("client_secret_file", None) is not None
-    if not has_file and fields.get("client_auth", "none") == "none":
+    usual = "basic" if issubclass(make, ClientCredentials) else "none"
+    if not has_file and fields.get("client_auth", usual) == "none":
         return None
     if "client_id" not in fields:
         raise table.missing("client_id", "the id that goes with the client's secret")
