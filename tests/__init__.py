@@ -157,6 +157,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
     "Test your own code": (
         "test_auth_server",
         "test_auth_server_faults",
+        "test_auth_server_like",
         "test_auth_server_oauth2",
         "test_auth_server_tokens",
         "test_pytest_plugin",

@@ -12,8 +12,10 @@ from dataclasses import replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from requests_jwt_refresh.testing.faults import Exchange
+from requests_jwt_refresh.testing.like_routes import LikeRoutes
 from requests_jwt_refresh.testing.routes import Routes
 from requests_jwt_refresh.testing.values import Headers, RecordedRequest
 
@@ -60,9 +62,10 @@ class Connection(BaseHTTPRequestHandler):
     do_PATCH = do_DELETE = do_OPTIONS = _serve  # noqa: N815 - likewise
 
     def _read_head(self) -> RecordedRequest:
-        kind = self.server.routes.kind_of_path(self.path)
+        kind = self.server.routes.kind_of_path(urlsplit(self.path).path)
         headers = Headers(self.headers.items())
-        return RecordedRequest(self.command, self.path, kind, self.number, headers)
+        request = RecordedRequest(self.command, self.path, kind, self.number, headers)
+        return replace(request, access=self.server.routes.find_access(request))
 
     def _skips_body(self, request: RecordedRequest) -> bool:
         if self.server.options.read_body_first or request.kind != "api" or not _has_body(request):
@@ -145,7 +148,12 @@ class Listener(ThreadingHTTPServer):
         self._running: list[threading.Thread] = []
         super().__init__(address, Connection)
         self.address: tuple[str, int] = (address[0], self.server_address[1])
-        self.routes = Routes(options, ledger, base_url(self.address))
+        url, shape = base_url(self.address), options.shape
+        self.routes = (
+            Routes(options, ledger, url)
+            if shape is None
+            else LikeRoutes(options, ledger, url, shape)
+        )
 
     def server_bind(self) -> None:
         socketserver.TCPServer.server_bind(self)  # HTTPServer's asks the DNS for this host's name

@@ -68,6 +68,7 @@ class Exchange:
         reason = http.client.responses.get(response.status, "")
         lines = [f"HTTP/1.1 {response.status} {reason}"]
         lines += [f"{name}: {value}" for name, value in fields.items()]
+        lines += [f"Set-Cookie: {value}" for value in response.set_cookies]
         head = "\r\n".join([*lines, "", ""]).encode("latin-1")
         return head, b"" if is_bodyless or self.request.method == "HEAD" else response.body
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hmac
-import json
 import math
 import secrets
 import threading
@@ -14,11 +11,10 @@ from typing import TYPE_CHECKING
 
 from requests_jwt_refresh import clock
 from requests_jwt_refresh.testing.devices import Devices
+from requests_jwt_refresh.testing.signing import sign
 from requests_jwt_refresh.testing.values import Counters, RecordedRequest, shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from requests_jwt_refresh.testing.options import ServerOptions
 
 
@@ -47,6 +43,9 @@ class Grant:
     access: str
     refresh: str | None  # None: the one that was sent stays good
     seconds: float
+    user: str = ""
+    family: str = ""
+    kept: str = ""  # the refresh token that is good from now on, new or not
 
 
 class Ledger:
@@ -62,7 +61,8 @@ class Ledger:
         self._families: list[_Family] = []
         self._accesses: dict[str, _Access] = {}
         self._refreshes: dict[str, _Family] = {}
-        self._rotated: dict[str, float] = {}  # refresh token: when it was replaced, monotonic
+        self._rotated: dict[str, float] = {}  # token: when another was given for it, monotonic
+        self._assertions: dict[str, bool] = {}  # whether it is still taken
 
     def count(self, name: str) -> int:
         with self._lock:
@@ -102,16 +102,93 @@ class Ledger:
 
     def _refresh(self, refresh: str | None) -> Grant | None:
         family = self._refreshes.get(refresh or "")
-        if refresh is None or family is None:
-            return None
-        if self._is_reuse(refresh):
-            self._counts["reuse"] += 1
-            if self._options.detect_reuse:
-                self._revoke(family)
-            return None
-        if not family.is_refreshable:
+        if refresh is None or family is None or not self._may_trade(refresh, family):
             return None
         return self._repeat(family) if refresh in self._rotated else self._rotate(family)
+
+    def _may_trade(self, token: str, family: _Family) -> bool:
+        """Whether `token` may be handed in for another; a reuse revokes its family."""
+        if not self._is_reuse(token):
+            return family.is_refreshable
+        self._counts["reuse"] += 1
+        if self._options.detect_reuse:
+            self._revoke(family)
+        return False
+
+    def renew(self, access: str | None, *, even_expired: bool, extend: bool) -> Grant | None:
+        """Return another access token for this one, or this one with a longer life; None is no.
+
+        ServerOptions.rotate is whether the one that was handed in can be handed in once only.
+        """
+        with self._lock:
+            grant = self._renew(access or "", even_expired=even_expired, extend=extend)
+            if grant is None:
+                self._counts["refused"] += 1
+            return grant
+
+    def _renew(self, access: str, *, even_expired: bool, extend: bool) -> Grant | None:
+        known, now = self._accesses.get(access), clock.monotonic()
+        if known is None or not self._may_trade(access, known.family):
+            return None
+        if known.expires_at <= now and not even_expired:
+            return None
+        if access in self._rotated:
+            return self._repeat(known.family)
+        self._counts["rotated"] += 1
+        if extend:
+            known.expires_at = now + self._options.lifetime
+            return self._make_grant(known.family, None, self._options.lifetime)
+        if self._options.rotate:
+            self._rotated[access] = now
+        return self._issue(known.family, with_refresh=False)
+
+    def slide(self, access: str) -> str | None:
+        """Return a newer access token of the same login, None if this one is not good."""
+        with self._lock:
+            known = self._accesses.get(access)
+            if known is None:
+                return None
+            self._counts["renewed"] += 1
+            return self._issue(known.family, with_refresh=False).access
+
+    def grant(self, user: str) -> Grant:
+        """Return a token for a grant that needs no refresh token; counted as a refresh."""
+        self.count("rotated")
+        return self.login(user)
+
+    def accept_assertion(self, assertion: str, *, is_good: bool) -> bool:
+        """Whether a good assertion was not taken before the last AuthServer.revoke()."""
+        with self._lock:
+            is_taken = is_good and self._assertions.setdefault(assertion, True)
+            if not is_taken:
+                self._counts["refused"] += 1
+            return is_taken
+
+    def is_known(self, token: str) -> bool:
+        """Whether this server gave that token, of whichever kind."""
+        with self._lock:
+            return token in self._refreshes or token in self._accesses
+
+    def is_used(self, token: str) -> bool:
+        """Whether that token was traded in before."""
+        with self._lock:
+            return token in self._rotated
+
+    def is_one_family(self, access: str, refresh: str) -> bool:
+        """Whether both tokens come from one login, expired or not."""
+        with self._lock:
+            known = self._accesses.get(access)
+            return known is not None and known.family is self._refreshes.get(refresh)
+
+    def family_of(self, token: str) -> str | None:
+        """Return the name of the family of an access or refresh token, None without one."""
+        with self._lock:
+            family = self._find_family(token)
+            return None if family is None else family.name
+
+    def _find_family(self, token: str | None) -> _Family | None:
+        known = self._accesses.get(token or "")
+        return known.family if known is not None else self._refreshes.get(token or "")
 
     def _is_reuse(self, refresh: str) -> bool:
         rotated = self._rotated.get(refresh)
@@ -129,19 +206,22 @@ class Ledger:
         left = self._accesses[family.access].expires_at - clock.monotonic()
         if left <= 0:
             return self._issue(family, with_refresh=True)
-        return Grant(family.access, family.refresh, round(left, 3))
+        return self._make_grant(family, family.refresh, round(left, 3))
+
+    def _make_grant(self, family: _Family, refresh: str | None, seconds: float) -> Grant:
+        kept = family.refresh
+        return Grant(family.access, refresh, seconds, family.user, family.name, kept)
 
     def _replace_refresh(self, family: _Family) -> None:
-        family.refresh = secrets.token_urlsafe(32)
+        family.refresh = self._options.prefixes[1] + secrets.token_urlsafe(32)
         self._refreshes[family.refresh] = family
 
     def _issue(self, family: _Family, *, with_refresh: bool) -> Grant:
         seconds = self._options.lifetime
-        family.access = (
-            secrets.token_urlsafe(32) if self._options.opaque else self._make_jwt(family)
-        )
+        opaque = secrets.token_urlsafe(32) if self._options.opaque else self._make_jwt(family)
+        family.access = self._options.prefixes[0] + opaque
         self._accesses[family.access] = _Access(family, clock.monotonic() + seconds)
-        return Grant(family.access, family.refresh if with_refresh else None, seconds)
+        return self._make_grant(family, family.refresh if with_refresh else None, seconds)
 
     def _make_jwt(self, family: _Family) -> str:
         """Return an access token with iat and exp (RFC 7519 §4.1)."""
@@ -154,7 +234,7 @@ class Ledger:
             "jti": secrets.token_hex(8),
             "family": family.name,
         }
-        return _sign(claims, self._options.signing_key)
+        return sign(claims, self._options.signing_key)
 
     def user_of(self, access: str) -> str | None:
         """Return the user of a good access token, or None if it is not good."""
@@ -168,19 +248,20 @@ class Ledger:
                 return None
             return known.family.user
 
-    def is_family_alive(self, refresh: str | None) -> bool:
+    def is_family_alive(self, token: str | None) -> bool:
         """Whether the family may still refresh. Raises ValueError for a token never given."""
         with self._lock:
-            family = self._refreshes.get(refresh or "")
+            family = self._find_family(token)
             if family is None:
                 raise ValueError("this server never gave that refresh token")
             return family.is_refreshable
 
-    def logout(self, refresh: str | None) -> None:
-        """Revoke the family of a refresh token, if it has one (RFC 7009 §2.2)."""
+    def logout(self, token: str | None, *, any_kind: bool = False) -> None:
+        """Revoke the family of a refresh token, or of `any_kind` of token (RFC 7009 §2.2)."""
         with self._lock:
             self._counts["logouts"] += 1
-            family = self._refreshes.get(refresh or "")
+            find = self._find_family if any_kind else self._refreshes.get
+            family = find(token or "")
             if family is not None:
                 self._revoke(family)
 
@@ -193,6 +274,7 @@ class Ledger:
         with self._lock:
             for family in self._families:
                 self._revoke(family, access_too=False)
+            self._assertions = dict.fromkeys(self._assertions, False)
 
     def _revoke(self, family: _Family, *, access_too: bool = True) -> None:
         if family.is_refreshable:
@@ -200,19 +282,3 @@ class Ledger:
         family.is_refreshable = False
         if access_too:
             family.is_usable = False
-
-
-def _sign(claims: Mapping[str, object], key: bytes) -> str:
-    """Return a JWT signed with HS256 (RFC 7515 §3.1, RFC 7518 §3.2)."""
-    header = {"alg": "HS256", "typ": "JWT"}
-    signed = f"{_base64url_json(header)}.{_base64url_json(claims)}"
-    signature = hmac.digest(key, signed.encode(), "sha256")
-    return f"{signed}.{_base64url(signature)}"
-
-
-def _base64url_json(content: Mapping[str, object]) -> str:
-    return _base64url(json.dumps(content, separators=(",", ":")).encode())
-
-
-def _base64url(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

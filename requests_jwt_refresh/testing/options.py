@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from requests_jwt_refresh.testing.faults import Status
+from requests_jwt_refresh.testing.likes import find_shape
+from requests_jwt_refresh.testing.rendering import find_slot
+from requests_jwt_refresh.testing.shapes import EXPIRIES, InField, Slot, throttle
+
+if TYPE_CHECKING:
+    from requests_jwt_refresh.testing.shapes import Shape
+
+_Options = TypeVar("_Options", bound="ServerOptions")
 
 _INVALID_JWT = Status(
     401,
@@ -14,10 +24,30 @@ _INVALID_JWT = Status(
 )
 
 
+_THROTTLED = throttle({"message": "Too Many Requests"})
+
+
+def note_given(options: type[_Options]) -> type[_Options]:
+    """Make a class of options remember which of them its user gave."""
+    initialize = options.__init__
+
+    @functools.wraps(initialize)
+    def initialize_noted(self: _Options, **given: Any) -> None:
+        self._given = frozenset(given)
+        initialize(self, **given)
+
+    options.__init__ = initialize_noted  # type: ignore[assignment, method-assign]
+    return options
+
+
+@note_given
 @dataclass(kw_only=True, eq=False, repr=False)
 class ServerOptions:
-    """How the server behaves. All may be changed between requests."""
+    """How the server behaves. All but `like` may be changed between requests."""
 
+    like: str | None = None
+    """The known server to play, such as ``"github"``: see AuthServer. It sets the options below
+    that are not given. Raises ValueError for a name that is not known."""
     lifetime: float = 300.0
     """Seconds an access token lives. 0 gives tokens that have expired already."""
     rotate: bool = True
@@ -57,5 +87,64 @@ class ServerOptions:
     """Seconds a device code lives, from when it is given (RFC 8628 §3.2)."""
     device_interval: float = 5.0
     """Seconds between two polls with a device code, as its response says (RFC 8628 §3.2)."""
+    client_id: str = "client-id"
+    """The OAuth 2.0 client that a known server knows."""
+    client_secret: str = "client-secret"  # noqa: S105 - an example
+    """Its secret."""
+    api_key: str = "api-key"
+    """The key that a known server wants beside the tokens, if it wants one (Firebase, Supabase)."""
     signing_key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     """The key of the JWTs' HS256 (RFC 7518 §3.2)."""
+    _given: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.shape: Shape | None = None if self.like is None else find_shape(self.like)
+        if self.shape is not None:
+            for name, value in list_options(self.shape).items():
+                if not self._is_given(name):
+                    setattr(self, name, value)
+
+    def _is_given(self, name: str) -> bool:
+        given: frozenset[str] | None = getattr(self, "_given", None)
+        if given is not None:
+            return name in given
+        # The options of a user's own class, whose __init__ notes nothing.
+        (default,) = (each.default for each in fields(self) if each.name == name)
+        return bool(getattr(self, name) != default)
+
+    @property
+    def throttled(self) -> Status:
+        """How the server says "not so often": a fault, for fail().
+
+        server.fail(server.throttled)
+        """
+        return _THROTTLED if self.shape is None else self.shape.throttled
+
+    @property
+    def prefixes(self) -> tuple[str, str]:
+        """How access tokens and refresh tokens begin."""
+        return ("", "") if self.shape is None else self.shape.prefixes
+
+
+def list_options(shape: Shape) -> dict[str, Any]:
+    """Return the options of a known server."""
+    found: dict[str, Any] = {"expired": shape.api_errors.find("expired")}
+    if shape.refresh:
+        ask = shape.refresh[0]
+        fields = [each.path for each in ask.secret if isinstance(each, InField)]
+        found |= {"refresh_path": ask.path, "request_field": fields[0] if fields else ""}
+        found |= {"expires_field": None, **list_field_options(shape)}
+    return {**found, **shape.options}
+
+
+def list_field_options(shape: Shape) -> dict[str, str]:
+    """Return the options that name a field of the response to a refresh, by their names."""
+    if not shape.refresh:
+        return {}
+    answer = shape.refresh[0].answer
+    found = {
+        "access_field": find_slot(answer, Slot.ACCESS),
+        "refresh_field": find_slot(answer, Slot.REFRESH, Slot.KEPT),
+        "expires_field": find_slot(answer, *EXPIRIES),
+    }
+    return {name: path for name, path in found.items() if path is not None}

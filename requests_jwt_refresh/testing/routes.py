@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import contextlib
-import json
 import re
 from http import HTTPStatus
 from http.client import responses as reasons
-from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, parse_qsl, urlsplit
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
 
 from requests_jwt_refresh.testing.devices import GrantRefused
 from requests_jwt_refresh.testing.faults import Redirect
+from requests_jwt_refresh.testing.reading import path_of, read_basic, read_fields, read_form
 from requests_jwt_refresh.testing.values import Kind, ServerResponse, json_response, shorten
 
 if TYPE_CHECKING:
@@ -34,7 +31,7 @@ _KINDS: dict[str, Kind] = {
     "/auth/device": "device",
 }
 _POST_ONLY = ("refresh", "login", "logout", "device")
-_BAD_PASSWORDS = ("", "wrong")
+BAD_PASSWORDS = ("", "wrong")
 _DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"  # RFC 8628 §3.4
 _NO_STORE = {"Cache-Control": "no-store"}  # RFC 6749 §5.1, RFC 8628 §3.2
 
@@ -47,8 +44,7 @@ class Routes:
         self._ledger = ledger
         self._base_url = base_url
 
-    def kind_of_path(self, path_and_query: str) -> Kind:
-        path = urlsplit(path_and_query).path
+    def kind_of_path(self, path: str) -> Kind:
         if path == self._options.refresh_path:
             return "refresh"
         if path.startswith("/public/"):
@@ -57,28 +53,32 @@ class Routes:
 
     def kind_by_grant(self, request: RecordedRequest) -> Kind:
         """Return the kind of a request whose body has been read: one path may serve all grants."""
-        is_at_token_path = _path_of(request) == _TOKEN_PATH
-        is_other = is_at_token_path and _read_form(request).get("grant_type") in self._grants()
+        is_at_token_path = path_of(request) == _TOKEN_PATH
+        is_other = is_at_token_path and read_form(request).get("grant_type") in self._grants()
         return "login" if is_other else request.kind
 
     def respond(self, request: RecordedRequest) -> ServerResponse:
         """Do what the request asks for, and return the response to it."""
         if request.kind in _POST_ONLY and request.method != "POST":
             return json_response(405, {"message": "Use POST"}, {"Allow": "POST"})
-        path = _path_of(request)
+        path = path_of(request)
         by_kind: dict[Kind, Callable[[RecordedRequest], ServerResponse]] = {
             "refresh": self._refresh,
             "login": self._grant if path == _TOKEN_PATH else self._log_in,
             "logout": self._revoke if path == _REVOKE_PATH else self._log_out,
             "device": self._start_device,
-            "public": _echo,
+            "public": echo,
             "api": self._respond_as_api,
         }
         return by_kind[request.kind](request)
 
     def find_user(self, request: RecordedRequest) -> str | None:
         """Return the user of the request's access token, or None if it has no good one."""
-        return None if request.bearer is None else self._ledger.user_of(request.bearer)
+        return None if request.access is None else self._ledger.user_of(request.access)
+
+    def find_access(self, request: RecordedRequest) -> str | None:
+        """Return the request's access token, good or not, or None if it has none."""
+        return request.bearer
 
     # --- Tokens ---------------------------------------------------------------------------------
 
@@ -91,7 +91,7 @@ class Routes:
         return self._token_response(grant)
 
     def _read_refresh_token(self, request: RecordedRequest) -> str | None:
-        token = _read_fields(request).get(self._options.request_field, request.bearer)
+        token = read_fields(request).get(self._options.request_field, request.bearer)
         return token if isinstance(token, str) and _is_refresh_grant(request) else None
 
     def _refusal_code(self, request: RecordedRequest) -> str:
@@ -113,7 +113,7 @@ class Routes:
 
     def _log_in(self, request: RecordedRequest) -> ServerResponse:
         user, password = _read_credentials(request)
-        if not user or password in _BAD_PASSWORDS:
+        if not user or password in BAD_PASSWORDS:
             challenge = {"WWW-Authenticate": 'Basic realm="login"'}  # RFC 7617 §2
             return json_response(401, {"message": "Bad credentials"}, challenge)
         return self._give_first_tokens(user)
@@ -124,7 +124,7 @@ class Routes:
 
     def _grant(self, request: RecordedRequest) -> ServerResponse:
         """Answer at the token endpoint (RFC 6749 §3.2)."""
-        form = _read_form(request)
+        form = read_form(request)
         try:
             authorize = self._grants().get(_read_required(form, "grant_type"), _refuse_grant_type)
             user = authorize(form)
@@ -142,7 +142,7 @@ class Routes:
 
     def _start_device(self, request: RecordedRequest) -> ServerResponse:
         """Answer a device authorization request (RFC 8628 §3.1, §3.2)."""
-        if not _read_form(request).get("client_id"):
+        if not read_form(request).get("client_id"):
             return _error("invalid_request")
         device = self._ledger.devices.start()
         page = f"{self._base_url}/public/device"
@@ -162,7 +162,7 @@ class Routes:
 
     def _revoke(self, request: RecordedRequest) -> ServerResponse:
         """Answer a revocation request: 200 for an unknown token, too (RFC 7009 §2.2)."""
-        token = _read_form(request).get("token")
+        token = read_form(request).get("token")
         if not token:
             return _error("invalid_request")
         self._ledger.logout(token)
@@ -175,28 +175,28 @@ class Routes:
         if user is None:
             self._ledger.count("unauthorized")
             return self._refuse(request)
-        response = _serve(request, user)
+        response = serve(request, user)
         if response.status == HTTPStatus.OK:
             self._ledger.count("answered")
         return response
 
     def _refuse(self, request: RecordedRequest) -> ServerResponse:
-        if request.bearer is not None:
+        if request.access is not None:
             return self._options.expired.to_response()
         # No error code where no bearer token was shown (RFC 6750 §3.1).
         return json_response(401, {"message": "No token"}, {"WWW-Authenticate": "Bearer"})
 
 
-def _serve(request: RecordedRequest, user: str) -> ServerResponse:
+def serve(request: RecordedRequest, user: str) -> ServerResponse:
     url = urlsplit(request.path)
     if url.path == "/redirect":
         return _redirect(url.query)
     if url.path.startswith("/status/"):
         return _respond_with_status(url.path.removeprefix("/status/"))
-    return _echo(request, user)
+    return echo(request, user)
 
 
-def _echo(request: RecordedRequest, user: str | None = None) -> ServerResponse:
+def echo(request: RecordedRequest, user: str | None = None) -> ServerResponse:
     url = urlsplit(request.path)
     content = {
         "method": request.method,
@@ -231,24 +231,6 @@ def _error(code: str, headers: dict[str, str] | None = None) -> ServerResponse:
 # --- Reading a request ---------------------------------------------------------------------------
 
 
-def _path_of(request: RecordedRequest) -> str:
-    return urlsplit(request.path).path
-
-
-def _is_form(request: RecordedRequest) -> bool:
-    return request.headers.get("Content-Type", "").startswith("application/x-www-form-urlencoded")
-
-
-def _read_form(request: RecordedRequest) -> dict[str, str]:
-    """Return the fields of a form, the empty ones too, {} for anything else."""
-    if not _is_form(request):
-        return {}
-    try:
-        return dict(parse_qsl(request.body.decode(), keep_blank_values=True))
-    except ValueError:
-        return {}
-
-
 def _read_required(form: dict[str, str], name: str) -> str:
     if not form.get(name):  # an empty one counts as omitted (RFC 6749 §3.2)
         raise GrantRefused("invalid_request")
@@ -259,7 +241,7 @@ def _authorize_by_password(form: dict[str, str]) -> str:
     """Return the user of a password grant (RFC 6749 §4.3.2)."""
     if "username" not in form or "password" not in form:
         raise GrantRefused("invalid_request")
-    if not form["username"] or form["password"] in _BAD_PASSWORDS:
+    if not form["username"] or form["password"] in BAD_PASSWORDS:
         raise GrantRefused("invalid_grant")
     return form["username"]
 
@@ -268,27 +250,14 @@ def _refuse_grant_type(_form: dict[str, str]) -> str:
     raise GrantRefused("unsupported_grant_type")
 
 
-def _read_fields(request: RecordedRequest) -> dict[str, Any]:
-    """Return the fields of a form or of a JSON object, {} for anything else."""
-    try:
-        if _is_form(request):
-            return dict(parse_qsl(request.body.decode()))
-        content = json.loads(request.body)
-    except (ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
 def _is_refresh_grant(request: RecordedRequest) -> bool:
-    return bool(_read_fields(request).get("grant_type", "refresh_token") == "refresh_token")
+    return bool(read_fields(request).get("grant_type", "refresh_token") == "refresh_token")
 
 
 def _read_credentials(request: RecordedRequest) -> tuple[str, str]:
     """Return user and password of a login: Basic (RFC 7617 §2), or two fields."""
-    scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "basic":
-        with contextlib.suppress(binascii.Error, UnicodeDecodeError):
-            user, _, password = base64.b64decode(encoded).decode().partition(":")
-            return user, password
-    fields = _read_fields(request)
+    basic = read_basic(request)
+    if basic is not None:
+        return basic
+    fields = read_fields(request)
     return str(fields.get("username") or ""), str(fields.get("password") or "")

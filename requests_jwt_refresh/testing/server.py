@@ -15,19 +15,23 @@ whose expiry the server judges by requests_jwt_refresh.clock, as the library doe
 (Delay, Trickle) and gates keep the machine's own time.
 
 The parts, each importing only those before it: values.py, faults.py, gates.py, fault_plan.py,
-options.py, devices.py (device codes), ledger.py (tokens), routes.py, connection.py.
+shapes.py and likes/ (known servers, as data), signing.py, rendering.py, options.py, devices.py
+(device codes), ledger.py (tokens), reading.py, checks.py, routes.py, like_routes.py, connection.py.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from requests_jwt_refresh.testing.connection import Listener, base_url, start_thread
 from requests_jwt_refresh.testing.fault_plan import FaultPlan, PlannedFault
 from requests_jwt_refresh.testing.gates import Gate, validate_target
 from requests_jwt_refresh.testing.ledger import Ledger
-from requests_jwt_refresh.testing.options import ServerOptions
+from requests_jwt_refresh.testing.options import ServerOptions, note_given
+from requests_jwt_refresh.testing.rendering import Values, make_token
+from requests_jwt_refresh.testing.signing import make_csrf
 from requests_jwt_refresh.tokens import Token
 
 if TYPE_CHECKING:
@@ -45,6 +49,7 @@ if TYPE_CHECKING:
 _POLL_SECONDS = 0.02  # between two looks of the listener whether it is to stop
 
 
+@note_given
 @dataclass(kw_only=True, eq=False, repr=False)
 class AuthServer(ServerOptions):
     """A token server and the API it guards, on a free port of 127.0.0.1, until the block ends.
@@ -62,12 +67,16 @@ class AuthServer(ServerOptions):
 
     Options (see ServerOptions) are attributes, and may be changed between requests.
 
+    With `like` it is a known server instead, with the paths, fields, errors and odd answers of that
+    server, and refuses what that server would refuse: see "Known servers" below.
+
     With ``refresh_path="/auth/token"`` that path takes refresh tokens as well. To faults, gates and
     counters each request there is what its grant says: "login" for a password or a device code,
     "refresh" for all else.
     """
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self._ledger = Ledger(self)
         self._fault_plan = FaultPlan()
         self._address = ("127.0.0.1", 0)
@@ -118,7 +127,10 @@ class AuthServer(ServerOptions):
     def login(self, user: str = "alice") -> Token:
         """Return the tokens of a new family, without a request. They come without expires_at."""
         grant = self._ledger.login(user)
-        return Token(grant.access, grant.refresh)
+        if self.shape is None:
+            return Token(grant.access, grant.refresh)
+        make = partial(make_csrf, self.signing_key)
+        return make_token(self.shape, Values(grant, make, self.shape.refresh_lifetime))
 
     def expire(self) -> None:
         """Let every access token given so far expire now."""
@@ -147,7 +159,7 @@ class AuthServer(ServerOptions):
 
         It may be any refresh token of the family. Raises ValueError for one never given.
         """
-        return self._ledger.is_family_alive(token.refresh)
+        return self._ledger.is_family_alive(token.refresh or token.access)
 
     @property
     def counters(self) -> Counters:

@@ -24,6 +24,8 @@ class ServerResponse:
     status: int
     body: bytes = field(default=b"", repr=False)
     headers: Mapping[str, str] = field(default_factory=dict)
+    set_cookies: tuple[str, ...] = field(default=(), repr=False)
+    """The values of its Set-Cookie lines, which cannot be joined into one (RFC 6265 §3)."""
 
 
 Answer = ServerResponse  # the name of 0.1
@@ -88,6 +90,8 @@ class RecordedRequest:
     """Of the whole body, in hexadecimal; None if it was left unread."""
     body: bytes = field(default=b"", repr=False)
     """The body's first 64 KiB."""
+    access: str | None = field(default=None, repr=False)
+    """The access token, wherever this server looks for it (see AuthServer's `like`), or None."""
 
     @property
     def bearer(self) -> str | None:
@@ -125,6 +129,8 @@ class Counters:
     AuthServer.login() is not among them."""
     logouts: int = 0
     """POSTs to the logout endpoint, and those to the revocation endpoint that name a token."""
+    renewed: int = 0
+    """API answers that handed out a newer access token in a header (``like="sliding"``)."""
     answered: int = 0
     """API requests that got their 200."""
     unauthorized: int = 0

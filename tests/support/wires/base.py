@@ -1,0 +1,104 @@
+"""What a table of a known server has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+
+from tests.support.waits import WAIT
+
+Held = dict[str, str]
+"""What a client holds, by names of its own: "access", "refresh", and "csrf" and the like."""
+
+CLIENT = {"client_id": "client-id", "client_secret": "client-secret"}
+JSON = {"Accept": "application/json"}
+
+
+class Client:
+    """Plain requests to one server, without cookies of its own."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def send(self, method: str, path: str, **sent: Any) -> requests.Response:
+        with requests.Session() as session:
+            session.trust_env = False
+            return session.request(method, self.url + path, timeout=WAIT, **sent)
+
+    def get(self, path: str, **sent: Any) -> requests.Response:
+        return self.send("GET", path, **sent)
+
+    def post(self, path: str, **sent: Any) -> requests.Response:
+        return self.send("POST", path, **sent)
+
+
+@dataclass(frozen=True)
+class Says:
+    """A status, and what is at some dotted paths of the JSON; and headers that must be there."""
+
+    status: int
+    fields: dict[str, Any] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def check(self, response: requests.Response) -> None:
+        assert response.status_code == self.status, response.text
+        for path, value in self.fields.items():
+            assert find(response.json(), path) == value, (path, response.text)
+        for name, value in self.headers.items():
+            assert response.headers.get(name) == value
+
+
+def find(content: Any, path: str) -> Any:
+    """Return what is at a path such as ``errors.0.code``; None without it."""
+    for name in path.split("."):
+        try:
+            content = content[int(name) if isinstance(content, list) else name]
+        except (KeyError, IndexError, ValueError, TypeError):
+            return None
+    return content
+
+
+def bearer(held: Held) -> dict[str, str]:
+    return {"Authorization": f"Bearer {held['access']}"}
+
+
+def call_with_bearer(client: Client, held: Held) -> requests.Response:
+    return client.get("/api/x", headers=bearer(held))
+
+
+def read_oauth(response: requests.Response) -> Held:
+    return read(response, "access_token", "refresh_token")
+
+
+def read(response: requests.Response, access: str, refresh: str = "refresh_token") -> Held:
+    """Return the tokens at these paths; the refresh token only if there is one."""
+    found = {"access": find(response.json(), access), "refresh": find(response.json(), refresh)}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+WrongRequest = tuple[Callable[[Client, Held], requests.Response], Says]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wire:
+    """How a server is talked to, and what it says."""
+
+    refresh: Callable[[Client, Held], requests.Response] | None = None
+    gives: Says = Says(200)
+    """The response to a refresh."""
+    read: Callable[[requests.Response], Held] = read_oauth
+    """What the response to a refresh gives."""
+    login: Callable[[Client, str], requests.Response] | None = None
+    """With this password for "alice"."""
+    bad_password: Says | None = None
+    read_login: Callable[[requests.Response], Held] | None = None
+    logout: Callable[[Client, Held], requests.Response] | None = None
+    call: Callable[[Client, Held], requests.Response] = call_with_bearer
+    expired: Says
+    refused: Says | None = None
+    throttled: Says
+    wrong: tuple[WrongRequest, ...] = ()
+    """Requests that the server refuses for their shape."""
