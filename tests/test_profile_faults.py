@@ -89,7 +89,10 @@ FAULTS: list[tuple[str, tuple[str, ...]]] = [
     # Wrong types, for each reader.
     (f"[prod]\nbase_url = 1\n{JSON}", ("base_url must be a string, not a number",)),
     (f"[prod]\nbase_url = 1979-05-27\n{JSON}", ("base_url must be a string, not a date",)),
-    (f"{PROD}{JSON}access = true", ("refresh.access must be the name of a field, or a table", "not true or")),
+    (
+        f"{PROD}{JSON}access = true",
+        ("refresh.access must be the name of a field, or a table", "not true or"),
+    ),
     (
         f'{PROD}trusted_origins = "x"\n{JSON}',
         ("trusted_origins must be a list of strings, not a ",),
@@ -165,7 +168,10 @@ FAULTS: list[tuple[str, tuple[str, ...]]] = [
     ),
     (
         f'{PROD}[prod.refresh]\nkind = "OAuth"',
-        ("refresh.kind must be one of 'bearer', 'json', 'oauth2'", "Did you mean 'oauth2'?"),
+        (
+            "refresh.kind must be one of 'bearer', 'client-credentials', 'json', ",
+            "Did you mean 'oauth2'?",
+        ),
     ),
     (f'{STORE}kind = "files"', ("store.kind must be one of 'file', 'keyring', 'redis'", "'file'")),
     (

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from requests_jwt_refresh.profiles.secrets import SecretFile, SecretInKeyring
+from requests_jwt_refresh.testing import AuthServer
 from requests_jwt_refresh.token_grants import ClientCredentials, JWTBearer, TokenExchange
 from requests_jwt_refresh.tokens import with_expiry
-from tests.support.command_line import User, needs_posix, user
+from tests.support.command_line import SCRIPT, WAIT, User, make_jwt, needs_posix, user
 from tests.support.profiles import (
     GOOD,
     JWT,
@@ -25,9 +27,8 @@ from tests.support.profiles import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
-
-    from requests_jwt_refresh.testing import AuthServer
 
 __all__ = ["file", "no_profiles_in_the_environment", "user"]  # fixtures
 
@@ -103,15 +104,32 @@ def test_a_faulty_grant_is_named(file: Path, text: str, cause: str) -> None:
 
 
 @pytest.fixture
-def client(user: User, server: AuthServer) -> User:
-    """A profile of a client with a secret, for whose grant nobody has to log in."""
-    (user.home / "secret.txt").write_text("hunter2\n", encoding="utf-8")
-    user.describe(
-        server,
-        'kind = "client-credentials"\nurl = "/auth/token"\nclient_id = "job"\n'
+def server() -> Iterator[AuthServer]:
+    """A token endpoint that takes the client's own credentials, an assertion or another token."""
+    with AuthServer(like="client-credentials") as started:
+        yield started
+
+
+def describe(user: User, server: AuthServer, *lines: str) -> None:
+    """Write a profile of a client with a secret in a file of its own."""
+    (user.home / "secret.txt").write_text(f"{server.client_secret}\n", encoding="utf-8")
+    client = (
+        'url = "/oauth/token"',
+        'client_id = "client-id"',
         'client_secret_file = "secret.txt"',
     )
+    user.describe(server, "\n".join((*lines, *client)))
+
+
+@pytest.fixture
+def client(user: User, server: AuthServer) -> User:
+    """A user whose profile is of a grant for which nobody has to log in."""
+    describe(user, server, 'kind = "client-credentials"')
     return user
+
+
+def count_fetches(server: AuthServer) -> int:
+    return sum(each.kind == "refresh" for each in server.requests)
 
 
 def test_login_says_that_nobody_has_to(client: User, server: AuthServer) -> None:
@@ -134,7 +152,7 @@ def test_token_fetches_one(client: User, server: AuthServer) -> None:
     client.save_token(with_expiry(client.stored_token))
     assert client.run("refresh", "prod").status == 0
     assert client.stored_token.access != first.out.strip()
-    assert server.counters.logins == 2
+    assert count_fetches(server) == 2
 
 
 def test_status_of_a_grant(client: User, server: AuthServer) -> None:
@@ -147,7 +165,7 @@ def test_status_of_a_grant(client: User, server: AuthServer) -> None:
     client.run("token", "prod")
     result = client.run("status", "prod")
     assert (result.status, "refresh token" in result.out) == (0, False)
-    assert server.counters.logins == 1
+    assert count_fetches(server) == 1
 
 
 def test_logout_says_that_the_next_request_fetches_anew(client: User, server: AuthServer) -> None:
@@ -162,7 +180,7 @@ def test_logout_says_that_the_next_request_fetches_anew(client: User, server: Au
     result = client.run("logout", "prod")
     assert "nothing to do; the next request fetches one" in result.out
     assert client.run("token", "prod").status == 0
-    assert server.counters.logins == 2
+    assert count_fetches(server) == 2
 
 
 def test_doctor_needs_no_login(client: User) -> None:
@@ -179,10 +197,31 @@ def test_a_client_that_the_server_does_not_know(
     client: User, server: AuthServer, command: str
 ) -> None:
     """A faulty set-up, and no logout: exit status 4, and what to check."""
-    server.known_client = "another"  # type: ignore[attr-defined]
-    pytest.skip("AuthServer knows no clients yet")
+    (client.home / "secret.txt").write_text("wrong", encoding="utf-8")
     result = client.run(command, "prod")
+    cause, remedy = result.cause_and_remedy()
     assert result.status == 4
+    assert "invalid_client" in cause
+    assert "check client_id and client_secret" in remedy
+    assert "log in" not in result.err
+    assert count_fetches(server) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "key"), [("jwt-bearer", "assertion"), ("token-exchange", "subject_token")]
+)
+def test_what_is_handed_in_is_traded_for_a_token(
+    user: User, server: AuthServer, kind: str, key: str
+) -> None:
+    """Each time with what the file holds then; without it, which file is missing."""
+    describe(user, server, f'kind = "{kind}"', f'{key}_file = "proof.txt"')
+    cause, _ = user.run("token", "prod").cause_and_remedy()
+    assert str(user.home / "proof.txt") in cause
+    for name in ("alice", "bob"):
+        (user.home / "proof.txt").write_text(make_jwt({"sub": name}), encoding="utf-8")
+        assert user.run("refresh", "prod").status == 0
+        assert f"\nsub            {name}\n" in user.run("status", "prod").out
+    assert count_fetches(server) == 2
 
 
 def test_a_secret_that_is_not_there(client: User, server: AuthServer) -> None:
@@ -198,12 +237,9 @@ def test_a_secret_that_is_not_there(client: User, server: AuthServer) -> None:
 
 
 @needs_posix
-def test_run_fetches_a_token(client: User, server: AuthServer) -> None:
+@pytest.mark.usefixtures("client")
+def test_run_fetches_a_token(server: AuthServer) -> None:
     """Nobody has logged in, and the program's first request is answered."""
-    import subprocess
-
-    from tests.support.command_line import SCRIPT, WAIT
-
     code = f"import requests; print(requests.get('{server.url}/api/x').status_code)"
     done = subprocess.run(
         [SCRIPT, "run", "prod", "--", sys.executable, "-c", code],
@@ -213,4 +249,4 @@ def test_run_fetches_a_token(client: User, server: AuthServer) -> None:
         check=False,
     )
     assert (done.stdout, done.stderr) == ("200\n", "")
-    assert (server.counters.logins, server.counters.unauthorized) == (1, 0)
+    assert (count_fetches(server), server.counters.unauthorized) == (1, 0)

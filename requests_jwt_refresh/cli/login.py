@@ -120,9 +120,7 @@ def _report_no_login(profile: Profile, options: argparse.Namespace) -> int:
         raise UsageError(
             f"profile {profile.name!r} needs no refresh token", "leave --refresh-token out"
         )
-    sys.stdout.write(
-        f"Nobody has to log in to {profile.name}: the next request fetches a token.\n"
-    )
+    sys.stdout.write(f"Nobody has to log in to {profile.name}: the next request fetches a token.\n")
     return Exit.DONE
 
 

@@ -52,7 +52,7 @@ def read_fields(
         if each.name not in leave_out and (only is None or each.name in only)
     ]
     # So that none is taken for a misspelt other.
-    table.known_keys |= {_find_key(each) for each in fields}
+    table.known_keys |= {find_key(each) for each in fields}
     given = {each.name: _read(table, each) for each in fields}
     return {name: value for name, value in given.items() if value is not _ABSENT}
 
@@ -75,10 +75,10 @@ def _read(table: Table, each: Field[Any]) -> Any:
     reader = _read_proof if kind == _PROOF else _READERS.get(kind)
     if reader is None:
         raise TypeError(f"{each.name}: {each.type} is no type that a profile could give")
-    return reader(table, _find_key(each), default)
+    return reader(table, find_key(each), default)
 
 
-def _find_key(each: Field[Any]) -> str:
+def find_key(each: Field[Any]) -> str:
     """Return the key of a field: what is handed in comes from a file, and its key says so."""
     return f"{each.name}_file" if _simplify(str(each.type)) == _PROOF else each.name
 
