@@ -16,7 +16,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from types import NoneType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeAlias
-from urllib.parse import parse_qsl, quote_plus, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import requests
 from requests.structures import CaseInsensitiveDict
@@ -401,9 +401,14 @@ class OAuth2Endpoint(_CallRepr):
 
     def _basic_credentials(self) -> str:
         # Form-urlencoded first (RFC 6749 §2.3.1), so that a colon in the id is not the separator.
-        encode = str if self._auth_method() == "basic-raw" else quote_plus
+        encode = str if self._auth_method() == "basic-raw" else _encode
         pair = f"{encode(self.client_id or '')}:{encode(self.client_secret or '')}"
         return f"Basic {base64.b64encode(pair.encode()).decode()}"
+
+
+def _encode(text: str) -> str:
+    """Return `text` form-urlencoded, a space as %20: some servers take a + for itself."""
+    return quote(text, safe="")
 
 
 _AnyEndpoint: TypeAlias = JSONEndpoint | OAuth2Endpoint

@@ -18,6 +18,8 @@ from requests_jwt_refresh.authorization import (
     Header,
     check_header_name,
     check_place,
+    cookie,
+    header,
     strip_ours,
 )
 from requests_jwt_refresh.errors import InvalidURL, JWTRefreshError
@@ -45,12 +47,20 @@ def make_carrier(attach: WirePlace | Carrier | Attach) -> Carrier:
     """Return what writes the token on a request. Raises TypeError for what cannot."""
     if isinstance(attach, type):
         raise TypeError(f"attach is the class {attach.__name__}; make one: {attach.__name__}(...)")
+    _check_called(attach)
     if _is_carrier(attach):
         return attach
     if isinstance(attach, str) or not callable(attach):
         check_place("attach", attach)
     check_call("attach", attach, "request", "token")
     return _FunctionCarrier(attach)
+
+
+def _check_called(attach: object) -> None:
+    """Raise TypeError for `header` or `cookie` itself, which is a function of two arguments."""
+    for made, call in ((header, "header()"), (cookie, "cookie('access_token')")):
+        if attach is made:
+            raise TypeError(f"attach is the function that makes a place; call it: {call}")
 
 
 def _is_carrier(attach: object) -> TypeIs[Carrier]:
@@ -112,27 +122,28 @@ def validate_headers(
         check_header_name(name)
         if isinstance(carrier, Header) and name.lower() == carrier.name.lower():
             raise ValueError(f"headers has {name!r}, where attach puts the token; leave it out")
-        if isinstance(value, str):
-            _check_value(name, value)
-        elif callable(value):
+        if callable(value):
             check_call(f"headers[{name!r}]", value)
-        else:
+        elif not isinstance(value, str):
             raise TypeError(
                 f"headers[{name!r}] must be a string or a function () -> str, not "
                 f"{describe_kind(value)}"
             )
+        elif (problem := _find_problem(value)) is not None:
+            raise ValueError(f"headers[{name!r}] {problem}")
     return dict(headers)
 
 
-def _check_value(name: str, value: object) -> str:
+def _find_problem(value: object) -> str | None:
+    """Return why no header can have this value, None if one can; the value is not shown."""
     if not isinstance(value, str):
-        raise TypeError(f"headers[{name!r}] gave {describe_kind(value)}, not a string")
-    if not _FIT_FOR_A_HEADER.fullmatch(value):
-        raise ValueError(
-            f"headers[{name!r}] is empty, has a line break or a space at one end, or has another "
-            "character that no header may carry"
-        )
-    return value
+        return f"is {describe_kind(value)}, not a string"
+    if _FIT_FOR_A_HEADER.fullmatch(value):
+        return None
+    return (
+        "is empty, has a line break or a space at one end, or has another character that no "
+        "header may carry"
+    )
 
 
 def add_headers(request: PreparedRequest, headers: Mapping[str, HeaderValue]) -> None:
@@ -144,12 +155,21 @@ def add_headers(request: PreparedRequest, headers: Mapping[str, HeaderValue]) ->
 
 def _ask_value(name: str, function: Callable[[], object]) -> str:
     try:
-        return _check_value(name, function())
+        value = function()
     except JWTRefreshError:
         raise
     except Exception as error:  # noqa: BLE001 - a user's function may raise anything
         failure = JWTRefreshError(
             f"the function of headers[{name!r}] failed with {describe_error(error)}",
+            "mend that function",
+        )
+    else:
+        problem = _find_problem(value)
+        if problem is None:
+            return str(value)
+        del value  # this frame may be in a traceback
+        failure = JWTRefreshError(
+            f"the function of headers[{name!r}] failed: what it returned {problem}",
             "mend that function",
         )
     raise failure

@@ -24,7 +24,12 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_refresh_transports",
         "test_whole_answers",
     ),
-    "An Authorization already there": ("test_authorization", "test_attach", "test_places"),
+    "An Authorization already there": (
+        "test_authorization",
+        "test_attach",
+        "test_places",
+        "test_places_in_requests",
+    ),
     "The 401": (
         "test_matching",
         "test_faulty_matchers",
@@ -35,6 +40,9 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_presets",
         "test_simplejwt",
         "test_flask_jwt",
+        "test_cookie_servers",
+        "test_oauth2_server",
+        "test_real_servers",
     ),
     "One refresh": (
         "test_token_grants",

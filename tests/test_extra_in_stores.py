@@ -93,6 +93,9 @@ def test_cookies_are_kept_one_by_one(cache: TokenCache) -> None:
     old = replace(OLD, extra={"cookies": cookies})
     saved = cache.save_new(Token("access-1", extra={"cookies": {"csrf_access": "a1"}}), old)
     assert saved.extra == {"cookies": {**cookies, "csrf_access": "a1"}}
+    rotated = Token("access-1", "refresh-1", extra={"scope": "write"})
+    saved = cache.save_new(rotated, replace(old, extra={**old.extra, "id_token": "old"}))
+    assert saved.extra == {"cookies": cookies, "scope": "write"}, "a CSRF cookie is the login's"
     for odd in ("text", None, ["a"]):
         saved = cache.save_new(Token("access-1", extra={"cookies": odd}), old)
         assert saved.extra == {"cookies": odd}

@@ -10,7 +10,6 @@ import requests
 
 from requests_jwt_refresh import RefreshRejected, Token
 from requests_jwt_refresh.presets import FlaskJWTExtended
-from tests.support.servers import running
 from tests.support.servers.clients import (
     THREADS,
     Client,
@@ -18,18 +17,20 @@ from tests.support.servers.clients import (
     in_threads,
     wait_for_expiry,
 )
+from tests.support.servers.shared import real_servers
 from tests.support.waits import WAIT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
     from tests.support.servers import Server
 
+__all__ = ["real_servers"]  # a fixture
+
 
 @pytest.fixture(scope="module")
-def flask() -> Iterator[Server]:
-    with running("flask_jwt:app", "--threads", "40") as server:
-        yield server
+def flask(real_servers: Callable[[str], Server]) -> Server:
+    return real_servers("flasks:app")
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,6 @@ import requests
 
 from requests_jwt_refresh import RefreshRejected, Token
 from requests_jwt_refresh.presets import SimpleJWT
-from tests.support.servers import running
 from tests.support.servers.clients import (
     THREADS,
     Client,
@@ -20,12 +19,15 @@ from tests.support.servers.clients import (
     in_threads,
     wait_for_expiry,
 )
+from tests.support.servers.shared import real_servers
 from tests.support.waits import WAIT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
     from tests.support.servers import Server
+
+__all__ = ["real_servers"]  # a fixture
 
 WHOAMI = "/api/whoami/"
 SESSION_FIRST = "/api/whoami/session-first/"
@@ -33,9 +35,8 @@ REFRESH = "/api/token/refresh/"
 
 
 @pytest.fixture(scope="module")
-def django() -> Iterator[Server]:
-    with running("simplejwt:app", "--threads", "40") as server:
-        yield server
+def django(real_servers: Callable[[str], Server]) -> Server:
+    return real_servers("simplejwt:app")
 
 
 @pytest.fixture(scope="module")

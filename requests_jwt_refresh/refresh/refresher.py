@@ -66,7 +66,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("requests_jwt_refresh")
 
 MAX_RESENDS: Final = 2  # with a token from another thread or process, then with one of our own
-MAX_COOLDOWN_WAIT: Final = 1.0  # seconds of cooldown that a request waits; beyond that it fails
+MAX_COOLDOWN_WAIT: Final = 1.0  # seconds of cooldown after an outage that a request waits
 LAST_SHARE: Final = 0.2  # of the lifetime, in which a token that has to be live is handed in
 MAX_LAST_SECONDS: Final = 60.0
 MAX_EARLY: Final = 5.0  # seconds that a request waits for a token to become valid
@@ -447,7 +447,7 @@ class Refresher:
         failure = cooldown.failure
         if since <= cooldown.began:
             raise failure.about()
-        if left <= MAX_COOLDOWN_WAIT:
+        if left <= MAX_COOLDOWN_WAIT and not isinstance(failure, RefreshRejected):
             return left
         raise type(failure)(
             f"{failure.cause} (a moment ago; not tried again for {left:.0f} s)", failure.remedy

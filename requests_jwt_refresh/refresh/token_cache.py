@@ -397,13 +397,18 @@ class TokenCache:
         """Save and publish what the server gave for `old`; if the store fails, memory keeps it.
 
         Without a refresh token of its own it keeps the old one (RFC 6749 §6), and with that what
-        the old one's extra has and its own has not. `old` is None after a login.
+        the old one's extra has and its own has not. Cookies stay in any case: they belong to the
+        login, and some servers set their CSRF cookie with the login alone. `old` is None after a
+        login.
         """
         if old is None:
             return self._save_or_warn(_as_new_login(fresh))
-        if fresh.refresh is None or fresh.refresh == old.refresh:
-            extra = _lay_over(old.extra, fresh.extra)
-            fresh = with_values(fresh, refresh=old.refresh, extra=extra)
+        is_kept = fresh.refresh is None or fresh.refresh == old.refresh
+        before = old.extra if is_kept else _only_cookies(old.extra)
+        if before:
+            fresh = with_values(fresh, extra=_lay_over(before, fresh.extra))
+        if is_kept:
+            fresh = with_values(fresh, refresh=old.refresh)
         return self._save_or_warn(self._continue_login(fresh))
 
     def keep_unsaved(self, fresh: Token, failure: JWTRefreshError, epoch: int) -> Token | None:
@@ -547,6 +552,10 @@ def _as_new_login(token: Token) -> Token:
 
 def _without_extra(token: Token) -> Token:
     return with_values(token, extra=EMPTY)
+
+
+def _only_cookies(extra: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {_COOKIES: extra[_COOKIES]} if _COOKIES in extra else {}
 
 
 def _lay_over(old: Mapping[str, Any], new: Mapping[str, Any]) -> FrozenDict:

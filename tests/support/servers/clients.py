@@ -76,13 +76,13 @@ def wait_for_expiry(jwt: str | None) -> None:
         time.sleep(min(left, WAIT))
 
 
-def in_threads(work: Callable[[], Any]) -> list[Any]:
-    """Do the same in 32 threads that start together; return what they returned."""
-    start = threading.Barrier(THREADS)
+def in_threads(work: Callable[[], Any], threads: int = THREADS) -> list[Any]:
+    """Do the same in so many threads that start together; return what they returned."""
+    start = threading.Barrier(threads)
 
     def one(_: int) -> Any:
         start.wait(WAIT)
         return work()
 
-    with ThreadPoolExecutor(THREADS) as pool:
-        return list(pool.map(one, range(THREADS), timeout=WAIT))
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(one, range(threads), timeout=WAIT))

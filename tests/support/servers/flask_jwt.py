@@ -12,7 +12,7 @@ import os
 from datetime import timedelta
 from typing import Any
 
-from flask import Flask, jsonify, request
+from flask import Flask, jsonify, redirect, request
 from flask_jwt_extended import (
     JWTManager,
     create_access_token,
@@ -21,8 +21,6 @@ from flask_jwt_extended import (
     get_jwt_identity,
     jwt_required,
 )
-
-from tests.support.servers.recording import RecordingApp
 
 flask_app = Flask(__name__)
 flask_app.config["JWT_SECRET_KEY"] = "only-for-tests-and-long-enough-for-hs256"
@@ -46,7 +44,7 @@ def lifetime(name: str) -> timedelta | None:
 
 @flask_app.post("/login")
 def login() -> Any:
-    """Give fresh tokens; ?access_seconds= and ?refresh_seconds= say when they expire."""
+    """Give fresh tokens; ?access_seconds= and ?refresh_seconds=, also negative, are lifetimes."""
     if request.json != {"username": "alice", "password": "secret"}:
         return jsonify(msg="Bad username or password"), 401
     return jsonify(
@@ -86,6 +84,20 @@ def protected() -> Any:
     return jsonify(user=get_jwt_identity())
 
 
+@flask_app.route("/me", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+@jwt_required()
+def me() -> Any:
+    """Return the user, and what the request carried."""
+    return jsonify(user=get_jwt_identity(), body=request.get_data(as_text=True))
+
+
+@flask_app.get("/away")
+@jwt_required()
+def away() -> Any:
+    """Redirect to where the query says."""
+    return redirect(request.args["to"], 307)
+
+
 @flask_app.get("/fresh")
 @jwt_required(fresh=True)
 def fresh() -> Any:
@@ -97,6 +109,3 @@ def fresh() -> Any:
 def vault() -> Any:
     """Want a second factor, always: a 401 that is the application's own."""
     return jsonify(msg="One-time code needed"), 401
-
-
-app = RecordingApp(flask_app)

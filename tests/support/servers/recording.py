@@ -23,16 +23,15 @@ class RecordingApp:
         if environ["PATH_INFO"] == "/_seen":
             return self._report(environ, start_response)
 
+        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]  # a dispatcher cuts it
+
         def note_and_start(status: str, *arguments: Any) -> Any:
-            self._note(environ, int(status[:3]))
+            peer = environ.get("REMOTE_PORT", "")
+            with self._lock:
+                self._seen.append((method, path, int(status[:3]), peer))
             return start_response(status, *arguments)
 
         return self._app(environ, note_and_start)
-
-    def _note(self, environ: WSGIEnvironment, status: int) -> None:
-        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
-        with self._lock:
-            self._seen.append((method, path, status, environ.get("REMOTE_PORT", "")))
 
     def _report(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         with self._lock:

@@ -117,6 +117,24 @@ class OneSecondAccessLogin(TokenObtainPairView):
     serializer_class = OneSecondAccessSerializer
 
 
+class ExpiredAccessToken(AccessToken):
+    lifetime = timedelta(seconds=-1)
+
+
+class ExpiredAccessPair(RefreshToken):
+    access_token_class = ExpiredAccessToken
+
+
+class ExpiredAccessSerializer(TokenObtainPairSerializer):
+    token_class = ExpiredAccessPair
+
+
+class ExpiredAccessLogin(TokenObtainPairView):
+    """A login whose access token has expired already."""
+
+    serializer_class = ExpiredAccessSerializer
+
+
 class ThreeSecondsAccessToken(AccessToken):
     lifetime = timedelta(seconds=3)
 
@@ -138,6 +156,17 @@ class ThreeSecondsRefresh(TokenRefreshView):
 class WhoAmI(APIView):
     def get(self, request: Any) -> Response:
         return Response({"user": request.user.username})
+
+    def post(self, request: Any) -> Response:
+        """Return what the request carried."""
+        return Response({"user": request.user.username, "body": request.data})
+
+
+class Away(APIView):
+    """Redirects to where the query says."""
+
+    def get(self, request: Any) -> Response:
+        return Response(status=307, headers={"Location": request.query_params["to"]})
 
 
 class WhoAmISessionFirst(WhoAmI):
@@ -173,12 +202,14 @@ class Leave(APIView):
 urlpatterns = [
     path("api/token/", TokenObtainPairView.as_view()),
     path("api/token/one-second-refresh/", OneSecondRefreshLogin.as_view()),
+    path("api/token/expired-access/", ExpiredAccessLogin.as_view()),
     path("api/token/one-second-access/", OneSecondAccessLogin.as_view()),
     path("api/token/refresh/", TokenRefreshView.as_view()),
     path("api/token/refresh/three-seconds/", ThreeSecondsRefresh.as_view()),
     path("api/token/blacklist/", TokenBlacklistView.as_view()),
     path("api/whoami/", WhoAmI.as_view()),
     path("api/whoami/session-first/", WhoAmISessionFirst.as_view()),
+    path("api/away/", Away.as_view()),
     path("api/vault/", Vault.as_view()),
     path("api/register/", Register.as_view()),
     path("api/leave/", Leave.as_view()),
