@@ -17,6 +17,7 @@ The parts:
   `any_of`, `all_of`, or your own (`Matcher`)
 - where the token lives: `KeyringStore`, `FileStore`, `MemoryStore`, `RedisStore`, or your own
   (`TokenStore`)
+- how to log in: `PasswordLogin`, `DeviceLogin`, or your own function ``(session) -> Token``
 - what happened, step by step: `Event`
 - what can go wrong: `RefreshUnavailable`, `RefreshRejected`, `StoreError` and the other errors, all
   of them a `JWTRefreshError`
@@ -54,6 +55,8 @@ if TYPE_CHECKING:
         StoreError,
     )
     from requests_jwt_refresh.events import Event
+    from requests_jwt_refresh.grants.device import DeviceLogin
+    from requests_jwt_refresh.grants.password import PasswordLogin
     from requests_jwt_refresh.matching import (
         Matcher,
         all_of,
@@ -78,6 +81,7 @@ __docformat__ = "google"  # for pdoc
 __all__ = [
     "BearerEndpoint",
     "ClientCredentials",
+    "DeviceLogin",
     "Endpoint",
     "Event",
     "FileStore",
@@ -93,6 +97,7 @@ __all__ = [
     "Matcher",
     "MemoryStore",
     "OAuth2Endpoint",
+    "PasswordLogin",
     "ProfileError",
     "RedisStore",
     "ReentrantRefresh",
@@ -139,6 +144,8 @@ _WHERE = {
     "RefreshUnavailable": "errors",
     "StoreError": "errors",
     "Event": "events",
+    "DeviceLogin": "grants.device",
+    "PasswordLogin": "grants.password",
     "Matcher": "matching",
     "all_of": "matching",
     "any_401": "matching",

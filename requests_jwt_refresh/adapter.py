@@ -29,6 +29,7 @@ from requests_jwt_refresh.history import keep_history, keep_refused
 from requests_jwt_refresh.matching import SafeMatcher, any_401, check_matcher, may_match
 from requests_jwt_refresh.outgoing import Outgoing, make_carrier, validate_headers
 from requests_jwt_refresh.refresh.client import SendOptions
+from requests_jwt_refresh.refresh.logins import OwnLogin
 from requests_jwt_refresh.refresh.patience import Need
 from requests_jwt_refresh.refresh.refresher import Refresher
 from requests_jwt_refresh.refresh.user_functions import name_of
@@ -116,6 +117,7 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         "_headers",
         "_match_limit",
         "_login",
+        "_allow_http",
         "_on_refresh",
         "_on_logout",
         "_on_event",
@@ -171,14 +173,19 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         given = headers if headers is not None else getattr(refresh, "api_headers", None)
         self._headers = validate_headers(given, make_carrier(self._attach))
         self._match_limit = validate_match_limit(match_limit)
+        self._refresh_timeout = validate_timeout(refresh_timeout)
         self._login = validate_login(login)
+        if isinstance(self._login, OwnLogin):
+            self._login = self._login.bind(
+                refresh, self.base_url, allow_http=allow_http, timeout=self._refresh_timeout
+            )
+        self._allow_http = allow_http
         self._on_refresh = validate_callable("on_refresh", on_refresh, "token")
         self._on_logout = validate_callable("on_logout", on_logout, "error")
         self._on_event = validate_callable("on_event", on_event, "event")
         self.transport = validate_transport(transport)
         self._transport_prefixes: tuple[tuple[str, bool], ...] = ()
         self._refresh_session = validate_refresh_session(refresh_session)
-        self._refresh_timeout = validate_timeout(refresh_timeout)
         self._assemble()
 
     @classmethod
@@ -218,7 +225,7 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
             self._refresh_url,
             self._store,
             carrier=self._outgoing.carrier,
-            login=self._login,
+            login=self._find_automatic_login(),
             on_refresh=self._on_refresh,
             on_logout=self._on_logout,
             on_event=self._on_event,
@@ -229,6 +236,11 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         if self.accepts_relative_urls:
             accept_relative_urls()
             keep_history()
+
+    def _find_automatic_login(self) -> Login | None:
+        """Return the login that is called when a token is needed, None if there is none."""
+        login = self._login
+        return None if isinstance(login, OwnLogin) and not login.can_log_in_alone else login
 
     def __repr__(self) -> str:
         return f"<JWTRefreshAdapter {self.base_url}>"
@@ -331,6 +343,54 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         ReentrantRefresh in a login or refresh that this adapter waits for.
         """
         self._refresher.set_token(token)
+
+    def log_in(self, username: str, password: str | Callable[[], str]) -> Token:
+        """Log in with a user name and a password, and use what that brings from now on.
+
+        By the `login` of the adapter if that is a PasswordLogin, else by the login that the
+        documentation of the endpoint's preset has. Threads that log in with the same at the same
+        time share one login; on_event is told, on_refresh is not. A token set or cleared meanwhile
+        goes before.
+
+        Args:
+            username: the user name.
+            password: the password, or a function such as ``getpass.getpass`` that returns it.
+
+        Raises RefreshRejected for a wrong password, RefreshUnavailable or StoreError if it failed:
+        all is then as it was. TypeError if it is not known how to log in.
+
+        """
+        from requests_jwt_refresh.grants.password import PasswordLogin
+
+        login = self._login
+        if not isinstance(login, PasswordLogin):
+            login = PasswordLogin.find(
+                self._endpoint,
+                self.base_url,
+                allow_http=self._allow_http,
+                timeout=self._refresh_timeout,
+            )
+        login = login.with_credentials(username, password() if callable(password) else password)
+        del password  # this frame may be in a traceback
+        return self._refresher.log_in(login, self._usual_options(), login.find_key())
+
+    def log_out(self) -> None:
+        """Tell the server that the token is no longer needed, and forget it here and in the store.
+
+        The server is told as the documentation of the endpoint's preset has it, by one request
+        for all threads; without that the token is only forgotten. With a `login`, or a grant that
+        needs none, the next request gets a new token.
+
+        Raises RefreshUnavailable if the server was not told: the token is forgotten all the same.
+        StoreError if the store keeps it, and LockTimeout or ReentrantRefresh, after which nothing
+        has changed.
+        """
+        from requests_jwt_refresh.grants.revocation import Logout
+
+        farewell = Logout.find(
+            self._endpoint, self._outgoing.carrier, self.base_url, allow_http=self._allow_http
+        )
+        self._refresher.log_out(farewell, self._usual_options())
 
     def clear_token(self) -> None:
         """Forget the token here and in the store; the server is not told.

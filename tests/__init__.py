@@ -69,6 +69,10 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_throttling",
         "test_client_grants",
         "test_login_function",
+        "test_password_login",
+        "test_device_login",
+        "test_log_in",
+        "test_log_out",
         "test_user_functions",
     ),
     "Nothing lost": (

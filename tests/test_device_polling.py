@@ -48,7 +48,7 @@ class Device:
     def __init__(self, server: AuthServer, clock: Clock) -> None:
         self.server, self.clock = server, clock
         client = OAuth2Endpoint(f"{server.url}/auth/token", "tv")
-        self._login = DeviceLogin(f"{server.url}/auth/device", client.url, client, "tv")
+        self._login = DeviceLogin(f"{server.url}/auth/device", client.url, "tv", client=client)
         self.code: DeviceCode | None = None
 
     def log_in(self, *faults: Fault) -> Token:

@@ -42,21 +42,25 @@ CONFIDENTIAL = OAuth2Endpoint("/token", "me", "shh")
 
 def test_a_password_goes_into_a_json_body() -> None:
     """In the fields named, beside the extra ones, which cannot replace them."""
-    login = PasswordLogin(URL, ENDPOINT)
+    login = PasswordLogin(URL, endpoint=ENDPOINT)
     request = login.ask("alice", "pass").prepare()
     assert (request.method, request.url) == ("POST", URL)
     assert request.headers["Accept"] == "application/json"
     assert "Authorization" not in request.headers
     assert read_json(request) == {"username": "alice", "password": "pass"}
     extra = {"mode": "json", "pass": "of another"}
-    named = PasswordLogin(URL, ENDPOINT, username_field="email", password_field="pass", extra=extra)
+    named = PasswordLogin(
+        URL, endpoint=ENDPOINT, username_field="email", password_field="pass", extra=extra
+    )
     sent = read_json(named.ask("alice", "pass").prepare())
     assert sent == {"mode": "json", "email": "alice", "pass": "pass"}
 
 
 def test_a_password_goes_into_a_form() -> None:
     """With the same fields."""
-    login = PasswordLogin(URL, ENDPOINT, send="form", username_field="u", extra={"a": ["1", "2"]})
+    login = PasswordLogin(
+        URL, endpoint=ENDPOINT, send="form", username_field="u", extra={"a": ["1", "2"]}
+    )
     request = login.ask("alice", "p&=ss").prepare()
     assert (request.method, request.url) == ("POST", URL)
     assert request.headers["Accept"] == "application/json"
@@ -66,18 +70,18 @@ def test_a_password_goes_into_a_form() -> None:
 
 def test_a_password_goes_into_the_header() -> None:
     """RFC 7617, in UTF-8; only extra fields make a body."""
-    login = PasswordLogin(URL, ENDPOINT, send="basic")
+    login = PasswordLogin(URL, endpoint=ENDPOINT, send="basic")
     request = login.ask("alicé", "p:ß").prepare()
     assert (request.method, request.url, request.body) == ("POST", URL, None)
     assert request.headers["Accept"] == "application/json"
     assert read_basic_pair(request) == "alicé:p:ß"
-    with_body = PasswordLogin(URL, ENDPOINT, send="basic", extra={"mode": "json"})
+    with_body = PasswordLogin(URL, endpoint=ENDPOINT, send="basic", extra={"mode": "json"})
     assert read_json(with_body.ask("alice", "pass").prepare()) == {"mode": "json"}
 
 
 def test_a_password_is_a_grant() -> None:
     """RFC 6749 §4.3.2; a public client says who it is in the form."""
-    login = PasswordLogin(URL, PUBLIC, send="oauth2", extra={"scope": "a b"})
+    login = PasswordLogin(URL, endpoint=PUBLIC, send="oauth2", extra={"scope": "a b"})
     request = login.ask("alice", "pass").prepare()
     assert (request.method, request.url) == ("POST", URL)
     assert "Authorization" not in request.headers
@@ -119,7 +123,7 @@ def test_a_wrong_password_is_a_refusal_without_the_servers_words(code: int) -> N
     """They may repeat what was sent."""
     reply = TokenResponse(code, CaseInsensitiveDict(), json.dumps({"message": SECRET}).encode())
     with pytest.raises(RefreshRejected) as caught:
-        PasswordLogin(URL, ENDPOINT).read(reply)
+        PasswordLogin(URL, endpoint=ENDPOINT).read(reply)
     assert (
         caught.value.cause == f"the refresh endpoint refused the user name or the password ({code})"
     )
@@ -172,7 +176,7 @@ def test_a_refresh_token_is_revoked(client: OAuth2Endpoint) -> None:
 @pytest.mark.parametrize("client", [PUBLIC, CONFIDENTIAL])
 def test_a_device_asks_for_codes_and_then_whether_they_were_used(client: OAuth2Endpoint) -> None:
     """RFC 8628 §3.1 at the one URL and §3.4 at the other."""
-    login = DeviceLogin(URL, "https://api.example.com/token", client, "me", "a b")
+    login = DeviceLogin(URL, "https://api.example.com/token", "me", client=client, scope="a b")
     request = login.ask().prepare()
     assert (request.method, request.url) == ("POST", URL)
     assert read_form(request) == {"client_id": ["me"], "scope": ["a b"]}
@@ -189,5 +193,5 @@ def test_a_device_asks_for_codes_and_then_whether_they_were_used(client: OAuth2E
             assert "Authorization" not in each.headers
         else:
             assert read_basic_pair(each) == "me:shh"
-    without = DeviceLogin(URL, URL, client, "me").ask().prepare()
+    without = DeviceLogin(URL, URL, "me", client=client).ask().prepare()
     assert read_form(without) == {"client_id": ["me"]}

@@ -190,9 +190,9 @@ def test_a_type_that_no_table_can_hold_is_the_programmers_fault() -> None:
             (presets.load(name).endpoint, {"when", "client_secret"})
             for name in presets.PRESET_MODULES
         ),
-        (PasswordLogin, {"endpoint"}),
-        (DeviceLogin, {"client", "client_id"}),
-        (Logout, {"client"}),
+        (PasswordLogin, reading.NO_LOGIN_KEYS),
+        (DeviceLogin, {"client", "client_id", "show"}),
+        (Logout, {"client", "attach"}),
         (Options, set()),
     ],
     ids=lambda case: getattr(case, "__name__", ""),

@@ -68,7 +68,7 @@ def test_a_full_profile_is_read_into_values(file: Path) -> None:
     assert read.device is None
     assert read.login == PasswordLogin(
         "https://login.example.com/in",
-        JSONEndpoint(
+        endpoint=JSONEndpoint(
             "/auth/refresh",
             send="data.renew",
             access="jwt.access",
@@ -192,7 +192,7 @@ def test_a_preset_knows_its_servers_login(
     read = profile(file, PROD + refresh)
     assert read.login == PasswordLogin(
         f"https://api.example.com/v1{url}",
-        read.refresh,
+        endpoint=read.refresh,
         username_field=username_field,
         extra=extra,
     )
@@ -354,8 +354,10 @@ def test_a_full_oauth2_profile_is_read_into_values(file: Path) -> None:
     client = read.refresh
     assert isinstance(client, WithSecrets)
     assert read.secrets == {"client secret": SecretFile(str(file.parent / "secret"))}
-    assert read.login == PasswordLogin(f"{api}/token", client, send="oauth2")
-    assert read.device == DeviceLogin(f"{api}/device", f"{api}/token", client, "me", "a b")
+    assert read.login == PasswordLogin(f"{api}/token", endpoint=client, send="oauth2")
+    assert read.device == DeviceLogin(
+        f"{api}/device", f"{api}/token", "me", client=client, scope="a b"
+    )
     assert read.logout == Logout(f"{api}/revoke", send="oauth2", client=client)
     assert JWTRefreshAdapter(**read.options()).base_url == api
 
@@ -367,8 +369,8 @@ def test_a_public_client_may_use_the_device_flow_elsewhere(file: Path) -> None:
     assert read.device == DeviceLogin(
         "https://id.example.com/d",
         "https://api.example.com/v1/t",
-        OAuth2Endpoint("/token", "me"),
         "me",
+        client=OAuth2Endpoint("/token", "me"),
     )
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 NAMES = [
     "BearerEndpoint",
     "ClientCredentials",
+    "DeviceLogin",
     "Endpoint",
     "Event",
     "FileStore",
@@ -35,6 +36,7 @@ NAMES = [
     "Matcher",
     "MemoryStore",
     "OAuth2Endpoint",
+    "PasswordLogin",
     "ProfileError",
     "RedisStore",
     "ReentrantRefresh",
@@ -95,6 +97,11 @@ CALLS = {
     "TokenExchange": f"(url, subject_token, *, {CLIENT}, {OAUTH2_OPTIONS}, "
     "subject_token_type='urn:ietf:params:oauth:token-type:access_token')".format(refresh=None),
     "TokenResponse": "(status, headers, body, *, source='refresh endpoint', set_cookies=())",
+    "PasswordLogin": "(url=None, username=None, password=None, *, send='json', "
+    "username_field='username', password_field='password', extra=<factory>, headers=<factory>, "
+    "method='POST', access='access_token', refresh='refresh_token', expires_in='expires_in', "
+    "expires_in_unit=None, expires_at=None, ok=None, rejected=None, endpoint=None)",
+    "DeviceLogin": "(url, token_url=None, client_id=None, *, client=None, scope=None, show=None)",
     "Event": "(kind, at, seconds=None, url=None, status=None, rule=None)",
     "FileStore": "(path)",
     "MemoryStore": "(token=None)",
@@ -112,6 +119,8 @@ CALLS = {
 VERBS = {
     "set_token": "(self, token)",
     "clear_token": "(self)",
+    "log_in": "(self, username, password)",
+    "log_out": "(self)",
     "refresh": "(self, refresh_token=None)",
     "reload": "(self)",
     "valid_token": "(self, seconds=0.0)",

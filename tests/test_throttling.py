@@ -214,7 +214,7 @@ def test_other_errors_are_what_the_status_says(body: object) -> None:
 def test_a_throttled_login_is_no_wrong_password(send: str) -> None:
     """Nobody should look for another one; and there are no tokens yet that could be kept."""
     endpoint = OAuth2Endpoint("/t", "me") if send == "oauth2" else JSONEndpoint("/r")
-    login = PasswordLogin("https://h/login", endpoint, send=send)
+    login = PasswordLogin("https://h/login", endpoint=endpoint, send=send)
     body = {"error": "TooManyRequestsException"}
     with pytest.raises(RefreshUnavailable) as caught:
         login.read(make_response(400, body, Retry_After="7"))

@@ -240,7 +240,7 @@ def _list_logins(profile: Profile) -> list[_Target]:
     if profile.device is not None:
         found.append(_Target("device", profile.device.url, "device.url"))
     if profile.login is not None:
-        found.append(_Target("login", profile.login.url, "login.url"))
+        found.append(_Target("login", profile.login.url or "", "login.url"))
     return found
 
 

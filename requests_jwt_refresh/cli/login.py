@@ -157,7 +157,7 @@ def _log_in_by_password(profile: Profile, login: PasswordLogin, username: str | 
     if not username:
         raise UsageError("the user name is empty", "give it, or with --username NAME")
     password = ask_secret(f"Password of {username}: ")
-    send_options = SendOptions.from_environment(login.url)
+    send_options = SendOptions.from_environment(login.url or "")
     recorder = ResponseRecorder(login.endpoint)
     recorded = replace(login, endpoint=recorder)
     with profile.store.lock(

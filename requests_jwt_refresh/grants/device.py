@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, field, replace
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -11,19 +13,25 @@ from requests.cookies import RequestsCookieJar
 from urllib3.util import Retry
 
 from requests_jwt_refresh import clock
+from requests_jwt_refresh.endpoints import OAuth2Endpoint
 from requests_jwt_refresh.errors import InvalidURL, RefreshRejected, RefreshUnavailable
 from requests_jwt_refresh.grants import first_tokens
 from requests_jwt_refresh.matching import find, parse_json
 from requests_jwt_refresh.refresh.client import ClientSession, send_request
+from requests_jwt_refresh.refresh.logins import OwnLogin
+from requests_jwt_refresh.refresh.user_functions import check_call
 from requests_jwt_refresh.responses import quote_list
-from requests_jwt_refresh.tokens import with_expiry
-from requests_jwt_refresh.urls import validate
+from requests_jwt_refresh.tokens import describe_kind, with_expiry
+from requests_jwt_refresh.urls import join_endpoint, validate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from typing_extensions import Self
+
     from requests_jwt_refresh.grants import OAuth2Client
     from requests_jwt_refresh.refresh.client import SendOptions
+    from requests_jwt_refresh.refresh.logins import RefusedLogins
     from requests_jwt_refresh.responses import TokenResponse
     from requests_jwt_refresh.tokens import Token
 
@@ -74,26 +82,101 @@ _KNOWN_CODES: Final = frozenset(
 
 
 @dataclass(frozen=True)
-class DeviceLogin:
-    """Log in with a browser on another device (RFC 8628)."""
+class DeviceLogin(OwnLogin):
+    """Log in with a browser on another device (RFC 8628): a ``login=`` for OAuth 2.0 servers.
+
+        endpoint = OAuth2Endpoint("https://id.example.com/token", "my-client")
+        mount(session, URL, endpoint, login=DeviceLogin("https://id.example.com/device"))
+
+    Args:
+        url: the device authorization endpoint (§3.1), absolute or relative to the base URL.
+        token_url: the token endpoint (§3.4); the adapter's OAuth2Endpoint's if omitted.
+        client_id: the client's id; the OAuth2Endpoint's if omitted.
+        client: what authenticates the client and reads the tokens, if that is not the adapter's
+            OAuth2Endpoint.
+        scope: the scope to ask for (§3.1).
+        show: called with the DeviceCode that the user has to see; prints it to stderr if omitted.
+
+    Other threads that need a token wait meanwhile, each as long as its request's timeout allows;
+    no lock of the store is held.
+
+    """
 
     url: str
-    """The device authorization endpoint (§3.1)."""
-    token_url: str
-    """The token endpoint (§3.4)."""
-    client: OAuth2Client
-    client_id: str
-    scope: str | None = None
+    token_url: str | None = None
+    client_id: str | None = None
+    client: OAuth2Client | None = field(default=None, kw_only=True)
+    scope: str | None = field(default=None, kw_only=True)
+    show: Callable[[DeviceCode], object] | None = field(default=None, kw_only=True)
+    timeout: float = field(default=30.0, init=False, repr=False, compare=False)
+    """Seconds for each call to the server."""
+
+    def __post_init__(self) -> None:
+        for name in ("url", "token_url", "client_id"):
+            value = getattr(self, name)
+            if value == "" or not isinstance(value, (str, type(None))):
+                raise TypeError(f"{name} must be a string, not {describe_kind(value)}")
+        if self.show is not None:
+            if not callable(self.show):
+                raise TypeError(f"show must be a function, not {describe_kind(self.show)}")
+            check_call("show", self.show, "code")
+
+    def bind(
+        self, endpoint: object, base_url: str, *, allow_http: bool = False, timeout: float = 30.0
+    ) -> Self:
+        """Return the login with its URLs made absolute, for the client that `endpoint` is.
+
+        `timeout` is in seconds, for each call to the server. Raises TypeError if there is no
+        client, and InvalidURL.
+        """
+        given: Any = endpoint if hasattr(endpoint, "as_client") else None
+        client = self.client or given
+        client_id = self.client_id or getattr(client, "client_id", None)
+        token_url = self.token_url or getattr(client, "url", None)
+        if client_id is None or token_url is None:
+            raise TypeError(
+                "DeviceLogin needs the adapter's endpoint to be an OAuth2Endpoint with a "
+                "client_id, or a token_url and a client_id of its own"
+            )
+        join = partial(join_endpoint, base_url, allow_http=allow_http)
+        bound = replace(
+            self,
+            url=join(self.url, what="the URL for devices"),
+            token_url=join(token_url, what="the token URL"),
+            client_id=client_id,
+            client=client or OAuth2Endpoint(token_url, client_id),
+        )
+        object.__setattr__(bound, "timeout", timeout)
+        return bound
+
+    def obtain(
+        self, session: requests.Session, options: SendOptions, _refused: RefusedLogins
+    ) -> Token:
+        """Log in, over sessions like `session`. Raises RefreshRejected or RefreshUnavailable."""
+        return _log_in(self, self.show or show_code, session, options, self.timeout)
 
     def ask(self) -> requests.Request:
         """Return the request for a pair of codes (§3.1)."""
         form = {"client_id": self.client_id}
-        return self.client.as_client(self.url, form | ({"scope": self.scope} if self.scope else {}))
+        scope = {"scope": self.scope} if self.scope else {}
+        return self._client.as_client(self.url, form | scope)
 
     def poll(self, device_code: str) -> requests.Request:
         """Return the request that asks whether the login has been approved (§3.4)."""
         form = {"grant_type": _GRANT_TYPE, "device_code": device_code, "client_id": self.client_id}
-        return self.client.as_client(self.token_url, form)
+        return self._client.as_client(self.token_url or "", form)
+
+    def read(self, response: TokenResponse) -> Token:
+        """Return the token. Raises RefreshRejected or RefreshUnavailable."""
+        return self._client.read(response)
+
+    @property
+    def _client(self) -> OAuth2Client:
+        if self.client is None:
+            raise RefreshUnavailable(
+                "the DeviceLogin has no client", "give it to an adapter as login=, or give client="
+            )
+        return self.client
 
 
 class DeviceCode(NamedTuple):
@@ -109,7 +192,16 @@ class DeviceCode(NamedTuple):
     """Seconds between two polls."""
 
 
-@first_tokens()
+def show_code(code: DeviceCode) -> None:
+    """Print where to type the code, to stderr."""
+    also = "" if code.complete_url is None else f"(or open {code.complete_url})\n"
+    sys.stderr.write(
+        f"To log in, open\n\n    {code.url}\n\nand type the code {code.user_code}\n{also}"
+        f"Waiting for up to {max(1, round(code.seconds / 60))} min.\n"
+    )
+    sys.stderr.flush()
+
+
 def log_in_by_device(
     login: DeviceLogin, show: Callable[[DeviceCode], object], options: SendOptions, seconds: float
 ) -> Token:
@@ -119,15 +211,28 @@ def log_in_by_device(
     how long the user may take is up to the server. Raises RefreshRejected if the login is
     denied or the code expires, RefreshUnavailable if there is no usable response.
     """
-    cookies = RequestsCookieJar()
-    with ClientSession(seconds, options, cookies) as session:
-        source = "device authorization endpoint"
-        code = _read_codes(login, send_request(session, login.ask(), options, seconds, source))
+    with ClientSession(seconds, options, RequestsCookieJar()) as session:
+        return _log_in(login, show, session, options, seconds)
+
+
+@first_tokens()
+def _log_in(
+    login: DeviceLogin,
+    show: Callable[[DeviceCode], object],
+    session: requests.Session,
+    options: SendOptions,
+    seconds: float,
+) -> Token:
+    """Do the same over `session`, and over sessions like it for the polls if it is our own."""
+    source = "device authorization endpoint"
+    code = _read_codes(login, send_request(session, login.ask(), options, seconds, source))
     show(code)
 
     def send(request: requests.Request, source: str) -> TokenResponse:
-        with _SingleRequestSession(seconds, options, cookies) as session:
+        if not isinstance(session, ClientSession):
             return send_request(session, request, options, seconds, source)
+        with _SingleRequestSession(seconds, options, session.cookies) as single:
+            return send_request(single, request, options, seconds, source)
 
     return _Polling(login, code, send).wait()
 
@@ -259,7 +364,7 @@ def _is_redirect(status: int) -> bool:
 
 def _read_token(login: DeviceLogin, response: TokenResponse) -> Token:
     try:
-        return with_expiry(login.client.read(response))
+        return with_expiry(login.read(response))
     except RefreshRejected:
         pass  # its text is about a refresh token
     raise RefreshUnavailable(
@@ -271,7 +376,7 @@ def _read_token(login: DeviceLogin, response: TokenResponse) -> Token:
 def _read_codes(login: DeviceLogin, response: TokenResponse) -> DeviceCode:
     """Return what the device authorization endpoint gave. Raises RefreshUnavailable."""
     if _is_temporary(response.status) or _is_redirect(response.status):
-        login.client.read(response)  # raises what such a status means of any endpoint
+        login.read(response)  # raises what such a status means of any endpoint
     _check_set_up(response, _find_error_code(parse_json(response.body)))
     if response.status != HTTPStatus.OK:  # RFC 8628 §3.2
         raise RefreshUnavailable(

@@ -1,22 +1,30 @@
-"""Logging out: telling the server that a refresh token is no longer needed."""
+"""Logging out: telling the server that a token is no longer needed."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import requests
+from requests.auth import AuthBase
 from requests.cookies import RequestsCookieJar
 
-from requests_jwt_refresh.authorization import AUTHORIZATION
+from requests_jwt_refresh.authorization import AUTHORIZATION, Cookie, Header
 from requests_jwt_refresh.errors import RefreshUnavailable
 from requests_jwt_refresh.grants import LOGOUT_SENDS
+from requests_jwt_refresh.grants.documented import find_documented
 from requests_jwt_refresh.refresh.client import ClientSession, send_request
+from requests_jwt_refresh.responses import DefaultPath
+from requests_jwt_refresh.urls import join_endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from requests import PreparedRequest
+    from typing_extensions import Self
+
+    from requests_jwt_refresh.authorization import Carrier, Place, WirePlace
     from requests_jwt_refresh.grants import OAuth2Client
     from requests_jwt_refresh.refresh.client import SendOptions
     from requests_jwt_refresh.tokens import Token
@@ -24,39 +32,126 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Logout:
-    """Tell the server that a refresh token is no longer needed.
+    """Tell the server that a token is no longer needed.
 
-    `send` says how: ``"json"``, in the field `refresh_field`, with the access token in the header;
-    ``"oauth2"``, as in RFC 7009 §2.1, for which `client` is needed; ``"bearer"``, in the header.
+    `send` says how: ``"json"``, with the refresh token in the field `refresh_field` and the access
+    token where API requests carry it; ``"oauth2"``, as in RFC 7009 §2.1, for which `client` is
+    needed; ``"bearer"``, with the refresh token in the Authorization header. A login without a
+    refresh token gives back its access token.
     """
 
     url: str
     send: str = field(default=LOGOUT_SENDS[0], metadata={"choices": LOGOUT_SENDS})
     method: str = "POST"
-    refresh_field: str = "refresh_token"
+    refresh_field: str | None = DefaultPath("refresh_token")
+    """The field of the refresh token; the endpoint's own place for it if none is named. None: the
+    server is not given it."""
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False, hash=False)
     client: OAuth2Client | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False, kw_only=True)
+    attach: Carrier | None = field(default=None, kw_only=True)
+    """How the access token is carried; in the Authorization header if None."""
+
+    @classmethod
+    def find(
+        cls, endpoint: object, attach: Carrier, base_url: str, *, allow_http: bool = False
+    ) -> Self | None:
+        """Return the logout that the documentation of the endpoint's preset has, None without one.
+
+        Raises InvalidURL.
+        """
+        options = dict(find_documented(endpoint, "logout"))
+        if not options.get("url"):
+            return None
+        # It is the endpoint's own server, which may want an API key.
+        options["headers"] = {**getattr(endpoint, "headers", {}), **options.get("headers", {})}
+        what = "the logout URL"
+        url = join_endpoint(base_url, options.pop("url"), what=what, allow_http=allow_http)
+        return cls(url, **options).bind(endpoint, attach)
+
+    def bind(self, endpoint: object, attach: Carrier | None = None) -> Self:
+        """Return the logout with both tokens where `endpoint` and `attach` have them."""
+        place: Any = self.refresh_field
+        if isinstance(place, DefaultPath) and self.send == "json":
+            place = getattr(endpoint, "send", place)
+        client = cast("OAuth2Client", endpoint) if self.send == "oauth2" else None
+        return replace(
+            self, refresh_field=place, client=self.client or client, attach=self.attach or attach
+        )
+
+    @property
+    def needs_access(self) -> bool:
+        """Whether the server wants a valid access token."""
+        return self.send == "json"
 
     def ask(self, token: Token) -> requests.Request:
         """Return the request that revokes the token."""
-        refresh = token.refresh or ""
         if self.client is not None:
-            form = {"token": refresh, "token_type_hint": "refresh_token", **self.extra}
-            return self.client.as_client(self.url, form)
-        in_header = refresh if self.send == "bearer" else token.access
-        headers = {"Accept": "application/json"}
-        if in_header:
-            AUTHORIZATION.write(headers, in_header)
-        body = dict(self.extra) | ({} if self.send == "bearer" else {self.refresh_field: refresh})
-        return requests.Request(self.method, self.url, headers=headers, json=body or None)
+            return self._revoke(self.client, token)
+        headers = {"Accept": "application/json", **self.headers}
+        request = requests.Request(self.method, self.url, headers=headers)
+        body = dict(self.extra)
+        if self.send == "bearer":
+            AUTHORIZATION.write(headers, token.refresh or token.access or "")
+        else:
+            place = cast("Place | None", self.refresh_field) if token.refresh else None
+            if isinstance(place, str):
+                body[place] = token.refresh
+            elif place is not None:
+                _write(place, headers, token.refresh or "", token)
+            self._add_access(request, token, place)
+        request.json = body or None
+        return request
+
+    def _revoke(self, client: OAuth2Client, token: Token) -> requests.Request:
+        """Return the request of RFC 7009 §2.1; without a refresh token it is the access token's."""
+        hint = "refresh_token" if token.refresh else "access_token"
+        form = {"token": token.refresh or token.access, "token_type_hint": hint, **self.extra}
+        request = client.as_client(self.url, form)
+        request.headers = {**request.headers, **self.headers}
+        return request
+
+    def _add_access(self, request: requests.Request, token: Token, taken: Place | None) -> None:
+        """Add the access token, unless its place is `taken` by the refresh token."""
+        attach = self.attach or AUTHORIZATION
+        if token.access is None or attach == taken:
+            return
+        if isinstance(attach, (Header, Cookie)):
+            _write(attach, cast("dict[str, str]", request.headers), token.access, token)
+        else:
+            request.auth = _Carrying(attach, token)
+
+    def tell(
+        self, session: requests.Session, token: Token, options: SendOptions, seconds: float
+    ) -> None:
+        """Tell the server over `session`. Raises RefreshUnavailable unless it accepts that."""
+        response = send_request(session, self.ask(token), options, seconds, "logout endpoint")
+        if not HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
+            raise RefreshUnavailable(
+                f"the {response.source} answered {response.status}",
+                "the tokens are kept; check the endpoint's URL and method, or try again later",
+            )
+
+
+class _Carrying(AuthBase):
+    """Has a request carry the access token as API requests do, whatever that takes."""
+
+    def __init__(self, attach: Carrier, token: Token) -> None:
+        self._attach, self._token = attach, token
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        self._attach.carry(request, self._token)
+        return request
+
+
+def _write(place: WirePlace, headers: dict[str, str], secret: str, token: Token) -> None:
+    if isinstance(place, Cookie):
+        place.add(headers, secret, getattr(token, "extra", {}))
+    else:
+        place.write(headers, secret)
 
 
 def log_out(logout: Logout, token: Token, options: SendOptions, seconds: float) -> None:
-    """Send the logout. Raises RefreshUnavailable unless the server accepts it within `seconds`."""
+    """Tell the server over a session of its own. Raises as Logout.tell does."""
     with ClientSession(seconds, options, RequestsCookieJar()) as session:
-        response = send_request(session, logout.ask(token), options, seconds, "logout endpoint")
-    if not HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
-        raise RefreshUnavailable(
-            f"the {response.source} answered {response.status}",
-            "the tokens are kept; check the endpoint's URL and method, or try again later",
-        )
+        logout.tell(session, token, options, seconds)

@@ -146,13 +146,13 @@ class Profile(Options):
     def named_urls(self) -> dict[str, str]:
         """Return the absolute URLs of what gives, renews and takes back tokens, by their tables."""
         grants = {"login": self.login, "device": self.device, "logout": self.logout}
-        given = {name: grant.url for name, grant in grants.items() if grant is not None}
+        given = {name: grant.url for name, grant in grants.items() if grant and grant.url}
         return {"refresh": self.refresh_url, **given}
 
     def own_urls(self) -> frozenset[str]:
         """Return the URLs, without queries, of what gives, renews and takes back tokens."""
         urls = set(self.named_urls().values())
-        urls |= {self.device.token_url} if self.device else set()
+        urls |= {self.device.token_url or ""} if self.device else set()
         return frozenset(url.partition("?")[0] for url in urls)
 
 

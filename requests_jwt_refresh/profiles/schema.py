@@ -360,5 +360,7 @@ def is_source(path: str, key: str, value: object) -> bool:
         return False
     if path in ("headers", "refresh.headers"):
         return True
-    is_endpoints = f"{path}.".startswith("refresh.")
-    return is_endpoints and has_secret_name(key) and any(each in value for each in SOURCES)
+    if not any(each in value for each in SOURCES):
+        return False
+    is_own = path == "refresh" and key != "extra"  # an option of the endpoint itself
+    return is_own or (f"{path}.".startswith("refresh.") and has_secret_name(key))

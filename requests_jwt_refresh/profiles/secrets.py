@@ -11,7 +11,7 @@ import json
 import re
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -202,6 +202,11 @@ class WithSecrets:
             CLIENT_SECRET if place == ("client_secret",) else ".".join(("refresh", *place)): secret
             for place, secret in self.secrets.items()
         }
+
+    def with_arguments(self, **others: Any) -> WithSecrets:
+        """Return the endpoint with `others` in place of some of its arguments."""
+        arguments = {**self.arguments, **others}
+        return replace(self, endpoint=self.make(**arguments), arguments=arguments)
 
     def complete(self) -> Any:
         """Return the endpoint with its secrets. Raises StoreError if one cannot be read."""

@@ -51,6 +51,20 @@ class LoginCookies:
         self._kept = self._kept._replace(login_id=login_id)
 
     @contextmanager
+    def restore_on_failure(self, session: requests.Session | None) -> Iterator[None]:
+        """Have the block's failure leave the cookies as they were, also in the user's `session`."""
+        kept = self._kept
+        try:
+            yield
+        except BaseException:
+            if session is not None:
+                _take_out(session.cookies, self._kept.cookies)
+                for cookie in kept.cookies:
+                    session.cookies.set_cookie(cookie)
+            self._kept = kept
+            raise
+
+    @contextmanager
     def lend(self, login_id: str | None, session: requests.Session) -> Iterator[None]:
         """Have a session of the user's carry this login's cookies, beside the user's own.
 

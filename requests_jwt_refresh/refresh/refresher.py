@@ -27,6 +27,7 @@ from requests_jwt_refresh.errors import (
     StoreError,
     capitalize,
 )
+from requests_jwt_refresh.refresh.account import Account
 from requests_jwt_refresh.refresh.limits import Cooldown
 from requests_jwt_refresh.refresh.patience import Need
 from requests_jwt_refresh.refresh.shared import Attempt, shared_state
@@ -58,7 +59,9 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.authorization import Carrier
     from requests_jwt_refresh.endpoints import Endpoint
     from requests_jwt_refresh.events import Event, Kind
+    from requests_jwt_refresh.refresh.account import Farewell
     from requests_jwt_refresh.refresh.client import SendOptions
+    from requests_jwt_refresh.refresh.logins import OwnLogin
     from requests_jwt_refresh.refresh.single_flight import Call
     from requests_jwt_refresh.refresh.token_server import Login, RefreshCallable
     from requests_jwt_refresh.stores.base import TokenStore
@@ -98,12 +101,14 @@ class _Work:
     """What a call does.
 
     `can_log_in`: it logs in if the refresh is refused. `is_tentative`: its failure is no result for
-    others, since it asks early, or with a refresh token of its own.
+    others, since it asks early, or with a refresh token of its own. `wish` is what the program asks
+    for: calls with an equal one do the same, and share it all.
     """
 
     function: Callable[[Call[Attempt]], Attempt]
     can_log_in: bool = False
     is_tentative: bool = False
+    wish: object = None
 
     def __call__(self, call: Call[Attempt]) -> Attempt:
         return self.function(call)
@@ -140,6 +145,7 @@ class Refresher:
         self._shared = shared_state(store)
         self._cache = TokenCache(store, self._shared.memory)
         self._server = TokenServer(endpoint, url, self._cache, carrier, session, timeout)
+        self._account = Account(self._cache, self._server, self._shared, self.story, timeout)
         self._carrier = carrier
         self._can_start = login is not None or not needs_login(endpoint)  # without a token
         self._needs_live_token = getattr(endpoint, "needs_live_token", False)
@@ -334,12 +340,42 @@ class Refresher:
         endpoint = self._endpoint
         if endpoint is None or not getattr(endpoint, "needs_refresh_token", True):
             raise TypeError("refresh() takes no refresh token here: the endpoint asks without one")
+        return _token_of(self._fulfil(object(), partial(self._trade, given, options), options))
+
+    def log_in(self, login: OwnLogin, options: SendOptions, wish: object) -> Token:
+        """Log in by `login`, and use and save what it brings; calls with an equal `wish` share it.
+
+        Raises RefreshRejected, RefreshUnavailable or StoreError; all is then as it was.
+        """
+        run = partial(self._account.log_in, login, options)
+        return _token_of(self._fulfil(("log in", wish), run, options))
+
+    def log_out(self, farewell: Farewell | None, options: SendOptions) -> None:
+        """Tell the server by `farewell` that the token is not needed any more, and forget it.
+
+        Raises RefreshUnavailable if the server was not told, StoreError if the store keeps it.
+        """
+        run = partial(self._account.log_out, farewell, options)
+        self._fulfil(("log out",), run, options)
+
+    def _fulfil(
+        self, wish: object, function: Callable[[Call[Attempt]], Attempt], options: SendOptions
+    ) -> Attempt:
+        """Return the result of a call that does what the program wishes: our own, or an equal one.
+
+        One at a time, after the call that is under way.
+        """
         self._check_not_inside()
         while True:
-            work = _Work(partial(self._trade, given, options), is_tentative=True)
+            work = _Work(function, is_tentative=True, wish=wish)
             call = self._join(work, Need(lambda: options, clock.monotonic()))
-            if call.work is work and call.outcome is not None:
-                return _token_of(call.outcome.get())
+            if not isinstance(call.work, _Work) or call.work.wish != wish or call.outcome is None:
+                continue
+            failure = call.outcome.failure
+            if call.work is not work and isinstance(failure, JWTRefreshError):
+                raise failure.about()
+            if call.work is work or failure is None:
+                return call.outcome.get()
 
     def valid_token(self, options: SendOptions, seconds: float) -> Token:
         """Return a token that lasts `seconds` more; refresh only if there is none."""
@@ -428,8 +464,8 @@ class Refresher:
             return None  # we can
         if isinstance(failure, JWTRefreshError):
             raise failure.about() from failure.__cause__
-        if attempt is None:
-            return None  # the leader was interrupted, which is no result for others
+        if attempt is None or attempt.token is None:
+            return None  # the leader was interrupted, or logged out: no result for others
         # A token set or cleared since then goes before; and one that was good enough for the leader
         # may be the very one that this request was refused with.
         is_current = attempt.token is self._cache.token
@@ -527,9 +563,26 @@ class Refresher:
         except BaseException as failure:  # refused, failed, or interrupted by Ctrl-C
             is_news = self._cache.tell_no_login()
             self._note_logout(chapter, refusal)
-            if is_news and isinstance(failure, RefreshRejected):
-                self._note_refused_login(chapter, failure, task.need)
+            if isinstance(failure, RefreshRejected):
+                if refusal.nothing_to_refresh and self._end_session(task):
+                    self._note_logout(chapter, failure)
+                elif is_news:
+                    self._note_refused_login(chapter, failure, task.need)
             raise
+
+    def _end_session(self, task: _Task) -> bool:
+        """Forget an expired token that only a login could have replaced; whether there was one.
+
+        A server with sessions has no refresh that could be refused: the login's refusal says it.
+        """
+        cache, stale = self._cache, task.stale
+        if task.force or stale is None or stale.access is None:
+            return False
+        try:
+            with cache.hold(stale, self._timeout, adopt=False):
+                return cache.token == stale and cache.clear_refused() is None
+        except (RefreshUnavailable, StoreError):
+            return False
 
     def _note_refused_login(self, chapter: Chapter, failure: RefreshRejected, need: Need) -> None:
         chapter.note(
@@ -602,7 +655,8 @@ class Refresher:
         attempt = None
         while attempt is None:
             epoch = cache.epoch
-            fresh = call.run_in_leader(partial(self._server.call_login, login, options))
+            refused = self._shared.refused_logins
+            fresh = call.run_in_leader(partial(self._server.call_login, login, options, refused))
             attempt = self._take_login(fresh, stale, epoch, chapter)
         if attempt.asked:
             seconds = clock.monotonic() - began

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakValueDictionary
 
 from requests_jwt_refresh.refresh.limits import Cooldown, LoopGuard, Marks
+from requests_jwt_refresh.refresh.logins import RefusedLogins
 from requests_jwt_refresh.refresh.single_flight import SingleFlight
 from requests_jwt_refresh.refresh.token_cache import Memory
 
@@ -34,7 +35,7 @@ class Attempt(NamedTuple):
 class SharedState:
     """What all adapters on an equal store share.
 
-    No lock guards the last five (see limits.py).
+    No lock guards the last six (see limits.py and logins.py).
     """
 
     def __init__(self) -> None:
@@ -45,11 +46,13 @@ class SharedState:
         self.warned_guard: LoopGuard | None = None  # about which a warning was logged
         self.marks = Marks()
         self.refused_early: Token | None = None  # refused before its end; it is used until then
+        self.refused_logins = RefusedLogins()
 
     def forget_failures(self) -> None:
         """Start afresh: there was a login or a logout."""
         self.cooldown, self.loop_guard = None, LoopGuard()
         self.marks.clear()
+        self.refused_logins.clear()
 
 
 _shared: WeakValueDictionary[Any, SharedState] = WeakValueDictionary()

@@ -77,11 +77,11 @@ class Memory:
         with self.mutex:
             self._publish(token, stored=stored)
 
-    def publish_for_user(self, token: Token | None) -> None:
+    def publish_for_user(self, token: Token | None, *, stored: bool = True) -> None:
         """Publish what set_token() or clear_token() has put into the store."""
         with self.mutex:
             self.epoch += 1
-            self._publish(token, stored=True)
+            self._publish(token, stored=stored)
 
     def publish_unsaved_in(self, epoch: int, token: Token) -> bool:
         """Publish a token that the store has not, unless the user has set or cleared one since."""
@@ -531,6 +531,18 @@ class TokenCache:
             logger.warning("The refused token could not be removed from the store (%s)", error)
         memory.publish(None)
         return None
+
+    def forget(self) -> None:
+        """Forget the token, here and in the store, whose lock is held.
+
+        Raises StoreError if the store keeps it; memory has forgotten it all the same.
+        """
+        is_cleared = False
+        try:
+            self._store.clear()
+            is_cleared = True
+        finally:
+            self._memory.publish_for_user(None, stored=is_cleared)
 
     def _is_refused(self, stored: Token) -> bool:
         """Whether the store has the very tokens in use, though noted down in another way."""

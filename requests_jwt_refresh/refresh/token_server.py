@@ -19,6 +19,7 @@ from requests_jwt_refresh.refresh.client import (
     send_request,
 )
 from requests_jwt_refresh.refresh.cookies import LoginCookies
+from requests_jwt_refresh.refresh.logins import OwnLogin
 from requests_jwt_refresh.refresh.sigterm import let_sigterm_through
 from requests_jwt_refresh.refresh.user_functions import call_user_function, describe_error
 from requests_jwt_refresh.responses import (
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 
     from requests_jwt_refresh.authorization import Carrier
     from requests_jwt_refresh.endpoints import Endpoint
+    from requests_jwt_refresh.refresh.account import Farewell
+    from requests_jwt_refresh.refresh.logins import RefusedLogins
     from requests_jwt_refresh.refresh.token_cache import TokenCache
 
     RefreshCallable = Callable[[requests.Session, Token], Token]
@@ -100,12 +103,43 @@ class TokenServer:
                 return self._ask_endpoint(self._endpoint, token, session, options)
             return self._ask_function(self._endpoint, token, session)
 
-    def call_login(self, login: Login, options: SendOptions) -> Token:
-        """Return what the user's `login` brings. Raises RefreshRejected or RefreshUnavailable."""
+    def call_login(self, login: Login, options: SendOptions, refused: RefusedLogins) -> Token:
+        """Return what the `login` brings. Raises RefreshRejected or RefreshUnavailable.
+
+        One of ours sends no password again that is among the `refused`.
+        """
+        options = _towards(login, options)
         with let_sigterm_through(), self._session(options, None, interactive=True) as session:
-            return self._check_fit(
-                call_user_function("login", login, session, is_login=True), "login"
-            )
+            return self._call_login(login, session, options, refused)
+
+    def log_in(self, login: OwnLogin, options: SendOptions, refused: RefusedLogins) -> Token:
+        """Do the same where no person is asked. If it fails, the cookies stay as they were."""
+        options = _towards(login, options)
+        with (
+            self._cookies.restore_on_failure(self._user_session),
+            self._session(options, None) as session,
+        ):
+            return self._call_login(login, session, options, refused)
+
+    def _call_login(
+        self,
+        login: Login,
+        session: requests.Session,
+        options: SendOptions,
+        refused: RefusedLogins,
+    ) -> Token:
+        ask: Callable[..., Token] = login
+        arguments: tuple[object, ...] = (session,)
+        if isinstance(login, OwnLogin):
+            ask, arguments = login.obtain, (session, options, refused)
+        token = call_user_function("login", ask, *arguments, is_login=True)
+        return self._check_fit(token, "login")
+
+    def tell(self, farewell: Farewell, token: Token, options: SendOptions) -> None:
+        """Tell the server that `token` is no longer needed. Raises RefreshUnavailable."""
+        options = options.for_url(farewell.url)
+        with self._session(options, self._cache.login_id_of(token)) as session:
+            farewell.tell(session, token, options, self._timeout)
 
     def keep_cookies_for(self, login_id: str | None) -> None:
         """Say which login those cookies belong to that came with it."""
@@ -207,6 +241,11 @@ class TokenServer:
                 yield session
             finally:
                 self._cookies.keep(login_id, session.cookies)
+
+
+def _towards(login: Login, options: SendOptions) -> SendOptions:
+    url = login.url if isinstance(login, OwnLogin) else None  # a function's is not known
+    return options if url is None else options.for_url(url)
 
 
 def is_endpoint(refresh: Endpoint | RefreshCallable | None) -> TypeIs[Endpoint]:
