@@ -47,7 +47,7 @@ from requests_jwt_refresh.response_errors import (
 from requests_jwt_refresh.tokens import Token, with_values
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from requests_jwt_refresh.authorization import Place
     from requests_jwt_refresh.matching import Matcher
@@ -65,6 +65,7 @@ __all__ = [
     "describe_missing_refresh",
     "describe_request_fields",
     "find_refresh_token",
+    "keep_cookie",
     "parse_http_date",
     "quote_list",
     "read_json",
@@ -350,6 +351,17 @@ def _without(value: object, leaves: list[tuple[str, ...]]) -> object:
     if not kept:
         return MISSING
     return kept if isinstance(value, dict) else list(kept.values())
+
+
+def keep_cookie(token: Token, name: str, answers: Sequence[TokenResponse]) -> Token:
+    """Return `token` with the cookie `name` in its extra, if one of the `answers` has set it."""
+    cookies = token.extra.get("cookies", {})
+    found = [read_cookies(each.set_cookies).get(name) for each in answers]
+    values = [value for value in found if value is not None]
+    if not values or name in cookies:
+        return token
+    extra = {**token.extra, "cookies": {**cookies, name: values[-1]}}
+    return with_values(token, extra=freeze_members(extra))
 
 
 def _read_other_cookies(response: TokenResponse, fields: object) -> dict[str, str]:

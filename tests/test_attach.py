@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import pickle
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from requests_jwt_refresh import (
     header,
     mount,
 )
-from requests_jwt_refresh.testing import AuthServer, Redirect
+from requests_jwt_refresh.testing import AuthServer, Redirect, Status
 from tests.support.waits import WAIT
 
 if TYPE_CHECKING:
@@ -285,3 +286,52 @@ def test_a_header_whose_function_fails(server: AuthServer, session: requests.Ses
 def test_what_headers_cannot_be(headers: Any, kind: type[Exception], text: str) -> None:
     with pytest.raises(kind, match=text):
         JWTRefreshAdapter("https://api.test", ENDPOINT, MemoryStore(), headers=headers)
+
+
+# --- The double submit ---------------------------------------------------------------------------
+
+BY_COOKIE = cookie("jwt", csrf=("csrf", "X-CSRF"))
+
+
+def set_csrf(server: AuthServer, on: Any, value: str) -> None:
+    """Let the next answer there come with a cookie of the double submit."""
+    fields = {"access_token": f"access {value}".replace(" ", "-"), "refresh_token": "refresh"}
+    body = json.dumps(fields).encode()
+    server.fail(Status(200, body=body, headers={"Set-Cookie": f"csrf={value}; Path=/"}), on=on)
+
+
+def test_the_cookie_that_comes_with_a_token_is_repeated(
+    server: AuthServer, session: requests.Session
+) -> None:
+    """With the tokens of a login as of a refresh; the session's own jar never has it."""
+
+    def log_in(session: requests.Session) -> Token:
+        found = session.post("/auth/login").json()
+        return Token(found["access_token"], found["refresh_token"])
+
+    adapter = mount(session, server.url, ENDPOINT, MemoryStore(), attach=BY_COOKIE, login=log_in)
+    set_csrf(server, "login", "one")
+    sent = sent_headers(session, server)
+    assert (sent["cookie"], sent["x-csrf"]) == ("jwt=access-one; csrf=one", "one")
+    set_csrf(server, "refresh", "two")
+    adapter.refresh()
+    sent = sent_headers(session, server)
+    assert (sent["cookie"], sent["x-csrf"]) == ("jwt=access-two; csrf=two", "two")
+    assert list(session.cookies) == []
+    assert adapter.token is not None
+    assert adapter.token.extra["cookies"] == {"csrf": "two"}
+
+
+def test_a_callable_brings_the_cookie_as_well(
+    server: AuthServer, session: requests.Session
+) -> None:
+    """Out of the answers that it got over the session it was given."""
+
+    def refresh(session: requests.Session, _token: Token) -> Token:
+        found = session.post("/auth/refresh").json()
+        return Token(found["access_token"], found["refresh_token"])
+
+    adapter = mount(session, server.url, refresh, MemoryStore(TOKEN), attach=BY_COOKIE)
+    set_csrf(server, "refresh", "one")
+    adapter.refresh()
+    assert sent_headers(session, server)["x-csrf"] == "one"

@@ -6,6 +6,7 @@ import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from requests_jwt_refresh.authorization import Cookie
 from requests_jwt_refresh.errors import (
     JWTRefreshError,
     RefreshRejected,
@@ -27,6 +28,7 @@ from requests_jwt_refresh.responses import (
     describe_missing_refresh,
     describe_request_fields,
     find_refresh_token,
+    keep_cookie,
     says_refused,
 )
 from requests_jwt_refresh.tokens import Token, with_expiry
@@ -132,8 +134,9 @@ class TokenServer:
         arguments: tuple[object, ...] = (session,)
         if isinstance(login, OwnLogin):
             ask, arguments = login.obtain, (session, options, refused)
-        token = call_user_function("login", ask, *arguments, is_login=True)
-        return self._check_fit(token, "login")
+        with answers_of(session) as answers:
+            fresh = call_user_function("login", ask, *arguments, is_login=True)
+        return self._complete(fresh, answers, "login")
 
     def tell(self, farewell: Farewell, token: Token, options: SendOptions) -> None:
         """Tell the server that `token` is no longer needed. Raises RefreshUnavailable."""
@@ -158,7 +161,8 @@ class TokenServer:
         response = send_request(session, request, options, self._timeout)
         try:
             with self._rescue(token, [response]):
-                fresh = self._check_fit(with_expiry(endpoint.read(response)), response.source)
+                fresh = with_expiry(endpoint.read(response))
+                fresh = self._complete(fresh, [response], response.source)
         except RefreshRejected as refusal:
             if not says_refused(response):  # then the request may be at fault
                 refusal = _name_fields(refusal, request)
@@ -172,15 +176,21 @@ class TokenServer:
 
     def _ask_function(self, function: Any, token: Token | None, session: requests.Session) -> Token:
         answers: list[TokenResponse] = []
-        with self._rescue(token, answers), answers_of(session, answers):
-            fresh = call_user_function("the refresh callable", function, session, token)
-            return self._check_fit(fresh, "refresh callable")
+        with self._rescue(token, answers):
+            with answers_of(session, answers):
+                fresh = call_user_function("the refresh callable", function, session, token)
+            return self._complete(fresh, answers, "refresh callable")
 
-    def _check_fit(self, fresh: Token, source: str) -> Token:
-        """Return `fresh`. Raises RefreshUnavailable if no request can carry its access token."""
+    def _complete(self, fresh: Token, answers: list[TokenResponse], source: str) -> Token:
+        """Return `fresh` with the cookie that requests have to repeat, if `answers` set it.
+
+        Raises RefreshUnavailable if no request can carry its access token.
+        """
         problem = None if fresh.access is None else self._carrier.find_problem(fresh.access)
         if problem is None:
-            return fresh
+            place = self._carrier
+            csrf = place.csrf if isinstance(place, Cookie) else None
+            return fresh if csrf is None else keep_cookie(fresh, csrf[0], answers)
         del fresh  # this frame may be in a traceback
         raise RefreshUnavailable(
             f"the {source} gave an access token that requests cannot carry: {problem}",
