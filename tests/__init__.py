@@ -38,6 +38,8 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_endpoints",
         "test_endpoint_places",
         "test_presets",
+        "test_presets_recorded",
+        "test_preset_pages",
         "test_simplejwt",
         "test_flask_jwt",
         "test_cookie_servers",

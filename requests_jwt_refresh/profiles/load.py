@@ -32,11 +32,16 @@ import sys
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
-from requests_jwt_refresh.authorization import AUTHORIZATION, Header
+from requests_jwt_refresh.authorization import Header
 from requests_jwt_refresh.bodies import MATCH_BYTES
 from requests_jwt_refresh.errors import ProfileError
 from requests_jwt_refresh.profiles.fields import read_fields
 from requests_jwt_refresh.profiles.home import NoHome, expand_user, find_folder
+from requests_jwt_refresh.profiles.remembered import (
+    RememberedLogin,
+    RememberedPassword,
+    has_refresh_token,
+)
 from requests_jwt_refresh.profiles.schema import (
     Table,
     check_url,
@@ -44,8 +49,8 @@ from requests_jwt_refresh.profiles.schema import (
     make_printable,
     suggest,
 )
-from requests_jwt_refresh.profiles.server import KINDS, read_server
-from requests_jwt_refresh.profiles.sources import HeaderValue, read_headers
+from requests_jwt_refresh.profiles.server import KINDS, find_carrier, read_server
+from requests_jwt_refresh.profiles.sources import HeaderValue, read_api_headers, read_headers
 from requests_jwt_refresh.profiles.store import read_store
 from requests_jwt_refresh.profiles.when import read_when
 from requests_jwt_refresh.refresh.token_server import needs_login
@@ -104,8 +109,9 @@ class Profile(Options):
 
     name: str
     file: Path | str
-    refresh: Endpoint
-    refresh_url: str
+    refresh: Endpoint | None
+    """None where each token comes from a login."""
+    refresh_url: str | None
     """Absolute, as requests would send it."""
     store: TokenStore
     store_label: str
@@ -127,6 +133,10 @@ class Profile(Options):
         given = {name: value for name, value in top.items() if value is not None}
         if self.headers:
             given["headers"] = self.headers
+        if self.password is not None and self.login is not None:
+            given["login"] = RememberedLogin(
+                self.login, self.password, self.store, self.refresh_timeout
+            )
         return {**given, "refresh": self.refresh, "store": self.store, "when": self.when}
 
     @property
@@ -139,6 +149,13 @@ class Profile(Options):
         """Whether somebody has to log in first; a grant of the client's own needs nobody."""
         return needs_login(self.refresh)
 
+    @property
+    def password(self) -> RememberedPassword | None:
+        """Where a password may be remembered; None where a refresh token makes that needless."""
+        if self.login is None or has_refresh_token(self.refresh):
+            return None
+        return RememberedPassword(str(origin_of(self.base_url)), self.name, self.login.url)
+
     def origins(self) -> frozenset[Origin | None]:
         """Return the origins that get the token."""
         return frozenset(map(origin_of, (self.base_url, *self.trusted_origins)))
@@ -146,13 +163,13 @@ class Profile(Options):
     def named_urls(self) -> dict[str, str]:
         """Return the absolute URLs of what gives, renews and takes back tokens, by their tables."""
         grants = {"login": self.login, "device": self.device, "logout": self.logout}
-        given = {name: grant.url for name, grant in grants.items() if grant and grant.url}
-        return {"refresh": self.refresh_url, **given}
+        given = {name: grant.url for name, grant in grants.items() if grant is not None}
+        return {**({"refresh": self.refresh_url} if self.refresh_url else {}), **given}
 
     def own_urls(self) -> frozenset[str]:
         """Return the URLs, without queries, of what gives, renews and takes back tokens."""
         urls = set(self.named_urls().values())
-        urls |= {self.device.token_url or ""} if self.device else set()
+        urls |= {self.device.token_url} if self.device else set()
         return frozenset(url.partition("?")[0] for url in urls)
 
 
@@ -274,12 +291,6 @@ def check(
     return _interpret(Table(content, file, name, prefix=prefix))
 
 
-def find_carrier(attach: WirePlace | None, endpoint: object) -> Carrier:
-    """Return how API requests carry the token: as the profile says, else as the endpoint does."""
-    found: Carrier = attach or getattr(endpoint, "attach", None) or AUTHORIZATION
-    return found
-
-
 # --- from table to profile -----------------------------------------------------------------------
 
 
@@ -299,7 +310,9 @@ def _interpret(table: Table) -> Profile:
     )
     for origin in options.trusted_origins:
         check_url(table, "trusted_origins", origin, lambda url: validate_origin(url, **allow))
-    server = read_server(table, base_url, allow_http=options.allow_http)
+    server = read_server(
+        table, base_url, attach=options.attach, allow_http=options.allow_http
+    )
     stores = read_store(table, base_url)
     when = read_when(table.table("when"))
     headers = _read_headers(table, options, server.refresh, base_url)
@@ -323,11 +336,16 @@ def _interpret(table: Table) -> Profile:
 
 
 def _read_headers(
-    profile: Table, options: Options, endpoint: Endpoint, base_url: str
+    profile: Table, options: Options, endpoint: Endpoint | None, base_url: str
 ) -> dict[str, str | Callable[[], str]]:
+    """Return the headers that go with each API request: the endpoint's own and the profile's."""
     carrier = find_carrier(options.attach, endpoint)
     token_header = carrier.name if isinstance(carrier, Header) else None
-    return read_headers(profile.table("headers"), str(origin_of(base_url)), token_header)
+    given = read_headers(profile.table("headers"), str(origin_of(base_url)), token_header)
+    names = set(map(str.lower, given))
+    of_endpoint = read_api_headers(endpoint)
+    kept = {name: value for name, value in of_endpoint.items() if name.lower() not in names}
+    return {**kept, **given}
 
 
 # --- the file ------------------------------------------------------------------------------------

@@ -6,18 +6,22 @@ refused it, it is deleted, so that no account is locked by trying it again and a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from requests_jwt_refresh.errors import RefreshRejected, StoreError
 from requests_jwt_refresh.profiles.secrets import advise, seal, unseal
+from requests_jwt_refresh.refresh.logins import OwnLogin
 from requests_jwt_refresh.stores.keyring import KeyringStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import requests
+    from typing_extensions import Self
 
+    from requests_jwt_refresh.grants.password import PasswordLogin
+    from requests_jwt_refresh.refresh.client import SendOptions
+    from requests_jwt_refresh.refresh.logins import RefusedLogins
     from requests_jwt_refresh.stores.base import TokenStore
     from requests_jwt_refresh.tokens import Token
 
@@ -81,46 +85,74 @@ class RememberedPassword:
         return KeyringStore(f"{self.service} password", self.profile)
 
 
+def has_refresh_token(endpoint: object) -> bool:
+    """Whether an endpoint keeps a login going by itself, however long nothing is sent."""
+    if endpoint is None or getattr(endpoint, "needs_live_token", False):
+        return False
+    is_given_none = getattr(endpoint, "refresh", "") is None
+    return not (getattr(endpoint, "needs_refresh_token", True) and is_given_none)
+
+
 @dataclass(frozen=True)
-class RememberedLogin:
+class RememberedLogin(OwnLogin):
     """Logs in with the remembered password; a `login` of JWTRefreshAdapter."""
 
-    log_in: Callable[[requests.Session, str, str], Token] = field(repr=False)
-    """Logs in with a user name and a password."""
+    login: PasswordLogin
+    """With an absolute URL."""
     password: RememberedPassword
     store: TokenStore
     timeout: float
-    """Seconds to wait for a lock that another program holds."""
+    """Seconds to wait for a lock that another program holds, and for one login."""
 
-    def __call__(self, session: requests.Session) -> Token:
+    @property
+    def url(self) -> str:  # type: ignore[override]  # this one is never changed
+        """The login URL."""
+        return self.login.url
+
+    def bind(
+        self, endpoint: object, base_url: str, *, allow_http: bool = False, timeout: float = 30.0
+    ) -> Self:
+        """Return the login, bound as PasswordLogin.bind does."""
+        bound = self.login.bind(endpoint, base_url, allow_http=allow_http, timeout=timeout)
+        return replace(self, login=bound)
+
+    def obtain(
+        self, session: requests.Session, options: SendOptions, refused: RefusedLogins
+    ) -> Token:
         """Return a new token.
 
         One program after the other: each but the first finds the token of the first in the store.
-        Raises RefreshRejected if no password is remembered, or if the server refuses it.
+        Raises RefreshRejected if no password is remembered, or if the server refuses it,
+        RefreshUnavailable or StoreError, after which the password stays.
         """
         before = self.store.load()
         with self.password.entry.lock(self.timeout):
             newer = self.store.load()
             if newer is not None and newer != before:
                 return newer
-            return self._log_in(session)
+            return self._log_in(session, options, refused)
 
-    def _log_in(self, session: requests.Session) -> Token:
+    def _log_in(
+        self, session: requests.Session, options: SendOptions, refused: RefusedLogins
+    ) -> Token:
         name = self.password.profile
         account = self.password.load()
         if account is None:
             refusal = RefreshRejected(
-                f"profile {name!r} is not logged in, and no password is remembered",
+                f"profile {name!r} is not logged in, and no password is remembered for it",
                 f"log in with: requests-jwt login {name}",
             )
             refusal.nothing_to_refresh = True
             raise refusal
+        login = self.login.with_credentials(*account)
+        del account  # this frame may be in a traceback
         try:
-            token = self.log_in(session, *account)
+            token = login.obtain(session, options, refused)
         except RefreshRejected as error:
             cause = error.cause
         else:
-            self._save(token)
+            with suppress(StoreError):  # the adapter, which saves it as well, says why not
+                self._save(token)
             return token
         self.password.forget()
         raise RefreshRejected(
@@ -129,9 +161,6 @@ class RememberedLogin:
         )
 
     def _save(self, token: Token) -> None:
-        """Save the token before the next program may look for it; else the adapter says why not."""
-        try:
-            with self.store.lock(self.timeout):
-                self.store.save(token)
-        except StoreError:
-            pass
+        """Save the token before the next program may look for it."""
+        with self.store.lock(self.timeout):
+            self.store.save(token)

@@ -19,6 +19,7 @@ from requests_jwt_refresh.endpoints import (
 from requests_jwt_refresh.grants.device import DeviceLogin
 from requests_jwt_refresh.grants.password import PasswordLogin
 from requests_jwt_refresh.grants.revocation import Logout
+from requests_jwt_refresh.presets.base import fill
 from requests_jwt_refresh.profiles.fields import read_fields
 from requests_jwt_refresh.profiles.kinds import ENDPOINT_KINDS, GRANT_KINDS
 from requests_jwt_refresh.profiles.schema import build, check_url
@@ -251,7 +252,7 @@ def _fill(
 
     Raises ProfileError for a field that is a secret: it would have to stand there.
     """
-    found: dict[str, Any] = presets.fill(dict(documented), endpoint)
+    found: dict[str, Any] = {} if endpoint is None else fill(documented, endpoint)
     if PLACEHOLDER not in repr(found):
         return found
     names = " and ".join(endpoint.secrets_by_name()) if isinstance(endpoint, WithSecrets) else ""

@@ -17,6 +17,7 @@ from requests_jwt_refresh.profiles.secrets import (
     PLACEHOLDER,
     SecretFile,
     SecretInKeyring,
+    WithSecrets,
     is_fit_for_header,
 )
 from requests_jwt_refresh.tokens import jwt_claims
@@ -78,6 +79,29 @@ def _read_public(table: Table) -> str:
             "public", "is a key that must stay secret (role service_role)", "take the anon key"
         )
     return value
+
+
+@dataclass(frozen=True)
+class EndpointHeader:
+    """A header of the API's that the endpoint knows once its secrets have been read."""
+
+    name: str
+    endpoint: WithSecrets
+
+    def __call__(self) -> str:
+        """Return the value. Raises StoreError."""
+        return str(self.endpoint.complete().api_headers[self.name])
+
+
+def read_api_headers(endpoint: object) -> dict[str, str | Callable[[], str]]:
+    """Return the headers that go with each API request because the endpoint says so."""
+    found: Mapping[str, str] = getattr(endpoint, "api_headers", None) or {}
+    return {
+        name: EndpointHeader(name, endpoint)
+        if isinstance(endpoint, WithSecrets) and PLACEHOLDER in value
+        else value
+        for name, value in found.items()
+    }
 
 
 # --- [headers] -----------------------------------------------------------------------------------
