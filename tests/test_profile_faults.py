@@ -164,7 +164,7 @@ FAULTS: list[tuple[str, tuple[str, ...]]] = [
     # Words that are none of those known.
     (
         f'{PROD}[prod.refresh]\npreset = "simple-jwt"',
-        ("refresh.preset must be one of 'aspnetcore-identity', 'directus', ", "mean 'simplejwt'"),
+        ("refresh.preset must be one of 'amazon-sp-api', 'aspnetcore-identity', ", "mean 'simplejwt'"),
     ),
     (
         f'{PROD}[prod.refresh]\nkind = "OAuth"',
@@ -297,10 +297,6 @@ FAULTS: list[tuple[str, tuple[str, ...]]] = [
     (
         f'{PROD}{JSON}[prod.logout]\nurl = "/l"\nsend = "oauth2"',
         ("logout.send is for OAuth 2.0 servers",),
-    ),
-    (
-        f'{PROD}{CLIENT}[prod.login]\nsend = "oauth2"\naccess = "x"',
-        ("login.access cannot be chosen with OAuth 2.0",),
     ),
 ]
 

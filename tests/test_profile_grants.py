@@ -19,6 +19,7 @@ from tests.support.profiles import (
     JWT,
     PROD,
     catch_fault,
+    endpoint_of,
     file,
     no_profiles_in_the_environment,
     profile,
@@ -49,7 +50,7 @@ def test_client_credentials(file: Path) -> None:
     """The secret is in a file of its own, or else in the keyring."""
     (file.parent / "s").write_text("hunter2\n")
     read = profile(file, f'{REFRESH}{CREDENTIALS}client_secret_file = "s"\nscope = "a b"\n')
-    assert isinstance(read.refresh.endpoint, ClientCredentials)  # type: ignore[attr-defined]
+    assert isinstance(endpoint_of(read).endpoint, ClientCredentials)
     assert not read.needs_login
     request = read_request(read)
     assert read_basic_pair(request) == "me:hunter2"

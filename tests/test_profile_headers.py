@@ -20,6 +20,7 @@ from tests.support.profiles import (
     PROD,
     SECRET,
     catch_fault,
+    endpoint_of,
     file,
     no_profiles_in_the_environment,
     profile,
@@ -251,7 +252,7 @@ def test_a_secret_field_of_a_refresh_comes_from_a_file(file: Path) -> None:
 def test_a_public_field_of_a_refresh_stands_there(file: Path) -> None:
     """It needs no reading."""
     text = f'{PROD}{JSON}extra = {{ api_key = {{ public = "{ANON}" }} }}\n'
-    request = profile(file, text).refresh.ask("https://h/r", Token("a", "r")).prepare()
+    request = endpoint_of(profile(file, text)).ask("https://h/r", Token("a", "r")).prepare()
     assert read_json(request)["api_key"] == ANON
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from requests_jwt_refresh import header
 from requests_jwt_refresh.adapter import JWTRefreshAdapter
 from requests_jwt_refresh.endpoints import JSONEndpoint, OAuth2Endpoint
 from requests_jwt_refresh.errors import ProfileError
@@ -33,6 +34,7 @@ from tests.support.profiles import (
     STORE,
     WHEN,
     catch_fault,
+    endpoint_of,
     file,
     no_profiles_in_the_environment,
     profile,
@@ -58,7 +60,7 @@ def test_a_full_profile_is_read_into_values(file: Path) -> None:
         "JSONEndpoint('/auth/refresh', send='data.renew', access='data.token', "
         "refresh='data.renew', expires_in='data.ttl', ok=(200,), rejected=(401, 403), extra='***')"
     )
-    assert read_json(read.refresh.ask("https://h/r", Token("a", "r")).prepare()) == {
+    assert read_json(endpoint_of(read).ask("https://h/r", Token("a", "r")).prepare()) == {
         "data": {"device": 7, "renew": "r"}
     }
     assert repr(read.when) == "json_field('message', 'Invalid JWT', status=(401, 403))"
@@ -71,13 +73,14 @@ def test_a_full_profile_is_read_into_values(file: Path) -> None:
         endpoint=JSONEndpoint(
             "/auth/refresh",
             send="data.renew",
-            access="jwt.access",
+            access="data.token",
             refresh="data.renew",
             expires_in="data.ttl",
             ok=(200,),
             rejected=(401, 403),
             extra={"data": {"device": 7}},
         ),
+        access="jwt.access",
         send="form",
         username_field="email",
         password_field="pass",
@@ -88,6 +91,7 @@ def test_a_full_profile_is_read_into_values(file: Path) -> None:
         method="DELETE",
         refresh_field="renew",
         extra={"everywhere": True},
+        attach=header(),
     )
 
 
@@ -127,6 +131,18 @@ REFRESHES = [
     (
         'kind = "oauth2"\nurl = "/t"\nclient_id = "me"\nclient_auth = "none"\nextra.scope = "a"',
         "OAuth2Endpoint('/t', 'me', client_auth='none', extra='***')",
+        "/t",
+    ),
+    (
+        'kind = "client-credentials"\nurl = "/t"\nclient_id = "me"\nclient_secret_file = "/s"',
+        "WithSecrets(endpoint=ClientCredentials('/t', 'me', '***'), "
+        "secrets={('client_secret',): SecretFile(path='/s')})",
+        "/t",
+    ),
+    ('kind = "jwt-bearer"\nurl = "/t"\nassertion_file = "/s"', "JWTBearer('/t', '***')", "/t"),
+    (
+        'kind = "token-exchange"\nurl = "/t"\nsubject_token_file = "/s"',
+        "TokenExchange('/t', '***')",
         "/t",
     ),
     ('preset = "simplejwt"', "SimpleJWT()", "/api/token/refresh/"),
@@ -171,7 +187,7 @@ def test_a_presets_own_extra_stays_unless_the_file_has_another(file: Path) -> No
     """An empty table is none."""
     for extra, mode in (("", "json"), ("extra = {}", "json"), ('extra.mode = "x"', "x")):
         read = profile(file, f'{PROD}[prod.refresh]\npreset = "directus"\n{extra}')
-        sent = read.refresh.ask("https://h/r", Token("a", "r")).prepare()
+        sent = endpoint_of(read).ask("https://h/r", Token("a", "r")).prepare()
         assert read_json(sent) == {"mode": mode, "refresh_token": "r"}
 
 
@@ -221,6 +237,7 @@ def test_a_presets_logout_has_to_be_asked_for(file: Path, preset: str, logout: L
         logout.method,
         logout.refresh_field,
         logout.extra,
+        attach=header(),
     )
 
 
@@ -229,7 +246,8 @@ def test_express_has_no_login_that_could_be_known(file: Path) -> None:
     express = f'{PROD}[prod.refresh]\npreset = "express"\nurl = "/r"\n'
     assert profile(file, express).login is None
     read = profile(file, f'{express}[prod.logout]\nurl = "/out"\n').logout
-    assert read == Logout("https://api.example.com/v1/out", refresh_field="refreshToken")
+    url = "https://api.example.com/v1/out"
+    assert read == Logout(url, refresh_field="refreshToken", attach=header())
 
 
 @pytest.mark.parametrize(
@@ -358,7 +376,7 @@ def test_a_full_oauth2_profile_is_read_into_values(file: Path) -> None:
     assert read.device == DeviceLogin(
         f"{api}/device", f"{api}/token", "me", client=client, scope="a b"
     )
-    assert read.logout == Logout(f"{api}/revoke", send="oauth2", client=client)
+    assert read.logout == Logout(f"{api}/revoke", send="oauth2", client=client, attach=header())
     assert JWTRefreshAdapter(**read.options()).base_url == api
 
 
@@ -459,7 +477,7 @@ def test_a_file_may_start_with_a_byte_order_mark(file: Path) -> None:
 def test_the_refresh_url_is_as_requests_would_send_it(file: Path, url: str) -> None:
     """Like the other own URLs, so that a request can be found among them."""
     read = profile(file, f'{PROD}[prod.refresh]\nkind = "json"\nurl = "{url}"\n')
-    asked = read.refresh.ask(read.refresh_url, Token("a", "r")).prepare()
+    asked = endpoint_of(read).ask(read.refresh_url, Token("a", "r")).prepare()
     assert asked.url in read.own_urls()
 
 

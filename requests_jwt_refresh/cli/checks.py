@@ -221,22 +221,24 @@ class _Target(NamedTuple):
 
 def _check_server(profile: Profile, timeout: float) -> Iterator[Finding]:
     """Ask the refresh endpoint and those of logins, without a token; report what is in the way."""
-    refresh = _Target("endpoint", profile.refresh_url, "refresh.url")
+    first, *others = _list_targets(profile)
     before = clock.time()
-    response = yield from _ask(refresh, timeout)
+    response = yield from _ask(first, timeout)
     after = clock.time()
     if response is not None:
-        yield from _check_tls(refresh.url, SendOptions.from_environment(refresh.url), timeout)
+        yield from _check_tls(first.url, SendOptions.from_environment(first.url), timeout)
         yield _check_clock(response, before, after)
-    for target in _list_logins(profile):
-        is_elsewhere = origin_of(target.url) != origin_of(refresh.url)
-        if target.url != refresh.url and (is_elsewhere or response is not None):
+    for target in others:
+        is_elsewhere = origin_of(target.url) != origin_of(first.url)
+        if target.url != first.url and (is_elsewhere or response is not None):
             yield from _ask(target, timeout)
 
 
-def _list_logins(profile: Profile) -> list[_Target]:
-    """Return what a login asks."""
+def _list_targets(profile: Profile) -> list[_Target]:
+    """Return what a refresh asks, if there is one, then what a login does."""
     found = []
+    if profile.refresh_url is not None:
+        found.append(_Target("endpoint", profile.refresh_url, "refresh.url"))
     if profile.device is not None:
         found.append(_Target("device", profile.device.url, "device.url"))
     if profile.login is not None:

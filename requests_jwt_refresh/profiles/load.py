@@ -154,7 +154,8 @@ class Profile(Options):
         """Where a password may be remembered; None where a refresh token makes that needless."""
         if self.login is None or has_refresh_token(self.refresh):
             return None
-        return RememberedPassword(str(origin_of(self.base_url)), self.name, self.login.url)
+        url = self.login.url or ""
+        return RememberedPassword(str(origin_of(self.base_url)), self.name, url)
 
     def origins(self) -> frozenset[Origin | None]:
         """Return the origins that get the token."""
@@ -163,13 +164,13 @@ class Profile(Options):
     def named_urls(self) -> dict[str, str]:
         """Return the absolute URLs of what gives, renews and takes back tokens, by their tables."""
         grants = {"login": self.login, "device": self.device, "logout": self.logout}
-        given = {name: grant.url for name, grant in grants.items() if grant is not None}
-        return {**({"refresh": self.refresh_url} if self.refresh_url else {}), **given}
+        urls = {name: grant and grant.url for name, grant in grants.items()}
+        return {name: url for name, url in {"refresh": self.refresh_url, **urls}.items() if url}
 
     def own_urls(self) -> frozenset[str]:
         """Return the URLs, without queries, of what gives, renews and takes back tokens."""
         urls = set(self.named_urls().values())
-        urls |= {self.device.token_url} if self.device else set()
+        urls |= {self.device.token_url or ""} if self.device else set()
         return frozenset(url.partition("?")[0] for url in urls)
 
 
@@ -310,9 +311,7 @@ def _interpret(table: Table) -> Profile:
     )
     for origin in options.trusted_origins:
         check_url(table, "trusted_origins", origin, lambda url: validate_origin(url, **allow))
-    server = read_server(
-        table, base_url, attach=options.attach, allow_http=options.allow_http
-    )
+    server = read_server(table, base_url, attach=options.attach, allow_http=options.allow_http)
     stores = read_store(table, base_url)
     when = read_when(table.table("when"))
     headers = _read_headers(table, options, server.refresh, base_url)

@@ -105,7 +105,7 @@ class RememberedLogin(OwnLogin):
     """Seconds to wait for a lock that another program holds, and for one login."""
 
     @property
-    def url(self) -> str:  # type: ignore[override]  # this one is never changed
+    def url(self) -> str | None:  # type: ignore[override]  # this one is never changed
         """The login URL."""
         return self.login.url
 

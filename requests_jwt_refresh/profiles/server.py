@@ -204,9 +204,7 @@ def _read_login(
     return build(table, PasswordLogin, url, endpoint=endpoint, **response, **fields)
 
 
-def _read_device(
-    profile: Table, endpoint: Endpoint | None, base: _Base
-) -> DeviceLogin | None:
+def _read_device(profile: Table, endpoint: Endpoint | None, base: _Base) -> DeviceLogin | None:
     table = profile.table("device")
     if table is None:
         return None
