@@ -22,7 +22,7 @@ from requests_jwt_refresh.arguments import (
     validate_timeout,
     validate_transport,
 )
-from requests_jwt_refresh.authorization import AUTHORIZATION
+from requests_jwt_refresh.authorization import AUTHORIZATION, check_place
 from requests_jwt_refresh.bodies import MATCH_BYTES, rewind, says_expired
 from requests_jwt_refresh.errors import JWTRefreshError
 from requests_jwt_refresh.history import keep_history, keep_refused
@@ -74,6 +74,9 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         attach: how requests carry the access token: ``header(...)``, ``cookie(...)``, or a function
             ``(request, token)`` that writes on the PreparedRequest it gets, a copy. The endpoint's
             own place if omitted, else ``header()``, which is ``Authorization: Bearer``.
+        renewed: where the API hands out a newer access token in its answers (sliding sessions):
+            ``header(...)`` or ``cookie(...)``. It is used from then on, and saved in the
+            background. The endpoint's own place if omitted, else none.
         headers: more headers of the API's, by name: strings, or functions ``() -> str``. They go
             with each request to our origins that does not have them.
         match_limit: how many bytes of an answer's body, unpacked, `when` may see; a longer one does
@@ -114,6 +117,7 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         "_store",
         "_when",
         "_attach",
+        "_renewed",
         "_headers",
         "_match_limit",
         "_login",
@@ -137,6 +141,7 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         *,
         when: Matcher | None = None,
         attach: WirePlace | Carrier | Attach | None = AUTHORIZATION,
+        renewed: WirePlace | None = None,
         headers: Mapping[str, HeaderValue] | None = None,
         match_limit: int = MATCH_BYTES,
         login: Login | None = None,
@@ -170,6 +175,8 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         if attach is None or attach is AUTHORIZATION:
             attach = getattr(refresh, "attach", None) or AUTHORIZATION
         self._attach = attach
+        renewed = renewed if renewed is not None else getattr(refresh, "renewed", None)
+        self._renewed = None if renewed is None else check_place("renewed", renewed)
         given = headers if headers is not None else getattr(refresh, "api_headers", None)
         self._headers = validate_headers(given, make_carrier(self._attach))
         self._match_limit = validate_match_limit(match_limit)
@@ -225,6 +232,8 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
             self._refresh_url,
             self._store,
             carrier=self._outgoing.carrier,
+            renewed=self._renewed,
+            base_url=self.base_url,
             login=self._find_automatic_login(),
             on_refresh=self._on_refresh,
             on_logout=self._on_logout,
@@ -293,6 +302,7 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
             keep_refused(response, refused)
             self._tell("resent", response, need)
         self._refresher.note_accepted(attempt, need)
+        self._refresher.take_up(attempt, request, response)
         return response
 
     def _says_expired(self, response: Response, need: Need, *, stream: bool) -> bool:

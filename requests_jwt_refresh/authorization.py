@@ -104,7 +104,7 @@ class Header:
     def read(self, headers: Mapping[str, str], _set_cookies: Iterable[str]) -> str | None:
         """Return the token in the headers of an answer, without its scheme; None if none is."""
         value = (headers.get(self.name) or "").strip()
-        if self.scheme is not None and value.lower().startswith(f"{self.scheme.lower()} "):
+        if self.scheme is not None and f"{value.lower()} ".startswith(f"{self.scheme.lower()} "):
             value = value[len(self.scheme) :].strip()
         return strip_bearer(value) or None
 

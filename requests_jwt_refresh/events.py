@@ -13,6 +13,8 @@ Kind = Literal[
     "followed",  # a request waited for a refresh that another one led
     "adopted",  # the store had a newer token: another program has refreshed or logged in
     "refreshed",  # the server gave a new token
+    "renewed",  # an API's answer brought a newer access token, which is used from now on
+    "challenge",  # the API wants more than a token: another login, or a proof of possession
     "refused",  # the server refused the refresh token
     "unavailable",  # the refresh got no usable answer; the tokens are kept
     "braked",  # no refresh for this request's sake: a token just received was refused as well

@@ -170,8 +170,7 @@ def _find_key(found: Mapping[str, object], keys: tuple[str, ...]) -> str:
 
 def jwt_lifetime(access: str) -> float | None:
     """Return a JWT's lifetime in seconds, ``exp - iat``, or None if it does not say."""
-    claims = jwt_claims(access)
-    issued, expires = _parse_moment(claims.get("iat")), _parse_moment(claims.get("exp"))
+    issued, expires = jwt_times(access)
     if issued is None or expires is None:
         return None
     return expires - issued if 0 < expires - issued <= LONGEST_LIFETIME else None
@@ -185,6 +184,12 @@ def not_before(access: str) -> float | None:
     claims = jwt_claims(access)
     moments = (_parse_moment(claims.get(name)) for name in ("nbf", "iat"))
     return next((each for each in moments if each is not None and each >= FIRST_MOMENT), None)
+
+
+def jwt_times(access: str) -> tuple[float | None, float | None]:
+    """Return a JWT's ``iat`` and ``exp``, in seconds since the epoch by its issuer's clock."""
+    claims = jwt_claims(access)
+    return _parse_moment(claims.get("iat")), _parse_moment(claims.get("exp"))
 
 
 def jwt_claims(access: str) -> dict[str, Any]:

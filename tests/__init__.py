@@ -106,6 +106,8 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_patience",
         "test_early_tokens",
         "test_live_tokens",
+        "test_renewed",
+        "test_renewed_programs",
         "test_one_refresh",
         "test_endpoints",
         "test_sigterm",

@@ -286,11 +286,11 @@ def _make_response(response: requests.Response, body: bytes, source: str) -> Tok
         response.headers,
         body,
         source=source,
-        set_cookies=_read_set_cookies(response),
+        set_cookies=read_set_cookies(response),
     )
 
 
-def _read_set_cookies(response: requests.Response) -> tuple[str, ...]:
+def read_set_cookies(response: requests.Response) -> tuple[str, ...]:
     """Return the Set-Cookie lines one by one: requests joins them, and a date has a comma, too."""
     headers = getattr(response.raw, "headers", None)
     get_list = getattr(headers, "getlist", None)

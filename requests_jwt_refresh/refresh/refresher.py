@@ -30,6 +30,7 @@ from requests_jwt_refresh.errors import (
 from requests_jwt_refresh.refresh.account import Account
 from requests_jwt_refresh.refresh.limits import Cooldown
 from requests_jwt_refresh.refresh.patience import Need
+from requests_jwt_refresh.refresh.renewal import Renewal
 from requests_jwt_refresh.refresh.shared import Attempt, shared_state
 from requests_jwt_refresh.refresh.sigterm import defer_sigterm
 from requests_jwt_refresh.refresh.single_flight import OutOfPatience
@@ -54,9 +55,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import requests
-    from requests import Response
+    from requests import PreparedRequest, Response
 
-    from requests_jwt_refresh.authorization import Carrier
+    from requests_jwt_refresh.authorization import Carrier, WirePlace
     from requests_jwt_refresh.endpoints import Endpoint
     from requests_jwt_refresh.events import Event, Kind
     from requests_jwt_refresh.refresh.account import Farewell
@@ -128,6 +129,8 @@ class Refresher:
         store: TokenStore,
         *,
         carrier: Carrier,
+        renewed: WirePlace | None,
+        base_url: str,
         login: Login | None,
         on_refresh: Callable[[Token], object] | None,
         on_logout: Callable[[RefreshRejected], object] | None,
@@ -150,6 +153,18 @@ class Refresher:
         self._can_start = login is not None or not needs_login(endpoint)  # without a token
         self._needs_live_token = getattr(endpoint, "needs_live_token", False)
         self.flight = self._shared.flight
+        self._renewal = (
+            None
+            if renewed is None
+            else Renewal(
+                renewed,
+                base_url,
+                carrier,
+                cache=self._cache,
+                flight=self.flight,
+                story=self.story,
+            )
+        )
 
     # For the adapter, request by request
 
@@ -229,6 +244,11 @@ class Refresher:
             self._shared.loop_guard = guard.note_accepted(sent.token)
         if need is not None and self._shared.marks:
             self._shared.marks.note_accepted(need.place)
+
+    def take_up(self, sent: Attempt, request: PreparedRequest, response: Response) -> None:
+        """Use a newer access token that `response` hands out, if the API does that."""
+        if self._renewal is not None:
+            self._renewal.take_up(sent.token, request, response)
 
     def _note_refused(self, token: Token) -> None:
         was_accepted = not self._cache.is_unconfirmed(token)

@@ -40,6 +40,8 @@ logger = logging.getLogger("requests_jwt_refresh")
 LOCK_POLL_INTERVAL: Final = 0.5  # seconds between two looks into the store while its lock is taken
 GLANCE_INTERVAL: Final = 1.0  # seconds between two looks for the sake of a forbidden URL
 RELOAD_DELAY: Final = 0.3  # seconds; an emptied store is a logout, so it is looked into twice
+RENEWAL_INTERVAL: Final = 60.0  # seconds between two saves of tokens of unknown lifetime
+RENEWAL_SHARE: Final = 0.1  # of the lifetime, between two saves of tokens out of API answers
 MAX_EXTRA: Final = 16 * 1024  # bytes of JSON in Token.extra
 _COOKIES: Final = "cookies"  # the key in Token.extra of the cookies that came with a token
 _UNKNOWN: Final = object()  # what the store holds before the first look
@@ -48,10 +50,11 @@ _UNKNOWN: Final = object()  # what the store holds before the first look
 class Memory:
     """What this process knows of the token in one store; all adapters on an equal store share it.
 
-    The mutex guards every change of `token`, `stored`, `dirty`, `version` and `counter`, which
-    change together; each may be read without it. It is taken in threads that no signal handler
-    interrupts, and never held over I/O. The other fields are assigned without it: of two threads at
-    once the later one wins, which costs a save or a look into the store too many.
+    The mutex guards every change of `token`, `stored`, `dirty`, `renewed`, `version` and `counter`,
+    which change together, and of `next_renewal_save`; each may be read without it. It is taken in
+    threads that no signal handler interrupts, and never held over I/O. The other fields are
+    assigned without it: of two threads at once the later one wins, which costs a save or a look
+    into the store too many.
     """
 
     def __init__(self) -> None:
@@ -59,6 +62,7 @@ class Memory:
         self.token: Token | None = None
         self.stored: object = _UNKNOWN  # the token that the store held when last seen, or None
         self.dirty = False  # memory is ahead of the store
+        self.renewed = False  # the API has handed out the token in use, and the store has it not
         self.version = 0  # grows with every publication
         self.epoch = 0  # grows with every set_token() and clear_token()
         self.counter = 0  # of the last save of this login, here or by another program
@@ -71,6 +75,8 @@ class Memory:
         self.told_backup = False  # that the store has an older token of the same login
         self.next_glance = 0.0  # clock.monotonic(): when the store may be looked into again
         self.next_save = 0.0  # clock.monotonic(): when a dirty token is saved again
+        self.next_renewal_save = 0.0  # clock.monotonic(): when a renewed token may be saved
+        self.told_renewal_unsaved = False  # that the store did not take one
 
     def publish(self, token: Token | None, *, stored: bool = True) -> None:
         """Make `token` the one that requests are sent with; `stored`: the store holds it too."""
@@ -99,9 +105,32 @@ class Memory:
             self._publish(token, stored=True)
             return True
 
+    def publish_renewed(self, sent: Token, renewed: Token) -> bool:
+        """Publish a token out of an API's answer, if `sent` is still the one in use.
+
+        The store does not have it yet, and another program does not need it: its counter is that of
+        `sent` until it is saved.
+        """
+        with self.mutex:
+            if self.token is not sent:
+                return False
+            self.version += 1
+            self.unconfirmed, self.token = renewed, renewed
+            self.renewed = True
+            return True
+
+    def take_renewal_turn(self) -> bool:
+        """Whether to save a renewed token now: at most once in a share of its lifetime."""
+        with self.mutex:
+            token, now = self.token, clock.monotonic()
+            if not self.renewed or token is None or now < self.next_renewal_save:
+                return False
+            self.next_renewal_save = now + _renewal_interval(token)
+            return True
+
     def _publish(self, token: Token | None, *, stored: bool) -> None:
         self.version += 1
-        self.dirty = not stored
+        self.dirty, self.renewed = not stored, False
         if stored:
             self.stored = token
         self.counter = self._counter_with(token)
@@ -109,10 +138,14 @@ class Memory:
         if token is not None:
             self.told_no_login = False
 
-    def note_saved_again(self, saved: Token) -> None:
-        """Note that the store holds the token in use, saved again as `saved`."""
+    def note_saved_again(self, token: Token, saved: Token) -> None:
+        """Note that the store holds `token`, saved again as `saved`.
+
+        A newer one may be in use already, out of an API's answer.
+        """
         with self.mutex:
             self.dirty, self.stored = False, saved
+            self.renewed = self.renewed and self.token is not token
             self.counter = self._counter_with(saved)
 
     def note_seen(self, stored: Token | None) -> None:
@@ -161,6 +194,11 @@ class TokenCache:
     def epoch(self) -> int:
         """Changes with every set_token() and clear_token()."""
         return self._memory.epoch
+
+    @property
+    def memory(self) -> Memory:
+        """What all caches of an equal store share."""
+        return self._memory
 
     @property
     def is_dirty(self) -> bool:
@@ -226,6 +264,33 @@ class TokenCache:
         except JWTRefreshError as error:  # the request at hand has nothing to do with it
             logger.debug("The token could still not be saved (%s)", error)
         memory.next_save = began + max(FIRST_COOLDOWN, 10 * (clock.monotonic() - began))
+
+    def renew(self, sent: Token, renewed: Token) -> bool:
+        """Use `renewed` in place of `sent`, if that is still in use; `save_renewed` saves it."""
+        return shield(partial(self._memory.publish_renewed, sent, renewed))
+
+    @property
+    def is_renewal_due(self) -> bool:
+        """Whether there is a renewed token that may be saved now."""
+        return self._memory.renewed and clock.monotonic() >= self._memory.next_renewal_save
+
+    def save_renewed(self, timeout: float) -> None:
+        """Save a renewed token, if the store still holds the one that it has replaced.
+
+        For a thread that no Ctrl-C interrupts. Raises LockTimeout after `timeout` seconds,
+        StoreError, and RefreshRejected if another program has logged out.
+        """
+        memory = self._memory
+        with self._store.lock(timeout):
+            token = memory.token
+            if token is not None and memory.renewed and self.reload() is token:
+                self._save_again(token)
+        memory.told_renewal_unsaved = False
+
+    def tell_renewal_unsaved(self) -> bool:
+        """Whether to say that a renewed token could not be saved: once until one can."""
+        told, self._memory.told_renewal_unsaved = self._memory.told_renewal_unsaved, True
+        return not told
 
     def glance(self, stale: Token) -> Token | None:
         """Return the store's token if it is better than `stale`; look once a second at the most.
@@ -375,7 +440,7 @@ class TokenCache:
             if token is memory.unconfirmed:
                 memory.unconfirmed = saved
         else:
-            memory.note_saved_again(saved)
+            memory.note_saved_again(token, saved)
 
     @contextmanager
     def room(self, token: Token | None) -> Iterator[None]:
@@ -556,6 +621,13 @@ def _warn_unsaved(failure: JWTRefreshError) -> None:
         "request; if this program ends before that, a new login is needed",
         failure,
     )
+
+
+def _renewal_interval(token: Token) -> float:
+    """Return the seconds between two saves of renewed tokens like `token`."""
+    if token.expires_at is None or token.received_at is None:
+        return RENEWAL_INTERVAL
+    return (token.expires_at - token.received_at) * RENEWAL_SHARE
 
 
 def _as_new_login(token: Token) -> Token:
