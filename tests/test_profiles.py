@@ -73,14 +73,13 @@ def test_a_full_profile_is_read_into_values(file: Path) -> None:
         endpoint=JSONEndpoint(
             "/auth/refresh",
             send="data.renew",
-            access="data.token",
+            access="jwt.access",
             refresh="data.renew",
             expires_in="data.ttl",
             ok=(200,),
             rejected=(401, 403),
             extra={"data": {"device": 7}},
         ),
-        access="jwt.access",
         send="form",
         username_field="email",
         password_field="pass",
@@ -135,8 +134,10 @@ REFRESHES = [
     ),
     (
         'kind = "client-credentials"\nurl = "/t"\nclient_id = "me"\nclient_secret_file = "/s"',
-        "WithSecrets(endpoint=ClientCredentials('/t', 'me', '***'), "
-        "secrets={('client_secret',): SecretFile(path='/s')})",
+        (
+            "WithSecrets(endpoint=ClientCredentials('/t', 'me', '***'), "
+            "secrets={('client_secret',): SecretFile(path='/s')})"
+        ),
         "/t",
     ),
     ('kind = "jwt-bearer"\nurl = "/t"\nassertion_file = "/s"', "JWTBearer('/t', '***')", "/t"),

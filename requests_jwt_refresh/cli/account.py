@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _USER_CLAIMS: Final = ("preferred_username", "username", "email", "name", "sub", "user_id")
 _CLAIMS: Final = (*_USER_CLAIMS, "iss", "aud", "scope", "client_id")
 _FETCHED_ANEW: Final = "the next request fetches one, and nobody has to log in"
+_REMEMBERED: Final = "remembered in the keyring; programs log in again with it"
+_NOT_REMEMBERED: Final = "not remembered"
 _LEEWAY: Final = 10.0  # seconds that a printed token should last, so that there is time to use it
 _LEEWAY_SHARE: Final = 0.1  # but no more than this share of its lifetime
 
@@ -59,7 +61,7 @@ def read_profile(options: argparse.Namespace) -> Profile:
 
 def _check_logged_in(profile: Profile, adapter: JWTRefreshAdapter, name: str) -> None:
     """Raise RefreshRejected if there is no token, and nothing that could get one by itself."""
-    if profile.needs_login and adapter.token is None:
+    if not profile.can_fetch_token and adapter.token is None:
         raise library.RefreshRejected(
             f"profile {name!r} is not logged in", f"log in with: requests-jwt login {name}"
         )
@@ -88,8 +90,10 @@ def add_status(subparsers: Subparsers) -> None:
 def status(options: argparse.Namespace) -> int:
     profile, adapter = open_profile(options)
     token = adapter.token
-    is_logged_in = not profile.needs_login or (
-        token is not None and (_can_refresh(token) or _is_usable(token))
+    is_logged_in = (
+        not profile.needs_login
+        or (token is not None and (_can_refresh(token) or _is_usable(token)))
+        or _find_remembered(profile) == _REMEMBERED
     )
     if options.json:
         write_json(_to_json(profile, token, is_logged_in))
@@ -100,6 +104,8 @@ def status(options: argparse.Namespace) -> int:
         _write_place(profile.carrier)
         write_row("store", profile.store_label)
         _write_token(token, profile)
+        if profile.password is not None:
+            write_row("password", _find_remembered(profile))
     if is_logged_in:
         return Exit.DONE
     complain(
@@ -115,6 +121,16 @@ def write_urls(profile: Profile) -> None:
 
     for name, url in profile.named_urls().items():
         write_row(f"{name} URL", without_query(url))
+
+
+def _find_remembered(profile: Profile) -> str:
+    """Return whether a password is remembered with which programs log in again."""
+    if profile.password is None:
+        return _NOT_REMEMBERED
+    try:
+        return _NOT_REMEMBERED if profile.password.load() is None else _REMEMBERED
+    except library.StoreError as error:
+        return f"{_NOT_REMEMBERED}: {error.cause}"
 
 
 def _write_place(carrier: Carrier) -> None:
@@ -348,11 +364,14 @@ def logout(options: argparse.Namespace) -> int:
     stored: Token | None = None
     grant: Logout | None = None  # how to tell the server, if it has to be told
     failure: JWTRefreshError | None = None
+    has_forgotten = _forget_password(profile)  # first: whatever fails then, nobody logs in again
     try:
         stored = adapter.token
-        if stored is None:
+        if stored is None and not has_forgotten:
             then = "" if profile.needs_login else f"; {_FETCHED_ANEW}"
             sys.stdout.write(f"There is no token for {options.name}: nothing to do{then}.\n")
+            return Exit.DONE
+        if stored is None:
             return Exit.DONE
         if not options.local:
             grant = _find_logout(profile, adapter, stored)
@@ -382,13 +401,25 @@ def logout(options: argparse.Namespace) -> int:
     return Exit.TRY_LATER
 
 
+def _forget_password(profile: Profile) -> bool:
+    """Forget the remembered password; return whether there was one, and say so."""
+    try:
+        is_forgotten = profile.password is not None and profile.password.forget()
+    except library.StoreError as error:
+        complain(f"a password may still be remembered: {error.cause}", error.remedy)
+        return False
+    if is_forgotten:
+        sys.stdout.write("The password that was remembered is forgotten.\n")
+    return is_forgotten
+
+
 def _find_logout(profile: Profile, adapter: JWTRefreshAdapter, stored: Token) -> Logout | None:
     """Return how to tell the server, None if it has nothing to revoke.
 
     Refreshes first where the server wants a valid access token. Raises RefreshUnavailable or
     StoreError if that fails.
     """
-    if profile.logout is None or stored.refresh is None:
+    if profile.logout is None or (stored.refresh is None and not _is_usable(stored)):
         return None
     try:
         if stored.has_expired() and profile.logout.send == "json":

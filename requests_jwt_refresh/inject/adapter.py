@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -17,6 +17,7 @@ from requests_jwt_refresh.errors import JWTRefreshError, StoreError
 from requests_jwt_refresh.inject.forks import ForkLock
 from requests_jwt_refresh.inject.report import warn_no_token, warn_not_logged_in, warn_refused
 from requests_jwt_refresh.matching import may_match
+from requests_jwt_refresh.profiles.remembered import RememberedLogin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from requests.adapters import BaseAdapter
     from typing_extensions import Self
 
+    from requests_jwt_refresh.errors import RefreshRejected
     from requests_jwt_refresh.profiles.load import Profile
     from requests_jwt_refresh.stores.base import TokenStore
 
@@ -135,7 +137,10 @@ class ProfileAdapter(JWTRefreshAdapter):
 
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
-        super().__init__(on_logout=partial(warn_refused, profile.name), **profile.options())
+        options = profile.options()
+        if isinstance(options.get("login"), RememberedLogin):
+            options["login"] = replace(options["login"], on_failure=self._warn_of_login)
+        super().__init__(on_logout=partial(warn_refused, profile.name), **options)
         self._token_urls = profile.own_urls()
         self._watch = _watches.setdefault(profile.name, StoreWatch())
 
@@ -169,7 +174,7 @@ class ProfileAdapter(JWTRefreshAdapter):
         if self.leaves_alone(request):
             return self._transport_send(request, *options)
         try:
-            if self.profile.needs_login and not self._watch.may_have_token(self):
+            if not (self._watch.may_have_token(self) or self.profile.can_fetch_token):
                 return self._send_without_token(request, *options)
             response = super().send(request, *options)
         except JWTRefreshError as error:
@@ -192,6 +197,12 @@ class ProfileAdapter(JWTRefreshAdapter):
         """Whether `url` is where tokens are given, renewed or taken back."""
         bare = url.partition("?")[0].partition("#")[0]
         return _REPEATED_SLASHES.sub("/", bare) in self._token_urls
+
+    def _warn_of_login(self, failure: RefreshRejected) -> None:
+        if failure.nothing_to_refresh:
+            warn_not_logged_in(self.profile.name)
+        else:
+            warn_refused(self.profile.name, failure)
 
     def _send_without_token(self, request: PreparedRequest, *options: Any) -> Response:
         response = self._transport_send(self._outgoing.without_token(request), *options)

@@ -150,6 +150,11 @@ class Profile(Options):
         return needs_login(self.refresh)
 
     @property
+    def can_fetch_token(self) -> bool:
+        """Whether a token may come without a person: by a client's grant or a known password."""
+        return not self.needs_login or self.password is not None
+
+    @property
     def password(self) -> RememberedPassword | None:
         """Where a password may be remembered; None where a refresh token makes that needless."""
         if self.login is None or has_refresh_token(self.refresh):

@@ -16,6 +16,8 @@ from requests_jwt_refresh.refresh.logins import OwnLogin
 from requests_jwt_refresh.stores.keyring import KeyringStore
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import requests
     from typing_extensions import Self
 
@@ -103,6 +105,8 @@ class RememberedLogin(OwnLogin):
     store: TokenStore
     timeout: float
     """Seconds to wait for a lock that another program holds, and for one login."""
+    on_failure: Callable[[RefreshRejected], object] | None = None
+    """Called if there is no password, or none that the server takes."""
 
     @property
     def url(self) -> str | None:  # type: ignore[override]  # this one is never changed
@@ -130,7 +134,12 @@ class RememberedLogin(OwnLogin):
             newer = self.store.load()
             if newer is not None and newer != before:
                 return newer
-            return self._log_in(session, options, refused)
+            try:
+                return self._log_in(session, options, refused)
+            except RefreshRejected as refusal:
+                if self.on_failure is not None:
+                    self.on_failure(refusal)
+                raise
 
     def _log_in(
         self, session: requests.Session, options: SendOptions, refused: RefusedLogins

@@ -198,10 +198,19 @@ def _read_login(
     fields = read_fields(table, PasswordLogin, leave_out=NO_LOGIN_KEYS)
     table.check_all_known()
     response = {name: fields.pop(name) for name in _RESPONSE_KEYS if name in fields}
-    if isinstance(endpoint, WithSecrets) and response:  # it is read as the endpoint's, but for that
-        endpoint = build(table, endpoint.with_arguments, **response)
-        response = {}
-    return build(table, PasswordLogin, url, endpoint=endpoint, **response, **fields)
+    reader = build(table, _make_reader, endpoint, response)
+    return build(table, PasswordLogin, url, endpoint=reader, **fields)
+
+
+def _make_reader(endpoint: Endpoint | None, response: Mapping[str, Any]) -> Endpoint | None:
+    """Return what reads a login's response: the endpoint, but for what the login itself says."""
+    if endpoint is None:
+        return JSONEndpoint("/login", **response)
+    if not response:
+        return endpoint
+    if isinstance(endpoint, WithSecrets):
+        return endpoint.with_arguments(**response)
+    return replace(cast("JSONEndpoint", endpoint), **response)
 
 
 def _read_device(profile: Table, endpoint: Endpoint | None, base: _Base) -> DeviceLogin | None:
