@@ -71,6 +71,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_throttling",
         "test_client_grants",
         "test_login_function",
+        "test_login_remembered",
         "test_password_login",
         "test_device_login",
         "test_log_in",
