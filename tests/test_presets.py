@@ -208,6 +208,8 @@ def test_an_expired_token_can_be_traded_in_where_the_server_takes_it() -> None:
     needs = {name for name in NAMES if make(name).needs_live_token}
     assert needs == {"pocketbase", "vault", "proxmox"}
     assert not make("laravel-jwt").needs_refresh_token
+    without = {name for name in NAMES if make(name).refresh is None}
+    assert without == {*needs, "laravel-jwt", "fastapi-template"}
 
 
 # --- Writing one ---------------------------------------------------------------------------------
@@ -331,7 +333,6 @@ def test_what_a_login_needs_of_the_endpoint_is_put_in() -> None:
     """At any depth; what is no name of a field stays."""
     login = presets.load("cognito").login_of(make("cognito"))
     assert login["extra"] == {"AuthFlow": "USER_PASSWORD_AUTH", "ClientId": "client"}
-    assert presets.load("supabase").login_of(Supabase("k"))["headers"] == {"apikey": "k"}
     assert fill({"a": ["{x}", 1], "b": "/{username}"}, object()) == {
         "a": ["{x}", 1],
         "b": "/{username}",

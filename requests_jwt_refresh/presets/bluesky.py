@@ -17,7 +17,6 @@ from requests_jwt_refresh.responses import DefaultPath
     send=header(),
     access="accessJwt",
     refresh=DefaultPath("refreshJwt"),
-    expires_in=None,
     rejected=any_of(
         status(401),
         any_code("error", codes=("ExpiredToken", "InvalidToken", "AccountTakedown")),

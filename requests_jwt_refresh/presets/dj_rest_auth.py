@@ -59,5 +59,5 @@ class DJRestAuth(SimpleJWT):
 PRESET: Final = Preset(
     DJRestAuth,
     login={"url": "/dj-rest-auth/login/"},
-    logout={"url": "/dj-rest-auth/logout/", "refresh_field": "refresh"},
+    logout={"url": "/dj-rest-auth/logout/"},
 )

@@ -13,7 +13,6 @@ from requests_jwt_refresh.presets.base import Preset, defaults
 @dataclass(frozen=True, repr=False)
 @defaults(
     refresh=None,
-    expires_in=None,
     when=json_field("detail", "Could not validate credentials", status=(401, 403)),
 )
 class FastAPITemplate(JSONEndpoint):

@@ -20,7 +20,6 @@ _REFRESH: Final = cookie("refresh_token_cookie", csrf=("csrf_refresh_token", _CS
     send=_REFRESH,
     access=_ACCESS,
     refresh=_REFRESH,
-    expires_in=None,
     rejected=(401, 422),
     when=json_field("msg", "Token has expired"),
 )

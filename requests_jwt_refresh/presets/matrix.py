@@ -68,5 +68,5 @@ PRESET: Final = Preset(
             "refresh_token": True,
         },
     },
-    logout={"url": "/_matrix/client/v3/logout"},
+    logout={"url": "/_matrix/client/v3/logout", "refresh_field": None},
 )

@@ -18,7 +18,6 @@ _COLLECTION: Final = "/api/collections/{collection}"
     send_access=header(),
     access="token",
     refresh=None,
-    expires_in=None,
     rejected=(401,),
 )
 class PocketBase(JSONEndpoint):

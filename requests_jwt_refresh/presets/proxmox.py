@@ -27,7 +27,6 @@ _CSRF_HEADER: Final = "CSRFPreventionToken"
     encode="form",
     access="data.ticket",
     refresh=None,
-    expires_in=None,
     rejected=(401,),
 )
 class Proxmox(JSONEndpoint):

@@ -60,4 +60,8 @@ class Slack(KnownOAuth2):
     """
 
 
-PRESET: Final = Preset(Slack, base_url="https://slack.com/api")
+PRESET: Final = Preset(
+    Slack,
+    logout={"url": "https://slack.com/api/auth.revoke", "refresh_field": None},
+    base_url="https://slack.com/api",
+)

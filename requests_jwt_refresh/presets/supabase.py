@@ -58,8 +58,8 @@ class Supabase(JSONEndpoint):
 
     Without Python: ``requests-jwt init myapp --preset supabase --base-url
     https://YOUR-PROJECT.supabase.co``, add ``publishable_key = "sb_publishable_..."`` under its
-    ``refresh``, then ``requests-jwt login myapp``. The old anon key is a JWT, which a profile takes
-    for a secret: use the publishable one.
+    ``refresh``, then ``requests-jwt login myapp``. An old anon key is a JWT, which looks like a
+    secret: write ``publishable_key = { public = "eyJ..." }``.
 
     **To have first:** the project's URL and its publishable (or anon) key, from the dashboard under
     API keys. It goes as the header ``apikey`` with each API request and each refresh. Refresh:
@@ -98,7 +98,6 @@ PRESET: Final = Preset(
     login={
         "url": "/auth/v1/token?grant_type=password",
         "username_field": "email",
-        "headers": {_API_KEY: "{publishable_key}"},
     },
-    logout={"url": "/auth/v1/logout", "headers": {_API_KEY: "{publishable_key}"}},
+    logout={"url": "/auth/v1/logout", "refresh_field": None},
 )

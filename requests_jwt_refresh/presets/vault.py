@@ -67,6 +67,6 @@ class Vault(JSONEndpoint):
 
 PRESET: Final = Preset(
     Vault,
-    login={"url": "/v1/auth/userpass/login/{username}"},
+    login={"url": "/v1/auth/userpass/login/{username}", "username_field": None},
     logout={"url": "/v1/auth/token/revoke-self"},
 )
