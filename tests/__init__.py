@@ -149,6 +149,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_grants",
         "test_init",
         "test_init_file",
+        "test_init_kinds",
         "test_init_offers",
         "test_login_device",
         "test_login_input",

@@ -148,4 +148,4 @@ def test_a_faulty_profile_in_a_variable(user: User, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("REQUESTS_JWT_PROFILES_TOML", "[prod]\n")
     cause, remedy = user.run("profiles").cause_and_remedy()
     assert cause.startswith("REQUESTS_JWT_PROFILES_TOML: profile 'prod': base_url is missing")
-    assert remedy == "add it; an API without a refresh needs [login]"
+    assert remedy == "add it"

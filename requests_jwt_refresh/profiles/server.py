@@ -170,7 +170,8 @@ def _read_client_secret(
 ) -> Secret | None:
     """Return where the secret of a client that has one is; in the keyring if nothing is said."""
     has_file = table.text("client_secret_file", None) is not None
-    usual = "basic" if issubclass(make, ClientCredentials) else "none"
+    usual = make.__dataclass_fields__["client_auth"].default
+    usual = usual or ("basic" if issubclass(make, ClientCredentials) else "none")
     if not has_file and fields.get("client_auth", usual) == "none":
         return None
     if "client_id" not in fields:
@@ -190,12 +191,12 @@ def _read_login(
     if given is None and not preset.login:
         return None
     table = given or profile.subtable("login", {})
-    table = _add_defaults(table, _fill(profile, preset.login, endpoint))
-    if table.content.get("send") == "oauth2":
-        client = _check_oauth2(table, "send", endpoint)
-        table = _add_defaults(table, {"url": client.url})
-    url = base.join(table, "url", table.text("url"))
-    fields = read_fields(table, PasswordLogin, leave_out=NO_LOGIN_KEYS)
+    documented = _fill(profile, preset.login, endpoint)
+    fields = documented | read_fields(table, PasswordLogin, leave_out=NO_LOGIN_KEYS)
+    usual = fields.pop("url", None)
+    if fields.get("send") == "oauth2":
+        usual = _check_oauth2(table, "send", endpoint).url
+    url = _read_url(table, usual, base)
     table.check_all_known()
     response = {name: fields.pop(name) for name in _RESPONSE_KEYS if name in fields}
     reader = build(table, _make_reader, endpoint, response)
@@ -220,7 +221,7 @@ def _read_device(profile: Table, endpoint: Endpoint | None, base: _Base) -> Devi
     client = _check_oauth2(table, "url", endpoint)
     if client.client_id is None:
         raise profile.error("refresh.client_id", "is missing: the device flow needs it", "add it")
-    table = _add_defaults(table, {"token_url": client.url})
+    table = replace(table, content={"token_url": client.url, **table.content})
     fields = read_fields(table, DeviceLogin, leave_out={"client", "client_id", "show"})
     table.check_all_known()
     for key in ("url", "token_url"):
@@ -238,8 +239,9 @@ def _read_logout(
     given = profile.table("logout")
     if given is None:  # also with a preset: not every server has its logout switched on
         return None
-    table = _add_defaults(given, _fill(profile, preset.logout, endpoint))
-    fields = read_fields(table, Logout, leave_out={"client", "attach"})
+    table, documented = given, _fill(profile, preset.logout, endpoint)
+    fields = documented | read_fields(table, Logout, leave_out={"url", "client", "attach"})
+    url = _read_url(table, fields.pop("url", None), base)
     if fields.get("send") == "oauth2":
         _check_oauth2(table, "send", endpoint)
         fields["client"] = endpoint
@@ -248,8 +250,13 @@ def _read_logout(
     table.check_all_known()
     build(table, check_json, fields.get("extra", {}))
     build(table, check_headers, fields.get("headers", {}))
-    url = base.join(table, "url", fields.pop("url"))
     return Logout(url, **fields).bind(endpoint, carrier)
+
+
+def _read_url(table: Table, usual: str | None, base: _Base) -> str:
+    """Return the absolute URL of a login or logout; `usual` is the one that is documented."""
+    url = table.text("url") if usual is None else table.text("url", usual)
+    return base.join(table, "url", url)
 
 
 def _fill(
@@ -268,10 +275,6 @@ def _fill(
         "is needed by the login as well, which cannot read it elsewhere",
         'if it is public, write { public = "VALUE" } in its place',
     )
-
-
-def _add_defaults(table: Table, known: Mapping[str, Any]) -> Table:
-    return replace(table, content={**known, **table.content})
 
 
 def _check_oauth2(table: Table, key: str, endpoint: Endpoint | None) -> OAuth2Endpoint:
