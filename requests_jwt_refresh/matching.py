@@ -37,6 +37,7 @@ _LOWEST_STATUS, _HIGHEST_STATUS = 100, 599
 # (RFC 9112 §4); some servers go beyond 599.
 _ERRORS: Final = frozenset(range(400, 1000))
 _LOWEST_ERROR: Final = 400
+_ERROR_CODE: Final = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6750 §3
 _THROTTLED: Final = 429  # which refuses nothing
 # Nor do these, unless they are named: the server is busy, or not there.
 _BUSY: Final = frozenset({408, _THROTTLED, 502, 503, 504})
@@ -141,7 +142,9 @@ class BearerChallenge:
     """Whether the statuses were named; those of ``when=`` are meant otherwise."""
 
     def __post_init__(self) -> None:
-        if self.error is not None and not (isinstance(self.error, str) and self.error):
+        if self.error is not None and not (
+            isinstance(self.error, str) and _ERROR_CODE.fullmatch(self.error)
+        ):
             raise ValueError("error is a code such as 'invalid_token', or None for any challenge")
 
     def __call__(self, response: requests.Response) -> bool:
@@ -182,9 +185,10 @@ class JSONField:
         if getattr(response.request, "method", None) == "HEAD":
             return response.status_code >= _LOWEST_ERROR
         document = parse_json(response.content or b"")
-        return any(map(self._is_value, find_all(document, self.path)))
+        return any(map(self.is_value, find_all(document, self.path)))
 
-    def _is_value(self, found: object) -> bool:
+    def is_value(self, found: object) -> bool:
+        """Whether `found` is the value that the field has to have."""
         # JSON's true and 1 are two things; Python's are equal.
         return isinstance(found, bool) is isinstance(self.value, bool) and found == self.value
 
@@ -227,6 +231,11 @@ class AllOf:
         _check_members("all_of", self.matchers)
         if not _refusal_statuses(self):  # of a field without a status, more than in when=
             raise ValueError(_explain_never(self))
+        if (field := _find_torn_field(self)) is not None:
+            raise ValueError(
+                f"{self!r} can never match: it wants two values of the field {field!r}; any_of() "
+                "takes either"
+            )
 
     @cached_property
     def statuses(self) -> frozenset[int]:
@@ -345,7 +354,8 @@ def status_codes(codes: int | Iterable[int]) -> frozenset[int]:
 
     Raises TypeError for what is no int, ValueError for one outside 100 to 599, or for none.
     """
-    given = tuple(codes) if isinstance(codes, Iterable) else (codes,)
+    is_many = isinstance(codes, Iterable) and not isinstance(codes, (str, bytes))
+    given: tuple[object, ...] = tuple(codes) if is_many else (codes,)  # type: ignore[arg-type]
     if not given:
         raise ValueError("give at least one HTTP status code, such as 401")
     return frozenset(map(_validate_status, given))
@@ -441,6 +451,23 @@ def _walk(matcher: Matcher) -> Iterator[Matcher]:
     yield matcher
     for one in matcher.matchers if isinstance(matcher, (AnyOf, AllOf)) else ():
         yield from _walk(one)
+
+
+def _find_torn_field(matcher: AllOf) -> str | None:
+    """Return the path of a field that would have to hold two values at once, None without one."""
+    wanted: dict[str, JSONField] = {}
+    fields = (one for one in _list_parts(matcher) if isinstance(one, JSONField))
+    for one in fields:
+        is_any = "*" in one.path.split(".")  # two items of a list may have two values
+        if not is_any and not wanted.setdefault(one.path, one).is_value(one.value):
+            return one.path
+    return None
+
+
+def _list_parts(matcher: AllOf) -> Iterator[Matcher]:
+    """Yield each matcher that has to say yes."""
+    for one in matcher.matchers:
+        yield from _list_parts(one) if isinstance(one, AllOf) else (one,)
 
 
 def _explain_never(matcher: object) -> str:

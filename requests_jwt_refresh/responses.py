@@ -356,13 +356,18 @@ def _without(value: object, leaves: list[tuple[str, ...]]) -> object:
 
 
 def keep_cookie(token: Token, name: str, answers: Sequence[TokenResponse]) -> Token:
-    """Return `token` with the cookie `name` in its extra, if one of the `answers` has set it."""
-    cookies = token.extra.get("cookies", {})
+    """Return `token` with the cookie `name` in its extra, if one of the `answers` has set it.
+
+    Where the answer has a field of its own called "cookies", the cookie stands beside that.
+    """
     found = [read_cookies(each.set_cookies).get(name) for each in answers]
     values = [value for value in found if value is not None]
-    if not values or name in cookies:
+    cookies = token.extra.get("cookies", {})
+    is_ours = isinstance(cookies, dict)
+    if not values or (is_ours and isinstance(cookies.get(name), str)):
         return token
-    extra = {**token.extra, "cookies": {**cookies, name: values[-1]}}
+    kept = {name: values[-1]}
+    extra = {**token.extra, **({"cookies": {**cookies, **kept}} if is_ours else kept)}
     return with_values(token, extra=freeze_members(extra))
 
 
