@@ -78,6 +78,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_throttling",
         "test_client_grants",
         "test_login_function",
+        "test_login_remembered",
         "test_password_login",
         "test_device_login",
         "test_log_in",
@@ -142,6 +143,9 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_profile_faults",
         "test_profile_fields",
         "test_profile_files",
+        "test_profile_grants",
+        "test_profile_headers",
+        "test_profile_places",
         # the command line
         "test_cli",
         "test_closed_streams",

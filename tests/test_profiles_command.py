@@ -54,7 +54,7 @@ def test_a_faulty_one_among_profiles(user: User) -> None:
     assert "bad          faulty, see below\n" in result.out
     assert f"good         {API}/" in result.out
     assert cause.startswith(f"{user.file}: profile 'bad': refresh is missing")
-    assert remedy == "add it"
+    assert remedy == "add it; an API without a refresh needs [login]"
     result = user.run("profiles", "--json")
     result.cause_and_remedy()
     faults = [each["fault"] for each in json.loads(result.out)["profiles"]]
@@ -148,4 +148,4 @@ def test_a_faulty_profile_in_a_variable(user: User, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("REQUESTS_JWT_PROFILES_TOML", "[prod]\n")
     cause, remedy = user.run("profiles").cause_and_remedy()
     assert cause.startswith("REQUESTS_JWT_PROFILES_TOML: profile 'prod': base_url is missing")
-    assert remedy == "add it"
+    assert remedy == "add it; an API without a refresh needs [login]"
