@@ -37,8 +37,10 @@ _LOWEST_STATUS, _HIGHEST_STATUS = 100, 599
 # (RFC 9112 §4); some servers go beyond 599.
 _ERRORS: Final = frozenset(range(400, 1000))
 _LOWEST_ERROR: Final = 400
-# Of these no refusal is made unless their statuses are named: the server is busy, or not there.
-_BUSY: Final = frozenset({408, 429, 502, 503, 504})
+_ERROR_CODE: Final = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6750 §3
+_THROTTLED: Final = 429  # which refuses nothing
+# Nor do these, unless they are named: the server is busy, or not there.
+_BUSY: Final = frozenset({408, _THROTTLED, 502, 503, 504})
 _MAY_REFUSE: Final = frozenset(range(100, 1000)) - _BUSY
 
 
@@ -140,7 +142,9 @@ class BearerChallenge:
     """Whether the statuses were named; those of ``when=`` are meant otherwise."""
 
     def __post_init__(self) -> None:
-        if self.error is not None and not (isinstance(self.error, str) and self.error):
+        if self.error is not None and not (
+            isinstance(self.error, str) and _ERROR_CODE.fullmatch(self.error)
+        ):
             raise ValueError("error is a code such as 'invalid_token', or None for any challenge")
 
     def __call__(self, response: requests.Response) -> bool:
@@ -181,9 +185,10 @@ class JSONField:
         if getattr(response.request, "method", None) == "HEAD":
             return response.status_code >= _LOWEST_ERROR
         document = parse_json(response.content or b"")
-        return any(map(self._is_value, find_all(document, self.path)))
+        return any(map(self.is_value, find_all(document, self.path)))
 
-    def _is_value(self, found: object) -> bool:
+    def is_value(self, found: object) -> bool:
+        """Whether `found` is the value that the field has to have."""
         # JSON's true and 1 are two things; Python's are equal.
         return isinstance(found, bool) is isinstance(self.value, bool) and found == self.value
 
@@ -226,6 +231,11 @@ class AllOf:
         _check_members("all_of", self.matchers)
         if not _refusal_statuses(self):  # of a field without a status, more than in when=
             raise ValueError(_explain_never(self))
+        if (field := _find_torn_field(self)) is not None:
+            raise ValueError(
+                f"{self!r} can never match: it wants two values of the field {field!r}; any_of() "
+                "takes either"
+            )
 
     @cached_property
     def statuses(self) -> frozenset[int]:
@@ -307,12 +317,16 @@ def for_rejected(matcher: Matcher) -> Matcher:
     """Return `matcher` as ``rejected=`` means it, about the answers of a token endpoint.
 
     What names no status, a function too, is then asked about any status: servers say no with a 200
-    as well. 408, 429, 502, 503 and 504 are left out: a busy server refuses nothing.
+    as well. 408, 502, 503 and 504 are left out: a busy server refuses nothing. 429 is no refusal
+    even if it is named.
     """
+    if isinstance(matcher, Status):
+        return replace(matcher, statuses=matcher.statuses - {_THROTTLED})
     if isinstance(matcher, (AnyOf, AllOf)):
         return replace(matcher, matchers=tuple(map(for_rejected, matcher.matchers)))
     if isinstance(matcher, (BearerChallenge, JSONField)):
-        return matcher if matcher.has_status else replace(matcher, statuses=_MAY_REFUSE)
+        named = matcher.statuses - {_THROTTLED}
+        return replace(matcher, statuses=named if matcher.has_status else _MAY_REFUSE)
     return matcher if _own_statuses(matcher) is not None else _Refusal(matcher)
 
 
@@ -340,7 +354,8 @@ def status_codes(codes: int | Iterable[int]) -> frozenset[int]:
 
     Raises TypeError for what is no int, ValueError for one outside 100 to 599, or for none.
     """
-    given = tuple(codes) if isinstance(codes, Iterable) else (codes,)
+    is_many = isinstance(codes, Iterable) and not isinstance(codes, (str, bytes))
+    given: tuple[object, ...] = tuple(codes) if is_many else (codes,)  # type: ignore[arg-type]
     if not given:
         raise ValueError("give at least one HTTP status code, such as 401")
     return frozenset(map(_validate_status, given))
@@ -421,7 +436,13 @@ def check_rejected(rejected: object) -> None:
     """Raise the TypeError or ValueError of `check_matcher`, of what is given to ``rejected=``."""
     _check_kind(rejected, "rejected takes statuses or a matcher")
     for one in _walk(cast("Matcher", rejected)):
-        if not _refusal_statuses(one):
+        statuses = _refusal_statuses(one)
+        if statuses == {_THROTTLED}:
+            raise ValueError(
+                f"{one!r} can never match in rejected=: 429 says that too much was asked, not that "
+                "a token is refused; leave it out"
+            )
+        if not statuses:
             raise ValueError(_explain_never(one))
 
 
@@ -430,6 +451,23 @@ def _walk(matcher: Matcher) -> Iterator[Matcher]:
     yield matcher
     for one in matcher.matchers if isinstance(matcher, (AnyOf, AllOf)) else ():
         yield from _walk(one)
+
+
+def _find_torn_field(matcher: AllOf) -> str | None:
+    """Return the path of a field that would have to hold two values at once, None without one."""
+    wanted: dict[str, JSONField] = {}
+    fields = (one for one in _list_parts(matcher) if isinstance(one, JSONField))
+    for one in fields:
+        is_any = "*" in one.path.split(".")  # two items of a list may have two values
+        if not is_any and not wanted.setdefault(one.path, one).is_value(one.value):
+            return one.path
+    return None
+
+
+def _list_parts(matcher: AllOf) -> Iterator[Matcher]:
+    """Yield each matcher that has to say yes."""
+    for one in matcher.matchers:
+        yield from _list_parts(one) if isinstance(one, AllOf) else (one,)
 
 
 def _explain_never(matcher: object) -> str:

@@ -43,6 +43,7 @@ from requests_jwt_refresh.response_errors import (
     make_status_error,
     make_unreadable_error,
     parse_http_date,
+    suggest_rule,
 )
 from requests_jwt_refresh.tokens import Token, with_values
 
@@ -66,6 +67,7 @@ __all__ = [
     "describe_request_fields",
     "find_refresh_token",
     "keep_cookie",
+    "keep_other_cookies",
     "parse_http_date",
     "quote_list",
     "read_json",
@@ -197,7 +199,7 @@ def read_oauth2(response: TokenResponse, fields: Fields) -> Token:
 def _has_access(response: TokenResponse, fields: Fields) -> bool:
     """Whether there is something where the access token should be, so that nothing was refused."""
     if fields.access is None:  # any body is something
-        return not callable(fields.rejected)
+        return response.status in fields.ok and not callable(fields.rejected)
     found = _find_at(response, parse_json(response.body), fields.access)
     return isinstance(found, str) and bool(found)
 
@@ -255,7 +257,8 @@ def _find_sending_problem(fields: object, name: str, secret: str) -> str | None:
 def _read_access(response: TokenResponse, document: object, place: Place) -> str:
     found = _find_at(response, document, place)
     if found is MISSING:
-        raise make_unreadable_error(response, _describe_missing(response, document, place))
+        problem = _describe_missing(response, document, place)
+        raise make_unreadable_error(response, problem, suggest_rule(document, response.headers))
     if not isinstance(found, str):
         raise make_unreadable_error(response, f"{place!r} is {_json_type(found)}, not a string")
     return strip_bearer(found)
@@ -354,14 +357,33 @@ def _without(value: object, leaves: list[tuple[str, ...]]) -> object:
 
 
 def keep_cookie(token: Token, name: str, answers: Sequence[TokenResponse]) -> Token:
-    """Return `token` with the cookie `name` in its extra, if one of the `answers` has set it."""
-    cookies = token.extra.get("cookies", {})
+    """Return `token` with the cookie `name` in its extra, if one of the `answers` has set it.
+
+    Where the answer has a field of its own called "cookies", the cookie stands beside that.
+    """
     found = [read_cookies(each.set_cookies).get(name) for each in answers]
     values = [value for value in found if value is not None]
-    if not values or name in cookies:
+    cookies = token.extra.get("cookies", {})
+    is_ours = isinstance(cookies, dict)
+    if not values or (is_ours and isinstance(cookies.get(name), str)):
         return token
-    extra = {**token.extra, "cookies": {**cookies, name: values[-1]}}
+    kept = {name: values[-1]}
+    extra = {**token.extra, **({"cookies": {**cookies, **kept}} if is_ours else kept)}
     return with_values(token, extra=freeze_members(extra))
+
+
+def keep_other_cookies(token: Token, endpoint: object, response: TokenResponse) -> Token:
+    """Return `token` with the cookies in its extra that came with a rescued refresh token.
+
+    The double submit repeats one of them.
+    """
+    cookies = _read_other_cookies(response, endpoint)
+    before = token.extra.get("cookies", {})
+    if not cookies or not isinstance(before, dict):
+        return token
+    return with_values(
+        token, extra=freeze_members({**token.extra, "cookies": {**before, **cookies}})
+    )
 
 
 def _read_other_cookies(response: TokenResponse, fields: object) -> dict[str, str]:

@@ -108,6 +108,20 @@ def test_a_minute_is_enough_for_a_long_life(
     assert len(endpoint.handed_in) == 1
 
 
+def test_a_token_that_was_put_into_the_store_by_hand(
+    server: AuthServer, session: requests.Session, store: MemoryStore, clock: Clock
+) -> None:
+    """Nobody knows how long it was to live: its last minute is early enough."""
+    endpoint = Renewal()
+    mount(session, server.url, endpoint, store)
+    clock.advance(LIFETIME - 61)
+    assert session.get("/api/x").status_code == 200
+    assert endpoint.handed_in == []
+    clock.advance(2)
+    assert session.get("/api/x").status_code == 200
+    assert len(endpoint.handed_in) == 1
+
+
 def test_a_token_past_its_end_is_tried_all_the_same(
     server: AuthServer, session: requests.Session, store: MemoryStore, clock: Clock
 ) -> None:

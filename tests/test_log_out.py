@@ -10,6 +10,7 @@ import pytest
 from requests_jwt_refresh import (
     Event,
     JSONEndpoint,
+    LockTimeout,
     MemoryStore,
     OAuth2Endpoint,
     RefreshRejected,
@@ -28,6 +29,7 @@ from requests_jwt_refresh.testing import Drop, Status
 from tests.support.accounts import AtAuthServer, FullStore
 from tests.support.crowd import Crowd, wait_for_waiters
 from tests.support.profiles import read_form, read_json
+from tests.support.recorded import Recorded
 from tests.support.users import ENDPOINT, load_token, mark_expired, store
 from tests.support.waits import join, start
 
@@ -182,6 +184,17 @@ def test_nobody_refreshes_meanwhile(
         join(*thread)
 
 
+def test_a_lock_that_somebody_else_holds(
+    server: AuthServer, session: requests.Session, store: MemoryStore
+) -> None:
+    """LockTimeout: nobody was told, and the token is still there."""
+    adapter = mount(session, server.url, AtAuthServer(), store, refresh_timeout=0.05)
+    with store.lock(0), pytest.raises(LockTimeout):
+        adapter.log_out()
+    assert (server.counters.requests, adapter.token) == (0, store.load())
+    assert session.get("/api/x").status_code == 200
+
+
 def test_a_store_that_cannot_be_cleared(server: AuthServer, session: requests.Session) -> None:
     """StoreError, but the token is not sent again: it is revoked."""
     full = FullStore(server.login())
@@ -211,6 +224,27 @@ def test_refresh_after_a_logout_has_nothing_to_ask_with(adapter: JWTRefreshAdapt
     adapter.log_out()
     with pytest.raises(RefreshRejected, match="there is no token"):
         adapter.refresh()
+
+
+def test_a_forced_refresh_that_waits_for_a_logout(
+    server: AuthServer, adapter: JWTRefreshAdapter
+) -> None:
+    """It finds nothing to ask with, and is no refresh that gave no token."""
+    failures: list[str] = []
+
+    def refresh() -> None:
+        with pytest.raises(RefreshRejected) as caught:
+            adapter.refresh()
+        failures.append(caught.value.cause)
+
+    with server.gate(on="logout") as gate:
+        threads = start(adapter.log_out)
+        gate.wait_for(1)
+        threads += start(refresh)
+        wait_for_waiters(adapter, 1)
+        gate.open()
+        join(*threads)
+    assert failures == ["there is no token"]
 
 
 # --- Where the tokens go -------------------------------------------------------------------------
@@ -266,3 +300,19 @@ def test_a_preset_tells_its_documented_logout() -> None:
     assert request.headers["Authorization"] == "Bearer refresh"
     assert Logout.find(presets.Express("/r"), AUTHORIZATION, "https://h") is None
     assert Logout.find(None, AUTHORIZATION, "https://h") is None
+
+
+@pytest.mark.parametrize(
+    "name", [each for each in presets.PRESET_MODULES if presets.load(each).logout.get("url")]
+)
+def test_each_documented_logout_can_be_made(name: str) -> None:
+    """Of what the preset knows; it has one of the tokens somewhere."""
+    recorded = Recorded.read(name)
+    endpoint, base_url = recorded.make_endpoint(), recorded.base_url
+    attach = getattr(endpoint, "attach", None) or AUTHORIZATION
+    found = Logout.find(endpoint, attach, base_url, allow_http=base_url.startswith("http:"))
+    assert found is not None
+    assert "{" not in found.url
+    request = found.ask(Token("the-access-token", "the-refresh-token")).prepare()
+    sent = f"{request.headers} {request.body!r}"
+    assert "the-access-token" in sent or "the-refresh-token" in sent

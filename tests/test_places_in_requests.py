@@ -327,6 +327,22 @@ def test_the_double_submit_of_the_sessions_own_cookie(
     assert api.seen[-1].all("X-CSRF") == ["from-the-jar"]
 
 
+@pytest.mark.parametrize("field", [None, 5, "text", ["a"], {"x": 5}, {"csrf": 5}], ids=repr)
+def test_a_field_called_cookies_is_the_servers_own(
+    session: requests.Session, api: PlaceServer, field: Any
+) -> None:
+    """It is kept as it came, and the cookie of the double submit is found all the same."""
+    adapter = carry(session, api, CSRF)
+    api.answer_fields = {"cookies": field}
+    api.answer_headers = [("Set-Cookie", "csrf=csrf-2; Path=/")]
+    api.expire()
+    assert session.post("/x", timeout=WAIT).status_code == 200
+    assert api.seen[-1].all("X-CSRF") == ["csrf-2"]
+    assert adapter.token is not None
+    if not isinstance(field, dict):
+        assert adapter.token.extra["cookies"] == field
+
+
 def test_without_a_value_there_is_no_double_submit(
     session: requests.Session, api: PlaceServer
 ) -> None:

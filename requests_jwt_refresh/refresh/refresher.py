@@ -750,9 +750,14 @@ class Refresher:
 
 
 def _ends_soon(token: Token) -> bool:
-    """Whether less than a fifth of the lifetime is left, and no more than a minute."""
-    if token.expires_at is None or token.received_at is None:
+    """Whether less than a fifth of the lifetime is left, and no more than a minute.
+
+    A minute, where it is not known when the token came, as if a store was filled by hand.
+    """
+    if token.expires_at is None:
         return False
+    if token.received_at is None:
+        return not token.lasts(MAX_LAST_SECONDS)
     lifetime = token.expires_at - token.received_at
     return not token.lasts(min(lifetime * LAST_SHARE, MAX_LAST_SECONDS))
 

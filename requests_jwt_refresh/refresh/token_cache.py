@@ -648,7 +648,8 @@ def _without_extra(token: Token) -> Token:
 
 
 def _only_cookies(extra: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {_COOKIES: extra[_COOKIES]} if _COOKIES in extra else {}
+    cookies = extra.get(_COOKIES)
+    return {_COOKIES: cookies} if isinstance(cookies, dict) else {}
 
 
 def _lay_over(old: Mapping[str, Any], new: Mapping[str, Any]) -> FrozenDict:

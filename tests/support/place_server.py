@@ -48,6 +48,9 @@ class PlaceServer:
         self.seen: list[Seen] = []
         self.refusal_fields: list[tuple[str, str]] = []
         """More header fields of each 401."""
+        self.answer_fields: dict[str, Any] = {}
+        """More fields of each refresh's answer."""
+        self.answer_headers: list[tuple[str, str]] = []
         self.goal = ""
         self._good = ""
         self._refresh = ""
@@ -87,7 +90,8 @@ class PlaceServer:
             if json.loads(seen.body).get("refresh_token") != self._refresh:
                 return 401, {"error": "refused"}, []
             token = self.log_in()
-            return 200, {"access_token": token.access, "refresh_token": token.refresh}, []
+            given = {"access_token": token.access, "refresh_token": token.refresh}
+            return 200, {**given, **self.answer_fields}, self.answer_headers
         if not self._good or self._good not in str(seen):
             return 401, {"error": "expired"}, self.refusal_fields
         if seen.path.partition("?")[0] == "/go":
