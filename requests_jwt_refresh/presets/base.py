@@ -147,8 +147,10 @@ def fill(value: Any, endpoint: object) -> Any:
     is_url = "/" in value
 
     def insert(found: re.Match[str]) -> str:
-        given = str(getattr(endpoint, found[1], found[0]))
-        return quote(given.rstrip("/"), safe=":/{}") if is_url else given
+        if not hasattr(endpoint, found[1]):
+            return found[0]
+        given = str(getattr(endpoint, found[1]))
+        return quote(given.rstrip("/"), safe=":/") if is_url else given
 
     return _TWO_SCHEMES.sub("", _NAME_IN_BRACES.sub(insert, value))
 
