@@ -33,7 +33,7 @@ from requests_jwt_refresh.presets import (
     SimpleJWT,
     Supabase,
 )
-from requests_jwt_refresh.presets.base import Preset, defaults, fill
+from requests_jwt_refresh.presets.base import Preset, fill, preset
 from tests.support.recorded import Recorded
 
 if TYPE_CHECKING:
@@ -218,8 +218,7 @@ def test_an_expired_token_can_be_traded_in_where_the_server_takes_it() -> None:
 def test_another_default_leaves_the_fields_options_as_they_are() -> None:
     """What is not shown stays so, and each instance has a mapping of its own."""
 
-    @dataclasses.dataclass(frozen=True, repr=False)
-    @defaults(headers={"X-Key": "secret"})
+    @preset(headers={"X-Key": "secret"})
     class Mine(OAuth2Endpoint):
         url: str = "/token"
 
@@ -234,7 +233,7 @@ def test_another_default_leaves_the_fields_options_as_they_are() -> None:
 def test_a_misspelt_default_is_noticed() -> None:
     """TypeError, when the class is made."""
     with pytest.raises(TypeError, match="ClientCredentials inherits no field 'scopes'"):
-        defaults(scopes="read")(ClientCredentials)
+        preset(scopes="read")(ClientCredentials)
 
 
 # --- The registry --------------------------------------------------------------------------------
