@@ -328,6 +328,15 @@ def test_login_and_logout_are_the_documented_ones(
     assert preset.logout_of(endpoint).get("url") == logout
 
 
+def test_a_documented_url_is_left_out_where_a_part_of_it_is_not_known() -> None:
+    """A proxy before Cognito, an Auth0 without its domain: nothing is sent elsewhere."""
+    known = presets.load("cognito")
+    endpoint = Cognito("me", url="https://proxy.example.com/")
+    assert "url" not in known.login_of(endpoint)
+    assert "url" not in known.logout_of(endpoint)
+    assert known.login_of(endpoint)["extra"]["ClientId"] == "me"
+
+
 def test_what_a_login_needs_of_the_endpoint_is_put_in() -> None:
     """At any depth; what is no name of a field stays."""
     login = presets.load("cognito").login_of(make("cognito"))

@@ -87,11 +87,11 @@ class Preset:
 
     def login_of(self, endpoint: object) -> dict[str, Any]:
         """Return `login` with the endpoint's fields in place of their {names}."""
-        return {name: fill(value, endpoint) for name, value in self.login.items()}
+        return dict(fill(self.login, endpoint))
 
     def logout_of(self, endpoint: object) -> dict[str, Any]:
         """Return `logout` with the endpoint's fields in place of their {names}."""
-        return {name: fill(value, endpoint) for name, value in self.logout.items()}
+        return dict(fill(self.logout, endpoint))
 
 
 @dataclass(frozen=True, repr=False)
