@@ -43,6 +43,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_preset_pages",
         "test_preset_servers",
         "test_preset_logins",
+        "test_preset_profiles",
         "test_simplejwt",
         "test_flask_jwt",
         "test_jose",

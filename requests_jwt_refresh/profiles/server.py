@@ -190,10 +190,10 @@ def _read_login(
     profile: Table, preset: presets.Preset, endpoint: Endpoint | None, base: _Base
 ) -> PasswordLogin | None:
     given = profile.table("login")
-    if given is None and not preset.login:
+    documented = _fill(profile, preset.login, endpoint)
+    if given is None and "url" not in documented and documented.get("send") != "oauth2":
         return None
     table = given or profile.subtable("login", {})
-    documented = _fill(profile, preset.login, endpoint)
     fields = documented | read_fields(table, PasswordLogin, leave_out=NO_LOGIN_KEYS)
     usual = fields.pop("url", None)
     if fields.get("send") == "oauth2":
