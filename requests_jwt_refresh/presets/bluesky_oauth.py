@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from requests_jwt_refresh.jose import DPoP
 from requests_jwt_refresh.presets.base import KnownOAuth2, Preset, defaults
 
 
@@ -51,6 +52,11 @@ class BlueskyOAuth(KnownOAuth2):
         client_id: the URL of the client's metadata document.
 
     """
+
+    @property
+    def attach(self) -> DPoP:
+        """How API requests carry the token, where nobody gives a key: with that of the login."""
+        return DPoP()
 
 
 PRESET: Final = Preset(BlueskyOAuth)
