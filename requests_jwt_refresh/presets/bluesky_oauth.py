@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from requests_jwt_refresh.jose import DPoP
 from requests_jwt_refresh.presets.base import KnownOAuth2, Preset, defaults
+
+if TYPE_CHECKING:
+    from requests_jwt_refresh.jose import DPoP
 
 
 @dataclass(frozen=True, repr=False)
@@ -55,7 +57,9 @@ class BlueskyOAuth(KnownOAuth2):
 
     @property
     def attach(self) -> DPoP:
-        """How API requests carry the token, where nobody gives a key: with that of the login."""
+        """Proof of possession with a key made at the login, where mount() gets no other."""
+        from requests_jwt_refresh.jose import DPoP  # late: an extra
+
         return DPoP()
 
 
