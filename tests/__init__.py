@@ -190,6 +190,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "Test your own code": (
         "test_auth_server",
+        "test_auth_server_dpop",
         "test_auth_server_faults",
         "test_auth_server_like",
         "test_auth_server_like_options",
