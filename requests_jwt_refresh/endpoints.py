@@ -16,7 +16,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from types import NoneType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeAlias
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, quote
 
 import requests
 from requests.structures import CaseInsensitiveDict
@@ -30,6 +30,7 @@ from requests_jwt_refresh.authorization import (
     check_place,
 )
 from requests_jwt_refresh.client_auth import CLIENT_AUTHS, ClientAuth
+from requests_jwt_refresh.errors import RefreshUnavailable
 from requests_jwt_refresh.lifetimes import UNITS
 from requests_jwt_refresh.matching import (
     Matcher,
@@ -215,7 +216,8 @@ class JSONEndpoint(_CallRepr):
     def ask(self, url: str, token: Token | None) -> requests.Request:
         """Return the request that carries the refresh token, the access token or both.
 
-        Raises ValueError where the token lacks one of them, or has one that its place cannot carry.
+        Raises ValueError where `token` lacks one of them, RefreshUnavailable where it has one that
+        its place cannot carry.
         """
         headers = _make_headers(self.headers)
         fields = deepcopy(dict(self.extra))
@@ -617,7 +619,7 @@ def _check_flat(endpoint: JSONEndpoint, fields: Mapping[str, Any], paths: list[s
                 f"of {name!r} is none"
             )
     if encode == "query":
-        query = dict(parse_qsl(urlsplit(endpoint.url).query, keep_blank_values=True))
+        query = dict(parse_qsl(endpoint.url.partition("?")[2], keep_blank_values=True))
         both = sorted(query.keys() & fields.keys())
         if both:
             raise ValueError(f"the url has {quote_list(both)} in its query already; leave it out")
@@ -679,4 +681,7 @@ def _require(what: str, token: Token | None) -> str:
 def _check_carried(what: str, place: Place, secret: str) -> None:
     problem = None if isinstance(place, str) else place.find_problem(secret)
     if problem is not None:
-        raise ValueError(f"the {what} cannot be sent: {problem}")
+        raise RefreshUnavailable(
+            f"the {what} cannot be sent: {problem}",
+            f"the tokens are kept; send the {what} in a header(...), or log in for another one",
+        )

@@ -109,6 +109,21 @@ def find_error_code(document: object, headers: Mapping[str, str]) -> str | None:
     return next(filter(_is_telling, codes), codes[0] if codes else None)
 
 
+def find_code_path(document: object, code: str) -> str | None:
+    """Return the path of the field that is `code`, for json_field; None if there is none.
+
+    >>> find_code_path({"errors": [{"code": "TOKEN_EXPIRED"}]}, "TOKEN_EXPIRED")
+    'errors.*.code'
+    """
+    for part in ("", *_PARTS):
+        fields = find(document, part) if part else document
+        for name in (*_CODE_FIELDS, "message"):
+            if isinstance(fields, dict) and fields.get(name) == code:
+                path = f"{part}.{name}" if part else name
+                return ".".join("*" if each == "0" else each for each in path.split("."))
+    return None
+
+
 def is_try_later(document: object, headers: Mapping[str, str], body: bytes = b"") -> bool:
     """Whether an error says that the server is asked too often, or that it has a passing fault.
 

@@ -23,7 +23,7 @@ _DEEPEST_NAME: Final = 4  # parts of a dotted path
 _USUAL_HEADERS: Final = frozenset(
     (
         *("accept", "accept-encoding", "connection", "content-length", "content-type", "host"),
-        *("transfer-encoding", "user-agent"),
+        *("transfer-encoding", "user-agent", "cookie"),
     )
 )
 
@@ -48,12 +48,14 @@ def describe_request_fields(request: requests.Request | requests.PreparedRequest
     body, is_json = _read_request_body(request)
     url, params = request.url or "", getattr(request, "params", None)
     query = [*_form_names(urlsplit(url).query), *_form_names(params)]
-    headers = [name for name in request.headers if name.lower() not in _USUAL_HEADERS]
+    given = request.headers or {}
+    headers = [name for name in given if name.lower() not in _USUAL_HEADERS]
     kinds = {
         "JSON field": list_fields(body) if is_json else [],
         "form field": [] if is_json else _form_names(body),
         "query field": query,
         "header": headers,
+        "cookie": _cookie_names(given),
     }
     named = [(kind, filter_showable(names)) for kind, names in kinds.items()]
     return _join_kinds([(kind, names) for kind, names in named if names])
@@ -81,6 +83,12 @@ def _form_names(form: object) -> list[str]:
         return list(map(str, form))
     pairs = form if isinstance(form, (list, tuple)) else ()
     return list(dict.fromkeys(str(pair[0]) for pair in pairs if isinstance(pair, tuple) and pair))
+
+
+def _cookie_names(headers: Mapping[str, str | bytes]) -> list[str]:
+    text = next((headers[name] for name in headers if name.lower() == "cookie"), "")
+    text = text.decode("latin-1") if isinstance(text, bytes) else text
+    return [each.partition("=")[0].strip() for each in text.split(";") if "=" in each]
 
 
 def _join_kinds(named: list[tuple[str, list[str]]]) -> str | None:

@@ -38,8 +38,9 @@ _LOWEST_STATUS, _HIGHEST_STATUS = 100, 599
 _ERRORS: Final = frozenset(range(400, 1000))
 _LOWEST_ERROR: Final = 400
 _ERROR_CODE: Final = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6750 §3
-# Of these no refusal is made unless their statuses are named: the server is busy, or not there.
-_BUSY: Final = frozenset({408, 429, 502, 503, 504})
+_THROTTLED: Final = 429  # which refuses nothing
+# Nor do these, unless they are named: the server is busy, or not there.
+_BUSY: Final = frozenset({408, _THROTTLED, 502, 503, 504})
 _MAY_REFUSE: Final = frozenset(range(100, 1000)) - _BUSY
 
 
@@ -316,12 +317,16 @@ def for_rejected(matcher: Matcher) -> Matcher:
     """Return `matcher` as ``rejected=`` means it, about the answers of a token endpoint.
 
     What names no status, a function too, is then asked about any status: servers say no with a 200
-    as well. 408, 429, 502, 503 and 504 are left out: a busy server refuses nothing.
+    as well. 408, 502, 503 and 504 are left out: a busy server refuses nothing. 429 is no refusal
+    even if it is named.
     """
+    if isinstance(matcher, Status):
+        return replace(matcher, statuses=matcher.statuses - {_THROTTLED})
     if isinstance(matcher, (AnyOf, AllOf)):
         return replace(matcher, matchers=tuple(map(for_rejected, matcher.matchers)))
     if isinstance(matcher, (BearerChallenge, JSONField)):
-        return matcher if matcher.has_status else replace(matcher, statuses=_MAY_REFUSE)
+        named = matcher.statuses - {_THROTTLED}
+        return replace(matcher, statuses=named if matcher.has_status else _MAY_REFUSE)
     return matcher if _own_statuses(matcher) is not None else _Refusal(matcher)
 
 
@@ -431,7 +436,13 @@ def check_rejected(rejected: object) -> None:
     """Raise the TypeError or ValueError of `check_matcher`, of what is given to ``rejected=``."""
     _check_kind(rejected, "rejected takes statuses or a matcher")
     for one in _walk(cast("Matcher", rejected)):
-        if not _refusal_statuses(one):
+        statuses = _refusal_statuses(one)
+        if statuses == {_THROTTLED}:
+            raise ValueError(
+                f"{one!r} can never match in rejected=: 429 says that too much was asked, not that "
+                "a token is refused; leave it out"
+            )
+        if not statuses:
             raise ValueError(_explain_never(one))
 
 

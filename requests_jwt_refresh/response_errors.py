@@ -12,7 +12,13 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 
 from requests_jwt_refresh import clock
-from requests_jwt_refresh.error_codes import find_error_code, is_error, is_refusal, is_try_later
+from requests_jwt_refresh.error_codes import (
+    find_code_path,
+    find_error_code,
+    is_error,
+    is_refusal,
+    is_try_later,
+)
 from requests_jwt_refresh.errors import RefreshRejected, RefreshUnavailable
 from requests_jwt_refresh.matching import parse_json
 
@@ -97,8 +103,17 @@ def _make_unavailable_error(
 def make_unreadable_error(
     response: TokenResponse, problem: str, remedy: str = _CHECK
 ) -> RefreshUnavailable:
-    cause = f"the {response.source} answered {response.status}, but {problem}"
+    cause = f"the {response.source} answered {_describe_failure(response)}, but {problem}"
     return _make_unavailable_error(cause, remedy)
+
+
+def suggest_rule(document: object, headers: Mapping[str, str]) -> str:
+    """Return what to do about an answer without a token: perhaps its error code is a refusal."""
+    code = find_error_code(document, headers)
+    path = None if code is None or not is_error(document) else find_code_path(document, code)
+    if path is None or is_try_later(document, headers):
+        return _CHECK
+    return f"{_CHECK}, or add rejected=json_field({path!r}, {code!r}) if that is a refusal"
 
 
 def make_status_error(response: TokenResponse) -> RefreshUnavailable:
@@ -144,7 +159,9 @@ def make_set_up_error(response: TokenResponse, code: str, handed_in: str) -> Ref
     fault = "is at fault" if code in _REMEDIES else "may be at fault"
     return _make_unavailable_error(
         f"the {response.source} answered {response.status} {code}: the set-up {fault}",
-        _REMEDIES.get(code, _CHECK).format(handed_in=handed_in),
+        remedy.format(handed_in=handed_in)
+        if (remedy := _REMEDIES.get(code))
+        else suggest_rule(parse_json(response.body), response.headers),
     )
 
 

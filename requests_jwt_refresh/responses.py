@@ -43,6 +43,7 @@ from requests_jwt_refresh.response_errors import (
     make_status_error,
     make_unreadable_error,
     parse_http_date,
+    suggest_rule,
 )
 from requests_jwt_refresh.tokens import Token, with_values
 
@@ -197,7 +198,7 @@ def read_oauth2(response: TokenResponse, fields: Fields) -> Token:
 def _has_access(response: TokenResponse, fields: Fields) -> bool:
     """Whether there is something where the access token should be, so that nothing was refused."""
     if fields.access is None:  # any body is something
-        return not callable(fields.rejected)
+        return response.status in fields.ok and not callable(fields.rejected)
     found = _find_at(response, parse_json(response.body), fields.access)
     return isinstance(found, str) and bool(found)
 
@@ -255,7 +256,8 @@ def _find_sending_problem(fields: object, name: str, secret: str) -> str | None:
 def _read_access(response: TokenResponse, document: object, place: Place) -> str:
     found = _find_at(response, document, place)
     if found is MISSING:
-        raise make_unreadable_error(response, _describe_missing(response, document, place))
+        problem = _describe_missing(response, document, place)
+        raise make_unreadable_error(response, problem, suggest_rule(document, response.headers))
     if not isinstance(found, str):
         raise make_unreadable_error(response, f"{place!r} is {_json_type(found)}, not a string")
     return strip_bearer(found)

@@ -200,22 +200,34 @@ def _get_proof(name: str, proof: Proof) -> str:
     """Return the string that is handed in. Raises RefreshUnavailable if a function gives none."""
     if isinstance(proof, str):
         return proof
+    failure: JWTRefreshError
     try:
         given: object = proof()
-    except JWTRefreshError as error:  # it says what it means
-        raise error.about() from None
+    except JWTRefreshError as error:
+        failure = error.about()  # it says what it means
     except Exception as error:  # noqa: BLE001 - a user's function may raise anything
-        problem = f"raised {type(error).__name__}"  # its text may hold a secret
+        failure = _make_failure(name, f"raised {type(error).__name__}")  # its text may be a secret
     else:
-        if isinstance(given, str):
-            fault = _find_problem(given)
-            if fault is None:
-                return given
-            problem = f"returned what cannot be sent: {fault}"
-        else:
-            getattr(given, "close", bool)()  # a coroutine warns that it was never awaited
-            problem = f"returned {describe_kind(given)}, not a string"
-    raise RefreshUnavailable(  # outside: the frames behind the other may hold secrets
+        problem = _describe_wrong(given)
+        if problem is None:
+            return str(given)
+        failure = _make_failure(name, problem)
+        del given
+    raise failure  # outside: the frames behind the other may hold secrets
+
+
+def _describe_wrong(given: object) -> str | None:
+    """Return what is wrong with what a function has returned, None if nothing is."""
+    if isinstance(given, str):
+        problem = _find_problem(given)
+        return None if problem is None else f"returned what cannot be sent: {problem}"
+    if inspect.iscoroutine(given):
+        given.close()  # else Python warns that it was never awaited
+    return f"returned {describe_kind(given)}, not a string"
+
+
+def _make_failure(name: str, problem: str) -> RefreshUnavailable:
+    return RefreshUnavailable(
         f"the function that {name}= names {problem}",
         f"the tokens are kept; mend the function, so that it returns the {name} as a string",
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from requests_jwt_refresh.testing import AuthServer
+from requests_jwt_refresh.testing.likes import SHAPES
 from tests.support.wires import WIRES, Client, Held, Wire
 
 if TYPE_CHECKING:
@@ -38,6 +39,11 @@ def refresh(server: AuthServer, wire: Wire, held: Held) -> requests.Response:
 def is_good(response: requests.Response) -> bool:
     """Whether it is the echo, and no error that comes with 200."""
     return response.status_code == 200 and response.json().get("user") is not None
+
+
+def test_each_known_server_is_tested_here() -> None:
+    """A new entry comes with its requests, written by hand."""
+    assert set(WIRES) == set(SHAPES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -92,6 +98,28 @@ def test_throttling_is_said_in_the_servers_own_way(name: str) -> None:
         wire.throttled.check(refresh(server, wire, held))
         assert (server.counters.faults, server.counters.rotated) == (1, 0)
         wire.gives.check(refresh(server, wire, held))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_api_throttles_likewise(name: str) -> None:
+    """``server.fail(server.throttled, on="api")``: the token stays good."""
+    wire = WIRES[name]
+    with AuthServer(like=name) as server:
+        held = log_in(server, wire)
+        server.fail(server.throttled, on="api")
+        wire.throttled.check(wire.call(Client(server.url), held))
+        assert is_good(wire.call(Client(server.url), held))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_token_and_a_strangers_token_are_refused(name: str) -> None:
+    """As the server does, which may tell both from an expired one."""
+    wire = WIRES[name]
+    with AuthServer(like=name) as server:
+        wire.anonymous.check(Client(server.url).get("/api/x", headers=wire.api_headers))
+        held = {**log_in(server, wire), "access": "stranger"}
+        (wire.stranger or wire.expired).check(wire.call(Client(server.url), held))
+        assert (server.counters.unauthorized, server.counters.answered) == (2, 0)
 
 
 WRONG = [(name, number) for name in NAMES for number in range(len(WIRES[name].wrong))]

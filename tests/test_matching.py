@@ -13,6 +13,7 @@ from requests_jwt_refresh.matching import (
     any_401,
     any_of,
     bearer_challenge,
+    for_rejected,
     json_field,
     may_match,
     status,
@@ -48,6 +49,8 @@ BUILT_IN = [
     (json_field("a.0", None, status=(403, 401)), "json_field('a.0', None, status=(401, 403))"),
     (any_of(status(401), status(419)), "any_of(status(401), status(419))"),
     (all_of(any_401, json_field("code", 7)), "all_of(status(401), json_field('code', 7))"),
+    (json_field("a", 1, status=401), "json_field('a', 1, status=401)"),
+    (bearer_challenge(status=401), "bearer_challenge(status=401)"),
 ]
 
 
@@ -282,6 +285,34 @@ def test_a_bearer_challenge_looks_at_its_own_statuses_alone() -> None:
     assert bearer_challenge(status=[401, 403])(response(403, challenge=header))
 
 
+@pytest.mark.parametrize("make", [bearer_challenge, lambda **given: json_field("a", 1, **given)])
+def test_without_a_status_401_is_meant(make: Callable[..., Any]) -> None:
+    """As ever in when=; but it is another matcher, since rejected= means any status by it."""
+    unnamed, named = make(), make(status=401)
+    for code in (200, 400, 401, 403):
+        assert may_match(unnamed, code) is may_match(named, code) is (code == 401)
+    assert unnamed != named
+    assert not may_match(for_rejected(named), 400)
+    for code in (200, 302, 400, 401, 422, 500, 999):
+        assert may_match(for_rejected(unnamed), code)
+    for code in (408, 429, 502, 503, 504):
+        assert not may_match(for_rejected(unnamed), code)
+
+
+def test_what_is_made_of_others_means_what_they_mean() -> None:
+    """In rejected=, any_of and all_of hand it on; a function is asked about any status."""
+    code = json_field("code", 7)
+    either = for_rejected(any_of(code, status(422)))
+    assert [may_match(either, each) for each in (200, 400, 422)] == [True] * 3
+    both = for_rejected(all_of(status(400), code))
+    assert [may_match(both, each) for each in (200, 400, 401)] == [False, True, False]
+    assert both(response(400, b'{"code": 7}'))
+    own = for_rejected(mine)
+    assert own(response(200, b"expired"))
+    assert may_match(own, 200)
+    assert repr(own) == repr(mine)
+
+
 # --- any_of, all_of, may_match ---------------------------------------------------------------
 
 
@@ -388,6 +419,7 @@ ANYTHING: Any = object()
         (lambda: any_of(any_401, ANYTHING), TypeError, r"any_of\(\) takes matchers"),
         (lambda: all_of(ANYTHING), TypeError, r"all_of\(\) takes matchers"),
         (lambda: all_of(status(401), status(403)), ValueError, "can never match"),
+        (lambda: all_of(any_of(status(401), status(402)), status(403)), ValueError, "share no"),
     ],
 )
 def test_a_matcher_that_makes_no_sense_is_refused_when_it_is_made(

@@ -1,59 +1,81 @@
-"""Each preset speaks its server's own dialect. The bodies here are what the servers really send."""
+"""Each preset is a value, asks for no more than it must, and is found by its name.
+
+What each asks and understands is in tests/test_presets_recorded.py, its page in
+tests/test_preset_pages.py.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-import json
+import inspect
 import pickle
+import pkgutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import requests
-from requests.structures import CaseInsensitiveDict
 
-from requests_jwt_refresh import presets
-from requests_jwt_refresh.errors import RefreshRejected, RefreshUnavailable
+from requests_jwt_refresh import ClientCredentials, OAuth2Endpoint, presets
+from requests_jwt_refresh.authorization import header
 from requests_jwt_refresh.matching import any_401, json_field
 from requests_jwt_refresh.presets import (
     ASPNETCoreIdentity,
+    Auth0,
+    Cognito,
     Directus,
     Express,
+    Firebase,
     FlaskJWTExtended,
+    GitHub,
+    Keycloak,
+    Proxmox,
     SimpleJWT,
+    Supabase,
 )
-from requests_jwt_refresh.responses import TokenResponse
-from requests_jwt_refresh.tokens import Token
-from tests.support.endpoints import prepare, prepare_json
+from requests_jwt_refresh.presets.base import Preset, defaults, fill
+from tests.support.recorded import Recorded
 
 if TYPE_CHECKING:
     from requests_jwt_refresh.endpoints import Endpoint
-    from tests.support.clock import Clock
 
-ALL = [SimpleJWT(), FlaskJWTExtended(), Directus(), ASPNETCoreIdentity(), Express("/auth/refresh")]
+NAMES = list(presets.PRESET_MODULES)
+NEED_A_URL = {"express"}
+# What nobody but the user knows, in the order in which it is asked for.
+ARGUMENTS = {
+    "supabase": ["publishable_key"],
+    "firebase": ["web_key"],
+    "cognito": ["client_id"],
+    "proxmox": ["username"],
+}
 
-
-def read(endpoint: Endpoint, status: int, document: Any) -> Token:
-    return endpoint.read(
-        TokenResponse(status, CaseInsensitiveDict(), json.dumps(document).encode())
-    )
-
-
-def says_expired(endpoint: Endpoint, status: int, document: Any, challenge: str = "") -> bool:
-    response = requests.Response()
-    response.status_code = status
-    response.headers["WWW-Authenticate"] = challenge
-    response._content = json.dumps(document).encode()  # noqa: SLF001 - as requests' own tests do
-    return endpoint.when(response)
+each_name = pytest.mark.parametrize("name", NAMES)
 
 
-@pytest.mark.parametrize("preset", ALL, ids=lambda preset: type(preset).__name__)
-def test_a_preset_is_a_value(preset: Endpoint) -> None:
+def make(name: str, **options: Any) -> Any:
+    return Recorded.read(name).make_endpoint(**options)
+
+
+# --- Values --------------------------------------------------------------------------------------
+
+
+@each_name
+def test_a_preset_is_a_value(name: str) -> None:
     """It pickles, compares and hashes, so that a Session which holds it can be pickled."""
+    preset = make(name)
     again = pickle.loads(pickle.dumps(preset))
     assert again == preset
     assert hash(again) == hash(preset)
+    assert getattr(again, "api_headers", None) == getattr(preset, "api_headers", None)
+
+
+@each_name
+def test_a_preset_keeps_what_it_knows_when_it_is_changed(name: str) -> None:
+    """dataclasses.replace gives the same rules with another URL."""
+    preset = make(name)
+    changed = dataclasses.replace(preset, url="https://elsewhere.example.com/token")
+    assert changed.url == "https://elsewhere.example.com/token"
+    assert dataclasses.replace(changed, url=preset.url) == preset
 
 
 @pytest.mark.parametrize(
@@ -69,47 +91,178 @@ def test_a_preset_is_a_value(preset: Endpoint) -> None:
         (Directus(when=any_401), "Directus(when=status(401))"),
         (ASPNETCoreIdentity(rejected=(401, 403)), "ASPNETCoreIdentity(rejected=(401, 403))"),
         (Express("/auth/refresh"), "Express('/auth/refresh')"),
+        (Express("/auth/refresh", send=header()), "Express('/auth/refresh', send=header())"),
+        (GitHub("me", "hunter2"), "GitHub('me', '***')"),
     ],
 )
 def test_a_preset_prints_as_the_call_that_makes_it(preset: Endpoint, call: str) -> None:
-    """Without the arguments that are defaults."""
+    """Without the arguments that are defaults, and without secrets."""
     assert repr(preset) == call
 
 
-# --- The registry ----------------------------------------------------------------------------
-
-CLASSES = {
-    "simplejwt": SimpleJWT,
-    "flask-jwt-extended": FlaskJWTExtended,
-    "directus": Directus,
-    "aspnetcore-identity": ASPNETCoreIdentity,
-    "express": Express,
-}
+@each_name
+def test_no_preset_shows_a_secret(name: str) -> None:
+    """Neither its own client's nor one in its headers."""
+    assert "secret" not in repr(make(name))
 
 
-def test_a_preset_is_loaded_by_the_name_it_has_in_profiles() -> None:
-    """Its module says which endpoint, login and logout belong to it; only Express needs a URL."""
-    loaded = {name: presets.load(name) for name in presets.PRESET_MODULES}
-    assert {name: each.endpoint for name, each in loaded.items()} == CLASSES
-    assert [name for name, each in loaded.items() if each.needs_url] == ["express"]
+# --- What each must be given ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", CLASSES)
-def test_login_and_logout_are_the_documented_ones(name: str) -> None:
-    """A login has the URL that goes with the endpoint; a logout may name only its field."""
+@each_name
+def test_only_what_the_server_cannot_have_documented_must_be_given(name: str) -> None:
+    """The path of an Express server; the client of an OAuth 2.0 server comes first."""
+    kind = presets.load(name).endpoint
+    usual = ["client_id"] if inspect.isclass(kind) and issubclass(kind, OAuth2Endpoint) else []
+    required = [
+        each.name
+        for each in inspect.signature(kind).parameters.values()
+        if each.default is each.empty
+    ]
+    assert required == (["url"] if name in NEED_A_URL else ARGUMENTS.get(name, usual))
+    assert presets.load(name).needs_url == (name in NEED_A_URL)
+
+
+@each_name
+def test_presets_take_what_is_given_first_and_the_rest_by_name(name: str) -> None:
+    """The URL or the client, then options, as in the endpoints that they are made of."""
+    parameters = inspect.signature(presets.load(name).endpoint).parameters.values()
+    positional = [each.name for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD]
+    assert positional in (
+        ["url"],
+        ["client_id", "client_secret"],
+        ARGUMENTS.get(name),
+    )
+    assert {each.kind for each in parameters} <= {
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        inspect.Parameter.KEYWORD_ONLY,
+    }
+
+
+@pytest.mark.parametrize(
+    ("make_it", "missing"),
+    [
+        (lambda: Auth0("me"), "Auth0 needs domain="),
+        (lambda: Cognito("me"), "Cognito needs region="),
+        (lambda: Keycloak("me", realm="r"), "Keycloak needs server="),
+        (lambda: presets.Nhost(subdomain="s"), "Nhost needs region="),
+        (lambda: presets.EntraID("me"), "EntraID needs tenant="),
+        (lambda: Firebase(""), "Firebase needs web_key="),
+        (lambda: GitHub("me"), "needs both client_id and client_secret"),
+    ],
+)
+def test_what_is_missing_is_said(make_it: Any, missing: str) -> None:
+    """ValueError, by the name of the argument."""
+    with pytest.raises(ValueError, match=missing):
+        make_it()
+
+
+def test_a_url_of_ones_own_needs_none_of_its_parts() -> None:
+    """A custom domain, a proxy, a server in a test."""
+    assert Auth0("me", url="https://id.example.com/token").url == "https://id.example.com/token"
+    assert Firebase("k", url="/v1/token?key={web_key}").url == "/v1/token?key=k"
+
+
+@pytest.mark.parametrize(
+    ("domain", "url"),
+    [
+        ("acme.auth0.com", "https://acme.auth0.com/oauth/token"),
+        ("https://acme.auth0.com/", "https://acme.auth0.com/oauth/token"),
+        ("a b?c#d", "https://a%20b%3Fc%23d/oauth/token"),
+    ],
+)
+def test_a_domain_may_be_a_whole_url_and_never_leaves_its_place(domain: str, url: str) -> None:
+    """What no host has in it is encoded."""
+    assert Auth0("me", domain=domain).url == url
+
+
+def test_a_preset_has_class_attributes_where_the_adapter_looks_for_them() -> None:
+    """The header that carries the token, and what else each request needs."""
+    assert presets.Shopify.attach == header("X-Shopify-Access-Token")
+    assert vars(Supabase("k"))["api_headers"] == {"apikey": "k"}
+    assert vars(presets.Xero("me", "s"))["api_headers"] == {}
+
+
+def test_a_supabase_preset_adds_its_key_to_other_headers() -> None:
+    """The refresh has both."""
+    assert Supabase("k", headers={"X-Client": "me"}).headers == {"X-Client": "me", "apikey": "k"}
+
+
+def test_a_presets_own_fields_stay_beside_the_users() -> None:
+    """The fields of the request that the preset itself needs."""
+    assert Proxmox("root@pam", extra={"realm": "pam"}).extra == {
+        "realm": "pam",
+        "username": "root@pam",
+    }
+
+
+def test_flask_may_have_another_message_key() -> None:
+    """Its setting JWT_ERROR_MESSAGE_KEY; a rule of one's own goes before it."""
+    changed = dataclasses.replace(FlaskJWTExtended(message_key="error"), url="/v2/refresh")
+    assert changed.when == json_field("error", "Token has expired")
+    assert FlaskJWTExtended(message_key="error", when=any_401).when == any_401
+
+
+def test_an_expired_token_can_be_traded_in_where_the_server_takes_it() -> None:
+    """Laravel's refresh window; PocketBase, Vault and Proxmox want a live one."""
+    needs = {name for name in NAMES if make(name).needs_live_token}
+    assert needs == {"pocketbase", "vault", "proxmox"}
+    assert not make("laravel-jwt").needs_refresh_token
+    without = {name for name in NAMES if make(name).refresh is None}
+    assert without == {*needs, "laravel-jwt", "fastapi-template"}
+
+
+# --- Writing one ---------------------------------------------------------------------------------
+
+
+def test_another_default_leaves_the_fields_options_as_they_are() -> None:
+    """What is not shown stays so, and each instance has a mapping of its own."""
+
+    @dataclasses.dataclass(frozen=True, repr=False)
+    @defaults(headers={"X-Key": "secret"})
+    class Mine(OAuth2Endpoint):
+        url: str = "/token"
+
+    assert repr(Mine()) == "Mine()"
+    assert "secret" not in repr(Mine(headers={"X-Key": "secret too"}))
+    assert Mine().headers is not Mine().headers
+    assert [each.name for each in dataclasses.fields(Mine)] == [
+        each.name for each in dataclasses.fields(OAuth2Endpoint)
+    ]
+
+
+def test_a_misspelt_default_is_noticed() -> None:
+    """TypeError, when the class is made."""
+    with pytest.raises(TypeError, match="ClientCredentials inherits no field 'scopes'"):
+        defaults(scopes="read")(ClientCredentials)
+
+
+# --- The registry --------------------------------------------------------------------------------
+
+
+def test_each_module_is_a_preset_in_the_table() -> None:
+    """And each name of the table is a module; base.py is what they share."""
+    modules = {each.name for each in pkgutil.iter_modules(presets.__path__)}
+    assert modules == {*presets.PRESET_MODULES.values(), "base"}
+
+
+@each_name
+def test_a_preset_is_loaded_by_the_name_it_has_in_profiles(name: str) -> None:
+    """Its class is a name of the package, and what type checkers see there."""
     preset = presets.load(name)
-    assert (preset.login.get("url"), preset.logout.get("url")) == {
-        "simplejwt": ("/api/token/", "/api/token/blacklist/"),
-        "flask-jwt-extended": ("/login", "/logout"),
-        "directus": ("/auth/login", "/auth/logout"),
-        "aspnetcore-identity": ("/login", None),
-        "express": (None, None),
-    }[name]
+    assert isinstance(preset, Preset)
+    found = preset.endpoint.__name__
+    assert getattr(presets, found) is preset.endpoint
+    assert found in presets.__all__
+    source = inspect.getsource(presets)
+    module = f"requests_jwt_refresh.presets.{presets.PRESET_MODULES[name]}"
+    assert f"from {module} import" in source
+    assert f"{found} as {found}" in source
 
 
 def test_an_unknown_preset_is_an_error_that_names_the_known_ones() -> None:
     """ValueError."""
-    with pytest.raises(ValueError, match="'django' is no preset: there are simplejwt, flask-jwt"):
+    with pytest.raises(ValueError, match="'django' is no preset: there are simplejwt, djoser"):
         presets.load("django")
 
 
@@ -142,151 +295,53 @@ def test_a_pickle_from_the_time_of_one_module_is_still_read() -> None:
     assert pickle.loads(old) == SimpleJWT("/mine/")
 
 
-# --- djangorestframework-simplejwt -----------------------------------------------------------
-
-NOT_VALID = {"detail": "Token is expired", "code": "token_not_valid"}
-
-
-def test_simplejwt_posts_refresh_to_the_path_with_its_slash() -> None:
-    """Without the slash Django would redirect."""
-    assert SimpleJWT().url == "/api/token/refresh/"
-    assert prepare_json(SimpleJWT()) == {"refresh": "old-refresh"}
-
-
-def test_simplejwt_answers_with_or_without_rotation() -> None:
-    """ROTATE_REFRESH_TOKENS decides."""
-    assert read(SimpleJWT(), 200, {"access": "new"}) == Token("new")
-    assert read(SimpleJWT(), 200, {"access": "new", "refresh": "r2"}) == Token("new", "r2")
-
-
-def test_simplejwt_refuses_with_401_and_a_missing_field_is_no_refusal() -> None:
-    """A 400 keeps the tokens."""
-    with pytest.raises(RefreshRejected):
-        read(SimpleJWT(), 401, NOT_VALID)
-    with pytest.raises(RefreshUnavailable):
-        read(SimpleJWT(), 400, {"refresh": ["This field is required."]})
-
-
-def test_simplejwt_says_expired_by_code_in_any_language() -> None:
-    """`detail` is translated, `code` is not."""
-    when = SimpleJWT()
-    assert says_expired(when, 401, {**NOT_VALID, "detail": "Le jeton a expir\u00e9"})
-    assert says_expired(when, 403, NOT_VALID)  # SessionAuthentication listed first
-    assert not says_expired(when, 401, {"detail": "User is inactive", "code": "user_inactive"})
-    assert not says_expired(when, 401, {"detail": "No credentials were provided."})
-
-
-# --- Flask-JWT-Extended ----------------------------------------------------------------------
-
-
-def test_flask_takes_the_refresh_token_in_the_header_and_no_body() -> None:
-    """Its default JWT_TOKEN_LOCATION."""
-    request = prepare(FlaskJWTExtended())
-    assert FlaskJWTExtended().url == "/refresh"
-    assert (request.method, request.body) == ("POST", None)
-    assert request.headers["Authorization"] == "Bearer old-refresh"
-
-
-def test_flask_answers_with_an_access_token_alone() -> None:
-    """The refresh token is not rotated."""
-    assert read(FlaskJWTExtended(), 200, {"access_token": "new"}) == Token("new")
+# --- Login and logout ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("status", "text"), [(401, "Token has been revoked"), (422, "Not enough segments")]
+    ("name", "login", "logout"),
+    [
+        ("simplejwt", "/api/token/", "/api/token/blacklist/"),
+        ("flask-jwt-extended", "/login", "/logout"),
+        ("directus", "/auth/login", "/auth/logout"),
+        ("aspnetcore-identity", "/login", None),
+        ("express", None, None),
+        ("supabase", "/auth/v1/token?grant_type=password", "/auth/v1/logout"),
+        (
+            "firebase",
+            "https://identitytoolkit.googleapis.com/v1/accounts:signInWithPassword?key=AIzaKey",
+            None,
+        ),
+        (
+            "cognito",
+            "https://cognito-idp.eu-central-1.amazonaws.com/",
+            "https://cognito-idp.eu-central-1.amazonaws.com/",
+        ),
+        ("keycloak", None, "https://id.example.com/realms/acme/protocol/openid-connect/revoke"),
+    ],
 )
-def test_flask_refuses_with_401_and_garbage_with_422(status: int, text: str) -> None:
-    """Both forget the tokens."""
-    with pytest.raises(RefreshRejected):
-        read(FlaskJWTExtended(), status, {"msg": text})
+def test_login_and_logout_are_the_documented_ones(
+    name: str, login: str | None, logout: str | None
+) -> None:
+    """With what the user has given in its place."""
+    preset, endpoint = presets.load(name), make(name)
+    assert preset.login_of(endpoint).get("url") == login
+    assert preset.logout_of(endpoint).get("url") == logout
 
 
-def test_flask_says_expired_and_other_401s_are_not_cured_by_a_refresh() -> None:
-    """The message tells them apart."""
-    assert says_expired(FlaskJWTExtended(), 401, {"msg": "Token has expired"})
-    assert not says_expired(FlaskJWTExtended(), 401, {"msg": "Fresh token required"})
-    assert not says_expired(FlaskJWTExtended(), 401, {"error": "Token has expired"})
+def test_what_a_login_needs_of_the_endpoint_is_put_in() -> None:
+    """At any depth; what is no name of a field stays."""
+    login = presets.load("cognito").login_of(make("cognito"))
+    assert login["extra"] == {"AuthFlow": "USER_PASSWORD_AUTH", "ClientId": "client"}
+    assert fill({"a": ["{x}", 1], "b": "/{username}"}, object()) == {
+        "a": ["{x}", 1],
+        "b": "/{username}",
+    }
 
 
-def test_flask_may_have_another_message_key() -> None:
-    """Its setting JWT_ERROR_MESSAGE_KEY; a rule of one's own goes before it."""
-    assert says_expired(FlaskJWTExtended(message_key="error"), 401, {"error": "Token has expired"})
-    own = FlaskJWTExtended(message_key="error", when=any_401)
-    assert own.when == any_401
-
-
-def test_a_flask_preset_can_be_changed_without_losing_its_message_key() -> None:
-    """dataclasses.replace keeps it."""
-    changed = dataclasses.replace(FlaskJWTExtended(message_key="error"), url="/v2/refresh")
-    assert changed.when == json_field("error", "Token has expired")
-
-
-# --- Directus --------------------------------------------------------------------------------
-
-
-def test_directus_is_asked_for_json_and_answers_below_data() -> None:
-    """mode "json"; the tokens are fields of `data`."""
-    sent = prepare_json(Directus())
-    assert sent == {"refresh_token": "old-refresh", "mode": "json"}
-    data = {"access_token": "new", "expires": 900000, "refresh_token": "r2"}
-    assert read(Directus(), 200, {"data": data}) == Token("new", "r2")
-
-
-def test_directus_tells_by_code() -> None:
-    """Expired and refused each have a code of their own."""
-
-    def errors(code: str) -> Any:
-        return {"errors": [{"message": "No.", "extensions": {"code": code}}]}
-
-    assert says_expired(Directus(), 401, errors("TOKEN_EXPIRED"))
-    assert not says_expired(Directus(), 401, errors("INVALID_CREDENTIALS"))
-    with pytest.raises(RefreshRejected):
-        read(Directus(), 401, errors("INVALID_CREDENTIALS"))
-    with pytest.raises(RefreshUnavailable):
-        read(Directus(), 400, errors("INVALID_PAYLOAD"))
-
-
-# --- ASP.NET Core Identity -------------------------------------------------------------------
-
-
-def test_aspnet_speaks_camel_case(clock: Clock) -> None:
-    """In the request and in the response."""
-    sent = prepare_json(ASPNETCoreIdentity())
-    assert sent == {"refreshToken": "old-refresh"}
-    response = {"tokenType": "Bearer", "accessToken": "a", "expiresIn": 3600, "refreshToken": "r2"}
-    token = read(ASPNETCoreIdentity(), 200, response)
-    assert (token.access, token.refresh) == ("a", "r2")
-    assert token.expires_at == pytest.approx(clock.time() + 3600, abs=0.01)
-
-
-def test_aspnet_says_expired_and_refused_with_a_bare_challenge() -> None:
-    """Its 401 has no body."""
-    assert says_expired(ASPNETCoreIdentity(), 401, None, "Bearer")
-    assert not says_expired(ASPNETCoreIdentity(), 401, None, "Negotiate")
-    with pytest.raises(RefreshRejected):
-        read(ASPNETCoreIdentity(), 401, None)
-
-
-# --- Express ---------------------------------------------------------------------------------
-
-
-def test_express_speaks_camel_case_and_gives_no_reason() -> None:
-    """Any 401 counts as expired."""
-    endpoint = Express("/auth/refresh")
-    assert prepare_json(endpoint) == {"refreshToken": "old-refresh"}
-    response = {"accessToken": "new", "refreshToken": "r2"}
-    assert read(endpoint, 200, response) == Token("new", "r2")
-    assert says_expired(endpoint, 401, {"message": "jwt expired"})
-
-
-@pytest.mark.parametrize("preset", ALL, ids=lambda preset: type(preset).__name__)
-def test_a_head_is_refreshed_with_each_preset(preset: Endpoint) -> None:
-    """Its 401 has the server's headers and no body that could say why."""
-    response = requests.Response()
-    response.status_code = 401
-    response.headers["WWW-Authenticate"] = "Bearer"
-    response._content = b""  # noqa: SLF001 - as requests' own tests do
-    response.request = requests.Request("HEAD", "https://h/").prepare()
-    assert preset.when(response)
-    response.status_code = 200
-    assert not preset.when(response)
+@each_name
+def test_a_fixed_base_url_is_an_https_url(name: str) -> None:
+    """And the one with which the exchanges were recorded."""
+    base_url = presets.load(name).base_url
+    assert base_url is None or base_url.startswith("https://")
+    assert base_url in (None, Recorded.read(name).base_url)

@@ -161,7 +161,10 @@ FAULTS: list[tuple[str, tuple[str, ...]]] = [
     # Words that are none of those known.
     (
         f'{PROD}[prod.refresh]\npreset = "simple-jwt"',
-        ("refresh.preset must be one of 'aspnetcore-identity', 'directus', ", "mean 'simplejwt'"),
+        (
+            "refresh.preset must be one of 'amazon-sp-api', 'aspnetcore-identity', ",
+            "mean 'simplejwt'",
+        ),
     ),
     (
         f'{PROD}[prod.refresh]\nkind = "OAuth"',

@@ -202,6 +202,16 @@ def test_who_asks_to_wait_refuses_nothing(make: Callable[..., Any]) -> None:
     assert read(make("/r", rejected=rule), 400, BODY, Retry_After="7") == "refused"
 
 
+@pytest.mark.parametrize("rule", [status(401, 429), json_field("error", "x", status=(401, 429))])
+@pytest.mark.parametrize("make", MAKES)
+def test_too_many_requests_refuse_nothing_even_if_named(
+    make: Callable[..., Any], rule: Any
+) -> None:
+    """Who asks too often is not logged out."""
+    assert read(make("/r", rejected=rule), 429, {"error": "x"}) == "kept"
+    assert read(make("/r", rejected=rule), 401, {"error": "x"}) == "refused"
+
+
 # --- What a server has given is never thrown away -------------------------------------------------
 
 
@@ -244,6 +254,37 @@ def test_the_refusal_says_what_the_server_said() -> None:
         JSONEndpoint("/r", send=None, send_access=header()).read(make_response(401, b""))
 
 
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"ok": False, "error": "odd_code"}, "'error', 'odd_code'"),
+        ({"errors": [{"code": "ODD_CODE"}]}, "'errors.*.code', 'ODD_CODE'"),
+        ({"error": {"message": "ODD_CODE", "code": 7}}, "'error.message', 'ODD_CODE'"),
+    ],
+)
+@pytest.mark.parametrize("make", MAKES)
+def test_an_error_in_a_good_status_says_how_to_make_it_a_refusal(
+    make: Callable[..., Any], body: object, field: str
+) -> None:
+    """The code is shown, and the rule that would know it; nothing of any other word."""
+    with pytest.raises(RefreshUnavailable) as caught:
+        make("/r").read(make_response(200, body))
+    assert caught.value.cause.startswith("the refresh endpoint answered 200 O") or (
+        caught.value.cause.startswith("the refresh endpoint answered 200 o")
+    )
+    assert f"or add rejected=json_field({field}) if that is a refusal" in caught.value.remedy
+    rule = eval(f"json_field({field})")  # the text that a user would copy
+    assert read(make("/r", rejected=rule), 200, body) == "refused"
+
+
+def test_oauth2_whose_whole_body_is_the_token_still_refuses() -> None:
+    """access=None: an error is no token."""
+    endpoint = OAuth2Endpoint("/t", access=None)
+    assert endpoint.read(make_response(200, b"abc")) == Token("abc")
+    assert read(endpoint, 400, {"error": "invalid_grant"}) == "refused"
+    assert read(endpoint, 400, {"error": "invalid_client"}) == "kept"
+
+
 # --- As a value ----------------------------------------------------------------------------------
 
 
@@ -272,6 +313,21 @@ def test_a_rule_pickles_and_prints() -> None:
         (lambda: OAuth2Endpoint("/t", rejected=NOTHING), TypeError, "rejected takes statuses"),
         (lambda: JSONEndpoint("/r", rejected=takes_nothing), TypeError, "takes one argument"),
         (lambda: all_of(status(429), BAD), ValueError, "can never match"),
+        (
+            lambda: JSONEndpoint("/r", rejected=any_of(BAD, status(429))),
+            ValueError,
+            "status(429) can never match in rejected=: 429 says that too much was asked",
+        ),
+        (
+            lambda: OAuth2Endpoint("/t", rejected=json_field("error", "x", status=429)),
+            ValueError,
+            "can never match in rejected=",
+        ),
+        (
+            lambda: JSONEndpoint("/r", when=any_of(any_401, all_of(status(403), BAD))),
+            ValueError,
+            "give json_field and bearer_challenge a status= of their own",
+        ),
         (
             lambda: JSONEndpoint("/r", rejected=all_of(status(200), status(200))),
             ValueError,

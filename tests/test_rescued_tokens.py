@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from requests_jwt_refresh import BearerEndpoint, JSONEndpoint, OAuth2Endpoint, Token, presets
+from requests_jwt_refresh import (
+    BearerEndpoint,
+    JSONEndpoint,
+    OAuth2Endpoint,
+    Token,
+    cookie,
+    header,
+    presets,
+)
 from requests_jwt_refresh.responses import (
     describe_missing_refresh,
     describe_request_fields,
@@ -320,6 +328,14 @@ def test_a_default_is_a_string_like_any_other() -> None:
         (
             BearerEndpoint("/r", extra={"device": SECRET}),
             "the JSON field 'device' and the header 'Authorization'",
+        ),
+        (
+            JSONEndpoint("/r", send=cookie("jwt"), send_access=header("X-Access")),
+            "the header 'X-Access' and the cookie 'jwt'",
+        ),
+        (
+            JSONEndpoint("/r", encode="query", extra={"key": SECRET}),
+            "the query fields 'key', 'refresh_token'",
         ),
         (OAUTH2, "the form fields 'grant_type', 'refresh_token', 'client_id'"),
         (

@@ -1,46 +1,59 @@
-"""ASP.NET Core Identity, as ``MapIdentityApi`` maps it, with tokens instead of cookies.
-
-Refresh: ``POST /refresh`` with JSON ``refreshToken``. The response has ``accessToken``,
-``refreshToken`` and ``expiresIn`` in seconds.
-
-Refused: 401.
-
-Expired: 401 with a Bearer challenge that gives no error code.
-
-Login: ``POST /login`` with ``email``. There is no documented logout.
-
-From documentation, not run.
-"""
+"""ASP.NET Core Identity, as ``MapIdentityApi`` maps it, with tokens."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import Final
 
 from requests_jwt_refresh.endpoints import JSONEndpoint
-from requests_jwt_refresh.matching import Matcher, bearer_challenge
-from requests_jwt_refresh.presets.base import Preset
+from requests_jwt_refresh.matching import bearer_challenge
+from requests_jwt_refresh.presets.base import Preset, defaults
 from requests_jwt_refresh.responses import DefaultPath
-
-if TYPE_CHECKING:  # for tools that read the annotations of inherited fields
-    from collections.abc import Mapping  # noqa: F401 - an inherited field
-    from typing import Any  # noqa: F401 - an inherited field
 
 
 @dataclass(frozen=True, repr=False)
+@defaults(
+    send="refreshToken",
+    access="accessToken",
+    refresh=DefaultPath("refreshToken"),
+    expires_in="expiresIn",
+    rejected=(401,),
+    when=bearer_challenge(None),
+)
 class ASPNETCoreIdentity(JSONEndpoint):
-    """The refresh endpoint of ASP.NET Core's ``MapIdentityApi`` (``POST /refresh``).
+    """ASP.NET Core Identity (MapIdentityApi): refresh the bearer token in Python with requests.
 
-    Expired is a 401 with a Bearer challenge that gives no error code; refused is a 401.
+    ```python
+    import getpass
+
+    import requests
+    from requests_jwt_refresh import mount, presets
+
+    session = requests.Session()
+    adapter = mount(session, "https://api.example.com", presets.ASPNETCoreIdentity())
+    if adapter.token is None:  # once: afterwards the keyring has it
+        adapter.log_in("alice@example.com", getpass.getpass())
+    print(session.get("/manage/info").json())
+    ```
+
+    Without Python: ``requests-jwt init myapi --preset aspnetcore-identity --base-url
+    https://api.example.com``, then ``requests-jwt login myapi``.
+
+    **To have first:** a user. Refresh: ``POST /refresh`` with JSON ``refreshToken``; login: ``POST
+    /login`` with ``email`` (without ``useCookies``). There is no documented logout. A server that
+    maps them below a group: ``presets.ASPNETCoreIdentity("/account/refresh")``.
+
+    **Expired** is a 401 with a Bearer challenge that gives no error code. **Refused** is a 401
+    without a body.
+
+    **What goes wrong:** the tokens are opaque, not JWTs; an access token lives an hour, a refresh
+    token 14 days, counted anew with each refresh. They can be read by the server's own data
+    protection keys alone: a server that keeps those in memory logs everybody out when it restarts.
+
+    From documentation, not run.
     """
 
     url: str = "/refresh"
-    send: str = field(default="refreshToken", kw_only=True)
-    access: str | None = field(default="accessToken", kw_only=True)
-    refresh: str | None = field(default=DefaultPath("refreshToken"), kw_only=True)
-    expires_in: str | None = field(default="expiresIn", kw_only=True)
-    rejected: tuple[int, ...] = field(default=(401,), kw_only=True)
-    when: Matcher = field(default=bearer_challenge(None), kw_only=True)
 
 
 PRESET: Final = Preset(ASPNETCoreIdentity, login={"url": "/login", "username_field": "email"})

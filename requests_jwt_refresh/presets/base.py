@@ -1,14 +1,45 @@
-"""What a preset's module tells about its server."""
+"""What a preset's module tells about its server, and how its class is written down as data.
+
+    @dataclass(frozen=True, repr=False)
+    @defaults(send="refresh", access="access", rejected=(401,))
+    class MyServer(JSONEndpoint):
+        '''The page of this server.'''
+
+        url: str = "/api/token/refresh/"
+
+
+    PRESET: Final = Preset(MyServer, login={"url": "/api/token/"})
+
+An endpoint may also have the class attributes `attach` (where API requests carry the token) and
+`api_headers` (what else they carry): the adapter uses them where nobody says otherwise.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from urllib.parse import quote
+
+from requests_jwt_refresh.endpoints import OAuth2Endpoint
+from requests_jwt_refresh.matching import any_of, json_field
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-    from requests_jwt_refresh.endpoints import BearerEndpoint, JSONEndpoint
+    from requests_jwt_refresh.endpoints import JSONEndpoint
+    from requests_jwt_refresh.matching import AnyOf
+
+T = TypeVar("T")
+
+DOCUMENTED: Final = "from documentation, not run"
+"""What is known of a preset that nobody here has tried on the real server."""
+RUN: Final = "run against the real server"
+
+_NAME_IN_BRACES = re.compile(r"\{(\w+)\}")
+_TWO_SCHEMES = re.compile(r"\Ahttps://(?=https?:)")
 
 
 @dataclass(frozen=True)
@@ -18,11 +49,106 @@ class Preset:
     A module of this package has one, named PRESET.
     """
 
-    endpoint: Callable[..., JSONEndpoint | BearerEndpoint]
-    """The class that makes the endpoint; every argument but perhaps the URL has a default."""
+    endpoint: Callable[..., JSONEndpoint | OAuth2Endpoint]
+    """The class that makes the endpoint."""
     login: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """The keys of a profile's ``login`` table; empty if there is no documented login."""
     logout: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """The keys of a profile's ``logout`` table; without a ``url`` if none is documented."""
     needs_url: bool = False
     """Whether the path of the refresh endpoint is each author's own, and so has no default."""
+    base_url: str | None = None
+    """The API's base URL where there is one for everybody."""
+    note: str = DOCUMENTED
+    """Where all this comes from."""
+
+    def login_of(self, endpoint: object) -> dict[str, Any]:
+        """Return `login` with the endpoint's fields in place of their {names}."""
+        return {name: fill(value, endpoint) for name, value in self.login.items()}
+
+    def logout_of(self, endpoint: object) -> dict[str, Any]:
+        """Return `logout` with the endpoint's fields in place of their {names}."""
+        return {name: fill(value, endpoint) for name, value in self.logout.items()}
+
+
+@dataclass(frozen=True, repr=False)
+class KnownOAuth2(OAuth2Endpoint):
+    """An OAuth 2.0 endpoint whose URL is known, so that the client comes first.
+
+    {names} in the URL stand for fields: ``"https://{domain}/oauth/token"``.
+    """
+
+    url: str = field(default="", kw_only=True)
+    client_id: str = field()  # it must be given
+
+    def __post_init__(self) -> None:
+        fill_url(self)
+        super().__post_init__()
+
+
+def defaults(**values: object) -> Callable[[type[T]], type[T]]:
+    """Give inherited fields of a dataclass other defaults; their types and options stay.
+
+    It stands below ``@dataclass``. Raises TypeError for a field that the class does not inherit.
+    """
+
+    def apply(cls: type[T]) -> type[T]:
+        inherited: dict[str, dataclasses.Field[Any]] = getattr(cls, "__dataclass_fields__", {})
+        for name, value in values.items():
+            if name not in inherited:
+                raise TypeError(f"{cls.__name__} inherits no field {name!r}")
+            cls.__annotations__ = {**vars(cls).get("__annotations__", {})}
+            cls.__annotations__[name] = inherited[name].type
+            setattr(cls, name, _redefine(inherited[name], value))
+        return cls
+
+    return apply
+
+
+def _redefine(old: dataclasses.Field[Any], value: Any) -> Any:
+    is_mapping = isinstance(value, Mapping)
+    default: dict[str, Any] = (
+        {"default_factory": lambda: dict(value)} if is_mapping else {"default": value}
+    )
+    return field(
+        **default, repr=old.repr, hash=old.hash, kw_only=old.kw_only, metadata=old.metadata
+    )
+
+
+def any_code(*paths: str, codes: tuple[str, ...]) -> AnyOf:
+    """Match an answer that has one of `codes` at one of `paths`: a rule for ``rejected=``."""
+    return any_of(*(json_field(path, code) for path in paths for code in codes))
+
+
+def fill_url(endpoint: Any) -> None:
+    """Put an endpoint's fields in place of their {names} in its URL.
+
+    Raises ValueError for a field that is None.
+    """
+    if isinstance(endpoint.url, str):
+        object.__setattr__(endpoint, "url", fill(endpoint.url, endpoint))
+
+
+def fill(value: Any, endpoint: object) -> Any:
+    """Return `value` with the endpoint's fields in place of their {names} in each string.
+
+    A field may be a whole URL where the text has ``https://`` before it. Raises ValueError for a
+    field that is None.
+    """
+    if isinstance(value, Mapping):
+        return {name: fill(each, endpoint) for name, each in value.items()}
+    if not isinstance(value, str):
+        return value
+    is_url = "/" in value
+
+    def insert(found: re.Match[str]) -> str:
+        name = found[1]
+        if not hasattr(endpoint, name):
+            return found[0]
+        given = getattr(endpoint, name)
+        if given is None or given == "":
+            kind = type(endpoint).__name__
+            raise ValueError(f"{kind} needs {name}=, or a url= that says it all")
+        return quote(str(given).rstrip("/"), safe=":/") if is_url else str(given)
+
+    return _TWO_SCHEMES.sub("", _NAME_IN_BRACES.sub(insert, value))

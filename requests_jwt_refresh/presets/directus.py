@@ -1,54 +1,66 @@
-"""Directus, with the tokens in JSON (mode ``json``).
-
-Refresh: ``POST /auth/refresh`` with JSON ``refresh_token`` and ``"mode": "json"``. The response has
-the tokens below ``data``; its ``expires`` is in milliseconds and is not read, since the access
-token is a JWT that says the same.
-
-Refused: 401. A 400 is INVALID_PAYLOAD, which is no refusal.
-
-Expired: 401 with the code TOKEN_EXPIRED at ``errors.0.extensions.code``.
-
-Login: ``POST /auth/login`` with ``email``. Logout: ``POST /auth/logout``.
-
-From documentation, not run.
-"""
+"""Directus, with the tokens in JSON (mode ``json``)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 from requests_jwt_refresh.endpoints import JSONEndpoint
-from requests_jwt_refresh.matching import Matcher, json_field
-from requests_jwt_refresh.presets.base import Preset
+from requests_jwt_refresh.matching import json_field
+from requests_jwt_refresh.presets.base import Preset, defaults
 from requests_jwt_refresh.responses import DefaultPath
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+_MODE: Final = {"mode": "json"}
 
 
 @dataclass(frozen=True, repr=False)
+@defaults(
+    access="data.access_token",
+    refresh=DefaultPath("data.refresh_token"),
+    expires_in="data.expires",
+    expires_in_unit="ms",
+    rejected=(401,),
+    extra=_MODE,
+    when=json_field("errors.*.extensions.code", "TOKEN_EXPIRED"),
+)
 class Directus(JSONEndpoint):
-    """The refresh endpoint of Directus (``POST /auth/refresh``, mode ``json``).
+    """Directus: refresh the access token in Python with requests.
 
-    Expired is the error code TOKEN_EXPIRED at ``errors.0.extensions.code``; refused is a 401.
+    ```python
+    import getpass
+
+    import requests
+    from requests_jwt_refresh import mount, presets
+
+    session = requests.Session()
+    adapter = mount(session, "https://directus.example.com", presets.Directus())
+    if adapter.token is None:  # once: afterwards the keyring has it
+        adapter.log_in("alice@example.com", getpass.getpass())
+    print(session.get("/items/articles").json())
+    ```
+
+    Without Python: ``requests-jwt init cms --preset directus --base-url
+    https://directus.example.com``, then ``requests-jwt login cms``.
+
+    **To have first:** a user. Refresh: ``POST /auth/refresh`` with JSON ``refresh_token`` and
+    ``"mode": "json"``; login: ``POST /auth/login`` with ``email``; logout: ``POST /auth/logout``. A
+    static token of a user does not expire, and needs none of this.
+
+    **Expired** is a 401 with the code TOKEN_EXPIRED in ``errors``. **Refused** is a 401
+    (INVALID_CREDENTIALS); a 400 is INVALID_PAYLOAD, and the tokens are kept.
+
+    **What goes wrong:** ``expires`` is in milliseconds. An access token lives 15 minutes, a refresh
+    token 7 days; it works once, and the old one is taken for a grace period of 10 seconds. A
+    GraphQL request for an expired token is answered the same way.
+
+    From documentation, not run.
     """
 
     url: str = "/auth/refresh"
-    access: str | None = field(default="data.access_token", kw_only=True)
-    refresh: str | None = field(default=DefaultPath("data.refresh_token"), kw_only=True)
-    expires_in: str | None = field(default=None, kw_only=True)
-    rejected: tuple[int, ...] = field(default=(401,), kw_only=True)
-    extra: Mapping[str, Any] = field(
-        default_factory=lambda: {"mode": "json"}, repr=False, hash=False, kw_only=True
-    )
-    when: Matcher = field(
-        default=json_field("errors.0.extensions.code", "TOKEN_EXPIRED"), kw_only=True
-    )
 
 
 PRESET: Final = Preset(
     Directus,
-    login={"url": "/auth/login", "username_field": "email", "extra": {"mode": "json"}},
-    logout={"url": "/auth/logout", "extra": {"mode": "json"}},
+    login={"url": "/auth/login", "username_field": "email", "extra": _MODE},
+    logout={"url": "/auth/logout", "extra": _MODE},
 )

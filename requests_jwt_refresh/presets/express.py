@@ -1,44 +1,58 @@
-"""A Node server written as most Express tutorials write it, in camelCase.
-
-There is no such package and so no documented path: the URL is the author's own.
-
-Refresh: POST with JSON ``refreshToken``. The response has ``accessToken`` and ``refreshToken``.
-
-Refused: 400, 401 or 403. Expired: any 401, since there is no common rule.
-
-Login and logout have no common path either; a logout takes ``refreshToken``.
-
-From general knowledge, not run.
-"""
+"""A Node server written as most Express tutorials write it, in camelCase."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import Final
 
 from requests_jwt_refresh.endpoints import JSONEndpoint
-from requests_jwt_refresh.presets.base import Preset
+from requests_jwt_refresh.presets.base import Preset, defaults
 from requests_jwt_refresh.responses import DefaultPath
-
-if TYPE_CHECKING:  # for tools that read the annotations of inherited fields
-    from collections.abc import Mapping  # noqa: F401 - an inherited field
-    from typing import Any  # noqa: F401 - an inherited field
-
-    from requests_jwt_refresh.matching import Matcher  # noqa: F401 - an inherited field
 
 
 @dataclass(frozen=True, repr=False)
+@defaults(
+    send="refreshToken",
+    access="accessToken",
+    refresh=DefaultPath("refreshToken"),
+    expires_in="expiresIn",
+    rejected=(400, 401, 403),
+)
 class Express(JSONEndpoint):
-    """The refresh endpoint of a Node server as most Express tutorials write it, in camelCase.
+    """Node and Express with a JWT refresh token, in Python with requests.
 
-    There is no such package and so no documented path: `url` is the author's, and must be given.
-    Nor is there a rule for "expired": any 401 is taken for it. Refused is a 400, 401 or 403.
+    ```python
+    import getpass
+
+    import requests
+    from requests_jwt_refresh import Token, mount, presets
+
+    session = requests.Session()
+    adapter = mount(session, "https://api.example.com", presets.Express("/auth/refresh"))
+    if adapter.token is None:  # once: afterwards the keyring has it
+        user = {"username": "alice", "password": getpass.getpass()}
+        answer = requests.post("https://api.example.com/auth/login", json=user, timeout=30)
+        answer.raise_for_status()
+        tokens = answer.json()
+        adapter.set_token(Token(tokens["accessToken"], tokens["refreshToken"]))
+    print(session.get("/users/me").json())
+    ```
+
+    Without Python: ``requests-jwt init myapi --preset express --base-url https://api.example.com
+    --refresh-url /auth/refresh --login-url /auth/login``, then ``requests-jwt login myapi``.
+
+    **To have first:** the path of the refresh, which is each author's own and must be given, and
+    whether it takes JSON ``refreshToken``, as here, or a cookie: ``presets.Express("/auth/refresh",
+    send=cookie("refreshToken"), refresh=cookie("refreshToken"))``, or the header:
+    ``send=header()``.
+
+    **Expired** is any 401, since there is no common rule. **Refused** is a 400, 401 or 403.
+
+    **What goes wrong:** some authors answer 403 to an expired token: ``when=status(401, 403)``;
+    some with HTML. express-rate-limit's 429 is no refusal, and the tokens are kept.
+
+    From documentation, not run.
     """
-
-    send: str = field(default="refreshToken", kw_only=True)
-    access: str | None = field(default="accessToken", kw_only=True)
-    refresh: str | None = field(default=DefaultPath("refreshToken"), kw_only=True)
-    expires_in: str | None = field(default="expiresIn", kw_only=True)
 
 
 PRESET: Final = Preset(Express, logout={"refresh_field": "refreshToken"}, needs_url=True)

@@ -1,59 +1,69 @@
-"""Flask-JWT-Extended, with the tokens in headers.
-
-Refresh: ``POST /refresh`` with the refresh token in the Authorization header and no body; the path
-is that of its "Refreshing Tokens". The response has ``access_token`` alone.
-
-Refused: 401 for an expired or revoked refresh token, 422 for garbage.
-
-Expired: 401 with ``"msg": "Token has expired"``, and no challenge. Its other 401s, such as "Fresh
-token required", are cured by no refresh.
-
-Login: ``POST /login``. Logout: ``DELETE /logout`` with the refresh token in the header.
-
-Refresh, refused and expired were run against the real server; login and logout are the paths of its
-documentation, which are views that each author writes.
-"""
+"""Flask-JWT-Extended, with the tokens in headers."""
 
 from __future__ import annotations
 
 from dataclasses import InitVar, dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from requests_jwt_refresh.endpoints import BearerEndpoint
-from requests_jwt_refresh.matching import Matcher, json_field
-from requests_jwt_refresh.presets.base import Preset
-
-if TYPE_CHECKING:  # for tools that read the annotations of inherited fields
-    from collections.abc import Mapping  # noqa: F401 - an inherited field
-    from typing import Any  # noqa: F401 - an inherited field
+from requests_jwt_refresh.matching import json_field
+from requests_jwt_refresh.presets.base import RUN, Preset, defaults
 
 _EXPIRED: Final = json_field("msg", "Token has expired")
 
 
 @dataclass(frozen=True, repr=False)
+@defaults(rejected=(401, 422), when=_EXPIRED)
 class FlaskJWTExtended(BearerEndpoint):
-    """The refresh endpoint of Flask-JWT-Extended: a view with ``@jwt_required(refresh=True)``.
+    """Flask-JWT-Extended: refresh the access token in Python with requests.
 
-    The default path is that of its "Refreshing Tokens". An expired or revoked refresh token is
-    refused with 401, garbage with 422.
+    ```python
+    import getpass
 
-    Expired is ``"msg": "Token has expired"``; `message_key` is the server's JWT_ERROR_MESSAGE_KEY.
-    A server with an ``expired_token_loader`` of its own needs a `when` of its own.
+    import requests
+    from requests_jwt_refresh import mount, presets
+
+    session = requests.Session()
+    adapter = mount(session, "https://api.example.com", presets.FlaskJWTExtended())
+    if adapter.token is None:  # once: afterwards the keyring has it
+        adapter.log_in("alice", getpass.getpass())
+    print(session.get("/protected").json())
+    ```
+
+    Without Python: ``requests-jwt init myapi --preset flask-jwt-extended --base-url
+    https://api.example.com``, then ``requests-jwt login myapi``.
+
+    **To have first:** a user. Refresh is the view with ``@jwt_required(refresh=True)``: a POST to
+    ``/refresh`` with the refresh token in Authorization and no body; it answers ``access_token``
+    alone. Login (``POST /login``) and logout (``DELETE /logout``) have the paths of its
+    documentation, but are views that each author writes; a login must answer ``refresh_token``,
+    too.
+
+    **Expired** is a 401 with ``"msg": "Token has expired"``. Its other 401s, such as "Fresh token
+    required", are cured by no refresh and reach you as they are. `message_key` is the server's
+    JWT_ERROR_MESSAGE_KEY; a server with an ``expired_token_loader`` of its own needs a `when` of
+    its own. **Refused** is a 401 for an expired or revoked refresh token, a 422 for garbage.
+
+    **What goes wrong:** by default an access token lives 15 minutes and a refresh token 30 days,
+    after which a new login is needed: nothing rotates it. For tokens in cookies there is
+    ``presets.FlaskJWTExtendedCookies``.
+
+    Refresh, refused and expired were run against the real server.
     """
 
     url: str = "/refresh"
-    rejected: tuple[int, ...] = field(default=(401, 422), kw_only=True)
-    when: Matcher = field(default=_EXPIRED, kw_only=True)
     message_key: InitVar[str] = field(default="msg", kw_only=True)
 
     def __post_init__(self, message_key: str) -> None:
         super().__post_init__()
         if self.when == _EXPIRED:
-            object.__setattr__(self, "when", json_field(message_key, _EXPIRED.value))
+            rule = json_field(message_key, _EXPIRED.value)
+            object.__setattr__(self, "when", rule)
 
 
 PRESET: Final = Preset(
     FlaskJWTExtended,
     login={"url": "/login"},
     logout={"url": "/logout", "send": "bearer", "method": "DELETE"},
+    note=RUN,
 )

@@ -1,54 +1,67 @@
-"""djangorestframework-simplejwt: JSON Web Tokens for the Django REST framework.
-
-Refresh: ``POST /api/token/refresh/`` with JSON ``refresh``; the trailing slash belongs to the path,
-which is that of its "Getting started". The response has ``access``, and a new ``refresh`` with the
-setting ROTATE_REFRESH_TOKENS.
-
-Refused: 401. A 400 means a request without the field, and is no refusal.
-
-Expired: ``"code": "token_not_valid"``, which is not translated as ``detail`` is; with a 401, or a
-403 where DEFAULT_AUTHENTICATION_CLASSES starts with SessionAuthentication.
-
-Login: ``POST /api/token/``. Logout: ``POST /api/token/blacklist/``, with its blacklist app.
-
-All of this was run against the real server.
-"""
+"""djangorestframework-simplejwt: JSON Web Tokens for the Django REST framework."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import Final
 
 from requests_jwt_refresh.endpoints import JSONEndpoint
-from requests_jwt_refresh.matching import Matcher, json_field
-from requests_jwt_refresh.presets.base import Preset
+from requests_jwt_refresh.matching import json_field
+from requests_jwt_refresh.presets.base import RUN, Preset, defaults
 from requests_jwt_refresh.responses import DefaultPath
-
-if TYPE_CHECKING:  # for tools that read the annotations of inherited fields
-    from collections.abc import Mapping  # noqa: F401 - an inherited field
-    from typing import Any  # noqa: F401 - an inherited field
 
 
 @dataclass(frozen=True, repr=False)
+@defaults(
+    send="refresh",
+    access="access",
+    refresh=DefaultPath("refresh"),
+    rejected=(401,),
+    when=json_field("code", "token_not_valid", status=(401, 403)),
+)
 class SimpleJWT(JSONEndpoint):
-    """The refresh endpoint of djangorestframework-simplejwt, its TokenRefreshView.
+    """djangorestframework-simplejwt: refresh the access token in Python with requests.
 
-    The default path is that of its "Getting started"; the trailing slash belongs to it. Expired is
-    ``"code": "token_not_valid"``, with a 401 or a 403; refused is a 401.
+    ```python
+    import getpass
+
+    import requests
+    from requests_jwt_refresh import mount, presets
+
+    session = requests.Session()
+    adapter = mount(session, "https://api.example.com", presets.SimpleJWT())
+    if adapter.token is None:  # once: afterwards the keyring has it
+        adapter.log_in("alice", getpass.getpass())
+    print(session.get("/api/users/").json())
+    ```
+
+    Without Python: ``requests-jwt init myapi --preset simplejwt --base-url
+    https://api.example.com``, then ``requests-jwt login myapi``.
+
+    **To have first:** a user of the server. The paths are those of its "Getting started":
+    ``POST /api/token/refresh/`` with JSON ``refresh``, ``POST /api/token/`` to log in,
+    ``POST /api/token/blacklist/`` to log out (with the blacklist app). Give your own as
+    ``presets.SimpleJWT("/auth/refresh/")``; the slash at the end belongs to it.
+
+    **Expired** is ``"code": "token_not_valid"`` with a 401, or with a 403 where
+    DEFAULT_AUTHENTICATION_CLASSES starts with SessionAuthentication; ``detail`` is translated, the
+    code is not. **Refused** is a 401. A 400 means a request without the field, and the tokens are
+    kept.
+
+    **What goes wrong:** with ROTATE_REFRESH_TOKENS each answer has a new refresh token, and with
+    BLACKLIST_AFTER_ROTATION the old one is dead, so that two programs with a copy each log each
+    other out: let them share a store. By default an access token lives 5 minutes and a refresh
+    token a day.
+
+    Refresh, refused, expired, login and logout were run against the real server.
     """
 
     url: str = "/api/token/refresh/"
-    send: str = field(default="refresh", kw_only=True)
-    access: str | None = field(default="access", kw_only=True)
-    refresh: str | None = field(default=DefaultPath("refresh"), kw_only=True)
-    rejected: tuple[int, ...] = field(default=(401,), kw_only=True)
-    when: Matcher = field(
-        default=json_field("code", "token_not_valid", status=(401, 403)), kw_only=True
-    )
 
 
 PRESET: Final = Preset(
     SimpleJWT,
     login={"url": "/api/token/"},
     logout={"url": "/api/token/blacklist/", "refresh_field": "refresh"},
+    note=RUN,
 )

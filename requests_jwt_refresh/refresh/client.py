@@ -231,6 +231,7 @@ def exchange(
 ) -> TokenResponse:
     """Do the same, but raise what requests raises: for a request without secrets."""
     deadline = monotonic() + seconds
+    request = copy.copy(request)  # an error may yet say what it had
     if not isinstance(session, ClientSession):  # it may cache what it is not told to leave alone
         given = {"Cache-Control": "no-store", **request.headers}  # RFC 9111 §5.2.1.5
         request.headers = CaseInsensitiveDict(given)

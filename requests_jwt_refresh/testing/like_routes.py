@@ -68,7 +68,7 @@ class LikeRoutes(Routes):
         """Return the requests that the token server takes."""
         shape = self._shape
         asks: list[tuple[Kind, Ask]] = [("refresh", self._move(ask)) for ask in shape.refresh]
-        asks += [("login", shape.login)] if shape.login else []
+        asks += [("login", ask) for ask in shape.login]
         asks += [("logout", shape.logout)] if shape.logout else []
         return asks
 
@@ -112,7 +112,8 @@ class LikeRoutes(Routes):
         user = read_place(ask.user, request, fields or {}) if ask.user else None
         grant = self._trade_in(ask, secret, user)
         if grant is None:
-            return ask.errors.find(self._say_why(secret)).to_response()
+            why = "refused" if ask.trade == "password" else self._say_why(secret)
+            return ask.errors.find(why).to_response()
         return self._give(kind, ask, grant)
 
     def _find_secret(
@@ -171,7 +172,7 @@ class LikeRoutes(Routes):
         return self._ledger.login(user)
 
     def _say_why(self, secret: str) -> str:
-        """Return the name of the error for a token or a password that was refused."""
+        """Return the name of the error for a token that was refused."""
         if self._ledger.is_used(secret):
             return "reused"
         return "refused" if self._ledger.is_known(secret) else "garbage"

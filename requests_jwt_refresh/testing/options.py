@@ -89,8 +89,8 @@ class ServerOptions:
     """Seconds between two polls with a device code, as its response says (RFC 8628 §3.2)."""
     client_id: str = "client-id"
     """The OAuth 2.0 client that a known server knows."""
-    client_secret: str = "client-secret"  # noqa: S105 - an example
-    """Its secret."""
+    client_secret: str | None = "client-secret"  # noqa: S105 - an example
+    """Its secret; None makes it a public client (RFC 6749 §2.1)."""
     api_key: str = "api-key"
     """The key that a known server wants beside the tokens, if it wants one (Firebase, Supabase)."""
     signing_key: bytes = field(default_factory=lambda: secrets.token_bytes(32))

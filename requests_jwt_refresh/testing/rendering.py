@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from dataclasses import fields as dataclass_fields
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from requests_jwt_refresh import clock
-from requests_jwt_refresh.testing.shapes import EXPIRIES, Slot
+from requests_jwt_refresh.testing.shapes import EXPIRIES, InQuery, Slot
 from requests_jwt_refresh.testing.values import ServerResponse, shorten
 from requests_jwt_refresh.tokens import Token
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from requests_jwt_refresh.testing.ledger import Grant
-    from requests_jwt_refresh.testing.shapes import Shape, Template
+    from requests_jwt_refresh.testing.shapes import Ask, Shape, Template
 
 _JSON = {"Content-Type": "application/json", "Cache-Control": "no-store"}  # RFC 6749 §5.1
 _TOLD = (Slot.ACCESS, Slot.REFRESH, Slot.KEPT, *EXPIRIES)  # by the fields of a Token
@@ -146,23 +146,27 @@ def _write_cookies(template: Template, values: Values | NoValues) -> Iterator[st
 
 def make_token(shape: Shape, values: Values) -> Token:
     """Return what a client reads out of the response to a login, without its expiry."""
-    template = (shape.login or shape.refresh[0]).answer
+    template = (shape.login or shape.refresh)[0].answer
     gives_refresh = any(ask.trade == "refresh" for ask in shape.refresh)
     access, refresh = values.grant.access, values.grant.refresh if gives_refresh else None
-    if not any(each.name == "extra" for each in dataclass_fields(Token)):
-        return Token(access, refresh)
-    more: dict[str, Any] = {"extra": make_extra(template, values)}
-    return Token(access, refresh, **more)
+    return Token(access, refresh, extra=make_extra(template, values))
 
 
 def make_extra(template: Template, values: Values) -> dict[str, Any]:
     """Return the rest of a response: all but the tokens and their expiry."""
     rest = fill(template.body, values, lambda path, slot: None if slot in _TOLD else path)
     extra: dict[str, Any] = rest if isinstance(rest, dict) else {}
-    if template.cookies:
-        slots = {each.name: each.slot for each in template.cookies if each.slot not in _TOLD}
-        found = {name: values.find(slot) for name, slot in slots.items() if slot is not None}
-        extra["cookies"] = {name: value for name, value in found.items() if value is not None}
+    slots = {each.name: each.slot for each in template.cookies if each.slot not in _TOLD}
+    found = {name: values.find(slot) for name, slot in slots.items() if slot is not None}
+    if cookies := {name: value for name, value in found.items() if value is not None}:
+        extra["cookies"] = cookies
     if find_slot(template, Slot.REFRESH_SECONDS):
         extra["refresh_expires_at"] = clock.time() + values.refresh_lifetime
     return extra
+
+
+def make_query(ask: Ask, api_key: str) -> str:
+    """Return the query of a request, with its question mark, or an empty string."""
+    key = {ask.key.name: api_key} if isinstance(ask.key, InQuery) else {}
+    query = urlencode({**ask.query, **key})
+    return f"?{query}" if query else ""

@@ -21,12 +21,14 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.testing.values import RecordedRequest
 
 
+LOGIN_PATH = "/auth/login"
+LOGOUT_PATH = "/auth/logout"
 _TOKEN_PATH = "/auth/token"  # noqa: S105 - a path
 _REVOKE_PATH = "/auth/revoke"
 _KINDS: dict[str, Kind] = {
-    "/auth/login": "login",
+    LOGIN_PATH: "login",
     _TOKEN_PATH: "login",
-    "/auth/logout": "logout",
+    LOGOUT_PATH: "logout",
     _REVOKE_PATH: "logout",
     "/auth/device": "device",
 }

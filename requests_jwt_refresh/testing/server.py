@@ -30,7 +30,8 @@ from requests_jwt_refresh.testing.fault_plan import FaultPlan, PlannedFault
 from requests_jwt_refresh.testing.gates import Gate, validate_target
 from requests_jwt_refresh.testing.ledger import Ledger
 from requests_jwt_refresh.testing.options import ServerOptions, note_given
-from requests_jwt_refresh.testing.rendering import Values, make_token
+from requests_jwt_refresh.testing.rendering import Values, make_query, make_token
+from requests_jwt_refresh.testing.routes import LOGIN_PATH, LOGOUT_PATH
 from requests_jwt_refresh.testing.signing import make_csrf
 from requests_jwt_refresh.tokens import Token
 
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
         Fault,
         Status,  # noqa: F401 - an inherited field, for tools that read annotations
     )
+    from requests_jwt_refresh.testing.shapes import Ask
     from requests_jwt_refresh.testing.values import Counters, RecordedRequest, Target
 
 
@@ -67,12 +69,46 @@ class AuthServer(ServerOptions):
 
     Options (see ServerOptions) are attributes, and may be changed between requests.
 
-    With `like` it is a known server instead, with the paths, fields, errors and odd answers of that
-    server, and refuses what that server would refuse: see "Known servers" below.
-
     With ``refresh_path="/auth/token"`` that path takes refresh tokens as well. To faults, gates and
     counters each request there is what its grant says: "login" for a password or a device code,
     "refresh" for all else.
+
+    **Known servers.** With `like` it is one of these instead, from its documentation: its paths,
+    fields, units, statuses and headers, its words for "expired", "refused" and "not so often".
+
+        with AuthServer(like="github") as server:
+            token = server.login()
+            client = MyClient(server.url, server.refresh_url, token)
+            server.expire()                        # 401 "Bad credentials"
+            server.revoke()                        # 200 with "error": "bad_refresh_token"
+            server.fail(server.throttled)          # 403 with Retry-After, once
+
+    - Python: simplejwt, djoser, dj-rest-auth, flask-jwt-extended, flask-jwt-extended-cookies,
+      flask-appbuilder, authx, fastapi-template
+    - other frameworks: spring-boot, nestjs, express, aspnetcore-identity, laravel-jwt
+    - clouds and platforms: supabase, firebase, cognito, nhost (Hasura), bluesky, matrix, directus,
+      pocketbase
+    - OAuth 2.0: auth0, okta, keycloak, xero, quickbooks, spotify, google, tesla, home-assistant,
+      entra-id, github, slack, strava, fitbit, bluesky-oauth, shopify, salesforce, amazon-sp-api,
+      hubspot, zoho
+    - infrastructure: vault, proxmox
+    - kinds without a name: sliding (each good answer has a newer access token in X-Renewed-Token),
+      epoch-ms and rfc3339 (``expires_at`` in milliseconds, as a date), graphql-list (200, the error
+      at index 1 of ``errors``; a list of results to a list), both-tokens (a refresh wants both),
+      session-header (X-Auth-Token, and no refresh), client-credentials (RFC 6749 §4.4, RFC 7523 and
+      RFC 8693 at one endpoint; the assertion "wrong" is refused)
+
+    `refresh_url`, `login_url` and `logout_url` say where each takes its requests. It is as strict
+    as the server: JSON for a form, another scheme, a missing API key or CSRF header are answered as
+    there. Where it cannot know better, it is stricter. The client is `client_id` with
+    `client_secret`, the API key is `api_key`; RecordedRequest.access is the access token wherever
+    the server looks for it. A known server rotates, repeats and forgives as there (`rotate`,
+    `grace`, `detect_reuse`, `lifetime`); what you give yourself goes before it.
+
+    Where the access token itself is traded in (laravel-jwt, pocketbase, vault, proxmox), revoke()
+    refuses that, and expire() makes it impossible but at laravel-jwt; family_alive() goes by the
+    access token. At client-credentials each grant counts as a refresh, and revoke() refuses the
+    assertions that were handed in before. bluesky-oauth looks at no DPoP proof (RFC 9449).
     """
 
     def __post_init__(self) -> None:
@@ -124,8 +160,50 @@ class AuthServer(ServerOptions):
             raise RuntimeError("the server was never started: use `with AuthServer() as server:`")
         return base_url(self._address)
 
+    @property
+    def refresh_url(self) -> str:
+        """Where tokens are refreshed, with its query (an API key, a grant type) if it has one.
+
+        Raises ValueError if this server has no refresh.
+        """
+        if self.shape is None:
+            return self.url + self.refresh_path
+        ask = self._find_ask("refresh", self.shape.refresh)
+        return self.url + self.refresh_path + make_query(ask, self.api_key)
+
+    @property
+    def login_url(self) -> str:
+        """Where users log in, as refresh_url has it. The user's name may stand in it: {username}.
+
+        Raises ValueError if this server has no login.
+        """
+        if self.shape is None:
+            return self.url + LOGIN_PATH
+        ask = self._find_ask("login", self.shape.login)
+        return self.url + ask.path.replace("*", "{username}") + make_query(ask, self.api_key)
+
+    @property
+    def logout_url(self) -> str:
+        """Where users log out, as refresh_url has it.
+
+        Raises ValueError if this server has no logout.
+        """
+        if self.shape is None:
+            return self.url + LOGOUT_PATH
+        ask = self._find_ask("logout", (self.shape.logout,) if self.shape.logout else ())
+        return self.url + ask.path + make_query(ask, self.api_key)
+
+    def _find_ask(self, kind: str, asks: tuple[Ask, ...]) -> Ask:
+        if not asks:
+            raise ValueError(f"a server like {self.like!r} has no {kind}")
+        return asks[0]
+
     def login(self, user: str = "alice") -> Token:
-        """Return the tokens of a new family, without a request. They come without expires_at."""
+        """Return the tokens of a new family, without a request. They come without expires_at.
+
+        A known server's come with the rest of its response in Token.extra: ``cookies`` and the
+        like. The refresh token is None where that server has none.
+        """
         grant = self._ledger.login(user)
         if self.shape is None:
             return Token(grant.access, grant.refresh)

@@ -201,7 +201,7 @@ class Ask:
     method: str = "POST"
     encoding: tuple[Encoding, ...] = ("json",)
     """Which bodies it reads; () reads none, and lets any pass."""
-    fields: Mapping[str, str] = field(default_factory=dict, hash=False)
+    fields: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """What must be in the body, by its dotted path."""
     query: Mapping[str, str] = field(default_factory=dict, hash=False)
     headers: Mapping[str, str] = field(default_factory=dict, hash=False)
@@ -216,11 +216,15 @@ class Ask:
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """A known server. An entry of likes/ is one of these, and nothing else is needed."""
+    """A known server. An entry of likes/ is one of these, and nothing else is needed.
+
+    DPoP (RFC 9449) has no words here yet: a server that wants it is played without the proofs.
+    """
 
     refresh: tuple[Ask, ...] = ()
     """The ways to a new access token. What means none of them is held against the first."""
-    login: Ask | None = None
+    login: tuple[Ask, ...] = ()
+    """Likewise for logins."""
     logout: Ask | None = None
     api: tuple[InHeader | InCookie, ...] = (InHeader(),)
     """Where an API request has its access token: the first of them that is filled."""

@@ -5,15 +5,33 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Final
 
-from requests_jwt_refresh.testing.likes import backends, infrastructure, kinds, oauth_apis, python
+from requests_jwt_refresh.testing.likes import (
+    business_apis,
+    clouds,
+    cognito,
+    django,
+    frameworks,
+    infrastructure,
+    kinds,
+    oauth_apis,
+    platforms,
+    providers,
+    python,
+)
 
 if TYPE_CHECKING:
     from requests_jwt_refresh.testing.shapes import Shape
 
 SHAPES: Final[dict[str, Shape]] = {
+    **django.SHAPES,
     **python.SHAPES,
-    **backends.SHAPES,
+    **frameworks.SHAPES,
+    **clouds.SHAPES,
+    **cognito.SHAPES,
+    **platforms.SHAPES,
+    **providers.SHAPES,
     **oauth_apis.SHAPES,
+    **business_apis.SHAPES,
     **infrastructure.SHAPES,
     **kinds.SHAPES,
 }

@@ -10,6 +10,8 @@ from requests_jwt_refresh.testing.shapes import (
     Errors,
     InCookie,
     InField,
+    InHeader,
+    InPath,
     Shape,
     Slot,
     Template,
@@ -64,15 +66,17 @@ SHAPES["proxmox"] = Shape(
             answer=_TICKET,
         ),
     ),
-    login=Ask(
-        path=_TICKET_PATH,
-        trade="password",
-        encoding=("form", "json"),
-        needs=("username",),
-        user=InField("username"),
-        secret=(InField("password"),),
-        errors=_TICKET_ERRORS,
-        answer=_TICKET,
+    login=(
+        Ask(
+            path=_TICKET_PATH,
+            trade="password",
+            encoding=("form", "json"),
+            needs=("username",),
+            user=InField("username"),
+            secret=(InField("password"),),
+            errors=_TICKET_ERRORS,
+            answer=_TICKET,
+        ),
     ),
     api=(InCookie("PVEAuthCookie", Csrf("CSRFPreventionToken")),),
     api_errors=Errors(
@@ -83,4 +87,67 @@ SHAPES["proxmox"] = Shape(
     throttled=throttle(),
     prefixes=("PVE:", ""),
     options={"opaque": True, "rotate": False, "lifetime": 7200.0},
+)
+
+
+# --- Vault ---------------------------------------------------------------------------------------
+
+_VAULT_403: Final = Errors(say(403, {"errors": ["permission denied"]}))
+_VAULT_PLACES: Final = (InHeader("X-Vault-Token", None), InHeader())
+_VAULT_AUTH: Final = Template(
+    {
+        "request_id": "8f6c1c6c-0a9c-5e8b-6e34-2a1a6f2f4c11",
+        "lease_id": "",
+        "renewable": False,
+        "lease_duration": 0,
+        "data": None,
+        "auth": {
+            "client_token": Slot.ACCESS,
+            "policies": ["default"],
+            "metadata": {"username": Slot.USER},
+            "lease_duration": Slot.SECONDS,
+            "renewable": True,
+            "token_type": "service",
+        },
+    }
+)
+SHAPES["vault"] = Shape(
+    refresh=(
+        Ask(
+            path="/v1/auth/token/renew-self",
+            trade="extend",
+            encoding=(),
+            secret=_VAULT_PLACES,
+            errors=_VAULT_403,
+            answer=_VAULT_AUTH,
+        ),
+    ),
+    login=(
+        Ask(
+            path="/v1/auth/userpass/login/*",
+            trade="password",
+            user=InPath(),
+            secret=(InField("password"),),
+            errors=Errors(
+                say(400, {"errors": ["invalid username or password"]}),
+                missing=say(400, {"errors": ["missing password"]}),
+            ),
+            answer=_VAULT_AUTH,
+        ),
+    ),
+    logout=Ask(
+        path="/v1/auth/token/revoke-self",
+        trade="end-live",
+        encoding=(),
+        secret=_VAULT_PLACES,
+        errors=_VAULT_403,
+        answer=Template(),
+    ),
+    api=_VAULT_PLACES,
+    api_errors=_VAULT_403,
+    throttled=throttle(
+        {"errors": ['request path "auth/token/renew-self": rate limit quota exceeded']}
+    ),
+    prefixes=("hvs.", ""),
+    options={"opaque": True, "rotate": False, "lifetime": 2_764_800.0},
 )

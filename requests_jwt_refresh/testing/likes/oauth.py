@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from requests_jwt_refresh.testing.shapes import (
@@ -70,11 +71,11 @@ def ask(
     )
 
 
-def password_login(refresh: Ask) -> Ask:
+def password_login(refresh: Ask, refused: Status) -> Ask:
     """Return a login at the same endpoint (RFC 6749 §4.3)."""
     return Ask(
         path=refresh.path,
-        errors=refresh.errors,
+        errors=replace(refresh.errors, refused=refused),
         answer=refresh.answer,
         client=refresh.client,
         trade="password",

@@ -1,11 +1,12 @@
-"""APIs behind RFC 6749 with ways of their own: errors that come with 200, other headers."""
+"""APIs behind RFC 6749 with ways of their own: GitHub, Slack, Strava, Fitbit, Bluesky."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from requests_jwt_refresh.testing.likes import oauth
-from requests_jwt_refresh.testing.likes.oauth import error
+from requests_jwt_refresh.testing.likes.oauth import BODY, error
 from requests_jwt_refresh.testing.shapes import (
     Ask,
     Errors,
@@ -17,6 +18,7 @@ from requests_jwt_refresh.testing.shapes import (
 )
 
 if TYPE_CHECKING:
+    from requests_jwt_refresh.testing.faults import Status
     from requests_jwt_refresh.testing.shapes import Shape
 
 SHAPES: Final[dict[str, Shape]] = {}
@@ -107,33 +109,120 @@ SHAPES["slack"] = oauth.shape(
     options={"opaque": True, "lifetime": 43_200.0},
 )
 
-_SHOPIFY_401: Final = say(
-    401,
-    {"errors": "[API] Invalid API key or access token (unrecognized login or wrong password)"},
+
+# --- Strava --------------------------------------------------------------------------------------
+
+
+def _strava(status: int, message: str, resource: str, field: str, code: str) -> Status:
+    fault = {"resource": resource, "field": field, "code": code}
+    return say(status, {"message": message, "errors": [fault]})
+
+
+_STRAVA: Final = oauth.ask(
+    "/api/v3/oauth/token",
+    client=("post",),
+    body={
+        "token_type": "Bearer",
+        "access_token": Slot.ACCESS,
+        "expires_at": Slot.EPOCH,
+        "expires_in": Slot.SECONDS,
+        "refresh_token": Slot.KEPT,
+    },
+    errors=Errors(
+        _strava(400, "Bad Request", "RefreshToken", "refresh_token", "invalid"),
+        shape=_strava(400, "Bad Request", "AuthorizationCode", "grant_type", "invalid"),
+        client=_strava(401, "Authorization Error", "Application", "", "invalid"),
+    ),
 )
-SHAPES["shopify"] = oauth.shape(
+SHAPES["strava"] = replace(
+    oauth.shape(
+        _STRAVA,
+        logout=Ask(
+            path="/oauth/deauthorize",
+            trade="end-live",
+            encoding=(),
+            secret=(InHeader(),),
+            errors=Errors(
+                _strava(401, "Authorization Error", "Athlete", "access_token", "invalid")
+            ),
+            answer=Template({}),
+        ),
+        api_errors=Errors(
+            _strava(401, "Authorization Error", "Athlete", "access_token", "invalid")
+        ),
+        throttled=_strava(429, "Rate Limit Exceeded", "Application", "rate limit", "exceeded"),
+        options={"opaque": True, "lifetime": 21_600.0},
+    ),
+    refresh=(_STRAVA, replace(_STRAVA, path="/oauth/token")),
+)
+
+
+# --- Fitbit --------------------------------------------------------------------------------------
+
+
+def _fitbit(status: int, name: str, message: str) -> Status:
+    return say(status, {"errors": [{"errorType": name, "message": message}], "success": False})
+
+
+_FITBIT_CLIENT: Final = _fitbit(401, "invalid_client", "Invalid authorization header format.")
+SHAPES["fitbit"] = oauth.shape(
     oauth.ask(
-        "/admin/oauth/access_token",
-        client=("post",),
-        encoding=("form", "json"),
-        body={
-            "access_token": Slot.ACCESS,
-            "expires_in": Slot.SECONDS,
-            "refresh_token": Slot.REFRESH,
-            "refresh_token_expires_in": Slot.REFRESH_SECONDS,
-            "scope": "write_orders,read_customers",
-        },
-        errors=oauth.errors(
-            error("invalid_grant", "The refresh token is invalid or has expired."),
-            client=error("invalid_client", "Client authentication failed.", 401),
+        "/oauth2/token",
+        client=("basic",),
+        body={**BODY, "scope": "activity profile", "user_id": Slot.USER},
+        errors=Errors(
+            _fitbit(400, "invalid_grant", "Refresh token invalid."),
+            missing=_fitbit(400, "invalid_request", "Missing parameters: refresh_token."),
+            shape=_fitbit(400, "unsupported_grant_type", "Unsupported grant type."),
+            client=_FITBIT_CLIENT,
         ),
     ),
-    api=(InHeader("X-Shopify-Access-Token", None),),
-    api_errors=Errors(_SHOPIFY_401),
-    throttled=throttle(
-        {"errors": "Exceeded 2 calls per second for api client."}, retry_after="2.0"
+    logout=oauth.revocation(
+        "/oauth2/revoke",
+        client=("basic",),
+        errors=Errors(_fitbit(400, "invalid_request", "Missing token."), client=_FITBIT_CLIENT),
     ),
-    prefixes=("shpat_", "shprt_"),
-    refresh_lifetime=7_776_000,
-    options={"opaque": True, "lifetime": 3600.0},
+    api_errors=Errors(
+        _fitbit(401, "expired_token", "Access token expired."),
+        garbage=_fitbit(401, "invalid_token", "Access token invalid."),
+        missing=_fitbit(401, "invalid_request", "Authorization header required."),
+    ),
+    throttled=throttle({"error": {"code": 429, "message": "Resource has been exhausted"}}),
+    options={"grace": 120.0, "lifetime": 28_800.0},
+)
+
+
+# --- Bluesky OAuth, without the proofs of RFC 9449: DPoP is a header that is not looked at --------
+
+SHAPES["bluesky-oauth"] = oauth.shape(
+    oauth.ask(
+        "/oauth/token",
+        client=("public", "post"),
+        encoding=("form", "json"),
+        body={
+            **BODY,
+            "token_type": "DPoP",
+            "scope": "atproto transition:generic",
+            "sub": "did:plc:ewvi7nxzyoun6zhxrhs64oiz",
+        },
+        errors=oauth.errors(error("invalid_grant", "Invalid refresh token")),
+    ),
+    logout=oauth.revocation("/oauth/revoke", client=("public", "post")),
+    api=(InHeader(scheme="DPoP"),),
+    api_errors=Errors(
+        say(
+            401,
+            {"error": "invalid_token", "message": '"exp" claim timestamp check failed'},
+            WWW_Authenticate='DPoP error="invalid_token"',
+        ),
+        missing=say(
+            401,
+            {"error": "AuthMissing", "message": "Authentication Required"},
+            WWW_Authenticate="DPoP",
+        ),
+    ),
+    throttled=throttle(
+        {"error": "RateLimitExceeded", "message": "Rate Limit Exceeded"}, retry_after=None
+    ),
+    options={"lifetime": 3600.0},
 )

@@ -48,6 +48,7 @@ settings.configure(
         "django.contrib.auth.middleware.AuthenticationMiddleware",
     ],
     REST_FRAMEWORK={
+        "DEFAULT_AUTHENTICATION_CLASSES": ["dj_rest_auth.jwt_auth.JWTCookieAuthentication"],
         "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
         "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     },
@@ -75,7 +76,7 @@ from django.urls import include, path
 from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework_simplejwt.authentication import JWTAuthentication
-from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
+from rest_framework_simplejwt.tokens import AccessToken
 from rest_framework_simplejwt.views import TokenBlacklistView
 
 from tests.support.servers.recording import RecordingApp
@@ -138,4 +139,3 @@ urlpatterns = [
 call_command("migrate", verbosity=0)
 User.objects.create_user("alice", password="secret")
 app = RecordingApp(get_wsgi_application())
-_ = RefreshToken

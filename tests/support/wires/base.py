@@ -37,11 +37,14 @@ class Client:
 
 @dataclass(frozen=True)
 class Says:
-    """A status, and what is at some dotted paths of the JSON; and headers that must be there."""
+    """A status, what is at some dotted paths of the JSON, and some headers.
+
+    None is what is not there.
+    """
 
     status: int
     fields: dict[str, Any] = field(default_factory=dict)
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str | None] = field(default_factory=dict)
 
     def check(self, response: requests.Response) -> None:
         assert response.status_code == self.status, response.text
@@ -98,7 +101,14 @@ class Wire:
     logout: Callable[[Client, Held], requests.Response] | None = None
     call: Callable[[Client, Held], requests.Response] = call_with_bearer
     expired: Says
+    anonymous: Says = Says(401)
+    """The API's answer to a request without a token."""
+    stranger: Says | None = None
+    """The API's answer to a token that it never gave; as `expired`."""
     refused: Says | None = None
     throttled: Says
+    """The answer to a refresh, or of the API where there is none."""
+    api_headers: dict[str, str] = field(default_factory=dict)
+    """What API requests have beside the token."""
     wrong: tuple[WrongRequest, ...] = ()
     """Requests that the server refuses for their shape."""

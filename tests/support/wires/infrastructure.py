@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.support.wires.base import Client, Held, Says, Wire, bearer, find
+from tests.support.wires.base import Client, Held, Says, Wire, bearer, find, read
 
 if TYPE_CHECKING:
     import requests
@@ -23,7 +23,43 @@ def read_ticket(response: requests.Response) -> Held:
     }
 
 
+DENIED = {"errors": ["permission denied"]}
+
+
+def post_vault(client: Client, path: str, held: Held) -> requests.Response:
+    return client.post(f"/v1/auth/token/{path}", headers={"X-Vault-Token": held["access"]})
+
+
 WIRES = {
+    "vault": Wire(
+        refresh=lambda client, held: post_vault(client, "renew-self", held),
+        gives=Says(200, {"auth.lease_duration": 2_764_800, "lease_duration": 0, "data": None}),
+        read=lambda response: read(response, "auth.client_token"),
+        login=lambda client, password: client.post(
+            "/v1/auth/userpass/login/alice", json={"password": password}
+        ),
+        bad_password=Says(400, {"errors": ["invalid username or password"]}),
+        logout=lambda client, held: post_vault(client, "revoke-self", held),
+        call=lambda client, held: client.get(
+            "/v1/secret/data/x", headers={"X-Vault-Token": held["access"]}
+        ),
+        expired=Says(403, DENIED),
+        anonymous=Says(403, DENIED),
+        refused=Says(403, DENIED),
+        throttled=Says(429, headers={"Retry-After": "1"}),
+        wrong=(
+            (
+                lambda client, held: client.post(
+                    "/v1/auth/token/renew-self", json={"token": held["access"]}
+                ),
+                Says(403, DENIED),
+            ),
+            (
+                lambda client, held: client.get("/v1/x", params={"token": held["access"]}),
+                Says(403, DENIED),
+            ),
+        ),
+    ),
     "proxmox": Wire(
         refresh=lambda client, held: post_ticket(client, held["access"]),
         read=read_ticket,
@@ -38,6 +74,10 @@ WIRES = {
         refused=Says(401, {"data": None}),
         throttled=Says(429, headers={"Retry-After": "1"}),
         wrong=(
+            (
+                lambda client, _held: post_ticket(client, ""),
+                Says(400, {"data": None}),
+            ),
             (
                 lambda client, held: post_ticket(client, held["access"], username=""),
                 Says(400, {"data": None}),

@@ -1,0 +1,74 @@
+"""PocketBase."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from requests_jwt_refresh.authorization import header
+from requests_jwt_refresh.endpoints import JSONEndpoint
+from requests_jwt_refresh.presets.base import Preset, defaults, fill_url
+
+_COLLECTION: Final = "/api/collections/{collection}"
+
+
+@dataclass(frozen=True, repr=False)
+@defaults(
+    send=None,
+    send_access=header(),
+    access="token",
+    refresh=None,
+    rejected=(401,),
+)
+class PocketBase(JSONEndpoint):
+    """PocketBase: renew the auth token in Python with requests, before it ends.
+
+    ```python
+    import getpass
+
+    import requests
+    from requests_jwt_refresh import mount, presets
+
+    session = requests.Session()
+    adapter = mount(session, "https://pocketbase.example.com", presets.PocketBase())
+    if adapter.token is None:  # once: afterwards the keyring has it
+        adapter.log_in("alice@example.com", getpass.getpass())
+    print(session.get("/api/collections/posts/records").json())
+    ```
+
+    Without Python: ``requests-jwt init pb --preset pocketbase --base-url
+    https://pocketbase.example.com``, then ``requests-jwt login pb``.
+
+    **To have first:** a user of an auth collection, "users" unless said: for an administrator
+    ``presets.PocketBase(collection="_superusers")``. There is no refresh token: ``POST
+    /api/collections/users/auth-refresh`` trades in the **live** token, and one that has expired
+    cannot renew itself, so that the renewal comes before the end. Login: ``POST
+    /api/collections/users/auth-with-password`` with ``identity``. There is no logout.
+
+    **Expired** is any 401. **Refused** is a 401.
+
+    **What goes wrong:** PocketBase takes a request with an expired token for one of a guest: what
+    guests may not see is a 403 or 404, or an empty list, and no 401. A token of users lives 7 days,
+    of superusers a day: a script that rests for longer logs in anew
+    (``login=PasswordLogin(...)``). Old tokens stay valid until they expire.
+
+    From documentation, not run.
+
+    Args:
+        url: the path of the renewal.
+        collection: the auth collection.
+
+    """
+
+    url: str = f"{_COLLECTION}/auth-refresh"
+    collection: str = field(default="users", kw_only=True)
+
+    def __post_init__(self) -> None:
+        fill_url(self)
+        super().__post_init__()
+
+
+PRESET: Final = Preset(
+    PocketBase,
+    login={"url": f"{_COLLECTION}/auth-with-password", "username_field": "identity"},
+)
