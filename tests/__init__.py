@@ -47,6 +47,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_flask_jwt",
         "test_cookie_servers",
         "test_oauth2_server",
+        "test_real_logins",
         "test_real_servers",
     ),
     "One refresh": (

@@ -1,8 +1,9 @@
 """A Django project in one file, with djoser and dj-rest-auth as their documentation has them.
 
-djoser below /auth/, its header ``Authorization: JWT`` (its documentation's AUTH_HEADER_TYPES);
-dj-rest-auth below /dj-rest-auth/, both tokens in HttpOnly cookies, and Django's CSRF with them.
-Refresh tokens rotate and the old ones are blacklisted.
+djoser below /auth/, and its header ``Authorization: JWT``, which alone is taken below /header/;
+dj-rest-auth below /dj-rest-auth/, both tokens in HttpOnly cookies, and Django's CSRF with them;
+below /cookie/ it takes a header as well. Refresh tokens rotate and the old ones are blacklisted.
+A request with ``X-Forwarded-Proto: https`` counts as one over TLS.
 """
 
 # ruff: noqa: E402 - Django's modules want the settings first
@@ -24,6 +25,7 @@ settings.configure(
     ALLOWED_HOSTS=["127.0.0.1"],
     ROOT_URLCONF=__name__,
     USE_TZ=True,
+    SECURE_PROXY_SSL_HEADER=("HTTP_X_FORWARDED_PROTO", "https"),
     DATABASES={
         "default": {
             "ENGINE": "django.db.backends.sqlite3",
@@ -53,7 +55,7 @@ settings.configure(
         "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     },
     SIMPLE_JWT={
-        "AUTH_HEADER_TYPES": ("JWT",),
+        "AUTH_HEADER_TYPES": ("JWT", "Bearer"),
         "ROTATE_REFRESH_TOKENS": True,
         "BLACKLIST_AFTER_ROTATION": True,
     },
@@ -82,6 +84,13 @@ from rest_framework_simplejwt.views import TokenBlacklistView
 from tests.support.servers.recording import RecordingApp
 
 
+class OnlyJWT(JWTAuthentication):
+    """Takes the word of djoser's documentation, and no other."""
+
+    def get_raw_token(self, header: bytes) -> Any:
+        return super().get_raw_token(header) if header.startswith(b"JWT ") else None
+
+
 class Expired(APIView):
     """Gives an access token of alice's that has expired."""
 
@@ -97,7 +106,7 @@ class Expired(APIView):
 class WhoAmI(APIView):
     """The user, and what the request carried."""
 
-    authentication_classes: ClassVar = [JWTAuthentication]
+    authentication_classes: ClassVar = [OnlyJWT]
 
     def get(self, request: Any) -> Response:
         return Response({"user": request.user.username})
@@ -113,7 +122,7 @@ class WhoAmIByCookie(WhoAmI):
 class Away(APIView):
     """Redirects to where the query says."""
 
-    authentication_classes: ClassVar = [JWTAuthentication]
+    authentication_classes: ClassVar = [OnlyJWT]
 
     def get(self, request: Any) -> Response:
         return Response(status=307, headers={"Location": request.query_params["to"]})

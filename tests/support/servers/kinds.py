@@ -204,17 +204,22 @@ KINDS = {
     ),
     "dj-rest-auth": Kind(
         "django_cookies:app",
-        lambda _: DJRestAuth(
-            send=cookie("my-refresh-token"),
-            access=cookie("my-app-auth"),
-            refresh=cookie("my-refresh-token"),
-        ),
+        lambda _: DJRestAuth(access=cookie("my-app-auth")),
         log_in_dj_rest_auth,
         log_out_dj_rest_auth,
         "/dj-rest-auth/token/refresh/",
         me="/cookie/me/",
         away="/cookie/away/",
         options={"attach": cookie("my-app-auth", csrf=("csrftoken", "X-CSRFToken"))},
+    ),
+    "dj-rest-auth, access in the header": Kind(
+        "django_cookies:app",
+        lambda _: DJRestAuth(),
+        log_in_dj_rest_auth,
+        log_out_dj_rest_auth,
+        "/dj-rest-auth/token/refresh/",
+        me="/cookie/me/",
+        away="/cookie/away/",
     ),
     "flask-jwt-extended": Kind(
         "flasks:app", lambda _: FlaskJWTExtended(), log_in_flask, revoke_flask, "/refresh"
