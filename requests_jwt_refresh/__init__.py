@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.events import Event
     from requests_jwt_refresh.grants.device import DeviceLogin
     from requests_jwt_refresh.grants.password import PasswordLogin
+    from requests_jwt_refresh.jose import DPoP, PrivateKeyJWT
     from requests_jwt_refresh.matching import (
         Matcher,
         all_of,
@@ -81,6 +82,7 @@ __docformat__ = "google"  # for pdoc
 __all__ = [
     "BearerEndpoint",
     "ClientCredentials",
+    "DPoP",
     "DeviceLogin",
     "Endpoint",
     "Event",
@@ -98,6 +100,7 @@ __all__ = [
     "MemoryStore",
     "OAuth2Endpoint",
     "PasswordLogin",
+    "PrivateKeyJWT",
     "ProfileError",
     "RedisStore",
     "ReentrantRefresh",
@@ -146,6 +149,8 @@ _WHERE = {
     "Event": "events",
     "DeviceLogin": "grants.device",
     "PasswordLogin": "grants.password",
+    "DPoP": "jose",
+    "PrivateKeyJWT": "jose",
     "Matcher": "matching",
     "all_of": "matching",
     "any_401": "matching",

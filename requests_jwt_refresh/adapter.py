@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from requests.adapters import BaseAdapter, HTTPAdapter
 
@@ -22,8 +22,8 @@ from requests_jwt_refresh.arguments import (
     validate_timeout,
     validate_transport,
 )
-from requests_jwt_refresh.authorization import AUTHORIZATION, check_place
-from requests_jwt_refresh.bodies import MATCH_BYTES, rewind, says_expired
+from requests_jwt_refresh.authorization import AUTHORIZATION, Prover, check_place
+from requests_jwt_refresh.bodies import MATCH_BYTES, release, rewind, says_expired
 from requests_jwt_refresh.errors import JWTRefreshError
 from requests_jwt_refresh.history import keep_history, keep_refused
 from requests_jwt_refresh.matching import SafeMatcher, any_401, check_matcher, may_match
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.events import Event, Kind
     from requests_jwt_refresh.matching import Matcher
     from requests_jwt_refresh.outgoing import Attach, HeaderValue
+    from requests_jwt_refresh.refresh.shared import Attempt
     from requests_jwt_refresh.refresh.token_server import Login, RefreshCallable
     from requests_jwt_refresh.stores.base import TokenStore
 
@@ -72,8 +73,8 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         when: which responses mean "the token has expired"; the endpoint's own rule if omitted, else
             any 401.
         attach: how requests carry the access token: ``header(...)``, ``cookie(...)``, or a function
-            ``(request, token)`` that writes on the PreparedRequest it gets, a copy. The endpoint's
-            own place if omitted, else ``header()``, which is ``Authorization: Bearer``.
+            ``(request, token)`` that writes on the PreparedRequest it gets, a copy; or `DPoP`. The
+            endpoint's own place if omitted, else ``header()``, which is ``Authorization: Bearer``.
         renewed: where the API hands out a newer access token in its answers (sliding sessions):
             ``header(...)`` or ``cookie(...)``. It is used from then on, and saved in the
             background. The endpoint's own place if omitted, else none.
@@ -81,8 +82,9 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
             with each request to our origins that does not have them.
         match_limit: how many bytes of an answer's body, unpacked, `when` may see; a longer one does
             not match.
-        login: ``login(session) -> Token``, called when there is no token, or when the refresh token
-            was refused. It says that the server refused by RefreshRejected, or by a 401 or 403 from
+        login: ``PasswordLogin(...)``, ``DeviceLogin(...)``, or a function ``login(session) ->
+            Token``; called when there is no token, or when the refresh token was refused. A
+            function says that the server refused by RefreshRejected, or by a 401 or 403 from
             ``raise_for_status()``.
         on_refresh: called with the new Token after a refresh or login.
         on_logout: called with the RefreshRejected after a refusal, unless a `login` made up for it.
@@ -226,12 +228,14 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
             prepare()
         # For a refresh() between requests. No lock guards it: it is replaced as a whole.
         self._last_options: SendOptions | None = None
-        self._outgoing = Outgoing(make_carrier(self._attach), self._headers)
+        carrier = make_carrier(self._attach)
+        self._outgoing = Outgoing(carrier, self._headers)
+        self._prover = carrier if isinstance(carrier, Prover) else None
         self._refresher = Refresher(
             self._endpoint,
             self._refresh_url,
             self._store,
-            carrier=self._outgoing.carrier,
+            carrier=carrier,
             renewed=self._renewed,
             base_url=self.base_url,
             login=self._find_automatic_login(),
@@ -285,7 +289,8 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
             attempt = self._refresher.token_to_send(need)
         except JWTRefreshError as failure:
             raise failure.about(request, None) from failure.__cause__
-        response = self._transport_send(outgoing.with_token(request, attempt.token), *given)
+        copy = outgoing.with_token(request, attempt.token)
+        response = self._send_proved(copy, need, attempt, given)
         while self._says_expired(response, need, stream=stream):
             try:
                 better = self._refresher.replace(attempt, need, response)
@@ -297,16 +302,42 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
                 self._refresher.note_accepted(better)
                 return response
             attempt, refused = better, response
-            again = outgoing.for_resend(request, attempt.token, refused)
-            response = self._transport_send(again, *given)
+            copy = outgoing.for_resend(request, attempt.token, refused)
+            response = self._send_proved(copy, need, attempt, given)
             keep_refused(response, refused)
             self._tell("resent", response, need)
         self._refresher.note_accepted(attempt, need)
         self._refresher.take_up(attempt, request, response)
         return response
 
+    def _send_proved(
+        self, copy: PreparedRequest, need: Need, attempt: Attempt, given: tuple[Any, ...]
+    ) -> Response:
+        """Send `copy`; if the API asks for another proof, once more with that and the same token.
+
+        Counted apart from the resends: it says nothing about the token (RFC 9449 §9).
+        """
+        response = self._transport_send(copy, *given)
+        prover = self._prover
+        if prover is None or attempt.token is None or not prover.note_answer(response):
+            return response
+        request = cast("PreparedRequest", need.request)
+        release(response, request)
+        if not _rewind_or_warn(request, _NOT_PROVED):
+            prover.note_answer(response, response)
+            return response
+        again = self._outgoing.for_resend(request, attempt.token, response)
+        prover.prove(again, attempt.token, response)
+        answer = self._transport_send(again, *given)
+        prover.note_answer(answer, response)
+        keep_refused(answer, response)
+        self._tell("challenge", response, need)
+        return answer
+
     def _says_expired(self, response: Response, need: Need, *, stream: bool) -> bool:
         if not may_match(self._when, response.status_code):
+            return False
+        if self._prover is not None and self._prover.asks_for_nonce(response):
             return False
         expired = says_expired(
             response,
@@ -324,7 +355,7 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         return repr(self._when) if is_ours else name_of(self._when)
 
     def _tell(self, kind: Kind, response: Response, need: Need) -> None:
-        rule = None if kind == "resent" else self._rule
+        rule = None if kind in ("resent", "challenge") else self._rule
         by = "" if rule is None else f" by {rule}"
         self._refresher.story.tell(
             kind,
@@ -372,17 +403,19 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         """
         from requests_jwt_refresh.grants.password import PasswordLogin
 
-        login = self._login
-        if not isinstance(login, PasswordLogin):
+        secret = password() if callable(password) else password
+        own = self._login if isinstance(self._login, OwnLogin) else None
+        login = None if own is None else own.for_user(username, secret)
+        if login is None:
             login = PasswordLogin.find(
                 self._endpoint,
                 self.base_url,
                 allow_http=self._allow_http,
                 timeout=self._refresh_timeout,
-            )
-        login = login.with_credentials(username, password() if callable(password) else password)
-        del password  # this frame may be in a traceback
-        return self._refresher.log_in(login, self._usual_options(), login.find_key())
+            ).for_user(username, secret)
+        wish = hash((login.url, username, secret))
+        del password, secret  # this frame may be in a traceback
+        return self._refresher.log_in(login, self._usual_options(), wish)
 
     def log_out(self) -> None:
         """Tell the server that the token is no longer needed, and forget it here and in the store.
@@ -489,12 +522,17 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         )
 
 
-def _rewind_or_warn(request: PreparedRequest) -> bool:
+_REFRESHED: Final = "The token has been refreshed"
+_NOT_PROVED: Final = "The API asks for a nonce, which the next request will have"
+
+
+def _rewind_or_warn(request: PreparedRequest, done: str = _REFRESHED) -> bool:
     if rewind(request):
         return True
     logger.warning(
-        "The token has been refreshed, but a %s body can be sent only once, so the 401 stands: "
-        "send the request again with a new body. A file or bytes can be resent",
+        "%s, but a %s body can be sent only once, so the 401 stands: send the request again with a "
+        "new body. A file or bytes can be resent",
+        done,
         type(request.body).__name__,
     )
     return False

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, runtime_checkable
 
 import requests
 from requests.auth import AuthBase, HTTPBasicAuth
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from requests import PreparedRequest, Response
 
+    from requests_jwt_refresh.responses import TokenResponse
     from requests_jwt_refresh.tokens import Token
 
 # RFC 6750 §2.1. Scheme names are case-insensitive (RFC 9110 §11.1), but several servers compare
@@ -265,6 +266,38 @@ class Carrier(Protocol):
 
     def find_problem(self, secret: str) -> str | None:
         """Return why an access token cannot be carried, None if it can."""
+
+
+class Proofs(Protocol):
+    """What proves the requests of one exchange with a token endpoint, or of one login."""
+
+    def prove(self, request: PreparedRequest) -> None:
+        """Write a new proof on `request`."""
+
+    def note_answer(self, url: str | None, answer: TokenResponse) -> bool:
+        """Note what an answer says of proofs; return whether it asks for another one."""
+
+    def bind(self, token: Token) -> Token:
+        """Return the `token` that came of it, with what proves that it is ours."""
+
+
+@runtime_checkable
+class Prover(Carrier, Protocol):
+    """A carrier that proves each request (RFC 9449)."""
+
+    def prove(
+        self, request: PreparedRequest, token: Token, refused: Response | None = None
+    ) -> None:
+        """Write a new proof on `request`, as the answer `refused` to it asks."""
+
+    def note_answer(self, response: Response, challenge: Response | None = None) -> bool:
+        """Note what an API's answer, after a `challenge`, says; return whether it is one."""
+
+    def asks_for_nonce(self, response: Response) -> bool:
+        """Whether an API's answer asks for the same request with a nonce."""
+
+    def open(self, token: Token | None) -> Proofs:
+        """Return what proves the requests that renew `token`, or that bring the first one."""
 
 
 def check_place(what: str, value: object, *, path: bool = False) -> Any:

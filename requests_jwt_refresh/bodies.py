@@ -71,6 +71,11 @@ def says_expired(
     return expired
 
 
+def release(response: Response, request: PreparedRequest) -> None:
+    """Release the connection of the response to `request`; its body can still be read."""
+    says_expired(response, lambda _: True, request, stream=True, match_limit=0)
+
+
 def can_be_resent(request: PreparedRequest) -> bool:
     """Whether the body can be sent once more, whole; that of a generator cannot."""
     body = request.body

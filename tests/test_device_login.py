@@ -133,6 +133,13 @@ def test_it_may_have_a_client_of_its_own(
     assert len(clock.sleeps) == 2
 
 
+def test_it_asks_for_the_clients_scope() -> None:
+    """Unless it has one of its own."""
+    endpoint = OAuth2Endpoint("/token", "tv", scope="a")
+    assert DeviceLogin("/d").bind(endpoint, "https://h").scope == "a"
+    assert DeviceLogin("/d", scope="b").bind(endpoint, "https://h").scope == "b"
+
+
 @pytest.mark.parametrize(
     ("make", "kind", "text"),
     [

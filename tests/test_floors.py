@@ -38,6 +38,8 @@ FLOORS = (
         "sessions",
         "history",
         "relative_urls",
+        "signing_keys",
+        "jose",
     ),
     ("stores",),
     ("refresh",),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
@@ -88,6 +88,24 @@ def test_it_needs_to_know_how(server: AuthServer, session: requests.Session) -> 
     express = mount(session, server.url, presets.Express("/r"), MemoryStore())
     with pytest.raises(TypeError, match="an endpoint of presets with a login"):
         express.log_in("alice", "right")
+    assert server.counters.requests == 0
+
+
+@pytest.mark.parametrize(
+    ("username", "password", "text"),
+    [
+        (None, "right", "the user name must be a string, not None"),
+        ("alice", 7, "the password must be a string, not an int"),
+        ("alice", lambda: None, "the password must be a string, not None"),
+        ("", "right", "the user name is empty"),
+    ],
+)
+def test_a_mistake_is_a_clear_error(
+    server: AuthServer, adapter: JWTRefreshAdapter, username: Any, password: Any, text: str
+) -> None:
+    """TypeError or ValueError, and nothing is sent."""
+    with pytest.raises((TypeError, ValueError), match=text):
+        adapter.log_in(username, password)
     assert server.counters.requests == 0
 
 
@@ -237,6 +255,20 @@ def test_a_store_that_cannot_be_written_costs_no_login(
     with pytest.raises(StoreError):
         adapter.log_in("alice", "right")
     assert server.counters.requests == 0
+
+
+def test_a_password_that_was_refused_here_is_not_sent_for_a_request(
+    server: AuthServer, session: requests.Session
+) -> None:
+    """The account would be locked; the program itself may send it again."""
+    login = PasswordLogin("/auth/login", "alice", "right")
+    adapter = mount(session, server.url, None, MemoryStore(), login=login)
+    server.fail(Status(401), on="login", times=2)
+    for count in (1, 2):
+        with pytest.raises(RefreshRejected):
+            adapter.log_in("alice", "right")
+        assert session.get("/api/x").status_code == 401
+        assert sum(each.kind == "login" for each in server.requests) == count
 
 
 def test_on_event_is_told_and_on_refresh_is_not(

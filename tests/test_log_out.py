@@ -10,6 +10,7 @@ import pytest
 from requests_jwt_refresh import (
     Event,
     JSONEndpoint,
+    LockTimeout,
     MemoryStore,
     OAuth2Endpoint,
     RefreshRejected,
@@ -182,6 +183,17 @@ def test_nobody_refreshes_meanwhile(
         join(*thread)
 
 
+def test_a_lock_that_somebody_else_holds(
+    server: AuthServer, session: requests.Session, store: MemoryStore
+) -> None:
+    """LockTimeout: nobody was told, and the token is still there."""
+    adapter = mount(session, server.url, AtAuthServer(), store, refresh_timeout=0.05)
+    with store.lock(0), pytest.raises(LockTimeout):
+        adapter.log_out()
+    assert (server.counters.requests, adapter.token) == (0, store.load())
+    assert session.get("/api/x").status_code == 200
+
+
 def test_a_store_that_cannot_be_cleared(server: AuthServer, session: requests.Session) -> None:
     """StoreError, but the token is not sent again: it is revoked."""
     full = FullStore(server.login())
@@ -211,6 +223,27 @@ def test_refresh_after_a_logout_has_nothing_to_ask_with(adapter: JWTRefreshAdapt
     adapter.log_out()
     with pytest.raises(RefreshRejected, match="there is no token"):
         adapter.refresh()
+
+
+def test_a_forced_refresh_that_waits_for_a_logout(
+    server: AuthServer, adapter: JWTRefreshAdapter
+) -> None:
+    """It finds nothing to ask with, and is no refresh that gave no token."""
+    failures: list[str] = []
+
+    def refresh() -> None:
+        with pytest.raises(RefreshRejected) as caught:
+            adapter.refresh()
+        failures.append(caught.value.cause)
+
+    with server.gate(on="logout") as gate:
+        threads = start(adapter.log_out)
+        gate.wait_for(1)
+        threads += start(refresh)
+        wait_for_waiters(adapter, 1)
+        gate.open()
+        join(*threads)
+    assert failures == ["there is no token"]
 
 
 # --- Where the tokens go -------------------------------------------------------------------------

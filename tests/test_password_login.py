@@ -26,17 +26,16 @@ from requests_jwt_refresh import (
     mount,
     presets,
 )
-from requests_jwt_refresh.testing import JSONBody, Status
+from requests_jwt_refresh.testing import AuthServer, JSONBody, Status
 from tests.support.crowd import Crowd
 from tests.support.logins import find_form, make_basic
-from tests.support.profiles import read_json
+from tests.support.profiles import read_form, read_json
 from tests.support.session_api import SessionAPI
 from tests.support.users import ENDPOINT, mark_expired
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from requests_jwt_refresh.testing import AuthServer
     from tests.support.clock import Clock
 
 THREADS = 16
@@ -85,6 +84,15 @@ def test_the_password_grant_is_the_clients(server: AuthServer, session: requests
         "password": PASSWORD,
         "client_id": "me",
     }
+
+
+def test_the_password_grant_asks_for_the_clients_scope() -> None:
+    """RFC 6749 §6: a refresh cannot ask for more than the login has. Its own goes before."""
+    endpoint = OAuth2Endpoint("/token", "me", scope="a b")
+    form = {"grant_type": ["password"], "username": ["u"], "password": ["p"], "client_id": ["me"]}
+    for extra, scope in (({}, "a b"), ({"scope": "c"}, "c")):
+        bound = PasswordLogin(send="oauth2", extra=extra).bind(endpoint, HOST)
+        assert read_form(bound.ask("u", "p").prepare()) == {**form, "scope": [scope]}
 
 
 def test_a_field_may_be_deep_in_the_json() -> None:
@@ -148,6 +156,19 @@ def test_what_is_given_goes_before_the_documentation() -> None:
     assert read_json(request) == {"login": "alice", "password": "p", "mode": "json", "otp": "1"}
 
 
+def test_what_is_given_may_be_what_is_usual() -> None:
+    """A field of the usual name goes before the preset's, too."""
+    login = PasswordLogin(None, "alice", "p", username_field="username", send="json")
+    request = login.bind(presets.Directus(), "https://h").ask("alice", "p").prepare()
+    assert read_json(request) == {"username": "alice", "password": "p", "mode": "json"}
+
+
+def test_a_login_that_is_complete_stays_as_it_is() -> None:
+    """With a URL and a reader of its own, as a profile makes it: it can be bound again."""
+    login = PasswordLogin("https://h/in", endpoint=presets.Directus())
+    assert login.bind(presets.Directus(), "https://h") == login
+
+
 def test_a_preset_of_the_users_own_class_is_found() -> None:
     """Its class is derived from one of presets."""
 
@@ -179,6 +200,25 @@ def test_a_session_api_is_served(server: AuthServer, session: requests.Session, 
     token = store.load()
     assert token is not None
     assert token.refresh is None
+
+
+def test_a_ticket_is_renewed_with_its_double_submit(session: requests.Session) -> None:
+    """As Proxmox has it: the value that a POST repeats comes beside the ticket, each time anew."""
+    csrf = ("data.CSRFPreventionToken", "CSRFPreventionToken")
+    login = PasswordLogin("/access/ticket", "root@pam", "right", send="form", access="data.ticket")
+    with AuthServer(like="proxmox") as server:
+        mount(
+            session,
+            server.url,
+            None,
+            MemoryStore(),
+            attach=cookie("PVEAuthCookie", csrf=csrf),
+            login=login,
+        )
+        assert session.post("/nodes").status_code == 200
+        server.expire()
+        assert session.post("/nodes").status_code == 200
+        assert server.counters.logins == 2
 
 
 def test_what_the_login_names_is_read_otherwise() -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 NAMES = [
     "BearerEndpoint",
     "ClientCredentials",
+    "DPoP",
     "DeviceLogin",
     "Endpoint",
     "Event",
@@ -37,6 +38,7 @@ NAMES = [
     "MemoryStore",
     "OAuth2Endpoint",
     "PasswordLogin",
+    "PrivateKeyJWT",
     "ProfileError",
     "RedisStore",
     "ReentrantRefresh",
@@ -96,6 +98,8 @@ CALLS = {
     "JWTBearer": f"(url, assertion, *, {CLIENT}, {OAUTH2_OPTIONS})".format(refresh=None),
     "TokenExchange": f"(url, subject_token, *, {CLIENT}, {OAUTH2_OPTIONS}, "
     "subject_token_type='urn:ietf:params:oauth:token-type:access_token')".format(refresh=None),
+    "DPoP": "(key=None, *, alg=None)",
+    "PrivateKeyJWT": "(key, *, alg=None, kid=None, audience=None, lifetime=60)",
     "TokenResponse": "(status, headers, body, *, source='refresh endpoint', set_cookies=())",
     "PasswordLogin": "(url=None, username=None, password=None, *, send='json', "
     "username_field='username', password_field='password', extra=<factory>, headers=<factory>, "

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.testing import AuthServer
     from tests.support.clock import Clock
 
+pytestmark = pytest.mark.usefixtures("clock")
+
 PLACE = header(NAME)
 API = "https://api.example.com"
 
@@ -54,6 +56,8 @@ class SlowStore(MemoryStore):
         self.tries = 0
         self.may_lock, self.is_full = threading.Event(), False
         self.may_lock.set()
+        self.may_save, self.is_saving = threading.Event(), threading.Event()
+        self.may_save.set()
 
     @contextmanager
     def lock(self, timeout: float) -> Iterator[None]:
@@ -63,6 +67,8 @@ class SlowStore(MemoryStore):
 
     def save(self, token: Token) -> None:
         self.tries += 1
+        self.is_saving.set()
+        assert self.may_save.wait(WAIT)
         if self.is_full:
             raise StoreError("the store is full", "make room")
         stored = self.load()
@@ -80,7 +86,10 @@ def store(server: AuthServer) -> SlowStore:
 
 @pytest.fixture
 def adapter(server: AuthServer, session: requests.Session, store: SlowStore) -> JWTRefreshAdapter:
-    return mount(session, server.url, ENDPOINT, store, renewed=PLACE)
+    adapter = mount(session, server.url, ENDPOINT, store, renewed=PLACE)
+    adapter.set_token(load_token(store))
+    store.tries = 0
+    return adapter
 
 
 def access_of(source: JWTRefreshAdapter | TokenStore) -> str | None:
@@ -218,8 +227,7 @@ def test_the_same_token_is_none(
     slide(server, value=lambda _: before.access or "")
     session.get("/api/x")
     no_thread_saves()
-    assert adapter.token is before
-    assert store.tries == 0
+    assert (adapter.token, store.tries) == (before, 0)
 
 
 class SlidingAPI(StubTransport):
@@ -248,7 +256,6 @@ def api_that_answers(
 NOW = 1_700_000_000  # where the clock stands
 
 
-@pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize(
     ("old", "new", "left"),
     [
@@ -464,7 +471,7 @@ def test_it_is_saved_at_most_once_in_a_tenth_of_its_lifetime(
     assert access_of(adapter) == sliding.given[-1]
 
 
-@pytest.mark.usefixtures("adapter")
+@pytest.mark.usefixtures("clock", "adapter")
 def test_a_token_of_unknown_lifetime_is_saved_once_a_minute(
     server: AuthServer, session: requests.Session, store: SlowStore, clock: Clock
 ) -> None:
@@ -478,7 +485,7 @@ def test_a_token_of_unknown_lifetime_is_saved_once_a_minute(
     assert store.saved == [sliding.given[n] for n in (0, 2)]
 
 
-@pytest.mark.usefixtures("adapter")
+@pytest.mark.usefixtures("clock", "adapter")
 def test_what_was_left_is_saved_with_a_later_answer(
     server: AuthServer, session: requests.Session, store: SlowStore, clock: Clock
 ) -> None:
@@ -508,7 +515,6 @@ def test_the_caller_does_not_wait_for_it(
     store.may_lock.set()
 
 
-@pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize("change", ["refreshed", "logged out"])
 def test_another_program_goes_before(
     server: AuthServer,
@@ -548,7 +554,6 @@ def test_another_programs_refresh_is_no_older_backup(
     server: AuthServer, session: requests.Session, adapter: JWTRefreshAdapter, store: SlowStore
 ) -> None:
     """Its counter is higher than that of the last save, however many renewals memory has seen."""
-    adapter.set_token(load_token(store))
     slide(server)
     for _ in range(5):
         session.get("/api/x")
@@ -562,6 +567,28 @@ def test_another_programs_refresh_is_no_older_backup(
     MemoryStore.save(store, with_values(new, login_id=last.login_id, counter=last.counter + 2))
     assert session.get("/api/x").status_code == 200
     assert (adapter.token, server.counters.refreshes) == (new, 0)
+
+
+def test_a_token_without_a_login_id_gets_one_with_the_save(
+    server: AuthServer, session: requests.Session, store: SlowStore, clock: Clock
+) -> None:
+    """Version 0.1 has stored it; the next answer may come while it is being saved."""
+    adapter = mount(session, server.url, ENDPOINT, store, renewed=PLACE)
+    sliding = slide(server)
+    store.may_save.clear()
+    session.get("/api/x")
+    assert store.is_saving.wait(WAIT)
+    session.get("/api/x")
+    store.may_save.set()
+    no_thread_saves()
+    token, stored = adapter.token, load_token(store)
+    assert token is not None
+    assert [token.access, stored.access] == [sliding.given[1], sliding.given[0]]
+    assert token.login_id == stored.login_id is not None
+    clock.advance(30.1)
+    session.get("/api/x")
+    no_thread_saves()
+    assert access_of(store) == access_of(adapter) == sliding.given[2]
 
 
 def test_a_store_that_fails_is_tried_again_later(
@@ -585,6 +612,11 @@ def test_a_store_that_fails_is_tried_again_later(
     session.get("/api/x")
     no_thread_saves()
     assert (store.saved, access_of(adapter)) == ([sliding.given[3]], sliding.given[3])
+    store.is_full = True
+    clock.advance(30.1)
+    session.get("/api/x")
+    no_thread_saves()
+    assert caplog.text.count("could not be saved") == 2
     for secret in sliding.given:
         assert secret not in caplog.text
 

@@ -189,6 +189,56 @@ def test_what_was_traded_must_be_saved(store: Store, cache: TokenCache) -> None:
     assert cache.token == NEW
 
 
+# --- A token out of an API's answer -------------------------------------------------------------
+
+
+RENEWED = Token("access-renewed", OLD.refresh)
+
+
+def test_only_the_token_in_use_is_renewed(store: Store, cache: TokenCache) -> None:
+    """An answer may come late; nothing is written yet."""
+    assert not cache.renew(NEW, RENEWED)
+    assert cache.token is OLD
+    assert cache.renew(OLD, RENEWED)
+    assert (cache.token, cache.is_dirty, store.asked) == (RENEWED, False, [])
+    assert cache.is_unconfirmed(RENEWED)
+    assert not cache.renew(OLD, NEW)
+    assert cache.token is RENEWED
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_renewed_token_is_saved_once(store: Store, cache: TokenCache) -> None:
+    """Of many threads that see that it is time, one takes the turn."""
+    assert not cache.memory.take_renewal_turn()
+    cache.renew(OLD, RENEWED)
+    assert cache.is_renewal_due
+    assert [cache.memory.take_renewal_turn() for _ in range(3)] == [True, False, False]
+    assert not cache.is_renewal_due
+    cache.save_renewed(1.0)
+    assert (store.token, store.asked) == (RENEWED, ["lock", "load", "save", "unlock"])
+    cache.save_renewed(1.0)
+    assert store.asked.count("save") == 1
+
+
+@pytest.mark.usefixtures("clock")
+def test_what_takes_the_place_of_a_renewed_token_is_not_saved_again(
+    store: Store, cache: TokenCache
+) -> None:
+    """A login, a logout or a refresh has saved what is in use."""
+    for change in (
+        lambda: cache.set(NEW, 1.0),
+        lambda: cache.clear(1.0),
+        lambda: cache.save_new(NEW, cache.token),
+    ):
+        cache.set(OLD, 1.0)
+        assert cache.token is not None
+        assert cache.renew(cache.token, RENEWED)
+        change()
+        store.asked.clear()
+        cache.save_renewed(1.0)
+        assert "save" not in store.asked
+
+
 # --- Forgetting --------------------------------------------------------------------------------
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from requests_jwt_refresh.authorization import Proofs
     from requests_jwt_refresh.grants import OAuth2Client
     from requests_jwt_refresh.refresh.client import SendOptions
     from requests_jwt_refresh.refresh.logins import RefusedLogins
@@ -94,7 +95,7 @@ class DeviceLogin(OwnLogin):
         client_id: the client's id; the OAuth2Endpoint's if omitted.
         client: what authenticates the client and reads the tokens, if that is not the adapter's
             OAuth2Endpoint.
-        scope: the scope to ask for (§3.1).
+        scope: the scope to ask for (§3.1); the OAuth2Endpoint's if omitted.
         show: called with the DeviceCode that the user has to see; prints it to stderr if omitted.
 
     Other threads that need a token wait meanwhile, each as long as its request's timeout allows;
@@ -145,6 +146,7 @@ class DeviceLogin(OwnLogin):
             token_url=join(token_url, what="the token URL"),
             client_id=client_id,
             client=client or OAuth2Endpoint(token_url, client_id),
+            scope=self.scope or getattr(client, "scope", None),
         )
         object.__setattr__(bound, "timeout", timeout)
         return bound
@@ -203,16 +205,23 @@ def show_code(code: DeviceCode) -> None:
 
 
 def log_in_by_device(
-    login: DeviceLogin, show: Callable[[DeviceCode], object], options: SendOptions, seconds: float
+    login: DeviceLogin,
+    show: Callable[[DeviceCode], object],
+    options: SendOptions,
+    seconds: float,
+    *,
+    proofs: Proofs | None = None,
 ) -> Token:
     """Return the tokens once the user has approved the login in a browser.
 
     `show` is called with what the user needs to see. `seconds` bounds each call to the server;
-    how long the user may take is up to the server. Raises RefreshRejected if the login is
-    denied or the code expires, RefreshUnavailable if there is no usable response.
+    how long the user may take is up to the server. `proofs` go with each request. Raises
+    RefreshRejected if the login is denied or the code expires, RefreshUnavailable if there is no
+    usable response.
     """
-    with ClientSession(seconds, options, RequestsCookieJar()) as session:
-        return _log_in(login, show, session, options, seconds)
+    with ClientSession(seconds, options, RequestsCookieJar(), proofs=proofs) as session:
+        token = _log_in(login, show, session, options, seconds)
+    return token if proofs is None else proofs.bind(token)
 
 
 @first_tokens()
@@ -225,13 +234,15 @@ def _log_in(
 ) -> Token:
     """Do the same over `session`, and over sessions like it for the polls if it is our own."""
     source = "device authorization endpoint"
-    code = _read_codes(login, send_request(session, login.ask(), options, seconds, source))
+    ask = login.ask
+    code = _read_codes(login, send_request(session, ask(), options, seconds, source, ask=ask))
     show(code)
 
     def send(request: requests.Request, source: str) -> TokenResponse:
         if not isinstance(session, ClientSession):
             return send_request(session, request, options, seconds, source)
-        with _SingleRequestSession(seconds, options, session.cookies) as single:
+        cookies, proofs = session.cookies, session.proofs
+        with _SingleRequestSession(seconds, options, cookies, proofs=proofs) as single:
             return send_request(single, request, options, seconds, source)
 
     return _Polling(login, code, send).wait()
@@ -240,8 +251,15 @@ def _log_in(
 class _SingleRequestSession(ClientSession):
     """Sends one request, once: what fails is asked again after the interval, not before."""
 
-    def __init__(self, seconds: float, options: SendOptions, cookies: RequestsCookieJar) -> None:
-        super().__init__(seconds, options, cookies)
+    def __init__(
+        self,
+        seconds: float,
+        options: SendOptions,
+        cookies: RequestsCookieJar,
+        *,
+        proofs: Proofs | None,
+    ) -> None:
+        super().__init__(seconds, options, cookies, proofs=proofs)
         self._has_sent = False
         for adapter in self.adapters.values():
             adapter.max_retries = Retry(0, read=False)  # type: ignore[attr-defined]

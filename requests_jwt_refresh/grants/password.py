@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import quote
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from requests_jwt_refresh.authorization import Place
+    from requests_jwt_refresh.authorization import Place, Proofs
     from requests_jwt_refresh.grants import OAuth2Client, Reader
     from requests_jwt_refresh.matching import Matcher
     from requests_jwt_refresh.refresh.client import SendOptions
@@ -65,7 +66,8 @@ class PasswordLogin(OwnLogin):
             is no login but by ``adapter.log_in(username, password)``.
         send: how they are sent: ``"json"`` or ``"form"``, in the two fields named below and with
             `extra` beside them; ``"basic"``, in the Authorization header (RFC 7617); ``"oauth2"``,
-            as the password grant of RFC 6749 §4.3, whose client is the adapter's OAuth2Endpoint.
+            as the password grant of RFC 6749 §4.3, whose client and scope are those of the
+            adapter's OAuth2Endpoint.
         username_field: the field of the user name, in JSON also a path with dots; None for none.
         password_field: the field of the password, likewise.
         extra: what else to send as fields; it may hold secrets, and is not shown.
@@ -95,9 +97,12 @@ class PasswordLogin(OwnLogin):
     url: str | None = None
     username: str | None = None
     password: str | Callable[[], str] | None = field(default=None, repr=False)
-    send: str = field(default=LOGIN_SENDS[0], kw_only=True, metadata={"choices": LOGIN_SENDS})
-    username_field: str | None = field(default="username", kw_only=True)
-    password_field: str = field(default="password", kw_only=True)
+    # A DefaultPath is what nobody has given: the preset's goes before.
+    send: str = field(
+        default=DefaultPath(LOGIN_SENDS[0]), kw_only=True, metadata={"choices": LOGIN_SENDS}
+    )
+    username_field: str | None = field(default=DefaultPath("username"), kw_only=True)
+    password_field: str = field(default=DefaultPath("password"), kw_only=True)
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False, hash=False, kw_only=True)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False, kw_only=True)
     method: str = field(default="POST", kw_only=True)
@@ -150,7 +155,8 @@ class PasswordLogin(OwnLogin):
         `timeout` is in seconds, for one login. Raises TypeError if there is no URL, or no client
         for the password grant, and InvalidURL.
         """
-        documented = dict(find_documented(endpoint, "login"))
+        is_complete = self.url is not None and self.endpoint is not None
+        documented = {} if is_complete else dict(find_documented(endpoint, "login"))
         if documented:  # then it is the endpoint's own server, which may want an API key
             own = getattr(endpoint, "headers", {})
             documented["headers"] = {**own, **documented.get("headers", {})}
@@ -191,8 +197,11 @@ class PasswordLogin(OwnLogin):
             )
         return cls().bind(endpoint, base_url, allow_http=allow_http, timeout=timeout)
 
-    def with_credentials(self, username: str, password: str | Callable[[], str]) -> Self:
+    def for_user(self, username: str, password: str) -> Self:
         """Return the same login for this user. Raises TypeError, ValueError."""
+        for what, value in (("user name", username), ("password", password)):
+            if not isinstance(value, str):
+                raise TypeError(f"the {what} must be a string, not {describe_kind(value)}")
         return self._replace(username=username, password=password)
 
     def obtain(
@@ -217,10 +226,6 @@ class PasswordLogin(OwnLogin):
             del password  # this frame may be in a traceback
             refused.note(key, refusal.cause)
             raise
-
-    def find_key(self) -> int:
-        """Return what is equal for equal user names and passwords at one URL, and tells neither."""
-        return self._find_key(self._ask_password())
 
     def _find_key(self, password: str) -> int:
         return hash((self.url, self.username, password))
@@ -249,7 +254,9 @@ class PasswordLogin(OwnLogin):
             own = getattr(self, each.name)
             if each.name in ("extra", "headers"):
                 found[each.name] = {**documented.get(each.name, {}), **own}
-            elif own != each.default:
+            elif own != each.default or (
+                isinstance(each.default, DefaultPath) and not isinstance(own, DefaultPath)
+            ):
                 found.pop(each.name, None)
         return found
 
@@ -267,7 +274,9 @@ class PasswordLogin(OwnLogin):
         url, fields = self._url_for(username), self._fields(username, password)
         if self.send == "oauth2":
             client = cast("OAuth2Client", self.endpoint)
-            request = client.as_client(url, {"grant_type": "password", **fields})
+            scope = getattr(client, "scope", None)  # what is refreshed cannot exceed it (§6)
+            form = {"grant_type": "password", **({"scope": scope} if scope else {}), **fields}
+            request = client.as_client(url, form)
             request.headers = {**request.headers, **self.headers}
             return request
         headers = {"Accept": "application/json", **self.headers}
@@ -346,9 +355,11 @@ class PasswordLogin(OwnLogin):
         response.
         """
         with first_tokens():
-            request = self.ask(username, password)
+            ask = partial(self.ask, username, password)
+            request = ask()
             del password  # this frame may be in a traceback
-            response = send_request(session, request, options, seconds, "login endpoint")
+            response = send_request(session, request, options, seconds, "login endpoint", ask=ask)
+            del ask
             try:
                 return self.read(response)
             except RefreshRejected as error:
@@ -361,11 +372,19 @@ class PasswordLogin(OwnLogin):
 
 
 def log_in(
-    login: PasswordLogin, username: str, password: str, options: SendOptions, seconds: float
+    login: PasswordLogin,
+    username: str,
+    password: str,
+    options: SendOptions,
+    seconds: float,
+    *,
+    proofs: Proofs | None = None,
 ) -> Token:
-    """Log in over a session of its own. Raises as PasswordLogin.log_in does."""
-    with first_tokens(), ClientSession(seconds, options, RequestsCookieJar()) as session:
-        return login.log_in(session, username, password, options, seconds)
+    """Log in over a session of its own, with `proofs`. Raises as PasswordLogin.log_in does."""
+    cookies = RequestsCookieJar()
+    with first_tokens(), ClientSession(seconds, options, cookies, proofs=proofs) as session:
+        token = login.log_in(session, username, password, options, seconds)
+    return token if proofs is None else proofs.bind(token)
 
 
 def _list_names(value: Any) -> set[str]:

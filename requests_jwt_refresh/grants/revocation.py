@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 
@@ -125,7 +126,8 @@ class Logout:
         self, session: requests.Session, token: Token, options: SendOptions, seconds: float
     ) -> None:
         """Tell the server over `session`. Raises RefreshUnavailable unless it accepts that."""
-        response = send_request(session, self.ask(token), options, seconds, "logout endpoint")
+        ask = partial(self.ask, token)
+        response = send_request(session, ask(), options, seconds, "logout endpoint", ask=ask)
         if not HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
             raise RefreshUnavailable(
                 f"the {response.source} answered {response.status}",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Protocol
 
 from requests_jwt_refresh import clock
 from requests_jwt_refresh.errors import (
     JWTRefreshError,
+    LockTimeout,
     RefreshRejected,
     RefreshUnavailable,
     StoreError,
@@ -135,10 +136,12 @@ class Account:
         """Tell the server, if it is known how, and forget the token in any case.
 
         Under the store's lock, so that nobody refreshes meanwhile. Raises RefreshUnavailable if the
-        server was not told, StoreError if the store keeps the token.
+        server was not told, StoreError if the store keeps the token, and LockTimeout, after which
+        nothing has changed.
         """
         chapter, failure = Chapter(self._story, call), None
-        with self._cache.hold(None, self._timeout, adopt=False):
+        with ExitStack() as held:
+            self._take_lock(held)
             try:
                 token = self._find_token()
                 if farewell is not None and token is not None:
@@ -153,6 +156,12 @@ class Account:
         if failure is not None:
             raise RefreshUnavailable(f"the server was not told: {failure.cause}", _FORGOTTEN)
         return Attempt(None, asked=False)
+
+    def _take_lock(self, held: ExitStack) -> None:
+        try:
+            held.enter_context(self._cache.hold(None, self._timeout, adopt=False))
+        except RefreshUnavailable as error:
+            raise LockTimeout(error.cause) from error
 
     def _find_token(self) -> Token | None:
         try:

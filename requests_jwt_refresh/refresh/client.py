@@ -16,7 +16,7 @@ from requests.structures import CaseInsensitiveDict
 from requests_jwt_refresh.authorization import AUTHORIZATION, anonymous, join_cookies
 from requests_jwt_refresh.errors import JWTRefreshError, RefreshUnavailable
 from requests_jwt_refresh.refresh.deadline import cut_off, seconds_until
-from requests_jwt_refresh.refresh.transport import make_transport
+from requests_jwt_refresh.refresh.transport import RENEW, make_transport
 from requests_jwt_refresh.refresh.user_functions import describe_error
 from requests_jwt_refresh.relative_urls import read_url
 from requests_jwt_refresh.responses import TokenResponse
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from requests.cookies import RequestsCookieJar
     from typing_extensions import Self
 
+    from requests_jwt_refresh.authorization import Proofs
     from requests_jwt_refresh.urls import Origin
 
 MAX_RESPONSE_BYTES: Final = 1024 * 1024  # a larger response holds no token
@@ -97,7 +98,7 @@ class ClientSession(PlainSession):
     that needs the token, and `cookies` that outlive it.
 
     Relative URLs go below `base_url`, as on a session with the adapter, and raise the same
-    InvalidURL; a refresh_session of the user's own takes none.
+    InvalidURL; a refresh_session of the user's own takes none. `proofs` are those of what is sent.
     """
 
     def __init__(
@@ -108,9 +109,11 @@ class ClientSession(PlainSession):
         *,
         base_url: str | None = None,
         restart_each_time: bool = False,
+        proofs: Proofs | None = None,
     ) -> None:
         super().__init__()
         self.trust_env = False
+        self.proofs = proofs
         self.cookies = cookies
         self.verify = True if options.verify is None else options.verify
         self.cert = options.cert
@@ -130,11 +133,35 @@ class ClientSession(PlainSession):
         return super().prepare_request(request)
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
-        """Send `request`, and hand the response on to the listeners."""
-        response = super().send(request, **options)
+        """Send `request`, with a proof where there are any, and tell the listeners."""
+        if self.proofs is None or hasattr(request, RENEW):
+            response = super().send(request, **options)
+        else:
+            response = self._send_proved(self.proofs, request, options)
         for listener in self.listeners:
             listener(response)
         return response
+
+    def _send_proved(
+        self, proofs: Proofs, request: requests.PreparedRequest, options: dict[str, Any]
+    ) -> requests.Response:
+        """Send `request` with a proof; once more if the server asks for a nonce in it."""
+
+        def renew() -> requests.PreparedRequest:
+            proofs.prove(request)
+            return request
+
+        vars(request)[RENEW] = renew
+        try:
+            response = super().send(renew(), **options)
+            if options.get("stream"):  # its body is not ours to read
+                return response
+            answer = TokenResponse(response.status_code, response.headers, response.content)
+            if not proofs.note_answer(request.url, answer):
+                return response
+            return super().send(renew(), **options)
+        finally:
+            del vars(request)[RENEW]  # a request may be sent again by hand
 
     def get_redirect_target(self, _resp: requests.Response) -> None:
         """Follow none: a refresh token is for its endpoint alone."""
@@ -194,11 +221,16 @@ def send_request(
     options: SendOptions,
     seconds: float,
     source: str = _SOURCE,
+    *,
+    ask: Callable[[], requests.Request] | None = None,
+    proofs: Proofs | None = None,
 ) -> TokenResponse:
     """Send `request` and return the whole response, read within `seconds` and MAX_RESPONSE_BYTES.
 
     What the session itself sets for verify, cert and proxies goes before the `options` of the
     caller's request. `source` is what is asked, as it stands in an error's text; the URL is added.
+    Each time that it is sent again, `ask` makes it anew, since what a client has signed is good
+    for one request. `proofs` go with it, those of the session unless given.
 
     Raises RefreshUnavailable if there is no whole response.
     """
@@ -206,7 +238,7 @@ def send_request(
     deadline = monotonic() + seconds
     failure: JWTRefreshError
     try:
-        return exchange(session, request, options, seconds, source)
+        return exchange(session, request, options, seconds, source, ask=ask, proofs=proofs)
     except JWTRefreshError as error:
         failure = error.about()
     except OSError as error:  # all of requests' errors are
@@ -228,30 +260,53 @@ def exchange(
     options: SendOptions,
     seconds: float,
     source: str,
+    *,
+    ask: Callable[[], requests.Request] | None = None,
+    proofs: Proofs | None = None,
 ) -> TokenResponse:
     """Do the same, but raise what requests raises: for a request without secrets."""
     deadline = monotonic() + seconds
-    request = copy.copy(request)  # an error may yet say what it had
+    proofs = proofs or getattr(session, "proofs", None)
+
+    def prepare(request: requests.Request) -> requests.PreparedRequest:
+        prepared = _prepare(session, request)
+        if proofs is not None:
+            proofs.prove(prepared)
+        vars(prepared)[RENEW] = renew
+        return prepared
+
+    def renew() -> requests.PreparedRequest:
+        return prepare(request if ask is None else ask())
+
+    prepared = prepare(request)
+    try:
+        response = _send(session, prepared, options, deadline, source)
+    except requests.exceptions.ChunkedEncodingError:
+        # The response broke off in its body, where urllib3's retries do not reach.
+        if monotonic() >= deadline:
+            raise
+        response = _send(session, renew(), options, deadline, source)
+    if proofs is not None and proofs.note_answer(prepared.url, response):
+        response = _send(session, renew(), options, deadline, source)
+        proofs.note_answer(prepared.url, response)
+    return response
+
+
+def _prepare(session: requests.Session, request: requests.Request) -> requests.PreparedRequest:
+    request = copy.copy(request)  # it is asked with again, and an error may say what it had
+    headers = CaseInsensitiveDict(request.headers or {})
     if not isinstance(session, ClientSession):  # it may cache what it is not told to leave alone
-        given = {"Cache-Control": "no-store", **request.headers}  # RFC 9111 §5.2.1.5
-        request.headers = CaseInsensitiveDict(given)
-    if AUTHORIZATION.name in request.headers:
+        headers = CaseInsensitiveDict({"Cache-Control": "no-store", **headers})  # RFC 9111 §5.2.1.5
+    if AUTHORIZATION.name in headers:
         request.auth = anonymous  # so that neither netrc nor the session's auth replaces it
     else:
         request.auth = request.auth or session.auth or anonymous
-    headers = dict(request.headers or {})
     cookies = headers.pop("Cookie", None)  # with it, requests would leave out the jar's
     request.headers = headers
     prepared = session.prepare_request(request)
     if cookies is not None:
         prepared.headers["Cookie"] = join_cookies(prepared.headers.get("Cookie"), str(cookies))
-    try:
-        return _send(session, prepared, options, deadline, source)
-    except requests.exceptions.ChunkedEncodingError:
-        # The response broke off in its body, where urllib3's retries do not reach.
-        if monotonic() >= deadline:
-            raise
-        return _send(session, prepared, options, deadline, source)
+    return prepared
 
 
 def _send(

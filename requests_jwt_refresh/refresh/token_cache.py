@@ -141,12 +141,27 @@ class Memory:
     def note_saved_again(self, token: Token, saved: Token) -> None:
         """Note that the store holds `token`, saved again as `saved`.
 
-        A newer one may be in use already, out of an API's answer.
+        `saved` may have a login's id that `token` had not, or lack its extra. A newer token may be
+        in use already, out of an API's answer: it belongs to the same login.
         """
         with self.mutex:
             self.dirty, self.stored = False, saved
-            self.renewed = self.renewed and self.token is not token
+            if self.token is token:
+                self.renewed = False
+                self._replace_in_use(login_id=saved.login_id, extra=saved.extra)
+            elif self.renewed:
+                self._replace_in_use(login_id=saved.login_id)
             self.counter = self._counter_with(saved)
+
+    def _replace_in_use(self, **values: object) -> None:
+        """Give the token in use other values, if they are others; it stays the same one if not."""
+        mine = self.token
+        if mine is None or all(getattr(mine, name) == each for name, each in values.items()):
+            return
+        self.version += 1
+        self.token = with_values(mine, **values)
+        if self.unconfirmed is mine:
+            self.unconfirmed = self.token
 
     def note_seen(self, stored: Token | None) -> None:
         """Note that the store still holds what it held, perhaps saved again by another program."""
@@ -434,13 +449,7 @@ class TokenCache:
         again = with_values(
             token, login_id=token.login_id or _new_login_id(), counter=memory.counter + 1
         )
-        saved = self._save(again)
-        if token.login_id is None or (token.extra and not saved.extra):
-            memory.publish(saved)
-            if token is memory.unconfirmed:
-                memory.unconfirmed = saved
-        else:
-            memory.note_saved_again(token, saved)
+        memory.note_saved_again(token, self._save(again))
 
     @contextmanager
     def room(self, token: Token | None) -> Iterator[None]:

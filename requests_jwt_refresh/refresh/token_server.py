@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from requests_jwt_refresh.authorization import Cookie
+from requests_jwt_refresh.authorization import Cookie, Prover
 from requests_jwt_refresh.errors import (
     JWTRefreshError,
     RefreshRejected,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     import requests
     from typing_extensions import TypeIs
 
-    from requests_jwt_refresh.authorization import Carrier
+    from requests_jwt_refresh.authorization import Carrier, Proofs
     from requests_jwt_refresh.endpoints import Endpoint
     from requests_jwt_refresh.refresh.account import Farewell
     from requests_jwt_refresh.refresh.logins import RefusedLogins
@@ -100,10 +101,12 @@ class TokenServer:
         token is saved even where this fails.
         """
         options = options.for_url(self._url)
-        with self._session(options, self._cache.login_id_of(token)) as session:
+        proofs = self._open_proofs(token)
+        login_id = self._cache.login_id_of(token)
+        with self._session(options, login_id, proofs=proofs) as session:
             if is_endpoint(self._endpoint):
-                return self._ask_endpoint(self._endpoint, token, session, options)
-            return self._ask_function(self._endpoint, token, session)
+                return self._ask_endpoint(self._endpoint, token, session, options, proofs)
+            return self._ask_function(self._endpoint, token, session, proofs)
 
     def call_login(self, login: Login, options: SendOptions, refused: RefusedLogins) -> Token:
         """Return what the `login` brings. Raises RefreshRejected or RefreshUnavailable.
@@ -111,17 +114,22 @@ class TokenServer:
         One of ours sends no password again that is among the `refused`.
         """
         options = _towards(login, options)
-        with let_sigterm_through(), self._session(options, None, interactive=True) as session:
-            return self._call_login(login, session, options, refused)
+        proofs = self._open_proofs(None)
+        with (
+            let_sigterm_through(),
+            self._session(options, None, interactive=True, proofs=proofs) as session,
+        ):
+            return self._call_login(login, session, options, refused, proofs)
 
     def log_in(self, login: OwnLogin, options: SendOptions, refused: RefusedLogins) -> Token:
         """Do the same where no person is asked. If it fails, the cookies stay as they were."""
         options = _towards(login, options)
+        proofs = self._open_proofs(None)
         with (
             self._cookies.restore_on_failure(self._user_session),
-            self._session(options, None) as session,
+            self._session(options, None, proofs=proofs) as session,
         ):
-            return self._call_login(login, session, options, refused)
+            return self._call_login(login, session, options, refused, proofs)
 
     def _call_login(
         self,
@@ -129,6 +137,7 @@ class TokenServer:
         session: requests.Session,
         options: SendOptions,
         refused: RefusedLogins,
+        proofs: Proofs | None,
     ) -> Token:
         ask: Callable[..., Token] = login
         arguments: tuple[object, ...] = (session,)
@@ -136,13 +145,16 @@ class TokenServer:
             ask, arguments = login.obtain, (session, options, refused)
         with answers_of(session) as answers:
             fresh = call_user_function("login", ask, *arguments, is_login=True)
-        return self._complete(fresh, answers, "login")
+        return self._complete(fresh, answers, "login", proofs)
 
     def tell(self, farewell: Farewell, token: Token, options: SendOptions) -> None:
         """Tell the server that `token` is no longer needed. Raises RefreshUnavailable."""
         options = options.for_url(farewell.url)
         with self._session(options, self._cache.login_id_of(token)) as session:
             farewell.tell(session, token, options, self._timeout)
+
+    def _open_proofs(self, token: Token | None) -> Proofs | None:
+        return self._carrier.open(token) if isinstance(self._carrier, Prover) else None
 
     def keep_cookies_for(self, login_id: str | None) -> None:
         """Say which login those cookies belong to that came with it."""
@@ -154,15 +166,17 @@ class TokenServer:
         token: Token | None,
         session: requests.Session,
         options: SendOptions,
+        proofs: Proofs | None,
     ) -> Token:
         logger.debug("asks %s", describe_url(self._url))
         # One that needs no login takes None as well.
-        request = endpoint.ask(self._url, cast("Token", token))
-        response = send_request(session, request, options, self._timeout)
+        ask = partial(endpoint.ask, self._url, cast("Token", token))
+        request = ask()
+        response = send_request(session, request, options, self._timeout, ask=ask, proofs=proofs)
         try:
             with self._rescue(token, [response]):
                 fresh = with_expiry(endpoint.read(response))
-                fresh = self._complete(fresh, [response], response.source)
+                fresh = self._complete(fresh, [response], response.source, proofs)
         except RefreshRejected as refusal:
             if not says_refused(response):  # then the request may be at fault
                 refusal = _name_fields(refusal, request)
@@ -174,20 +188,31 @@ class TokenServer:
             logger.warning("%s", capitalize(missing))
         return fresh
 
-    def _ask_function(self, function: Any, token: Token | None, session: requests.Session) -> Token:
+    def _ask_function(
+        self,
+        function: Any,
+        token: Token | None,
+        session: requests.Session,
+        proofs: Proofs | None,
+    ) -> Token:
         answers: list[TokenResponse] = []
         with self._rescue(token, answers):
             with answers_of(session, answers):
                 fresh = call_user_function("the refresh callable", function, session, token)
-            return self._complete(fresh, answers, "refresh callable")
+            return self._complete(fresh, answers, "refresh callable", proofs)
 
-    def _complete(self, fresh: Token, answers: list[TokenResponse], source: str) -> Token:
-        """Return `fresh` with the cookie that requests have to repeat, if `answers` set it.
+    def _complete(
+        self, fresh: Token, answers: list[TokenResponse], source: str, proofs: Proofs | None
+    ) -> Token:
+        """Return `fresh` with what its requests need beside it.
 
-        Raises RefreshUnavailable if no request can carry its access token.
+        The cookie that they have to repeat, if `answers` set it, or the key that proves it. Raises
+        RefreshUnavailable if no request can carry its access token.
         """
         problem = None if fresh.access is None else self._carrier.find_problem(fresh.access)
         if problem is None:
+            if proofs is not None:
+                return proofs.bind(fresh)
             place = self._carrier
             csrf = place.csrf if isinstance(place, Cookie) else None
             return fresh if csrf is None else keep_cookie(fresh, csrf[0], answers)
@@ -232,7 +257,12 @@ class TokenServer:
 
     @contextmanager
     def _session(
-        self, options: SendOptions, login_id: str | None, *, interactive: bool = False
+        self,
+        options: SendOptions,
+        login_id: str | None,
+        *,
+        interactive: bool = False,
+        proofs: Proofs | None = None,
     ) -> Iterator[requests.Session]:
         """Give the separate session, with the cookies of that login alone; None is a new one."""
         if self._user_session is not None:
@@ -246,6 +276,7 @@ class TokenServer:
             jar,
             base_url=options.base_url,
             restart_each_time=interactive,
+            proofs=proofs,
         ) as session:
             try:
                 yield session

@@ -11,8 +11,9 @@ from __future__ import annotations
 import copy
 import inspect
 import socket
+import threading
 from contextlib import suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,12 +26,15 @@ from requests_jwt_refresh.refresh.retries import RetryUntil
 from requests_jwt_refresh.urls import describe_url, origin_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import CodeType
 
     import requests
 
     from requests_jwt_refresh.refresh.client import SendOptions
+
+RENEW: Final = "renew_before_retry"
+"""An attribute of a prepared request: a function that returns it as it is sent again."""
 
 _NETWORK_CALLS: Final = frozenset({"send", "urlopen"})
 _REQUESTS_CLASSES: Final = (HTTPAdapter, BaseAdapter, object)
@@ -61,6 +65,7 @@ class NetworkTransport(HTTPAdapter):
         self._connections: list[Any] = []
         self._watchdog: Watchdog | None = None
         self.has_hung_up = False  # the deadline came before all had been read
+        self._sending = threading.local()  # a login may send from several threads
         self._start()
 
     def send(
@@ -74,8 +79,8 @@ class NetworkTransport(HTTPAdapter):
     ) -> requests.Response:
         if self._restart_each_time:
             self._start()
-        if self._host is not None and origin_of(request.url) == origin_of(self._host_url):
-            request = _name_host(request, self._host)
+        self._sending.renew, self._sending.is_retry = getattr(request, RENEW, None), False
+        request = self._name_host(request)
         if timeout is None:  # what a function of the user's gives is kept, up to the deadline
             timeout = TimeLeft(self._deadline)
         return super().send(  # by name, as requests does: a program may have wrapped it
@@ -106,8 +111,39 @@ class NetworkTransport(HTTPAdapter):
                 to_api = copy.copy(request)
                 to_api.url = self._api_url
                 _unpin(ours, find_pool(to_api))
+            vars(ours)["urlopen"] = partial(self._urlopen, ours.urlopen)
             self._pools[theirs] = ours
         return self._pools[theirs]
+
+    def _urlopen(
+        self,
+        urlopen: Callable[..., Any],
+        method: str,
+        url: str,
+        body: Any = None,
+        headers: Any = None,
+        *others: Any,
+        **options: Any,
+    ) -> Any:
+        """Send through a pool's own `urlopen`, which calls this one again for each retry.
+
+        A request that is signed is then made anew: its signature is good for one request.
+        """
+        renew = self._sending.renew
+        if renew is not None and self._sending.is_retry:
+            request = self._name_host(renew())
+            body, headers = request.body, request.headers
+        self._sending.is_retry = True
+        return urlopen(method, url, body, headers, *others, **options)
+
+    def _name_host(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Return `request` to the virtual host that the API was asked for by its header."""
+        if self._host is None or origin_of(request.url) != origin_of(self._host_url):
+            return request
+        named = copy.copy(request)
+        named.headers = request.headers.copy()
+        named.headers.setdefault("Host", self._host)
+        return named
 
     def _is_elsewhere(self, request: requests.PreparedRequest) -> bool:
         return self._api_url is not None and origin_of(request.url) != origin_of(self._api_url)
@@ -137,14 +173,6 @@ class NetworkTransport(HTTPAdapter):
             if sock is not None:
                 with suppress(OSError):  # closed already
                     sock.shutdown(socket.SHUT_RDWR)
-
-
-def _name_host(request: requests.PreparedRequest, host: str | bytes) -> requests.PreparedRequest:
-    """Return `request` to the virtual host that the API was asked for by its header."""
-    named = copy.copy(request)
-    named.headers = request.headers.copy()
-    named.headers.setdefault("Host", host)
-    return named
 
 
 def _copy_pool(pool: HTTPConnectionPool, connections: list[Any]) -> HTTPConnectionPool:
