@@ -185,6 +185,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_auth_server",
         "test_auth_server_faults",
         "test_auth_server_like",
+        "test_auth_server_like_options",
         "test_auth_server_oauth2",
         "test_auth_server_odd_answers",
         "test_auth_server_tokens",

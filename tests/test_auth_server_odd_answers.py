@@ -1,9 +1,8 @@
-"""AuthServer as a known server: what is odd about each, and how options go with `like`."""
+"""AuthServer as a known server: what is odd about each."""
 
 from __future__ import annotations
 
 import base64
-import inspect
 import json
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -11,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from requests_jwt_refresh.testing import AuthServer, ServerOptions, Status
+from requests_jwt_refresh.testing import AuthServer
 from requests_jwt_refresh.testing.likes import SHAPES
 from tests.support.plain_requests import run_in_threads
 from tests.support.waits import WAIT
-from tests.support.wires import WIRES, Client, Held
+from tests.support.wires import WIRES, Client
+from tests.support.wires.calls import call, hold, is_good, log_in, refresh
 
 if TYPE_CHECKING:
     from tests.support.clock import Clock
@@ -26,172 +26,10 @@ REFRESHING_BY_TOKEN = [
 OAUTH = {"client_id": "client-id", "client_secret": "client-secret"}
 
 
-def log_in(server: AuthServer) -> Held:
-    """Return what a client holds after a login over the wire."""
-    wire = WIRES[str(server.like)]
-    assert wire.login is not None
-    return (wire.read_login or wire.read)(wire.login(Client(server.url), "right"))
-
-
-def hold(server: AuthServer) -> Held:
-    """Return the tokens of a login without a request."""
-    token = server.login()
-    cookies: dict[str, str] = token.extra.get("cookies", {})
-    held = {"access": token.access or "", "refresh": token.refresh or ""}
-    more = {
-        "csrf": cookies.get("csrftoken", ""),
-        "csrf_access": cookies.get("csrf_access_token", ""),
-        "csrf_refresh": cookies.get("csrf_refresh_token", ""),
-    }
-    if server.like == "proxmox":
-        more["csrf"] = token.extra["data"]["CSRFPreventionToken"]
-    return {**held, **more}
-
-
-def refresh(server: AuthServer, held: Held) -> requests.Response:
-    ask = WIRES[str(server.like)].refresh
-    assert ask is not None
-    return ask(Client(server.url), held)
-
-
-def call(server: AuthServer, held: Held) -> requests.Response:
-    return WIRES[str(server.like)].call(Client(server.url), held)
-
-
-def is_good(response: requests.Response) -> bool:
-    return response.status_code == 200 and response.json().get("user") is not None
-
-
 def list_set_cookies(response: requests.Response) -> list[str]:
     """Return the Set-Cookie lines, the values of the tokens left out."""
     lines: list[str] = response.raw.headers.getlist("Set-Cookie")
     return [line.partition("=")[0] + line[line.index(";") :] for line in lines]
-
-
-# --- like= and the other options -----------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", ["git_hub", "GitHub", "githbu"])
-def test_an_unknown_name_is_a_value_error_that_names_the_nearest(name: str) -> None:
-    """For ServerOptions alone as for the server."""
-    for make in (AuthServer, ServerOptions):
-        with pytest.raises(ValueError, match="github") as raised:
-            make(like=name)
-        assert repr(name) in str(raised.value)
-
-
-@pytest.mark.parametrize("name", SHAPES)
-def test_the_docstring_names_each_server(name: str) -> None:
-    """Whoever reads help(AuthServer) finds it."""
-    words = (inspect.getdoc(AuthServer) or "").replace(",", " ").replace(":", " ").split()
-    assert name in words
-
-
-def test_what_is_given_goes_before_what_the_server_does() -> None:
-    """Even if it is the same as the default of an option."""
-    assert AuthServer(like="simplejwt").rotate is False
-    assert AuthServer(like="simplejwt", rotate=True).rotate is True
-    assert AuthServer(like="vault").lifetime == 2_764_800
-    assert AuthServer(like="vault", lifetime=300.0).lifetime == 300
-    expired = Status(418)
-    assert AuthServer(like="github", expired=expired).expired is expired
-    assert AuthServer(like="github", opaque=False).opaque is False
-
-
-def test_a_class_of_options_of_ones_own_keeps_what_differs_from_the_default() -> None:
-    """A subclass that is a dataclass has an __init__ of its own."""
-    from dataclasses import dataclass
-
-    @dataclass(kw_only=True, eq=False, repr=False)
-    class MyServer(AuthServer):
-        name: str = "mine"
-
-    server = MyServer(like="vault", lifetime=7.0)
-    assert (server.lifetime, server.opaque) == (7.0, True)
-
-
-def test_the_signature_says_all_options() -> None:
-    """help(AuthServer) and an editor show them by name."""
-    parameters = inspect.signature(AuthServer).parameters
-    assert {"like", "lifetime", "rotate", "client_id", "api_key"} <= set(parameters)
-
-
-def test_paths_and_fields_can_be_renamed() -> None:
-    """The author of a view may have chosen others."""
-    with AuthServer(
-        like="express",
-        refresh_path="/token",
-        request_field="refresh_token",
-        access_field="data.jwt",
-        refresh_field="data.refresh_token",
-        status=201,
-    ) as server:
-        body = {"refresh_token": server.login().refresh}
-        response = requests.post(server.url + "/token", json=body, timeout=WAIT)
-    assert response.status_code == 201
-    assert set(response.json()) == {"data"}
-    assert set(response.json()["data"]) == {"jwt", "refresh_token"}
-    assert server.refresh_url == server.url + "/token"
-
-
-def test_an_expiry_can_be_left_out() -> None:
-    """expires_field=None takes away every field that says it."""
-    with AuthServer(like="strava", expires_field=None) as server:
-        fields = refresh(server, hold(server)).json()
-    assert "expires_at" not in fields
-    assert "expires_in" not in fields
-
-
-def test_a_bare_token_can_be_the_whole_answer() -> None:
-    """As for servers without a name."""
-    with AuthServer(like="spring-boot", bare=True) as server:
-        assert isinstance(refresh(server, hold(server)).json(), str)
-
-
-def test_the_client_and_the_api_key_can_be_others() -> None:
-    """client_id, client_secret and api_key, changed between requests as well."""
-    with AuthServer(like="okta", client_id="tv", client_secret=None) as server:
-        form = {"grant_type": "refresh_token", "refresh_token": server.login().refresh}
-        response = requests.post(server.refresh_url, data={**form, "client_id": "tv"}, timeout=WAIT)
-        assert response.status_code == 200
-        response = requests.post(server.refresh_url, data={**form, **OAUTH}, timeout=WAIT)
-        assert response.json()["error"] == "invalid_client"
-    with AuthServer(like="supabase", api_key="sb_publishable_x") as server:
-        assert refresh(server, hold(server)).json() == {"message": "Invalid API key"}
-
-
-URLS = {
-    "github": "/login/oauth/access_token",
-    "firebase": "/v1/token?key=api-key",
-    "supabase": "/auth/v1/token?grant_type=refresh_token",
-    "cognito": "/",
-    "pocketbase": "/api/collections/users/auth-refresh",
-}
-
-
-@pytest.mark.parametrize("name", URLS)
-def test_refresh_url_is_where_the_refresh_goes(name: str) -> None:
-    """With the query that belongs to it."""
-    with AuthServer(like=name) as server:
-        assert server.refresh_url == server.url + URLS[name]
-
-
-def test_login_url_and_logout_url_likewise() -> None:
-    """A user's name in the path is left open; what there is not is a ValueError."""
-    with AuthServer() as server:
-        assert server.refresh_url == server.url + "/auth/refresh"
-        assert server.login_url == server.url + "/auth/login"
-        assert server.logout_url == server.url + "/auth/logout"
-    with AuthServer(like="vault") as server:
-        assert server.login_url == server.url + "/v1/auth/userpass/login/{username}"
-        assert server.logout_url == server.url + "/v1/auth/token/revoke-self"
-    with AuthServer(like="fastapi-template") as server:
-        with pytest.raises(ValueError, match="'fastapi-template' has no refresh"):
-            _ = server.refresh_url
-        with pytest.raises(ValueError, match="has no logout"):
-            _ = server.logout_url
-    with AuthServer(like="github") as server, pytest.raises(ValueError, match="has no login"):
-        _ = server.login_url
 
 
 # --- All of them ---------------------------------------------------------------------------------
@@ -281,6 +119,51 @@ def test_django_gives_no_refresh_token_in_the_body() -> None:
         again = refresh(server, log_in(server))
         assert "refresh" not in again.json()
         assert "my-refresh-token; HttpOnly; Path=/; SameSite=Lax" in list_set_cookies(again)
+
+
+@pytest.mark.parametrize("name", ["dj-rest-auth", "flask-jwt-extended-cookies"])
+def test_a_missing_csrf_value_is_said_before_the_expiry(name: str) -> None:
+    """Measured on both: an expired cookie without the header is no expiry to them."""
+    with AuthServer(like=name) as server:
+        cookies = {"access_token_cookie": hold(server)["access"]}
+        cookies["my-app-auth"] = cookies["access_token_cookie"]
+        server.expire()
+        response = requests.post(server.url + "/x", cookies=cookies, timeout=WAIT)
+    words = {401: "Missing CSRF token", 403: "CSRF Failed"}
+    assert words[response.status_code] in response.text
+
+
+def test_django_looks_for_no_cookie_beside_an_authorization_header() -> None:
+    """Measured: that of a gateway hides the cookie."""
+    with AuthServer(like="dj-rest-auth") as server:
+        cookies = {"my-app-auth": hold(server)["access"]}
+        url = server.url + "/x"
+        assert requests.get(url, cookies=cookies, timeout=WAIT).status_code == 200
+        response = requests.get(url, cookies=cookies, auth=("a", "b"), timeout=WAIT)
+        assert response.json() == {"detail": "Authentication credentials were not provided."}
+
+
+def test_a_django_logout_wants_the_csrf_value_if_the_access_cookie_comes_along() -> None:
+    """Measured: with the refresh cookie alone it does not."""
+    with AuthServer(like="dj-rest-auth") as server:
+        held = hold(server)
+        cookies = {"my-refresh-token": held["refresh"]}
+        both = {**cookies, "my-app-auth": held["access"]}
+        assert requests.post(server.logout_url, cookies=both, timeout=WAIT).status_code == 403
+        assert requests.post(server.logout_url, cookies=cookies, timeout=WAIT).status_code == 200
+
+
+def test_django_redirects_a_path_without_its_slash() -> None:
+    """301, after which most clients send a GET; djoser takes both."""
+    with AuthServer(like="simplejwt") as server:
+        url = server.url + "/api/token/refresh"
+        response = requests.post(url, json={"refresh": "x"}, allow_redirects=False, timeout=WAIT)
+        assert (response.status_code, response.headers["Location"]) == (301, "/api/token/refresh/")
+        assert requests.post(url, json={"refresh": "x"}, timeout=WAIT).status_code == 405
+    with AuthServer(like="djoser") as server:
+        body = {"refresh": server.login().refresh}
+        url = server.url + "/auth/jwt/refresh"
+        assert requests.post(url, json=body, timeout=WAIT).status_code == 200
 
 
 def test_express_takes_the_refresh_token_in_a_cookie_too() -> None:

@@ -29,6 +29,7 @@ from requests_jwt_refresh.testing import Drop, Status
 from tests.support.accounts import AtAuthServer, FullStore
 from tests.support.crowd import Crowd, wait_for_waiters
 from tests.support.profiles import read_form, read_json
+from tests.support.recorded import Recorded
 from tests.support.users import ENDPOINT, load_token, mark_expired, store
 from tests.support.waits import join, start
 
@@ -299,3 +300,19 @@ def test_a_preset_tells_its_documented_logout() -> None:
     assert request.headers["Authorization"] == "Bearer refresh"
     assert Logout.find(presets.Express("/r"), AUTHORIZATION, "https://h") is None
     assert Logout.find(None, AUTHORIZATION, "https://h") is None
+
+
+@pytest.mark.parametrize(
+    "name", [each for each in presets.PRESET_MODULES if presets.load(each).logout.get("url")]
+)
+def test_each_documented_logout_can_be_made(name: str) -> None:
+    """Of what the preset knows; it has one of the tokens somewhere."""
+    recorded = Recorded.read(name)
+    endpoint, base_url = recorded.make_endpoint(), recorded.base_url
+    attach = getattr(endpoint, "attach", None) or AUTHORIZATION
+    found = Logout.find(endpoint, attach, base_url, allow_http=base_url.startswith("http:"))
+    assert found is not None
+    assert "{" not in found.url
+    request = found.ask(Token("the-access-token", "the-refresh-token")).prepare()
+    sent = f"{request.headers} {request.body!r}"
+    assert "the-access-token" in sent or "the-refresh-token" in sent

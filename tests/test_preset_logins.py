@@ -12,7 +12,7 @@ from requests_jwt_refresh import MemoryStore, RefreshRejected, mount, presets
 from tests.support.preset_servers import make_preset, start_server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import requests
 
@@ -27,16 +27,20 @@ LOGOUTS = [name for name in LOGINS if presets.load(name).logout.get("url")]
 def server(name: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[AuthServer]:
     """The server, at which the preset's absolute URLs point as well."""
     with start_server(name) as server:
-        preset = presets.load(name)
-        for what, url in (("login", "login_url"), ("logout", "logout_url")):
-            if "{" in getattr(preset, what).get("url", "").partition("/v1")[0]:
-                moved = {**getattr(preset, what), "url": getattr(server, url)}
-                preset = replace(preset, **{what: moved})
-            if getattr(preset, what).get("url", "").startswith("https://"):
-                moved = {**getattr(preset, what), "url": getattr(server, url)}
-                preset = replace(preset, **{what: moved})
+        known = presets.load(name)
+        preset = replace(
+            known,
+            login=move(known.login, server, "login_url"),
+            logout=move(known.logout, server, "logout_url"),
+        )
         monkeypatch.setattr(sys.modules[preset.endpoint.__module__], "PRESET", preset)
         yield server
+
+
+def move(documented: Mapping[str, Any], server: AuthServer, name: str) -> dict[str, Any]:
+    """Return a documented login or logout with the server's URL in place of an absolute one."""
+    is_below = documented.get("url", "/").startswith("/")
+    return {**documented, **({} if is_below else {"url": getattr(server, name)})}
 
 
 @pytest.fixture
@@ -45,7 +49,7 @@ def adapter(name: str, server: AuthServer, session: requests.Session) -> JWTRefr
 
 
 def is_good(response: Any) -> bool:
-    return response.status_code == 200 and response.json().get("user") == "alice"
+    return bool(response.status_code == 200 and response.json().get("user") == "alice")
 
 
 @pytest.mark.parametrize("name", LOGINS)

@@ -20,7 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from requests_jwt_refresh.testing.options import ServerOptions
-    from requests_jwt_refresh.testing.shapes import Ask, InHeader, InQuery, RequestPlace, Shape
+    from requests_jwt_refresh.testing.shapes import (
+        Ask,
+        Csrf,
+        InHeader,
+        InQuery,
+        RequestPlace,
+        Shape,
+    )
     from requests_jwt_refresh.testing.values import RecordedRequest
 
 _UNSAFE_METHODS = ("POST", "PUT", "PATCH", "DELETE")  # RFC 9110 §9.2.1, the other way round
@@ -104,14 +111,32 @@ def find_api_place(shape: Shape, request: RecordedRequest) -> tuple[RequestPlace
     return read_first(shape.api, request, {})
 
 
-def has_csrf(
+def find_missing_csrf(place: RequestPlace, request: RecordedRequest) -> str | None:
+    """Return the error of a request that lacks a value against forgery and wants one.
+
+    That much is seen before the token in its cookie is looked at.
+    """
+    csrf = _find_csrf(place, request)
+    if csrf is None:
+        return None
+    given = request.headers.get(csrf.header)
+    if csrf.cookie is None:
+        return "csrf" if given is None else None
+    wanted = read_cookies(request).get(csrf.cookie)
+    return None if wanted is not None and given == wanted else "csrf"
+
+
+def find_bad_csrf(
     place: RequestPlace, token: str, request: RecordedRequest, make_csrf: Callable[[str], str]
-) -> bool:
-    """Whether a request repeats the value against forgery, where its token is in such a cookie."""
-    if not isinstance(place, InCookie) or place.csrf is None:
-        return True
-    if request.method not in _UNSAFE_METHODS:
-        return True
-    csrf = place.csrf
-    wanted = make_csrf(token) if csrf.cookie is None else read_cookies(request).get(csrf.cookie)
-    return wanted is not None and request.headers.get(csrf.header) == wanted
+) -> str | None:
+    """Return the error of a request whose value against forgery is not that of its token."""
+    csrf = _find_csrf(place, request)
+    if csrf is None or csrf.cookie is not None:
+        return None
+    return None if request.headers.get(csrf.header) == make_csrf(token) else "bad_csrf"
+
+
+def _find_csrf(place: RequestPlace, request: RecordedRequest) -> Csrf | None:
+    """Return what a request needs beside the token in this place."""
+    is_unsafe = request.method in _UNSAFE_METHODS
+    return place.csrf if is_unsafe and isinstance(place, InCookie) else None

@@ -169,6 +169,11 @@ class Ledger:
         with self._lock:
             return token in self._refreshes or token in self._accesses
 
+    def is_access(self, token: str) -> bool:
+        """Whether this server gave that token as an access token."""
+        with self._lock:
+            return token in self._accesses
+
     def is_used(self, token: str) -> bool:
         """Whether that token was traded in before."""
         with self._lock:
@@ -179,12 +184,6 @@ class Ledger:
         with self._lock:
             known = self._accesses.get(access)
             return known is not None and known.family is self._refreshes.get(refresh)
-
-    def family_of(self, token: str) -> str | None:
-        """Return the name of the family of an access or refresh token, None without one."""
-        with self._lock:
-            family = self._find_family(token)
-            return None if family is None else family.name
 
     def _find_family(self, token: str | None) -> _Family | None:
         known = self._accesses.get(token or "")

@@ -11,9 +11,10 @@ from urllib.parse import urlencode
 
 from requests_jwt_refresh.testing.checks import (
     find_api_place,
+    find_bad_csrf,
     find_key_problem,
+    find_missing_csrf,
     find_shape_problem,
-    has_csrf,
     is_at,
     is_meant,
 )
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.testing.ledger import Grant, Ledger
     from requests_jwt_refresh.testing.options import ServerOptions
     from requests_jwt_refresh.testing.rendering import Path
-    from requests_jwt_refresh.testing.shapes import RequestPlace, Shape, Slot
+    from requests_jwt_refresh.testing.shapes import RequestPlace, Shape, Slot, Trade
     from requests_jwt_refresh.testing.values import Kind, RecordedRequest
 
 
@@ -91,11 +92,19 @@ class LikeRoutes(Routes):
     def respond(self, request: RecordedRequest) -> ServerResponse:
         found = self._find_ask(request)
         if found is None:
-            return echo(request) if request.kind == "public" else self._respond_as_api(request)
+            return self._respond_elsewhere(request)
         response = self._respond_to_ask(*found, request)
         if self._shape.is_form_by_default and "json" not in request.headers.get("Accept", ""):
             return _to_form(response)
         return response
+
+    def _respond_elsewhere(self, request: RecordedRequest) -> ServerResponse:
+        if request.kind == "public":
+            return echo(request)
+        slashed = path_of(request) + "/"
+        if self._shape.appends_slash and any(is_at(ask, slashed) for _, ask in self._list_asks()):
+            return ServerResponse(HTTPStatus.MOVED_PERMANENTLY, headers={"Location": slashed})
+        return self._respond_as_api(request)
 
     def _respond_to_ask(self, kind: Kind, ask: Ask, request: RecordedRequest) -> ServerResponse:
         fields = read_body(request, ask.encoding)
@@ -112,7 +121,7 @@ class LikeRoutes(Routes):
         user = read_place(ask.user, request, fields or {}) if ask.user else None
         grant = self._trade_in(ask, secret, user)
         if grant is None:
-            why = "refused" if ask.trade == "password" else self._say_why(secret)
+            why = "refused" if ask.trade == "password" else self._say_why(secret, ask.trade)
             return ask.errors.find(why).to_response()
         return self._give(kind, ask, grant)
 
@@ -124,9 +133,14 @@ class LikeRoutes(Routes):
         if found is None:
             return "", "missing"
         place, secret = found
-        if not has_csrf(place, secret, request, self._make_csrf):
-            return secret, "csrf"
-        return secret, self._find_access_problem(ask.access, secret, request, fields)
+        problem = find_missing_csrf(place, request) or self._find_guard_problem(ask, request)
+        if problem is None and self._ledger.is_known(secret):
+            problem = find_bad_csrf(place, secret, request, self._make_csrf)
+        return secret, problem or self._find_access_problem(ask.access, secret, request, fields)
+
+    def _find_guard_problem(self, ask: Ask, request: RecordedRequest) -> str | None:
+        is_sent = ask.guard is not None and read_place(ask.guard, request, {}) is not None
+        return find_missing_csrf(ask.guard, request) if ask.guard and is_sent else None
 
     def _find_access_problem(
         self,
@@ -171,11 +185,12 @@ class LikeRoutes(Routes):
         self._ledger.count("logins")
         return self._ledger.login(user)
 
-    def _say_why(self, secret: str) -> str:
+    def _say_why(self, secret: str, trade: Trade) -> str:
         """Return the name of the error for a token that was refused."""
         if self._ledger.is_used(secret):
             return "reused"
-        return "refused" if self._ledger.is_known(secret) else "garbage"
+        is_right_kind = self._ledger.is_access(secret) != (trade == "refresh")
+        return "refused" if self._ledger.is_known(secret) and is_right_kind else "garbage"
 
     def _end(self, ask: Ask, secret: str) -> ServerResponse:
         if ask.trade == "end-live" and self._ledger.user_of(secret) is None:
@@ -222,14 +237,15 @@ class LikeRoutes(Routes):
         if found is None:
             return errors.find("missing")
         place, access = found
-        if self._ledger.user_of(access) is None:
+        problem = find_missing_csrf(place, request)
+        if problem is None and self._ledger.user_of(access) is None:
             return self._find_expired(access, request)
-        has = has_csrf(place, access, request, self._make_csrf)
-        return None if has else errors.find("csrf")
+        problem = problem or find_bad_csrf(place, access, request, self._make_csrf)
+        return None if problem is None else errors.find(problem)
 
     def _find_expired(self, access: str, request: RecordedRequest) -> Status:
         """Return what the API says to an access token that is not good."""
-        if not self._ledger.is_known(access) and self._shape.api_errors.garbage is not None:
+        if not self._ledger.is_access(access) and self._shape.api_errors.garbage is not None:
             return self._shape.api_errors.garbage
         batch = self._shape.expired_batch
         return batch if batch is not None and is_json_list(request) else self._options.expired

@@ -124,8 +124,9 @@ def read_place(place: RequestPlace, request: RecordedRequest, fields: dict[str, 
         case InHeader(name, scheme):
             written, _, rest = request.headers.get(name, "").partition(" ")
             found = rest if written == scheme else None  # case-sensitive, as several servers are
-        case InCookie(name):
-            found = read_cookies(request).get(name)
+        case InCookie(name, _, hidden_by):
+            is_hidden = hidden_by is not None and hidden_by in request.headers
+            found = None if is_hidden else read_cookies(request).get(name)
         case InField(path):
             found = find_leaf(fields, path)
         case InQuery(name):

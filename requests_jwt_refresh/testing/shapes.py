@@ -69,6 +69,8 @@ class InCookie:
 
     name: str
     csrf: Csrf | None = None
+    hidden_by: str | None = None
+    """A header beside which the server does not look for the cookie, whatever is in it."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,9 @@ class Errors:
     bad_key: NoStatus = None
     """A wrong API key; as `no_key`."""
     csrf: NoStatus = None
-    """No CSRF value, or a wrong one; as `shape`."""
+    """No CSRF value; as `shape`."""
+    bad_csrf: NoStatus = None
+    """A wrong CSRF value; as `csrf`."""
     method: NoStatus = None
     """Another method than the server's; 405."""
 
@@ -166,6 +170,7 @@ _INSTEAD = {
     "no_key": "shape",
     "bad_key": "no_key",
     "csrf": "shape",
+    "bad_csrf": "csrf",
 }
 
 Encoding = Literal["json", "form", "query", "amz-json", "empty"]
@@ -198,6 +203,8 @@ class Ask:
     user: RequestPlace | None = None
     access: RequestPlace | None = None
     """Where the access token is, if the server wants it beside the refresh token."""
+    guard: InCookie | None = None
+    """A cookie that need not be there, but whose CSRF value must, if it is."""
     method: str = "POST"
     encoding: tuple[Encoding, ...] = ("json",)
     """Which bodies it reads; () reads none, and lets any pass."""
@@ -236,6 +243,8 @@ class Shape:
     """The header in which each good answer of the API hands out a newer access token."""
     throttled: Status
     """How the server says "not so often"."""
+    appends_slash: bool = False
+    """Whether a path that lacks the slash at its end is redirected (301) to the one with it."""
     is_form_by_default: bool = False
     """Whether its token endpoint writes forms to all who do not ask for JSON."""
     prefixes: tuple[str, str] = ("", "")

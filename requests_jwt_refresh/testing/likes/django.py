@@ -106,12 +106,22 @@ SHAPES["simplejwt"] = _simplejwt(
         answer=Template({}),
     ),
 )
-SHAPES["djoser"] = _simplejwt("/auth/jwt/refresh/", "/auth/jwt/create/", scheme="JWT")
+SHAPES["simplejwt"] = replace(SHAPES["simplejwt"], appends_slash=True)
+
+_DJOSER: Final = _simplejwt("/auth/jwt/refresh/", "/auth/jwt/create/", scheme="JWT")
+SHAPES["djoser"] = replace(  # the slash at the end may be left out
+    _DJOSER,
+    refresh=(*_DJOSER.refresh, replace(_DJOSER.refresh[0], path="/auth/jwt/refresh")),
+    login=(*_DJOSER.login, replace(_DJOSER.login[0], path="/auth/jwt/create")),
+)
 
 
 # --- dj-rest-auth, as it is with USE_JWT ---------------------------------------------------------
 
-_ACCESS: Final = InCookie("my-app-auth", Csrf("X-CSRFToken", cookie="csrftoken"))
+_ACCESS: Final = InCookie(
+    "my-app-auth", Csrf("X-CSRFToken", cookie="csrftoken"), hidden_by="Authorization"
+)
+_CSRF: Final = _detail(403, "CSRF Failed: CSRF token missing.")
 _REFRESH: Final = InCookie("my-refresh-token")
 _SET: Final = (
     SetCookie(_ACCESS.name, Slot.ACCESS, "HttpOnly; Path=/; SameSite=Lax"),
@@ -156,16 +166,16 @@ SHAPES["dj-rest-auth"] = Shape(
         trade="end",
         encoding=(),
         secret=(_REFRESH,),
-        errors=Errors(
-            _detail(401, "Refresh token was not included in cookie data."),
-        ),
+        errors=Errors(_detail(401, "Refresh token was not included in cookie data."), csrf=_CSRF),
+        guard=_ACCESS,
         answer=Template(
             {"detail": "Successfully logged out."},
             cookies=(SetCookie(_ACCESS.name, None), SetCookie(_REFRESH.name, None)),
         ),
     ),
     api=(InHeader(), _ACCESS),
-    api_errors=replace(_api_errors(), csrf=_detail(403, "CSRF Failed: CSRF token missing.")),
+    api_errors=replace(_api_errors(), csrf=_CSRF),
     throttled=_THROTTLED,
+    appends_slash=True,
     options={"rotate": False},
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from requests_jwt_refresh.testing.likes import oauth
 from requests_jwt_refresh.testing.likes.oauth import BODY, CHALLENGE, error
-from requests_jwt_refresh.testing.shapes import Errors, Slot, Template, say, throttle
+from requests_jwt_refresh.testing.shapes import Errors, Slot, say, throttle
 
 if TYPE_CHECKING:
     from requests_jwt_refresh.testing.shapes import Shape
@@ -74,7 +74,7 @@ SHAPES["keycloak"] = oauth.shape(
             _KEYCLOAK, refused=error("invalid_grant", "Invalid user credentials", 401)
         ),
     ),
-    logout=oauth.revocation(f"{_REALM}/logout", secret=_KEYCLOAK.secret, answer=Template()),
+    logout=oauth.revocation(f"{_REALM}/revoke"),
     refresh_lifetime=1800,
     # An old refresh token stays good unless "Revoke Refresh Token" is on.
     options={"grace": math.inf, "lifetime": 300.0},

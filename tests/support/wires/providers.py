@@ -106,7 +106,7 @@ WIRES = {
         login=log_in_keycloak,
         bad_password=Says(401, {"error": "invalid_grant"}),
         logout=lambda client, held: client.post(
-            f"{REALM}/logout", data={"refresh_token": held["refresh"], **CLIENT}
+            f"{REALM}/revoke", data={"token": held["refresh"], **CLIENT}
         ),
         bad_client=Says(401, {"error": "unauthorized_client"}),
     ),

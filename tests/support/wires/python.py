@@ -147,6 +147,14 @@ WIRES = {
         throttled=Says(429, headers={"Retry-After": "1"}),
         wrong=(
             (lambda client, _held: client.post("/refresh", headers=make_bearer("x")), Says(422)),
+            (  # an access token is not allowed
+                lambda client, held: client.post("/refresh", headers=make_bearer(held["access"])),
+                Says(422),
+            ),
+            (  # nor is a refresh token elsewhere
+                lambda client, held: client.get("/x", headers=make_bearer(held["refresh"])),
+                Says(422),
+            ),
             (
                 lambda client, held: client.post(
                     "/refresh", json={"refresh_token": held["refresh"]}
@@ -251,7 +259,7 @@ WIRES = {
                 lambda client, held: refresh_by_flask_cookie(
                     client, held, **{"X-CSRF-TOKEN": held["csrf_access"]}
                 ),
-                Says(401),
+                Says(401, {"msg": "CSRF double submit tokens do not match"}),
             ),
             (
                 lambda client, held: client.post(
