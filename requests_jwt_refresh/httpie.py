@@ -25,7 +25,7 @@ from requests.auth import AuthBase
 from requests.cookies import get_cookie_header
 from requests_toolbelt import MultipartEncoder
 
-from requests_jwt_refresh.authorization import AUTHORIZATION, is_from_netrc
+from requests_jwt_refresh.authorization import AUTHORIZATION, Cookie, is_from_netrc
 from requests_jwt_refresh.errors import InvalidURL
 from requests_jwt_refresh.inject.adapter import ProfileAdapter
 from requests_jwt_refresh.inject.hook import FallbackFinder
@@ -45,11 +45,10 @@ if TYPE_CHECKING:
     from requests import PreparedRequest, Response
 
 _MARK = "+jwt://"
-_UNSET = "authorization:"  # how a header is left out; the request itself shows no trace of it
 
 
 class HTTPieAdapter(ProfileAdapter):
-    """Sends tokens as for other programs, but never replaces an Authorization that was typed."""
+    """Sends tokens as for other programs, but never replaces one that was typed."""
 
     needs_profiles = False  # the plugin may only have come along with the library
 
@@ -71,8 +70,22 @@ class HTTPieAdapter(ProfileAdapter):
 
     def leaves_alone(self, request: PreparedRequest) -> bool:
         """Whether the request brings its own token, is to have none, or is about tokens."""
-        typed = AUTHORIZATION.name in request.headers and not is_from_netrc(request)
-        return typed or _UNSET in map(str.lower, sys.argv[1:]) or super().leaves_alone(request)
+        return self._is_typed(request) or super().leaves_alone(request)
+
+    def _is_typed(self, request: PreparedRequest) -> bool:
+        """Whether the header of the token was typed, or left out by typing its name alone.
+
+        The request itself shows no trace of the latter. A cookie may be HTTPie's own, of a session
+        file; so what was typed counts.
+        """
+        name, carrier = self.token_header, self._outgoing.carrier
+        arguments = sys.argv[1:]
+        if f"{name}:".lower() in map(str.lower, arguments):
+            return True
+        if isinstance(carrier, Cookie):
+            return any(_types_cookie(each, carrier.name) for each in arguments)
+        is_from_machine = name.lower() == AUTHORIZATION.name.lower() and is_from_netrc(request)
+        return name in request.headers and not is_from_machine
 
 
 class NamedAdapter(HTTPieAdapter):
@@ -237,6 +250,13 @@ def _make_plain(request: PreparedRequest) -> PreparedRequest:
         plain.headers.pop("Cookie", None)
         plain.prepare_cookies(jar)
     return plain
+
+
+def _types_cookie(argument: str, name: str) -> bool:
+    """Whether an argument is a Cookie header with a cookie called `name`."""
+    header, _, cookies = argument.partition(":")
+    names = (each.partition("=")[0].strip() for each in cookies.split(";"))
+    return header.strip().lower() == "cookie" and name in names
 
 
 def _find_named_adapter(request: PreparedRequest) -> NamedAdapter | None:

@@ -292,7 +292,6 @@ BAD: list[Any] = [
     ("--refresh-url", "http://h/r"),
     (*OAUTH2, "--client-auth", "basic"),
     (*OAUTH2, "--device-url", "/d"),
-    (*OAUTH2, "--client-id", "tv", "--scope", "a"),
     ("--preset", "simplejwt", "--redis", "redis://h"),
     ("--preset", "simplejwt", "--store", "keyring", "--path", "t.json"),
     pytest.param(

@@ -36,7 +36,7 @@ FAULTS: list[tuple[str, tuple[str, ...]]] = [
     # Unknown keys.
     (
         f"{PROD}colour = 1\n{JSON}",
-        ("colour is not known. Leave it out. Known here: allow_http, base_url, ",),
+        ("colour is not known. Leave it out. Known here: allow_http, attach, base_url, ",),
     ),
     (f"{PROD}{JSON}[prod.logn]\nurl = 1", ("logn is not known. Did you mean 'login'? Known",)),
     (f'{PROD}trusted_origin = ["x"]\n{JSON}', ("trusted_origin is not", "'trusted_origins'")),
@@ -89,7 +89,10 @@ FAULTS: list[tuple[str, tuple[str, ...]]] = [
     # Wrong types, for each reader.
     (f"[prod]\nbase_url = 1\n{JSON}", ("base_url must be a string, not a number",)),
     (f"[prod]\nbase_url = 1979-05-27\n{JSON}", ("base_url must be a string, not a date",)),
-    (f"{PROD}{JSON}access = true", ("refresh.access must be a string, not true or false",)),
+    (
+        f"{PROD}{JSON}access = true",
+        ("refresh.access must be the name of a field, or a table", "not true or"),
+    ),
     (
         f'{PROD}trusted_origins = "x"\n{JSON}',
         ("trusted_origins must be a list of strings, not a ",),
@@ -168,7 +171,10 @@ FAULTS: list[tuple[str, tuple[str, ...]]] = [
     ),
     (
         f'{PROD}[prod.refresh]\nkind = "OAuth"',
-        ("refresh.kind must be one of 'bearer', 'json', 'oauth2'", "Did you mean 'oauth2'?"),
+        (
+            "refresh.kind must be one of 'bearer', 'client-credentials', 'json', ",
+            "Did you mean 'oauth2'?",
+        ),
     ),
     (f'{STORE}kind = "files"', ("store.kind must be one of 'file', 'keyring', 'redis'", "'file'")),
     (
@@ -294,10 +300,6 @@ FAULTS: list[tuple[str, tuple[str, ...]]] = [
     (
         f'{PROD}{JSON}[prod.logout]\nurl = "/l"\nsend = "oauth2"',
         ("logout.send is for OAuth 2.0 servers",),
-    ),
-    (
-        f'{PROD}{CLIENT}[prod.login]\nsend = "oauth2"\naccess = "x"',
-        ("login.access cannot be chosen with OAuth 2.0",),
     ),
 ]
 

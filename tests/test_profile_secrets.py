@@ -10,7 +10,7 @@ from requests.structures import CaseInsensitiveDict
 
 from requests_jwt_refresh.errors import ProfileError, StoreError
 from requests_jwt_refresh.profiles.load import Profiles
-from requests_jwt_refresh.profiles.secrets import SecretFile, WithSecret
+from requests_jwt_refresh.profiles.secrets import SecretFile, WithSecrets
 from requests_jwt_refresh.responses import TokenResponse
 from requests_jwt_refresh.tokens import Token
 from tests.support.profiles import (
@@ -213,9 +213,8 @@ def test_a_secrets_path_means_the_same_after_a_change_of_folder(
     (tmp_path / "p.toml").write_text(f'{PROD}{CLIENT}client_secret_file = "secret"\n')
     (tmp_path / "secret").write_text(SECRET)
     monkeypatch.chdir(tmp_path)
-    secret_source = Profiles.read("p.toml").profile("prod").secret
+    secret_source = Profiles.read("p.toml").profile("prod").secrets["client secret"]
     monkeypatch.chdir("/")
-    assert secret_source is not None
     assert secret_source.read() == SECRET
 
 
@@ -249,9 +248,9 @@ def test_a_secrets_file_without_a_secret_is_named(tmp_path: Path) -> None:
         assert caught.value.__context__ is None, "it would hold what was read"
 
 
-def read_client(file: Path, extra: str = "") -> WithSecret:
+def read_client(file: Path, extra: str = "") -> WithSecrets:
     read = profile(file, f'{PROD}{CLIENT}client_secret_file = "secret"\n{extra}')
-    assert isinstance(read.refresh, WithSecret)
+    assert isinstance(read.refresh, WithSecrets)
     return read.refresh
 
 
@@ -293,7 +292,8 @@ def test_a_client_with_a_secret_reads_and_shows_itself_as_one_without(file: Path
     (file.parent / "secret").write_text(SECRET)
     client.ask("https://h/t", Token("a", "r"))
     secret_source = SecretFile(str(file.parent / "secret"))
-    shown = f"WithSecret(endpoint=OAuth2Endpoint('/token', 'me', '***'), secret={secret_source!r})"
+    secrets = {("client_secret",): secret_source}
+    shown = f"WithSecrets(endpoint=OAuth2Endpoint('/token', 'me', '***'), secrets={secrets!r})"
     assert repr(client) == shown
     assert (client.url, client.when) == (client.endpoint.url, client.endpoint.when)
     body = json.dumps({"access_token": "a", "expires_in": 60}).encode()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from requests_jwt_refresh import header
 from requests_jwt_refresh.adapter import JWTRefreshAdapter
 from requests_jwt_refresh.endpoints import JSONEndpoint, OAuth2Endpoint
 from requests_jwt_refresh.errors import ProfileError
@@ -15,7 +16,7 @@ from requests_jwt_refresh.grants.password import PasswordLogin
 from requests_jwt_refresh.grants.revocation import Logout
 from requests_jwt_refresh.presets import PRESET_MODULES
 from requests_jwt_refresh.profiles.load import KINDS, Profiles, check, is_name
-from requests_jwt_refresh.profiles.secrets import SecretFile, SecretInKeyring, WithSecret
+from requests_jwt_refresh.profiles.secrets import SecretFile, SecretInKeyring, WithSecrets
 from requests_jwt_refresh.stores.file import FileStore
 from requests_jwt_refresh.stores.memory import MemoryStore
 from requests_jwt_refresh.stores.redis import RedisStore
@@ -33,6 +34,7 @@ from tests.support.profiles import (
     STORE,
     WHEN,
     catch_fault,
+    endpoint_of,
     file,
     no_profiles_in_the_environment,
     profile,
@@ -58,13 +60,13 @@ def test_a_full_profile_is_read_into_values(file: Path) -> None:
         "JSONEndpoint('/auth/refresh', send='data.renew', access='data.token', "
         "refresh='data.renew', expires_in='data.ttl', ok=(200,), rejected=(401, 403), extra='***')"
     )
-    assert read_json(read.refresh.ask("https://h/r", Token("a", "r")).prepare()) == {
+    assert read_json(endpoint_of(read).ask("https://h/r", Token("a", "r")).prepare()) == {
         "data": {"device": 7, "renew": "r"}
     }
     assert repr(read.when) == "json_field('message', 'Invalid JWT', status=(401, 403))"
     assert read.store == FileStore(file.parent / "token.json")
     assert read.store_label == f"file {file.parent / 'token.json'}"
-    assert read.secret is None
+    assert read.secrets == {}
     assert read.device is None
     assert read.login == PasswordLogin(
         "https://login.example.com/in",
@@ -88,6 +90,7 @@ def test_a_full_profile_is_read_into_values(file: Path) -> None:
         method="DELETE",
         refresh_field="renew",
         extra={"everywhere": True},
+        attach=header(),
     )
 
 
@@ -104,7 +107,7 @@ def test_a_short_profile_leaves_the_rest_to_its_defaults(file: Path) -> None:
         "match_limit": 262_144,
         "allow_http": False,
     }
-    assert (read.login, read.device, read.logout, read.secret) == (None, None, None, None)
+    assert (read.login, read.device, read.logout, read.secrets) == (None, None, None, {})
     assert read.store_label == "keyring, entry 'https://api.example.com (prod)'"
 
 
@@ -127,6 +130,20 @@ REFRESHES = [
     (
         'kind = "oauth2"\nurl = "/t"\nclient_id = "me"\nclient_auth = "none"\nextra.scope = "a"',
         "OAuth2Endpoint('/t', 'me', client_auth='none', extra='***')",
+        "/t",
+    ),
+    (
+        'kind = "client-credentials"\nurl = "/t"\nclient_id = "me"\nclient_secret_file = "/s"',
+        (
+            "WithSecrets(endpoint=ClientCredentials('/t', 'me', '***'), "
+            "secrets={('client_secret',): SecretFile(path='/s')})"
+        ),
+        "/t",
+    ),
+    ('kind = "jwt-bearer"\nurl = "/t"\nassertion_file = "/s"', "JWTBearer('/t', '***')", "/t"),
+    (
+        'kind = "token-exchange"\nurl = "/t"\nsubject_token_file = "/s"',
+        "TokenExchange('/t', '***')",
         "/t",
     ),
     ('preset = "simplejwt"', "SimpleJWT()", "/api/token/refresh/"),
@@ -171,7 +188,7 @@ def test_a_presets_own_extra_stays_unless_the_file_has_another(file: Path) -> No
     """An empty table is none."""
     for extra, mode in (("", "json"), ("extra = {}", "json"), ('extra.mode = "x"', "x")):
         read = profile(file, f'{PROD}[prod.refresh]\npreset = "directus"\n{extra}')
-        sent = read.refresh.ask("https://h/r", Token("a", "r")).prepare()
+        sent = endpoint_of(read).ask("https://h/r", Token("a", "r")).prepare()
         assert read_json(sent) == {"mode": mode, "refresh_token": "r"}
 
 
@@ -221,6 +238,7 @@ def test_a_presets_logout_has_to_be_asked_for(file: Path, preset: str, logout: L
         logout.method,
         logout.refresh_field,
         logout.extra,
+        attach=header(),
     )
 
 
@@ -229,7 +247,8 @@ def test_express_has_no_login_that_could_be_known(file: Path) -> None:
     express = f'{PROD}[prod.refresh]\npreset = "express"\nurl = "/r"\n'
     assert profile(file, express).login is None
     read = profile(file, f'{express}[prod.logout]\nurl = "/out"\n').logout
-    assert read == Logout("https://api.example.com/v1/out", refresh_field="refreshToken")
+    url = "https://api.example.com/v1/out"
+    assert read == Logout(url, refresh_field="refreshToken", attach=header())
 
 
 @pytest.mark.parametrize(
@@ -306,7 +325,7 @@ def test_a_path_means_the_same_in_every_folder(
         assert read.store == FileStore(found)
         assert read.store_label == f"file {found}"
         client = profile(file, f'{PROD}{CLIENT}client_secret_file = "{path}"\n')
-        assert client.secret == SecretFile(str(found))
+        assert list(client.secrets.values()) == [SecretFile(str(found))]
 
 
 def test_a_redis_url_and_key_can_come_from_files_of_their_own(file: Path, tmp_path: Path) -> None:
@@ -352,13 +371,13 @@ def test_a_full_oauth2_profile_is_read_into_values(file: Path) -> None:
     read = profile(file, OAUTH2_FULL)
     api = "https://api.example.com/v1"
     client = read.refresh
-    assert isinstance(client, WithSecret)
-    assert read.secret == client.secret == SecretFile(str(file.parent / "secret"))
+    assert isinstance(client, WithSecrets)
+    assert read.secrets == {"client secret": SecretFile(str(file.parent / "secret"))}
     assert read.login == PasswordLogin(f"{api}/token", endpoint=client, send="oauth2")
     assert read.device == DeviceLogin(
         f"{api}/device", f"{api}/token", "me", client=client, scope="a b"
     )
-    assert read.logout == Logout(f"{api}/revoke", send="oauth2", client=client)
+    assert read.logout == Logout(f"{api}/revoke", send="oauth2", client=client, attach=header())
     assert JWTRefreshAdapter(**read.options()).base_url == api
 
 
@@ -378,8 +397,8 @@ def test_a_public_client_may_use_the_device_flow_elsewhere(file: Path) -> None:
 def test_a_client_secret_without_a_file_is_in_the_keyring(file: Path, auth: str) -> None:
     """It is looked up when needed, not when the profile is read."""
     read = profile(file, f'{PROD}{CLIENT}client_auth = "{auth}"\n')
-    assert read.secret == SecretInKeyring("https://api.example.com", "prod")
-    assert isinstance(read.refresh, WithSecret)
+    assert read.secrets == {"client secret": SecretInKeyring("https://api.example.com", "prod")}
+    assert isinstance(read.refresh, WithSecrets)
     assert read.refresh.endpoint.client_auth == auth
 
 
@@ -459,7 +478,7 @@ def test_a_file_may_start_with_a_byte_order_mark(file: Path) -> None:
 def test_the_refresh_url_is_as_requests_would_send_it(file: Path, url: str) -> None:
     """Like the other own URLs, so that a request can be found among them."""
     read = profile(file, f'{PROD}[prod.refresh]\nkind = "json"\nurl = "{url}"\n')
-    asked = read.refresh.ask(read.refresh_url, Token("a", "r")).prepare()
+    asked = endpoint_of(read).ask(read.refresh_url, Token("a", "r")).prepare()
     assert asked.url in read.own_urls()
 
 

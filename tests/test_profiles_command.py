@@ -54,7 +54,7 @@ def test_a_faulty_one_among_profiles(user: User) -> None:
     assert "bad          faulty, see below\n" in result.out
     assert f"good         {API}/" in result.out
     assert cause.startswith(f"{user.file}: profile 'bad': refresh is missing")
-    assert remedy == "add it"
+    assert remedy == "add it; an API without a refresh needs [login]"
     result = user.run("profiles", "--json")
     result.cause_and_remedy()
     faults = [each["fault"] for each in json.loads(result.out)["profiles"]]

@@ -227,6 +227,8 @@ def test_status_for_programs(user: User, server: AuthServer) -> None:
         "file": str(user.file),
         "base_url": f"{server.url}/",
         "store": f"file {user.token_file}",
+        "sent_in": "header Authorization, scheme Bearer",
+        "needs_login": True,
         "logged_in": True,
         "claims": {"sub": "bob"},
         "access_token": {"present": True, "expires_at": token.expires_at},
@@ -234,6 +236,53 @@ def test_status_for_programs(user: User, server: AuthServer) -> None:
         "received_at": token.received_at,
     }
     assert shows_no_part_of(token, result)
+
+
+@pytest.mark.parametrize(
+    ("place", "shown"),
+    [
+        ('{ header = "X-Auth-Token" }', "header X-Auth-Token"),
+        ('{ header = "Authorization", scheme = "JWT" }', "header Authorization, scheme JWT"),
+        ('{ cookie = "session" }', "cookie session"),
+        ('{ cookie = "a", csrf = ["b", "X-C"] }', "cookie a, with b in the header X-C"),
+    ],
+)
+def test_status_shows_where_the_token_goes(
+    user: User, server: AuthServer, place: str, shown: str
+) -> None:
+    """If it is not where it usually is."""
+    user.describe(server)
+    text = user.file.read_text(encoding="utf-8")
+    user.file.write_text(text.replace("[prod]\n", f"[prod]\nattach = {place}\n"), "utf-8")
+    user.save_token(server.login())
+    assert rows(user.run("status", "prod"))["sent in"] == shown
+    assert json.loads(user.run("status", "prod", "--json").out)["sent_in"] == shown
+
+
+def test_status_tells_the_end_of_a_refresh_token_that_its_server_has_told(
+    user: User, server: AuthServer
+) -> None:
+    """What came with the token says when; nothing else of it is shown."""
+    user.describe(server)
+    ends = time.time() + 2 * HOUR + 30
+    extra = {"refresh_expires_at": ends, "id_token": "s3cr3t", "scope": "all of it"}
+    user.save_token(Token("a", make_jwt({"exp": 1}), extra=extra))
+    result = user.run("status", "prod")
+    assert rows(result)["refresh token"].startswith("expires in 2 h ")
+    as_json = user.run("status", "prod", "--json")
+    assert json.loads(as_json.out)["refresh_token"]["expires_at"] == ends
+    assert not any(each in result.out + as_json.out for each in ("s3cr3t", "all of it"))
+
+
+@pytest.mark.parametrize("end", ["soon", "2030-01-01", True, None, [1], 1e300, float("1e17")])
+def test_an_end_that_a_server_has_told_in_another_way(
+    user: User, server: AuthServer, end: object
+) -> None:
+    """It is passed over, and the token's own counts."""
+    user.describe(server)
+    ends = time.time() + 2 * HOUR + 30
+    user.save_token(Token("a", make_jwt({"exp": ends}), extra={"refresh_expires_at": end}))
+    assert rows(user.run("status", "prod"))["refresh token"].startswith("expires in 2 h ")
 
 
 def test_status_without_a_login_for_programs(user: User, server: AuthServer) -> None:

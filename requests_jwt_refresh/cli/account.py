@@ -22,6 +22,7 @@ from requests_jwt_refresh.cli.console import (
 
 if TYPE_CHECKING:
     from requests_jwt_refresh.adapter import JWTRefreshAdapter
+    from requests_jwt_refresh.authorization import Carrier
     from requests_jwt_refresh.cli.commands import Subparsers
     from requests_jwt_refresh.errors import JWTRefreshError
     from requests_jwt_refresh.grants.revocation import Logout
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 _USER_CLAIMS: Final = ("preferred_username", "username", "email", "name", "sub", "user_id")
 _CLAIMS: Final = (*_USER_CLAIMS, "iss", "aud", "scope", "client_id")
+_FETCHED_ANEW: Final = "the next request fetches one, and nobody has to log in"
+_REMEMBERED: Final = "remembered in the keyring; programs log in again with it"
+_NOT_REMEMBERED: Final = "not remembered"
 _LEEWAY: Final = 10.0  # seconds that a printed token should last, so that there is time to use it
 _LEEWAY_SHARE: Final = 0.1  # but no more than this share of its lifetime
 
@@ -55,8 +59,9 @@ def read_profile(options: argparse.Namespace) -> Profile:
     return profiles.profile(options.name)
 
 
-def _check_logged_in(adapter: JWTRefreshAdapter, name: str) -> None:
-    if adapter.token is None:
+def _check_logged_in(profile: Profile, adapter: JWTRefreshAdapter, name: str) -> None:
+    """Raise RefreshRejected if there is no token, and nothing that could get one by itself."""
+    if not profile.can_fetch_token and adapter.token is None:
         raise library.RefreshRejected(
             f"profile {name!r} is not logged in", f"log in with: requests-jwt login {name}"
         )
@@ -85,15 +90,22 @@ def add_status(subparsers: Subparsers) -> None:
 def status(options: argparse.Namespace) -> int:
     profile, adapter = open_profile(options)
     token = adapter.token
-    is_logged_in = token is not None and (_can_refresh(token) or _is_usable(token))
+    is_logged_in = (
+        not profile.needs_login
+        or (token is not None and (_can_refresh(token) or _is_usable(token)))
+        or _find_remembered(profile) == _REMEMBERED
+    )
     if options.json:
         write_json(_to_json(profile, token, is_logged_in))
     else:
         write_row("profile", f"{profile.name}, in {profile.file}")
         write_row("API", profile.base_url)
         write_urls(profile)
+        _write_place(profile.carrier)
         write_row("store", profile.store_label)
-        _write_token(token)
+        _write_token(token, profile)
+        if profile.password is not None:
+            write_row("password", _find_remembered(profile))
     if is_logged_in:
         return Exit.DONE
     complain(
@@ -111,16 +123,47 @@ def write_urls(profile: Profile) -> None:
         write_row(f"{name} URL", without_query(url))
 
 
-def _write_token(token: Token | None) -> None:
+def _find_remembered(profile: Profile) -> str:
+    """Return whether a password is remembered with which programs log in again."""
+    if profile.password is None:
+        return _NOT_REMEMBERED
+    try:
+        return _NOT_REMEMBERED if profile.password.load() is None else _REMEMBERED
+    except library.StoreError as error:
+        return f"{_NOT_REMEMBERED}: {error.cause}"
+
+
+def _write_place(carrier: Carrier) -> None:
+    """Write where requests carry the token, if that is not where it usually is."""
+    from requests_jwt_refresh.authorization import AUTHORIZATION
+
+    if carrier != AUTHORIZATION:
+        write_row("sent in", describe_place(carrier))
+
+
+def describe_place(carrier: Carrier) -> str:
+    """Return where requests carry the token, for people."""
+    from requests_jwt_refresh.authorization import Cookie, Header
+
+    if isinstance(carrier, Header):
+        return f"header {carrier.name}{f', scheme {carrier.scheme}' if carrier.scheme else ''}"
+    if not isinstance(carrier, Cookie):
+        return repr(carrier)
+    repeats = "" if carrier.csrf is None else ", with {} in the header {}".format(*carrier.csrf)
+    return f"cookie {carrier.name}{repeats}"
+
+
+def _write_token(token: Token | None, profile: Profile) -> None:
     if token is None:
-        write_row("token", "none")
+        write_row("token", "none" if profile.needs_login else f"none yet; {_FETCHED_ANEW}")
         return
     claims = _read_claims(token.access)
     for name in _CLAIMS:
         if claims.get(name) is not None:
             write_row(name, sanitize(claims[name]))
     write_row("access token", _describe_life(token.access, token.expires_at))
-    write_row("refresh token", _describe_life(token.refresh, refresh_token_expiry(token)))
+    if profile.needs_login or token.refresh is not None:
+        write_row("refresh token", _describe_life(token.refresh, refresh_token_expiry(token)))
     if token.received_at is not None:
         age = max(clock.time() - token.received_at, 0.0)
         write_row("last refresh", f"{format_duration(age)} ago")
@@ -163,8 +206,12 @@ def _read_claims(secret: str | None) -> dict[str, Any]:
 def refresh_token_expiry(token: Token) -> float | None:
     """Return when the refresh token expires, in seconds since the epoch by our clock.
 
-    None if it does not say so itself (RFC 7519 §4.1.4).
+    As the server's answer has said, else as the token itself does (RFC 7519 §4.1.4); None if
+    neither does.
     """
+    said = _parse_moment(token.extra.get("refresh_expires_at"))
+    if said is not None and token.refresh is not None:
+        return said
     access, refresh = _read_claims(token.access), _read_claims(token.refresh)
     end, issued = _parse_moment(refresh.get("exp")), _parse_moment(access.get("iat"))
     if end is None or token.received_at is None:
@@ -197,6 +244,8 @@ def _to_json(profile: Profile, token: Token | None, is_logged_in: bool) -> dict[
         "file": str(profile.file),
         "base_url": profile.base_url,
         "store": profile.store_label,
+        "sent_in": describe_place(profile.carrier),
+        "needs_login": profile.needs_login,
         "logged_in": is_logged_in,
         "claims": {name: _make_json_value(claims[name]) for name in _CLAIMS if name in claims},
         "access_token": _life_to_json(access, token.expires_at if token else None),
@@ -255,8 +304,8 @@ def _parse_seconds(text: str) -> float:
 
 
 def token(options: argparse.Namespace) -> int:
-    _, adapter = open_profile(options)
-    _check_logged_in(adapter, options.name)
+    profile, adapter = open_profile(options)
+    _check_logged_in(profile, adapter, options.name)
     valid = adapter.valid_token(_choose_seconds(adapter.token, options.seconds))
     sys.stdout.write(f"{valid.access}\n")
     return Exit.DONE
@@ -286,8 +335,8 @@ def add_refresh(subparsers: Subparsers) -> None:
 
 
 def refresh(options: argparse.Namespace) -> int:
-    _, adapter = open_profile(options)
-    _check_logged_in(adapter, options.name)
+    profile, adapter = open_profile(options)
+    _check_logged_in(profile, adapter, options.name)
     end = adapter.refresh().expires_at
     life = "" if end is None else f": the access token {format_expiry(end)}"
     sys.stdout.write(f"Refreshed{life}.\n")
@@ -315,10 +364,14 @@ def logout(options: argparse.Namespace) -> int:
     stored: Token | None = None
     grant: Logout | None = None  # how to tell the server, if it has to be told
     failure: JWTRefreshError | None = None
+    has_forgotten = _forget_password(profile)  # first: whatever fails then, nobody logs in again
     try:
         stored = adapter.token
+        if stored is None and not has_forgotten:
+            then = "" if profile.needs_login else f"; {_FETCHED_ANEW}"
+            sys.stdout.write(f"There is no token for {options.name}: nothing to do{then}.\n")
+            return Exit.DONE
         if stored is None:
-            sys.stdout.write(f"There is no token for {options.name}: nothing to do.\n")
             return Exit.DONE
         if not options.local:
             grant = _find_logout(profile, adapter, stored)
@@ -337,6 +390,8 @@ def logout(options: argparse.Namespace) -> int:
     sys.stdout.write(
         f"Logged out of {options.name}: the token is gone from the {profile.store_label}.\n"
     )
+    if not profile.needs_login:
+        sys.stdout.write("The next request fetches another: nobody has to log in.\n")
     if failure is None:
         return Exit.DONE
     complain(
@@ -346,13 +401,25 @@ def logout(options: argparse.Namespace) -> int:
     return Exit.TRY_LATER
 
 
+def _forget_password(profile: Profile) -> bool:
+    """Forget the remembered password; return whether there was one, and say so."""
+    try:
+        is_forgotten = profile.password is not None and profile.password.forget()
+    except library.StoreError as error:
+        complain(f"a password may still be remembered: {error.cause}", error.remedy)
+        return False
+    if is_forgotten:
+        sys.stdout.write("The password that was remembered is forgotten.\n")
+    return is_forgotten
+
+
 def _find_logout(profile: Profile, adapter: JWTRefreshAdapter, stored: Token) -> Logout | None:
     """Return how to tell the server, None if it has nothing to revoke.
 
     Refreshes first where the server wants a valid access token. Raises RefreshUnavailable or
     StoreError if that fails.
     """
-    if profile.logout is None or stored.refresh is None:
+    if profile.logout is None or (stored.refresh is None and not _is_usable(stored)):
         return None
     try:
         if stored.has_expired() and profile.logout.send == "json":

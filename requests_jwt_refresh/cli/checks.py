@@ -14,6 +14,7 @@ import requests
 from urllib3.exceptions import NewConnectionError
 
 from requests_jwt_refresh import clock
+from requests_jwt_refresh.authorization import Cookie
 from requests_jwt_refresh.cli.account import refresh_token_expiry
 from requests_jwt_refresh.cli.console import (
     fill_in,
@@ -65,7 +66,7 @@ def check(
     yield Finding(OK, "profile", f"{profile.name}, in {profile.file}")
     yield from _check_store(profile, lock_timeout)
     yield _check_lock(profile, lock_timeout)
-    yield from _check_secret(profile)
+    yield from _check_secrets(profile)
     yield from _check_token(profile)
     yield from _check_server(profile, timeout)
 
@@ -107,15 +108,14 @@ def _check_lock(profile: Profile, lock_timeout: float) -> Finding:
         return _make_fault("lock", error, profile)
 
 
-def _check_secret(profile: Profile) -> Iterator[Finding]:
-    if profile.secret is None:
-        return
-    try:
-        profile.secret.read()
-    except StoreError as error:
-        yield _make_fault("secret", error, profile)
-    else:
-        yield Finding(OK, "secret", "the client secret is there")
+def _check_secrets(profile: Profile) -> Iterator[Finding]:
+    for name, secret in profile.secrets.items():
+        try:
+            secret.read()
+        except StoreError as error:
+            yield _make_fault("secret", error, profile)
+        else:
+            yield Finding(OK, "secret", f"the {name} is there")
 
 
 def _check_token(profile: Profile) -> Iterator[Finding]:
@@ -125,10 +125,16 @@ def _check_token(profile: Profile) -> Iterator[Finding]:
     except StoreError as error:
         yield _make_fault("token", error, profile)
         return
-    if token is None:
+    if token is None and profile.needs_login:
         yield Finding(FAULT, "token", "none: not logged in", log_in)
         return
-    if token.refresh is None:
+    if token is None:
+        yield Finding(OK, "token", "none yet; the next request fetches one")
+        return
+    yield from _check_place(profile, token)
+    if not profile.needs_login:
+        yield Finding(OK, "token", "there is one; the next is fetched without a login")
+    elif token.refresh is None:
         yield _describe_no_refresh_token(profile)
     else:
         end = refresh_token_expiry(token)
@@ -136,7 +142,7 @@ def _check_token(profile: Profile) -> Iterator[Finding]:
             yield Finding(FAULT, "token", f"the refresh token {format_expiry(end)}", log_in)
         else:
             yield Finding(OK, "token", "there is a refresh token")
-    yield from _check_lifetime(token)
+    yield from _check_lifetime(token, profile.name)
 
 
 def _describe_no_refresh_token(profile: Profile) -> Finding:
@@ -155,7 +161,27 @@ def _describe_no_refresh_token(profile: Profile) -> Finding:
     return Finding(NOTE, "token", what, remedy)
 
 
-def _check_lifetime(token: Token) -> Iterator[Finding]:
+def _check_place(profile: Profile, token: Token) -> Iterator[Finding]:
+    """Say what requests could not carry of the token, or of what goes with it."""
+    carrier = profile.carrier
+    problem = carrier.find_problem(token.access) if token.access else None
+    if problem is not None:
+        remedy = fill_in("name another place as attach in [NAME]", profile.name)
+        yield Finding(FAULT, "place", f"no request can carry the access token: {problem}", remedy)
+    if not isinstance(carrier, Cookie) or carrier.csrf is None:
+        return  # a cookie alone is enough for many servers
+    if carrier.csrf_of(token.extra, "") is None:
+        source, header = carrier.csrf
+        yield Finding(
+            NOTE,
+            "place",
+            f"{source!r}, which the header {header} repeats, did not come with the token; it is "
+            "looked for among the request's own cookies",
+            "if the API refuses to write, check csrf in attach and log in again",
+        )
+
+
+def _check_lifetime(token: Token, name: str) -> Iterator[Finding]:
     """Doubt a lifetime of weeks: a server that means milliseconds cannot be told from others.
 
     A JWT says its lifetime itself.
@@ -169,8 +195,11 @@ def _check_lifetime(token: Token) -> Iterator[Finding]:
             "lifetime",
             f"the server says that an access token lives for {format_duration(lifetime)}; servers "
             "that count in milliseconds say so by mistake",
-            "if the API refuses tokens long before that, tell the people who run the server; they "
-            "are refreshed on a refusal all the same",
+            fill_in(
+                'if it does, write expires_in_unit = "ms" into [NAME.refresh]; tokens are '
+                "refreshed on a refusal all the same",
+                name,
+            ),
         )
 
 
@@ -192,22 +221,24 @@ class _Target(NamedTuple):
 
 def _check_server(profile: Profile, timeout: float) -> Iterator[Finding]:
     """Ask the refresh endpoint and those of logins, without a token; report what is in the way."""
-    refresh = _Target("endpoint", profile.refresh_url, "refresh.url")
+    first, *others = _list_targets(profile)
     before = clock.time()
-    response = yield from _ask(refresh, timeout)
+    response = yield from _ask(first, timeout)
     after = clock.time()
     if response is not None:
-        yield from _check_tls(refresh.url, SendOptions.from_environment(refresh.url), timeout)
+        yield from _check_tls(first.url, SendOptions.from_environment(first.url), timeout)
         yield _check_clock(response, before, after)
-    for target in _list_logins(profile):
-        is_elsewhere = origin_of(target.url) != origin_of(refresh.url)
-        if target.url != refresh.url and (is_elsewhere or response is not None):
+    for target in others:
+        is_elsewhere = origin_of(target.url) != origin_of(first.url)
+        if target.url != first.url and (is_elsewhere or response is not None):
             yield from _ask(target, timeout)
 
 
-def _list_logins(profile: Profile) -> list[_Target]:
-    """Return what a login asks."""
+def _list_targets(profile: Profile) -> list[_Target]:
+    """Return what a refresh asks, if there is one, then what a login does."""
     found = []
+    if profile.refresh_url is not None:
+        found.append(_Target("endpoint", profile.refresh_url, "refresh.url"))
     if profile.device is not None:
         found.append(_Target("device", profile.device.url, "device.url"))
     if profile.login is not None:

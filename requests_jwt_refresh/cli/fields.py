@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from requests_jwt_refresh.cli.console import complain, fill_in
 from requests_jwt_refresh.field_names import list_fields, quote_list
+from requests_jwt_refresh.grants.password import PasswordLogin
 from requests_jwt_refresh.matching import MISSING, find, parse_json
 from requests_jwt_refresh.responses import DefaultPath, describe_missing_refresh
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from requests_jwt_refresh.profiles.load import Profile
     from requests_jwt_refresh.responses import TokenResponse
     from requests_jwt_refresh.tokens import Token
+
+
+@dataclass(frozen=True, repr=False)
+class RecordedLogin(PasswordLogin):
+    """A login that also keeps the response to it."""
+
+    responses: list[TokenResponse] = field(default_factory=list, compare=False, kw_only=True)
+
+    @classmethod
+    def of(cls, login: PasswordLogin) -> Self:
+        """Return `login` as one that is recorded."""
+        arguments = {each.name: getattr(login, each.name) for each in fields(login) if each.init}
+        return cls(**arguments)
+
+    def read(self, response: TokenResponse) -> Token:
+        """Return the token. Raises RefreshRejected or RefreshUnavailable."""
+        self.responses.append(response)
+        return super().read(response)
 
 
 class ResponseRecorder:
@@ -32,24 +54,25 @@ class ResponseRecorder:
         return token
 
 
-def warn_of_missing_refresh(profile: Profile, recorder: ResponseRecorder) -> None:
+def warn_of_missing_refresh(
+    profile: Profile, reader: object, response: TokenResponse | None
+) -> None:
     """Say on stderr that a login's response has no refresh token where the profile names one."""
-    response = recorder.response
     if response is None:
         return
-    problem = describe_missing_refresh(response, _unwrap(recorder))
+    problem = describe_missing_refresh(response, _unwrap(reader))
     if problem is None:
         return
-    is_named = find_named_field(recorder) is not None
-    document, field = parse_json(response.body), getattr(_unwrap(recorder), "refresh", None)
-    if isinstance(field, str) and find(document, field) is MISSING:
+    is_named = find_named_field(reader) is not None
+    document, path = parse_json(response.body), getattr(_unwrap(reader), "refresh", None)
+    if isinstance(path, str) and find(document, path) is MISSING:
         fields = quote_list(list_fields(document)) or "no fields"
         whose = "which the profile has" if is_named else "the default"
         problem = (
-            f"the {response.source} gave no {field!r}, {whose} for the refresh token; it gave "
+            f"the {response.source} gave no {path!r}, {whose} for the refresh token; it gave "
             f"{fields}"
         )
-    table = describe_table(profile, recorder)
+    table = describe_table(profile, reader)
     complain(
         problem,
         f"{'correct' if is_named else 'set'} refresh in {table} of {profile.file} and log in "

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import requests_jwt_refresh as library
 from requests_jwt_refresh.cli.account import write_urls
-from requests_jwt_refresh.cli.commands import add_command, examples
+from requests_jwt_refresh.cli.commands import COMPLETE_FILES, add_command, examples
 from requests_jwt_refresh.cli.console import Exit, UsageError, ask, hanging_indent
 from requests_jwt_refresh.cli.token_file import (
     add_path_option,
@@ -22,18 +22,27 @@ from requests_jwt_refresh.client_auth import CLIENT_AUTHS
 from requests_jwt_refresh.grants import LOGIN_SENDS, LOGOUT_SENDS
 from requests_jwt_refresh.presets import PRESET_MODULES
 from requests_jwt_refresh.presets import load as load_preset
-from requests_jwt_refresh.profiles.kinds import ENDPOINT_KINDS, STORE_KINDS
+from requests_jwt_refresh.profiles.kinds import (
+    ENDPOINT_KINDS,
+    GRANT_KINDS,
+    STORE_KINDS,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
     from requests_jwt_refresh.cli.commands import Parser, Subparsers
+    from requests_jwt_refresh.profiles.load import Profile
 
 _PRESETS: Final = tuple(PRESET_MODULES)
-_KINDS: Final = tuple(ENDPOINT_KINDS)
+_KINDS: Final = (*ENDPOINT_KINDS, *GRANT_KINDS)
+_NONE: Final = "none"  # the answer for an API that has a login and no refresh
+_PROOFS: Final = {"jwt-bearer": "assertion_file", "token-exchange": "subject_token_file"}
 
 _STATUS: Final = re.compile(r"[45][0-9]{2}")  # RFC 9110 §15.5, §15.6
+_REFRESH_QUESTION: Final = "Refresh endpoint, such as /auth/refresh"
+_IN_URLS: Final = ("domain", "tenant", "region", "realm", "server", "subdomain")  # of presets
 _DEFAULT_FIELDS: Final = {"access": "access_token", "refresh": "refresh_token"}
 
 _LONG_EXAMPLE: Final = """\
@@ -65,6 +74,7 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     _add_server_options(parser)
     _add_login_options(parser)
+    _add_request_options(parser)
     parser.add_argument(
         "--expired",
         metavar="FIELD=VALUE",
@@ -99,7 +109,19 @@ def _add_server_options(parser: Parser) -> None:
         help=f"a known server: {', '.join(_PRESETS)}",
     )
     _add_choice(server, "--kind", _KINDS, "another server: {}")
+    server.add_argument(
+        "--no-refresh", action="store_true", help="an API that has a login, and no refresh"
+    )
     parser.add_argument("--refresh-url", metavar="URL", help="absolute, or below the base URL")
+    parser.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        type=_parse_pair,
+        help="another key of [NAME.refresh], such as domain=example.eu.auth0.com for a preset; may "
+        "be repeated",
+    )
     _add_field(parser, "send", "of the request: the refresh token")
     _add_field(parser, "access", "of the response: the access token")
     _add_field(parser, "refresh", "of the response: the new refresh token")
@@ -117,7 +139,9 @@ def _add_login_options(parser: Parser) -> None:
     parser.add_argument(
         "--device-url", metavar="URL", help="OAuth 2.0: device authorization endpoint"
     )
-    parser.add_argument("--scope", metavar="SCOPE", help="OAuth 2.0: the scope of a device login")
+    parser.add_argument(
+        "--scope", metavar="SCOPE", help="OAuth 2.0: the scope, of the device login if there is one"
+    )
     parser.add_argument(
         "--login-url", metavar="URL", help="where a user name and a password are sent"
     )
@@ -129,6 +153,50 @@ def _add_login_options(parser: Parser) -> None:
     _add_field(parser, "login-expires-in", "of the login's response, if it differs: the lifetime")
     parser.add_argument("--logout-url", metavar="URL", help="where a logout is sent")
     _add_choice(parser, "--logout-send", LOGOUT_SENDS, "how the token is sent: {}")
+
+
+def _add_request_options(parser: Parser) -> None:
+    """Add the options that say what API requests carry."""
+    place = parser.add_mutually_exclusive_group()
+    place.add_argument(
+        "--attach-header",
+        metavar="HEADER",
+        help="the header of the access token; Authorization if not given",
+    )
+    place.add_argument("--attach-cookie", metavar="COOKIE", help="the cookie of the access token")
+    parser.add_argument(
+        "--attach-scheme", metavar="WORD", help="the word before the token in its header"
+    )
+    parser.add_argument(
+        "--csrf",
+        metavar="COOKIE=HEADER",
+        type=_parse_pair,
+        help="the cookie beside that of the token, and the header that repeats it",
+    )
+    parser.add_argument(
+        "--header",
+        metavar="HEADER=VALUE",
+        action="append",
+        default=[],
+        type=_parse_pair,
+        help="goes with each API request, and is no secret; may be repeated",
+    )
+    path: Any = parser.add_argument(
+        "--header-file",
+        metavar="HEADER=PATH",
+        action="append",
+        default=[],
+        type=_parse_pair,
+        help="the same, with the value in a file of its own",
+    )
+    path.complete = COMPLETE_FILES
+    parser.add_argument(
+        "--header-keyring",
+        metavar="HEADER",
+        action="append",
+        default=[],
+        help="the same, with the value in the keyring; `login` asks for it",
+    )
 
 
 def _add_store_options(parser: Parser) -> None:
@@ -158,6 +226,13 @@ def _parse_rule(text: str) -> tuple[str, str]:
     return field, value
 
 
+def _parse_pair(text: str) -> tuple[str, str]:
+    name, _, value = text.partition("=")
+    if not (name and value):
+        raise argparse.ArgumentTypeError("must be two words with = between them")
+    return name.strip(), value.strip()
+
+
 def _parse_status(text: str) -> int:
     if not _STATUS.fullmatch(text):
         raise argparse.ArgumentTypeError("must be the status of an error, such as 403")
@@ -166,9 +241,11 @@ def _parse_status(text: str) -> int:
 
 def run(options: argparse.Namespace) -> int:
     path = _find_path(options)
-    if _lacks_something(options):
+    if not options.base_url and options.preset and not sys.stdin.isatty():
+        options.base_url = load_preset(options.preset).base_url
+    missing = _find_missing_option(options)
+    if missing is not None:
         if not sys.stdin.isatty():
-            missing = "--refresh-url or --preset" if options.base_url else "--base-url"
             raise UsageError(
                 f"{missing} is missing", "give it, or run this in a terminal to be asked"
             )
@@ -191,14 +268,24 @@ def run(options: argparse.Namespace) -> int:
 
     write_profile(path, options.name, content, replace=options.replace)
     sys.stdout.write(f"Profile {options.name!r} is in {path}\n")
-    write_urls(check(path, options.name, content))
+    profile = check(path, options.name, content)
+    write_urls(profile)
     if keyring_problem is not None:
         sys.stdout.write(f"{hanging_indent('No keyring: ', keyring_problem)}\n")
         command = f"requests-jwt login {options.name} --store file"
         sys.stdout.write(f"To keep the token in a file: {command}\n")
-    else:
+    elif profile.needs_login or _has_secrets_in_keyring(profile):
         sys.stdout.write(f"Next: requests-jwt login {options.name}\n")
+    else:
+        sys.stdout.write(f"Nobody has to log in; try it: requests-jwt token {options.name}\n")
     return Exit.DONE
+
+
+def _has_secrets_in_keyring(profile: Profile) -> bool:
+    """Whether a login has to ask for a secret."""
+    from requests_jwt_refresh.profiles.secrets import SecretInKeyring
+
+    return any(isinstance(each, SecretInKeyring) for each in profile.secrets.values())
 
 
 def _find_keyring_problem(options: argparse.Namespace, content: Mapping[str, Any]) -> str | None:
@@ -259,11 +346,10 @@ def _make_content(options: argparse.Namespace) -> dict[str, Any]:
         content["trusted_origins"] = options.trusted_origin
     if options.allow_http:
         content["allow_http"] = True
-    kind = {"preset": options.preset} if options.preset else {"kind": options.kind or "json"}
-    client = {"client_id": options.client_id, "client_auth": options.client_auth}
-    names = ("send", "access", "refresh", "expires_in")
-    fields = {name: getattr(options, name) for name in names}
-    content["refresh"] = _drop_empty({**kind, "url": options.refresh_url, **fields, **client})
+    content |= _drop_empty({"attach": _make_attach(options)})
+    if not options.no_refresh:
+        content["refresh"] = _make_refresh(options)
+    content |= _drop_empty({"headers": _make_headers(options)})
     when = dict(zip(("json_field", "value"), options.expired or (), strict=False))
     if options.expired_status:
         when["status"] = options.expired_status
@@ -280,7 +366,7 @@ def _make_content(options: argparse.Namespace) -> dict[str, Any]:
         "password_field": options.password_field,
         **{name: getattr(options, f"login_{name}") for name in ("access", "refresh", "expires_in")},
     }
-    device = {"url": options.device_url, "scope": options.scope}
+    device = {"url": options.device_url, "scope": options.device_url and options.scope}
     logout = {"send": options.logout_send, "url": options.logout_url}
     for name, table in (("login", login), ("device", device), ("logout", logout)):
         if any(table.values()):
@@ -288,16 +374,60 @@ def _make_content(options: argparse.Namespace) -> dict[str, Any]:
     return content
 
 
+def _make_refresh(options: argparse.Namespace) -> dict[str, Any]:
+    kind = {"preset": options.preset} if options.preset else {"kind": options.kind or "json"}
+    names = ("send", "access", "refresh", "expires_in", "client_id", "client_auth")
+    fields = {name: getattr(options, name) for name in names}
+    scope = None if options.device_url else options.scope
+    table = {**kind, "url": options.refresh_url, **fields, "scope": scope, **dict(options.set)}
+    return _drop_empty(table)
+
+
+def _make_attach(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the place of the access token; {} if it is the usual one."""
+    header = options.attach_header or (options.attach_scheme and "Authorization")
+    place = {"header": header, "scheme": options.attach_scheme, "cookie": options.attach_cookie}
+    return _drop_empty({**place, "csrf": list(options.csrf or ())})
+
+
+def _make_headers(options: argparse.Namespace) -> dict[str, Any]:
+    headers: dict[str, Any] = dict(options.header)
+    headers |= {name: {"file": path} for name, path in options.header_file}
+    return headers | {name: {"keyring": True} for name in options.header_keyring}
+
+
 def _drop_empty(table: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in table.items() if value}
 
 
-def _lacks_something(options: argparse.Namespace) -> bool:
-    """Whether something that every profile needs is not given yet."""
-    has_url = bool(options.refresh_url)
+def _find_missing_option(options: argparse.Namespace) -> str | None:
+    """Return an option that this profile needs and that is not given yet, None if all are."""
+    if not options.base_url:
+        return "--base-url"
+    if options.no_refresh:
+        return None if options.login_url else "--login-url"
     if options.preset:
-        has_url = has_url or not load_preset(options.preset).needs_url
-    return not (options.base_url and has_url)
+        if load_preset(options.preset).needs_url and not options.refresh_url:
+            return "--refresh-url"
+    elif not options.refresh_url:
+        return "--refresh-url or --preset"
+    needed = _list_needed(options)
+    if not needed:
+        return None
+    return "--client-id" if needed[0] == "client_id" else f"--set {needed[0]}="
+
+
+def _list_needed(options: argparse.Namespace) -> list[str]:
+    """Return the keys of the refresh that are needed and not given yet."""
+    needed = [_PROOFS[options.kind]] if options.kind in _PROOFS else []
+    if options.kind == "client-credentials":
+        needed.append("client_id")
+    if options.preset:
+        needed += load_preset(options.preset).list_needed()
+    given = {*dict(options.set), *(["client_id"] if options.client_id else [])}
+    if options.refresh_url:  # it says what these would have said
+        needed = [name for name in needed if name not in _IN_URLS]
+    return [name for name in needed if name not in given]
 
 
 # --- questions -----------------------------------------------------------------------------------
@@ -307,31 +437,61 @@ def _ask_for_the_rest(options: argparse.Namespace) -> None:
     """Ask, one question after the other, for what no option has given."""
     if not options.base_url:
         find_problem = _make_base_url_check(options.allow_http)
-        options.base_url = _ask("Base URL of the API", "", find_problem)
-    if not (options.preset or options.kind):
+        usual = load_preset(options.preset).base_url if options.preset else None
+        options.base_url = _ask("Base URL of the API", usual or "", find_problem)
+    if not (options.preset or options.kind or options.no_refresh):
         _ask_for_server(options)
-    preset = load_preset(options.preset) if options.preset else None
-    if options.kind == "oauth2" and (options.client_auth or options.device_url):
-        # First: without it no other answer makes a usable profile.
-        options.client_id = options.client_id or _ask("Client id", "", _find_missing)
-    if preset is None or preset.needs_url:
-        _ask_option(
-            options, "refresh_url", "Refresh endpoint, such as /auth/refresh", is_needed=True
-        )
-    if options.kind == "oauth2":
-        _ask_for_client(options)
-    elif preset is None:
-        _ask_for_fields(options, "", _DEFAULT_FIELDS)
-    if not options.device_url and not (preset and preset.login):
-        _ask_option(options, "login_url", "Login endpoint, such as /auth/login; empty for none")
-        if options.login_url and preset is None and options.kind != "oauth2":
-            given = {
-                name: getattr(options, name) or _DEFAULT_FIELDS[name] for name in _DEFAULT_FIELDS
-            }
-            _ask_for_fields(options, "login_", given)
+    if options.no_refresh:
+        _ask_option(options, "login_url", "Login endpoint, such as /auth/login", is_needed=True)
+    elif options.preset:
+        _ask_for_preset(options)
+    else:
+        _ask_for_refresh(options)
     if not options.preset:
         _ask_for_rule(options)
-    _ask_option(options, "logout_url", "Logout endpoint; empty for none")
+    if options.kind not in GRANT_KINDS:
+        _ask_option(options, "logout_url", "Logout endpoint; empty for none")
+
+
+def _ask_for_preset(options: argparse.Namespace) -> None:
+    preset = load_preset(options.preset)
+    if preset.needs_url:
+        # Unchecked: what is asked next may be needed, too.
+        options.refresh_url = options.refresh_url or _ask(_REFRESH_QUESTION, "", _find_missing)
+    _ask_for_needed(options)
+    if not (preset.login or options.device_url or options.client_id):
+        _ask_option(options, "login_url", "Login endpoint, such as /auth/login; empty for none")
+
+
+def _ask_for_needed(options: argparse.Namespace) -> None:
+    """Ask for the keys without which no other answer makes a usable profile."""
+    for name in _list_needed(options):
+        if name == "client_id":
+            options.client_id = _ask("Client id", "", _find_missing)
+        else:
+            question = name.replace("_", " ").capitalize()
+            options.set.append((name, _ask(question, "", _find_missing)))
+
+
+def _ask_for_refresh(options: argparse.Namespace) -> None:
+    """Ask about a server that is none of the known ones."""
+    if options.kind == "oauth2" and (options.client_auth or options.device_url):
+        options.client_id = options.client_id or _ask("Client id", "", _find_missing)
+    _ask_for_needed(options)
+    if options.kind in GRANT_KINDS:
+        _ask_option(options, "refresh_url", "Token endpoint, such as /oauth/token", is_needed=True)
+        return
+    _ask_option(options, "refresh_url", _REFRESH_QUESTION, is_needed=True)
+    if options.kind == "oauth2":
+        _ask_for_client(options)
+    else:
+        _ask_for_fields(options, "", _DEFAULT_FIELDS)
+    if options.device_url:
+        return
+    _ask_option(options, "login_url", "Login endpoint, such as /auth/login; empty for none")
+    if options.login_url and options.kind != "oauth2":
+        given = {name: getattr(options, name) or _DEFAULT_FIELDS[name] for name in _DEFAULT_FIELDS}
+        _ask_for_fields(options, "login_", given)
 
 
 def _ask_for_fields(options: argparse.Namespace, prefix: str, usual: Mapping[str, str]) -> None:
@@ -373,10 +533,13 @@ def _ask_for_rule(options: argparse.Namespace) -> None:
 
 def _ask_for_server(options: argparse.Namespace) -> None:
     sys.stderr.write(f"{hanging_indent('Known servers: ', ', '.join(_PRESETS))}\n")
-    sys.stderr.write(f"{hanging_indent('Other kinds:   ', ', '.join(_KINDS))}\n")
-    answer = _ask("Server", _KINDS[0], _make_choice_check([*_PRESETS, *_KINDS]))
+    others = f"{', '.join(_KINDS)}; {_NONE} (a login, and no refresh)"
+    sys.stderr.write(f"{hanging_indent('Other kinds:   ', others)}\n")
+    answer = _ask("Server", _KINDS[0], _make_choice_check([*_PRESETS, *_KINDS, _NONE]))
     if answer in _PRESETS:
         options.preset = answer
+    elif answer == _NONE:
+        options.no_refresh = True
     else:
         options.kind = answer
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.grants.device import DeviceCode, DeviceLogin
     from requests_jwt_refresh.grants.password import PasswordLogin
     from requests_jwt_refresh.profiles.load import Profile
+    from requests_jwt_refresh.profiles.remembered import Account, RememberedPassword
     from requests_jwt_refresh.tokens import Token
 
 
@@ -65,7 +66,17 @@ def add_parser(subparsers: Subparsers) -> None:
         parser.add_argument(
             f"--{option}", metavar="-", type=_require_dash, help=f"take {what} from standard input"
         )
-
+    parser.add_argument(
+        "--remember",
+        action="store_true",
+        help="keep the password in the keyring, for an API that has no refresh: "
+        "programs log in again with it",
+    )
+    parser.add_argument(
+        "--secret",
+        metavar="KEY",
+        help="ask again for one that the profile keeps in the keyring, such as headers.apikey",
+    )
     parser.add_argument(
         "--store",
         choices=("file",),
@@ -86,14 +97,18 @@ def _require_dash(text: str) -> str:
 
 def run(options: argparse.Namespace) -> int:
     profile = _choose_store(options, open_profile(options)[0])
-    if options.client_secret or _lacks_client_secret(profile):
-        _store_client_secret(profile)  # first: on standard input it is the first line
+    _store_secrets(profile, options)  # first: on standard input they are the first lines
+    if not profile.needs_login:
+        return _report_no_login(profile, options)
+    _check_flags(profile, options)
     if options.refresh_token:
         token = _trade_refresh_token(profile, ask_secret("Refresh token: "))
     elif profile.device is not None and not options.username:
         token = _log_in_by_device(profile, profile.device)
     elif profile.login is not None:
-        token = _log_in_by_password(profile, profile.login, options.username)
+        token = _log_in_by_password(
+            profile, profile.login, options.username, remember=options.remember
+        )
     else:
         raise UsageError(
             f"profile {options.name!r} does not say how to log in",
@@ -107,6 +122,35 @@ def run(options: argparse.Namespace) -> int:
     sys.stdout.write(f"Logged in to {options.name}{f' as {user}' if user else ''}.\n")
     sys.stdout.write(f"The token is kept in the {profile.store_label}.\n")
     return Exit.DONE
+
+
+def _report_no_login(profile: Profile, options: argparse.Namespace) -> int:
+    """Say that nobody has to log in. Raises UsageError for a token that nobody needs."""
+    if options.refresh_token:
+        raise UsageError(
+            f"profile {profile.name!r} needs no refresh token", "leave --refresh-token out"
+        )
+    sys.stdout.write(f"Nobody has to log in to {profile.name}: the next request fetches a token.\n")
+    return Exit.DONE
+
+
+def _check_flags(profile: Profile, options: argparse.Namespace) -> None:
+    """Raise UsageError for what the profile has no use for."""
+    if options.refresh_token and profile.refresh is None:
+        raise UsageError(
+            f"profile {profile.name!r} has no refresh, and so no refresh token",
+            "leave --refresh-token out",
+        )
+    if not options.remember:
+        return
+    by_password = not options.refresh_token and (options.username or profile.device is None)
+    if profile.password is None or not by_password:
+        raise UsageError(
+            "no password is remembered here: a refresh token keeps this login going"
+            if profile.login is not None and by_password
+            else "no password is remembered here: none is asked for",
+            "leave --remember out",
+        )
 
 
 def _choose_store(options: argparse.Namespace, profile: Profile) -> Profile:
@@ -132,26 +176,45 @@ def _check_writable(profile: Profile) -> None:
         profile.probe_store.clear()
 
 
-def _log_in_by_password(profile: Profile, login: PasswordLogin, username: str | None) -> Token:
-    from requests_jwt_refresh.cli.fields import ResponseRecorder, warn_of_missing_refresh
+def _log_in_by_password(
+    profile: Profile, login: PasswordLogin, username: str | None, *, remember: bool
+) -> Token:
+    from requests_jwt_refresh.cli.fields import RecordedLogin, warn_of_missing_refresh
     from requests_jwt_refresh.grants.password import log_in
+    from requests_jwt_refresh.profiles.remembered import Account
     from requests_jwt_refresh.refresh.client import SendOptions
 
     _check_writable(profile)  # before a password is typed
+    if remember and profile.password is not None:
+        profile.password.check_writable()
     username = username or ask("User name: ")
     if not username:
         raise UsageError("the user name is empty", "give it, or with --username NAME")
     password = ask_secret(f"Password of {username}: ")
     send_options = SendOptions.from_environment(login.url or "")
-    recorder = ResponseRecorder(login.endpoint)
-    recorded = replace(login, endpoint=recorder)
+    recorded = RecordedLogin.of(login)
     with profile.store.lock(
         profile.refresh_timeout
     ):  # now: after the login, a lock that fails would cost the token
         token = log_in(recorded, username, password, send_options, profile.refresh_timeout)
         profile.store.save(token)
-    warn_of_missing_refresh(profile, recorder)
+    if profile.password is None:
+        warn_of_missing_refresh(profile, login.endpoint, next(iter(recorded.responses), None))
+    else:
+        _remember(profile, profile.password, Account(username, password) if remember else None)
     return token
+
+
+def _remember(profile: Profile, password: RememberedPassword, account: Account | None) -> None:
+    """Remember the account that has logged in; without one, forget who was remembered before."""
+    if account is not None:
+        with password.entry.lock(profile.refresh_timeout):
+            password.save(account)
+        sys.stdout.write("The password is remembered in the keyring.\n")
+        return
+    with suppress(library.StoreError):  # no keyring, and so no password in it
+        if password.forget():
+            sys.stdout.write("The password that was remembered is forgotten.\n")
 
 
 def _log_in_by_device(profile: Profile, device: DeviceLogin) -> Token:
@@ -166,7 +229,7 @@ def _log_in_by_device(profile: Profile, device: DeviceLogin) -> Token:
     token = log_in_by_device(recorded, _show_device_code, send_options, profile.refresh_timeout)
     with profile.store.lock(profile.refresh_timeout):  # not before: people take their time
         profile.store.save(token)
-    warn_of_missing_refresh(profile, recorder)
+    warn_of_missing_refresh(profile, device.client, recorder.response)
     return token
 
 
@@ -178,17 +241,16 @@ def _show_device_code(code: DeviceCode) -> None:
     sys.stderr.flush()
 
 
-def _lacks_client_secret(profile: Profile) -> bool:
-    from requests_jwt_refresh.profiles.secrets import SecretInKeyring
+def _store_secrets(profile: Profile, options: argparse.Namespace) -> None:
+    """Ask for the secrets that the keyring lacks, and for those to be replaced; keep them there."""
+    from requests_jwt_refresh.profiles.secrets import CLIENT_SECRET, SecretInKeyring
 
-    secret = profile.secret
-    return isinstance(secret, SecretInKeyring) and not secret.is_there()
-
-
-def _store_client_secret(profile: Profile) -> None:
-    from requests_jwt_refresh.profiles.secrets import SecretInKeyring
-
-    if not isinstance(profile.secret, SecretInKeyring):
+    kept = {
+        name: secret
+        for name, secret in profile.secrets.items()
+        if isinstance(secret, SecretInKeyring)
+    }
+    if options.client_secret and CLIENT_SECRET not in kept:
         raise UsageError(
             f"profile {profile.name!r} keeps no client secret in the keyring",
             fill_in(
@@ -196,7 +258,15 @@ def _store_client_secret(profile: Profile) -> None:
                 profile.name,
             ),
         )
-    profile.secret.write(ask_secret("Client secret: "))
+    if options.secret is not None and options.secret not in kept:
+        raise UsageError(
+            f"profile {profile.name!r} keeps no secret of that name in the keyring",
+            f"give one of these: {', '.join(kept)}" if kept else "leave --secret out",
+        )
+    again = {options.secret, CLIENT_SECRET if options.client_secret else None}
+    for name, secret in kept.items():
+        if name in again or not secret.is_there():
+            secret.write(ask_secret(f"{name[:1].upper()}{name[1:]}: "))
 
 
 # --- --refresh-token -----------------------------------------------------------------------------

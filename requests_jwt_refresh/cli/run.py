@@ -263,7 +263,10 @@ def _report_faulty(profiles: Profiles, names: Sequence[str]) -> list[str]:
 
 def _find_problem(profiles: Profiles, name: str) -> _Problem | None:
     try:
-        if profiles.profile(name).store.load() is not None:
+        profile = profiles.profile(name)
+        if profile.store.load() is not None or not profile.needs_login:
+            return None
+        if profile.password is not None and profile.password.load() is not None:
             return None
     except library.JWTRefreshError as error:
         return _without_tokens(error.cause, fill_in(error.remedy, name))

@@ -5,17 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from requests_jwt_refresh import clock
 from requests_jwt_refresh.adapter import JWTRefreshAdapter
-from requests_jwt_refresh.authorization import AUTHORIZATION
+from requests_jwt_refresh.authorization import AUTHORIZATION, Cookie, Header
 from requests_jwt_refresh.errors import JWTRefreshError, StoreError
 from requests_jwt_refresh.inject.forks import ForkLock
 from requests_jwt_refresh.inject.report import warn_no_token, warn_not_logged_in, warn_refused
+from requests_jwt_refresh.matching import may_match
+from requests_jwt_refresh.profiles.remembered import RememberedLogin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from requests.adapters import BaseAdapter
     from typing_extensions import Self
 
+    from requests_jwt_refresh.errors import RefreshRejected
     from requests_jwt_refresh.profiles.load import Profile
     from requests_jwt_refresh.stores.base import TokenStore
 
@@ -104,6 +107,8 @@ class RequestContext:
     """What the session would have called; the transport's own `send` if None."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """The options that the session gave, and no others."""
+    token_header: str = AUTHORIZATION.name
+    """The header in which the token is sent."""
     last_sent: PreparedRequest | None = None
     """The request that was sent last, with a token."""
     send_count: int = 0
@@ -114,16 +119,16 @@ class RequestContext:
         """Whether `request` is the one that was sent last, or a copy of it with the same token."""
         if wrapped is not self.wrapped or self.last_sent is None:
             return False
-        header = self.last_sent.headers.get(AUTHORIZATION.name)
-        has_same_token = header is not None and request.headers.get(AUTHORIZATION.name) == header
+        header = self.last_sent.headers.get(self.token_header)
+        has_same_token = header is not None and request.headers.get(self.token_header) == header
         return request is self.last_sent or has_same_token
 
 
 class ProfileAdapter(JWTRefreshAdapter):
     """The adapter of one profile, for programs that know nothing of it.
 
-    An Authorization that the program sets is treated as everywhere (authorization.py): a Bearer is
-    taken for a stale one and replaced, Basic and the like are the program's own.
+    A token that the program sets itself is treated as everywhere (authorization.py): one in the
+    place of ours is taken for a stale one and replaced, Basic and the like are the program's own.
     """
 
     needs_profiles: ClassVar[bool] = True  # the user asked for tokens: say so if there are none
@@ -132,9 +137,20 @@ class ProfileAdapter(JWTRefreshAdapter):
 
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
-        super().__init__(on_logout=partial(warn_refused, profile.name), **profile.options())
+        options = profile.options()
+        if isinstance(options.get("login"), RememberedLogin):
+            options["login"] = replace(options["login"], on_failure=self._warn_of_login)
+        super().__init__(on_logout=partial(warn_refused, profile.name), **options)
         self._token_urls = profile.own_urls()
         self._watch = _watches.setdefault(profile.name, StoreWatch())
+
+    @property
+    def token_header(self) -> str:
+        """The header in which the token is sent."""
+        carrier = self._outgoing.carrier
+        if isinstance(carrier, Cookie):
+            return "Cookie"
+        return carrier.name if isinstance(carrier, Header) else AUTHORIZATION.name
 
     def with_transport(self, transport: BaseAdapter, context: RequestContext | None = None) -> Self:
         """Return an adapter for one request, which shares the token and all state with this one."""
@@ -158,7 +174,7 @@ class ProfileAdapter(JWTRefreshAdapter):
         if self.leaves_alone(request):
             return self._transport_send(request, *options)
         try:
-            if not self._watch.may_have_token(self):
+            if not (self._watch.may_have_token(self) or self.profile.can_fetch_token):
                 return self._send_without_token(request, *options)
             response = super().send(request, *options)
         except JWTRefreshError as error:
@@ -169,7 +185,7 @@ class ProfileAdapter(JWTRefreshAdapter):
             if error.response is None:
                 return self._transport_send(request, *options)
             return error.response
-        if response.status_code == HTTPStatus.UNAUTHORIZED:
+        if self._is_refusal(response):
             self._warn_if_logged_out()
         return response
 
@@ -182,11 +198,24 @@ class ProfileAdapter(JWTRefreshAdapter):
         bare = url.partition("?")[0].partition("#")[0]
         return _REPEATED_SLASHES.sub("/", bare) in self._token_urls
 
+    def _warn_of_login(self, failure: RefreshRejected) -> None:
+        if failure.nothing_to_refresh:
+            warn_not_logged_in(self.profile.name)
+        else:
+            warn_refused(self.profile.name, failure)
+
     def _send_without_token(self, request: PreparedRequest, *options: Any) -> Response:
-        response = self._transport_send(request, *options)
-        if response.status_code == HTTPStatus.UNAUTHORIZED and self._watch.has_answered:
+        response = self._transport_send(self._outgoing.without_token(request), *options)
+        if self._is_refusal(response) and self._watch.has_answered:
             warn_not_logged_in(self.profile.name)
         return response
+
+    def _is_refusal(self, response: Response) -> bool:
+        """Whether the API's answer may mean that a token is missing; some say so with a 403."""
+        status = response.status_code
+        if status < HTTPStatus.BAD_REQUEST:
+            return False
+        return status == HTTPStatus.UNAUTHORIZED or may_match(self._when, status)
 
     def _transport_send(self, request: PreparedRequest, *options: Any) -> Response:
         context = self.context

@@ -69,7 +69,9 @@ class AdapterProxy(BaseAdapter):
             options.update(zip(_SEND_OPTIONS, args, strict=False))
             if any(each.has_sent(wrapped, request) for each in _requests_in_progress()):
                 return wrapped_send(request, **options)  # called by the program's wrapper
-            return self._send_with_token(RequestContext(wrapped, wrapped_send, options), request)
+            token_header = self.__dict__["_with_token"].token_header
+            context = RequestContext(wrapped, wrapped_send, options, token_header)
+            return self._send_with_token(context, request)
 
         return send
 

@@ -62,6 +62,20 @@ class Preset:
     note: str = DOCUMENTED
     """Where all this comes from."""
 
+    def list_needed(self) -> list[str]:
+        """Return the endpoint's options that must be given, the URL's {names} among them."""
+        fields: dict[str, Any] = self.endpoint.__dataclass_fields__  # type: ignore[attr-defined]
+        missing = dataclasses.MISSING
+        needed = [
+            name
+            for name, each in fields.items()
+            if each.init and each.default is missing and each.default_factory is missing
+        ]
+        url = fields["url"].default
+        in_url = _NAME_IN_BRACES.findall(url) if isinstance(url, str) else []
+        needed += [name for name in in_url if name in fields and fields[name].default is None]
+        return [name for name in needed if name != "url"]
+
     def login_of(self, endpoint: object) -> dict[str, Any]:
         """Return `login` with the endpoint's fields in place of their {names}."""
         return {name: fill(value, endpoint) for name, value in self.login.items()}

@@ -12,5 +12,12 @@ ENDPOINT_KINDS: Final = {
 }
 """Each kind of refresh endpoint, and its class in `requests_jwt_refresh.endpoints`."""
 
+GRANT_KINDS: Final = {
+    "client-credentials": "ClientCredentials",
+    "jwt-bearer": "JWTBearer",
+    "token-exchange": "TokenExchange",
+}
+"""Each grant that needs no refresh token, and its class in `requests_jwt_refresh.token_grants`."""
+
 STORE_KINDS: Final = ("keyring", "file", "redis")
 """The kinds of store; the first is the default."""

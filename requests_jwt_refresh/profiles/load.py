@@ -11,6 +11,9 @@
     json_field = "message"
     value = "Invalid JWT"
 
+    [prod.headers]              # what else goes with each API request
+    apikey = { keyring = true } # or { file = "PATH" }, or, if it is public, { public = "VALUE" }
+
     [prod.store]                # where the token lives; the keyring if this is left out
     kind = "file"
     path = "~/.local/state/myapp/token.json"
@@ -29,32 +32,41 @@ import sys
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
+from requests_jwt_refresh.authorization import Header
 from requests_jwt_refresh.bodies import MATCH_BYTES
 from requests_jwt_refresh.errors import ProfileError
+from requests_jwt_refresh.profiles.fields import read_fields
 from requests_jwt_refresh.profiles.home import NoHome, expand_user, find_folder
+from requests_jwt_refresh.profiles.remembered import (
+    RememberedLogin,
+    RememberedPassword,
+    has_refresh_token,
+)
 from requests_jwt_refresh.profiles.schema import (
     Table,
     check_url,
     make_absolute,
     make_printable,
-    read_fields,
     suggest,
 )
-from requests_jwt_refresh.profiles.server import KINDS, read_server
+from requests_jwt_refresh.profiles.server import KINDS, find_carrier, read_server
+from requests_jwt_refresh.profiles.sources import HeaderValue, read_api_headers, read_headers
 from requests_jwt_refresh.profiles.store import read_store
 from requests_jwt_refresh.profiles.when import read_when
+from requests_jwt_refresh.refresh.token_server import needs_login
 from requests_jwt_refresh.urls import origin_of, validate_base, validate_origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from requests_jwt_refresh.authorization import Carrier, WirePlace
     from requests_jwt_refresh.endpoints import Endpoint
     from requests_jwt_refresh.grants.device import DeviceLogin
     from requests_jwt_refresh.grants.password import PasswordLogin
     from requests_jwt_refresh.grants.revocation import Logout
     from requests_jwt_refresh.matching import Matcher
-    from requests_jwt_refresh.profiles.secrets import SecretFile, SecretInKeyring
+    from requests_jwt_refresh.profiles.secrets import Secret
     from requests_jwt_refresh.stores.base import TokenStore
     from requests_jwt_refresh.urls import Origin
 
@@ -74,7 +86,7 @@ __all__ = [
 
 PATH_VARIABLE: Final = "REQUESTS_JWT_PROFILES"  # another path than the user's own
 TEXT_VARIABLE: Final = "REQUESTS_JWT_PROFILES_TOML"  # the profiles themselves, in place of a file
-_TABLES: Final = {"refresh", "when", "store", "login", "device", "logout"}
+_TABLES: Final = {"refresh", "when", "headers", "store", "login", "device", "logout"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -87,6 +99,8 @@ class Options:
     refresh_timeout: float = 30.0
     match_limit: int = MATCH_BYTES
     allow_http: bool = False
+    attach: WirePlace | None = None
+    renewed: WirePlace | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,8 +109,9 @@ class Profile(Options):
 
     name: str
     file: Path | str
-    refresh: Endpoint
-    refresh_url: str
+    refresh: Endpoint | None
+    """None where each token comes from a login."""
+    refresh_url: str | None
     """Absolute, as requests would send it."""
     store: TokenStore
     store_label: str
@@ -107,12 +122,45 @@ class Profile(Options):
     login: PasswordLogin | None
     device: DeviceLogin | None
     logout: Logout | None
-    secret: SecretFile | SecretInKeyring | None = field(repr=False)
+    headers: Mapping[str, str | Callable[[], str]] = field(repr=False, hash=False)
+    """What goes with each API request, beside the token."""
+    secrets: Mapping[str, Secret] = field(repr=False, hash=False)
+    """Where the endpoint's secrets are, and those of the headers, by their names."""
 
     def options(self) -> dict[str, Any]:
         """Return the arguments of JWTRefreshAdapter."""
         top = {each.name: getattr(self, each.name) for each in fields(Options)}
-        return {**top, "refresh": self.refresh, "store": self.store, "when": self.when}
+        given = {name: value for name, value in top.items() if value is not None}
+        if self.headers:
+            given["headers"] = self.headers
+        if self.password is not None and self.login is not None:
+            given["login"] = RememberedLogin(
+                self.login, self.password, self.store, self.refresh_timeout
+            )
+        return {**given, "refresh": self.refresh, "store": self.store, "when": self.when}
+
+    @property
+    def carrier(self) -> Carrier:
+        """How API requests carry the access token."""
+        return find_carrier(self.attach, self.refresh)
+
+    @property
+    def needs_login(self) -> bool:
+        """Whether somebody has to log in first; a grant of the client's own needs nobody."""
+        return needs_login(self.refresh)
+
+    @property
+    def can_fetch_token(self) -> bool:
+        """Whether a token may come without a person: by a client's grant or a known password."""
+        return not self.needs_login or self.password is not None
+
+    @property
+    def password(self) -> RememberedPassword | None:
+        """Where a password may be remembered; None where a refresh token makes that needless."""
+        if self.login is None or has_refresh_token(self.refresh):
+            return None
+        url = self.login.url or ""
+        return RememberedPassword(str(origin_of(self.base_url)), self.name, url)
 
     def origins(self) -> frozenset[Origin | None]:
         """Return the origins that get the token."""
@@ -121,8 +169,8 @@ class Profile(Options):
     def named_urls(self) -> dict[str, str]:
         """Return the absolute URLs of what gives, renews and takes back tokens, by their tables."""
         grants = {"login": self.login, "device": self.device, "logout": self.logout}
-        given = {name: grant.url for name, grant in grants.items() if grant and grant.url}
-        return {"refresh": self.refresh_url, **given}
+        urls = {name: grant and grant.url for name, grant in grants.items()}
+        return {name: url for name, url in {"refresh": self.refresh_url, **urls}.items() if url}
 
     def own_urls(self) -> frozenset[str]:
         """Return the URLs, without queries, of what gives, renews and takes back tokens."""
@@ -268,13 +316,20 @@ def _interpret(table: Table) -> Profile:
     )
     for origin in options.trusted_origins:
         check_url(table, "trusted_origins", origin, lambda url: validate_origin(url, **allow))
-    server = read_server(table, base_url, allow_http=options.allow_http)
+    server = read_server(table, base_url, attach=options.attach, allow_http=options.allow_http)
     stores = read_store(table, base_url)
     when = read_when(table.table("when"))
+    headers = _read_headers(table, options, server.refresh, base_url)
+    of_headers = {
+        f"headers.{name}": value.secret
+        for name, value in headers.items()
+        if isinstance(value, HeaderValue)
+    }
     table.check_all_known()
     return Profile(
         **{**vars(options), "base_url": base_url},
-        **server._asdict(),
+        **{**server._asdict(), "secrets": {**server.secrets, **of_headers}},
+        headers=headers,
         name=table.profile,
         file=table.file,
         store=stores.store,
@@ -282,6 +337,19 @@ def _interpret(table: Table) -> Profile:
         probe_store=stores.probe_store,
         when=when,
     )
+
+
+def _read_headers(
+    profile: Table, options: Options, endpoint: Endpoint | None, base_url: str
+) -> dict[str, str | Callable[[], str]]:
+    """Return the headers that go with each API request: the endpoint's own and the profile's."""
+    carrier = find_carrier(options.attach, endpoint)
+    token_header = carrier.name if isinstance(carrier, Header) else None
+    given = read_headers(profile.table("headers"), str(origin_of(base_url)), token_header)
+    names = set(map(str.lower, given))
+    of_endpoint = read_api_headers(endpoint)
+    kept = {name: value for name, value in of_endpoint.items() if name.lower() not in names}
+    return {**kept, **given}
 
 
 # --- the file ------------------------------------------------------------------------------------

@@ -1,7 +1,6 @@
 """Reading the tables of a TOML file strictly: every error names the file, the profile and the key.
 
-`Table` reads one key at a time. `read_fields` reads all keys that a dataclass has fields for, so
-that a new field is a new key without another line.
+`Table` reads one key at a time; fields.py reads all those that a dataclass has fields for.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import difflib
 import re
 import threading
 from contextlib import suppress
-from dataclasses import MISSING, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -18,12 +17,11 @@ from requests_jwt_refresh.errors import InvalidURL, ProfileError
 from requests_jwt_refresh.profiles.home import NoHome, expand_user
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-    from dataclasses import Field
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 T = TypeVar("T")
 
-_REQUIRED: Final[Any] = object()
+REQUIRED: Final[Any] = object()
 _DEVICES: Final = (("/", "dev"), ("/", "proc"))  # /dev/stdin, <(...): nothing lies beside these
 _TYPE_NAMES: Final = {dict: "a table", str: "a string", bool: "true or false", float: "a float"}
 _MAX_SECONDS: Final = threading.TIMEOUT_MAX / 4
@@ -36,6 +34,9 @@ _SECRET_NAME = re.compile(
 _JWT = re.compile(
     r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*"
 )  # "{" and a quote, in Base64 (RFC 7515)
+SOURCES: Final = ("file", "keyring", "public")
+"""The keys of a table that says where a secret comes from; see sources.py."""
+_WITH_SOURCES: Final = ("headers.", "refresh.")  # where a source may stand; see sources.py
 _WORD_BOUNDARY = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|-")
 
 
@@ -58,28 +59,28 @@ class Table:
         """The dotted path without the dot at its end."""
         return self.path[:-1]
 
-    def text(self, key: str, default: T = _REQUIRED) -> str | T:
+    def text(self, key: str, default: T = REQUIRED) -> str | T:
         """Return the string at `key`, which must not be empty."""
-        found: str | T = self._get(key, default, "a string", lambda one: isinstance(one, str))
+        found: str | T = self.get(key, default, "a string", lambda one: isinstance(one, str))
         if found == "":
             raise self.error(key, "is empty", "give it, or leave the key out")
         return found
 
-    def texts(self, key: str, default: T = _REQUIRED) -> tuple[str, ...] | T:
+    def texts(self, key: str, default: T = REQUIRED) -> tuple[str, ...] | T:
         """Return the list of strings at `key`."""
-        found = self._get(key, default, "a list of strings", _is_list_of(str))
+        found = self.get(key, default, "a list of strings", _is_list_of(str))
         return default if found is default else tuple(found)
 
-    def numbers(self, key: str, default: T = _REQUIRED) -> tuple[int, ...] | T:
+    def numbers(self, key: str, default: T = REQUIRED) -> tuple[int, ...] | T:
         """Return the list of ints at `key`; one int is a list of one."""
-        found = self._get(key, default, "a whole number, or a list of them", _is_int_or_ints)
+        found = self.get(key, default, "a whole number, or a list of them", _is_int_or_ints)
         if found is default:
             return default
         return tuple(found) if isinstance(found, list) else (found,)
 
-    def seconds(self, key: str, default: T = _REQUIRED) -> float | T:
+    def seconds(self, key: str, default: T = REQUIRED) -> float | T:
         """Return the number of seconds above 0 at `key`."""
-        found = self._get(key, default, "a number of seconds", _is_number)
+        found = self.get(key, default, "a number of seconds", _is_number)
         if found is default:
             return default
         if not 0 < found <= _MAX_SECONDS:  # nan is neither
@@ -90,9 +91,9 @@ class Table:
             )
         return float(found)
 
-    def size(self, key: str, default: T = _REQUIRED) -> int | T:
+    def size(self, key: str, default: T = REQUIRED) -> int | T:
         """Return the whole number above 0 at `key`."""
-        found = self._get(key, default, "a whole number", _is_int)
+        found = self.get(key, default, "a whole number", _is_int)
         if found is default:
             return default
         if found <= 0:
@@ -101,25 +102,23 @@ class Table:
             )
         return int(found)
 
-    def flag(self, key: str, default: T = _REQUIRED) -> bool | T:
+    def flag(self, key: str, default: T = REQUIRED) -> bool | T:
         """Return the boolean at `key`."""
-        found: bool | T = self._get(
-            key, default, "true or false", lambda one: isinstance(one, bool)
-        )
+        found: bool | T = self.get(key, default, "true or false", lambda one: isinstance(one, bool))
         return found
 
     def scalar(self, key: str) -> str | float:
         """Return the string, number or boolean at `key`."""
         kinds = (str, int, float)
-        found: str | float = self._get(
-            key, _REQUIRED, "a string, a number, true or false", lambda one: isinstance(one, kinds)
+        found: str | float = self.get(
+            key, REQUIRED, "a string, a number, true or false", lambda one: isinstance(one, kinds)
         )
         return found
 
-    def choice(self, key: str, choices: Iterable[str], default: T = _REQUIRED) -> str | T:
+    def choice(self, key: str, choices: Iterable[str], default: T = REQUIRED) -> str | T:
         """Return the string at `key`, one of `choices`."""
         known = sorted(choices)
-        if default is _REQUIRED and key not in self.content:
+        if default is REQUIRED and key not in self.content:
             raise self.missing(key, _list_choices(known))
         found = self.text(key, default)
         if found is default or found in known:
@@ -132,17 +131,17 @@ class Table:
 
     def table(self, key: str) -> Table | None:
         """Return the table at `key`, None if there is none."""
-        found = self._get(key, None, "a table", lambda one: isinstance(one, dict))
+        found = self.get(key, None, "a table", lambda one: isinstance(one, dict))
         return None if found is None else self.subtable(key, found)
 
     def tables(self, key: str) -> list[Table]:
         """Return the list of tables at `key`."""
-        found = self._get(key, _REQUIRED, "a list of tables", _is_list_of(dict))
+        found = self.get(key, REQUIRED, "a list of tables", _is_list_of(dict))
         return [self.subtable(f"{key}.{number}", one) for number, one in enumerate(found)]
 
-    def mapping(self, key: str, default: T = _REQUIRED) -> dict[str, Any] | T:
+    def mapping(self, key: str, default: T = REQUIRED) -> dict[str, Any] | T:
         """Return the table at `key` as it is. An empty one counts as none."""
-        found = self._get(key, default, "a table", lambda one: isinstance(one, dict))
+        found = self.get(key, default, "a table", lambda one: isinstance(one, dict))
         return dict(found) if found and found is not default else default
 
     def file_path(self, key: str) -> str:
@@ -176,13 +175,24 @@ class Table:
         """Raise ProfileError if the table holds a secret, or what looks like one."""
         path = next(_find_secrets(self.content), None)
         if path is not None:
-            raise self.error(
-                path,
-                "looks like a secret, and this file must not hold secrets",
-                f"remove it: `requests-jwt login {self.profile}` asks for what it needs and "
-                "keeps it in the keyring; to read it from a file of its own, see *_file in the "
-                "README",
+            raise self.secret_error(path)
+
+    def secret_error(self, path: str) -> ProfileError:
+        """Return the error that what is at `path` looks like a secret."""
+        whole = f"{self.path}{path}"
+        remedy = (
+            f"remove it: `requests-jwt login {self.profile}` asks for what it needs and keeps it "
+            "in the keyring"
+        )
+        if whole.startswith(_WITH_SOURCES) and not whole.endswith("client_secret"):
+            remedy = (
+                'write { keyring = true }, { file = "PATH" } or, if it is public, '
+                f'{{ public = "VALUE" }} in its place; `requests-jwt login {self.profile}` asks '
+                "for what is to be in the keyring"
             )
+        else:
+            remedy += "; to read it from a file of its own, see *_file in the README"
+        return self.error(path, "looks like a secret, and this file must not hold secrets", remedy)
 
     def check_all_known(self) -> None:
         """Raise ProfileError if there is a key that has not been asked for."""
@@ -206,10 +216,11 @@ class Table:
             f"is {close!r} a misspelling of it?" if close else "add it",
         )
 
-    def _get(self, key: str, default: Any, expected: str, fits: Callable[[Any], bool]) -> Any:
+    def get(self, key: str, default: Any, expected: str, fits: Callable[[Any], bool]) -> Any:
+        """Return what is at `key`, in which `fits` must find what is `expected`."""
         self.known_keys.add(key)
         if key not in self.content:
-            if default is _REQUIRED:
+            if default is REQUIRED:
                 raise self.missing(key, expected)
             return default
         found = self.content[key]
@@ -217,63 +228,6 @@ class Table:
             problem = f"must be {expected}, not {_describe(found)}"
             raise self.error(key, problem, f"write {expected} there")
         return found
-
-
-# --- the keys that a dataclass has fields for ----------------------------------------------------
-
-_READERS: Final[Mapping[str, Callable[..., Any]]] = {
-    "str": Table.text,
-    "bool": Table.flag,
-    "float": Table.seconds,
-    "int": Table.size,
-    "tuple[int, ...]": Table.numbers,
-    "tuple[str, ...]": Table.texts,
-    "Mapping": Table.mapping,
-    "Place": Table.text,  # the path of a JSON field
-    "Refusals": Table.numbers,
-}
-_ANNOTATION = re.compile(r"(?:InitVar\[)?(tuple\[\w+, \.\.\.\]|\w+)(?:\[.*\])?(?: \| None)?\]?")
-_ABSENT: Final[Any] = object()
-
-
-def read_fields(
-    table: Table, cls: type, *, leave_out: Collection[str] = (), only: Collection[str] | None = None
-) -> dict[str, Any]:
-    """Return the arguments for the dataclass `cls` that the table gives.
-
-    Every field that its constructor takes is a key: its type annotation says what the table may
-    hold there, ``metadata={"choices": ...}`` which strings, and a field without a default must be
-    given. Keys in `leave_out` are not known, nor are those that are not in `only`.
-    """
-    fields = [
-        each
-        for each in arguments(cls)
-        if each.name not in leave_out and (only is None or each.name in only)
-    ]
-    table.known_keys |= {each.name for each in fields}  # so that none is taken for a misspelt other
-    given = {each.name: _read(table, each) for each in fields}
-    return {name: value for name, value in given.items() if value is not _ABSENT}
-
-
-def arguments(cls: Any) -> list[Field[Any]]:
-    """Return the fields that the constructor of a dataclass takes, InitVars among them."""
-    found: dict[str, Field[Any]] = cls.__dataclass_fields__
-    return [
-        each for each in found.values() if each.init and not str(each.type).startswith("ClassVar")
-    ]
-
-
-def _read(table: Table, each: Field[Any]) -> Any:
-    has_default = each.default is not MISSING or each.default_factory is not MISSING
-    default = _ABSENT if has_default else _REQUIRED
-    choices = each.metadata.get("choices")
-    if choices is not None:
-        return table.choice(each.name, choices, default)
-    found = _ANNOTATION.fullmatch(str(each.type))
-    reader = _READERS.get(found[1]) if found else None
-    if reader is None:
-        raise TypeError(f"{each.name}: {each.type} is no type that a profile could give")
-    return reader(table, each.name, default)
 
 
 # --- values that other modules check -------------------------------------------------------------
@@ -374,12 +328,23 @@ def _is_number(value: object) -> bool:
     return _is_int(value) or isinstance(value, float)
 
 
+def has_secret_name(key: str) -> bool:
+    """Whether a key is called as only a secret would be, as in ``apiKey``."""
+    name = _WORD_BOUNDARY.sub("_", key).lower().rpartition(".")[2]
+    return bool(_SECRET_NAME.fullmatch(name))
+
+
 def _find_secrets(value: Any, path: str = "") -> Iterator[str]:
-    """Yield the dotted paths of what has a secret's name, or looks like a secret."""
+    """Yield the dotted paths of what has a secret's name, or looks like a secret.
+
+    Where a table says where a secret comes from, it is none: see sources.py.
+    """
     if isinstance(value, dict):
         for key, below in value.items():
             here = f"{path}.{key}" if path else key
-            if _SECRET_NAME.fullmatch(_WORD_BOUNDARY.sub("_", key).lower().rpartition(".")[2]):
+            if is_source(path, key, below):
+                continue
+            if has_secret_name(key):
                 yield here
             yield from _find_secrets(below, here)
     elif isinstance(value, list):
@@ -387,3 +352,15 @@ def _find_secrets(value: Any, path: str = "") -> Iterator[str]:
             yield from _find_secrets(below, path)
     elif isinstance(value, str) and _JWT.search(value):
         yield path
+
+
+def is_source(path: str, key: str, value: object) -> bool:
+    """Whether a table at `key` says where a secret comes from; `path` is that of what it is in."""
+    if not isinstance(value, dict):
+        return False
+    if path in ("headers", "refresh.headers"):
+        return True
+    if not any(each in value for each in SOURCES):
+        return False
+    is_own = path == "refresh" and key != "extra"  # an option of the endpoint itself
+    return is_own or (f"{path}.".startswith("refresh.") and has_secret_name(key))

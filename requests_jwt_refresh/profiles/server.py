@@ -8,49 +8,63 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
-from requests_jwt_refresh import endpoints, presets
-from requests_jwt_refresh.endpoints import JSONEndpoint, OAuth2Endpoint, check_json
+from requests_jwt_refresh import endpoints, presets, token_grants
+from requests_jwt_refresh.authorization import AUTHORIZATION
+from requests_jwt_refresh.endpoints import (
+    JSONEndpoint,
+    OAuth2Endpoint,
+    check_headers,
+    check_json,
+)
 from requests_jwt_refresh.grants.device import DeviceLogin
 from requests_jwt_refresh.grants.password import PasswordLogin
 from requests_jwt_refresh.grants.revocation import Logout
-from requests_jwt_refresh.profiles.kinds import ENDPOINT_KINDS
-from requests_jwt_refresh.profiles.schema import build, check_url, read_fields
-from requests_jwt_refresh.profiles.secrets import SecretFile, SecretInKeyring, WithSecret
+from requests_jwt_refresh.presets.base import fill
+from requests_jwt_refresh.profiles.fields import read_fields
+from requests_jwt_refresh.profiles.kinds import ENDPOINT_KINDS, GRANT_KINDS
+from requests_jwt_refresh.profiles.schema import build, check_url
+from requests_jwt_refresh.profiles.secrets import (
+    PLACEHOLDER,
+    SecretFile,
+    SecretInKeyring,
+    WithSecrets,
+)
+from requests_jwt_refresh.profiles.sources import take_out
+from requests_jwt_refresh.refresh.token_server import needs_login
+from requests_jwt_refresh.token_grants import ClientCredentials
 from requests_jwt_refresh.urls import join_endpoint, origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from requests_jwt_refresh.authorization import Carrier, WirePlace
     from requests_jwt_refresh.endpoints import Endpoint
     from requests_jwt_refresh.grants import OAuth2Client
     from requests_jwt_refresh.profiles.schema import Table
+    from requests_jwt_refresh.profiles.secrets import Secret
 
 KINDS: Final[Mapping[str, Any]] = {
-    kind: getattr(endpoints, name) for kind, name in ENDPOINT_KINDS.items()
+    **{kind: getattr(endpoints, name) for kind, name in ENDPOINT_KINDS.items()},
+    **{kind: getattr(token_grants, name) for kind, name in GRANT_KINDS.items()},
 }
 """The classes of endpoints by their kinds in a profile; presets have their own."""
 
 _NO_KEYS: Final = {"when", "client_secret"}  # a table of its own; no secret goes into a profile
-# Of a login: whose it is, and what reads the response; its fields are read as an endpoint's.
-NO_LOGIN_KEYS: Final = frozenset(
-    (
-        *("url", "username", "password", "endpoint", "access", "refresh", "expires_in"),
-        *("expires_in_unit", "expires_at", "ok", "rejected"),
-    )
-)
-_RESPONSE_KEYS: Final = ("access", "refresh", "expires_in")  # a login's response may have others
-_PLACEHOLDER: Final = "read when needed"
+NO_LOGIN_KEYS: Final = frozenset({"url", "username", "password", "endpoint"})
+_RESPONSE_KEYS: Final = ("access", "refresh", "expires_in", "expires_in_unit", "expires_at")
+_NO_PRESET: Final = presets.Preset(JSONEndpoint)
 
 
 class Server(NamedTuple):
     """What a profile says about its server."""
 
-    refresh: Endpoint
-    refresh_url: str
+    refresh: Endpoint | None
+    refresh_url: str | None
     login: PasswordLogin | None
     device: DeviceLogin | None
     logout: Logout | None
-    secret: SecretFile | SecretInKeyring | None
+    secrets: Mapping[str, Secret]
+    """Of the endpoint, by their names."""
 
 
 @dataclass(frozen=True)
@@ -70,26 +84,38 @@ class _Base:
         return check_url(table, key, url, check)
 
 
-def read_server(profile: Table, base_url: str, *, allow_http: bool) -> Server:
+def read_server(
+    profile: Table, base_url: str, *, attach: WirePlace | None, allow_http: bool
+) -> Server:
     """Return what the profile says about its server. Raises ProfileError."""
     base = _Base(base_url, allow_http)
     table = profile.table("refresh")
-    if table is None:
+    if table is None and "login" not in profile.content:
         kinds, names = ", ".join(KINDS), ", ".join(presets.PRESET_MODULES)
         expected = f"a table with a preset ({names}) or a kind ({kinds}) and its url"
-        raise profile.missing("refresh", expected)
-    preset = _read_preset(table)
-    plain = _read_endpoint(table, preset.endpoint)
-    refresh_url = base.join(table, "url", plain.url)
-    endpoint = _add_secret(table, plain, base_url)
+        error = profile.missing("refresh", expected)
+        error.remedy += "; an API without a refresh needs [login]"
+        raise error
+    preset, endpoint, refresh_url = _NO_PRESET, None, None
+    if table is not None:
+        preset = _read_preset(table)
+        endpoint = _read_endpoint(table, preset.endpoint, base_url)
+        refresh_url = base.join(table, "url", endpoint.url)
+        _check_needs_login(profile, table, endpoint)
     return Server(
         endpoint,
         refresh_url,
         _read_login(profile, preset, endpoint, base),
         _read_device(profile, endpoint, base),
-        _read_logout(profile, preset, endpoint, base),
-        endpoint.secret if isinstance(endpoint, WithSecret) else None,
+        _read_logout(profile, preset, endpoint, find_carrier(attach, endpoint), base),
+        endpoint.secrets_by_name() if isinstance(endpoint, WithSecrets) else {},
     )
+
+
+def find_carrier(attach: WirePlace | None, endpoint: object) -> Carrier:
+    """Return how API requests carry the token: as the profile says, else as the endpoint does."""
+    found: Carrier = attach or getattr(endpoint, "attach", None) or AUTHORIZATION
+    return found
 
 
 # --- [refresh] -----------------------------------------------------------------------------------
@@ -110,80 +136,92 @@ def _read_preset(table: Table) -> presets.Preset:
     return presets.Preset(KINDS[kind])
 
 
-def _read_endpoint(table: Table, make: Any) -> Any:
+def _read_endpoint(table: Table, make: Any, base_url: str) -> Any:
+    """Return the endpoint that the table describes, with its secrets if it has some."""
+    service = str(origin_of(base_url))
+    table, secrets = take_out(table, service)
     fields = read_fields(table, make, leave_out=_NO_KEYS)
     if issubclass(make, OAuth2Endpoint):
-        fields |= _read_client_secret(table, fields)
+        secret = _read_client_secret(table, make, fields, service)
+        if secret is not None:
+            secrets["client_secret",] = secret
+            fields["client_secret"] = PLACEHOLDER
     elif table.flag("bare", False):
         if "access" in fields:
             raise table.error("bare", "says that there are no fields", "leave access out")
         fields["access"] = None
     table.check_all_known()
-    return build(table, make, **fields)
+    endpoint = build(table, make, **fields)
+    return WithSecrets(endpoint, secrets, make, fields) if secrets else endpoint
 
 
-def _read_client_secret(table: Table, fields: Mapping[str, Any]) -> dict[str, str]:
-    """Return a placeholder for the secret of a client that has one; see WithSecret."""
+def _check_needs_login(profile: Table, table: Table, endpoint: Endpoint) -> None:
+    """Raise ProfileError for a login beside a grant for which nobody has to log in."""
+    for name in () if needs_login(endpoint) else ("login", "device"):
+        if name in profile.content:
+            kind = table.content.get("kind", table.content.get("preset"))
+            raise profile.error(
+                name, f"has no place beside {kind}, for which nobody has to log in", "leave it out"
+            )
+
+
+def _read_client_secret(
+    table: Table, make: Any, fields: Mapping[str, Any], service: str
+) -> Secret | None:
+    """Return where the secret of a client that has one is; in the keyring if nothing is said."""
     has_file = table.text("client_secret_file", None) is not None
-    if not has_file and fields.get("client_auth", "none") == "none":
-        return {}
+    usual = make.__dataclass_fields__["client_auth"].default
+    usual = usual or ("basic" if issubclass(make, ClientCredentials) else "none")
+    if not has_file and fields.get("client_auth", usual) == "none":
+        return None
     if "client_id" not in fields:
         raise table.missing("client_id", "the id that goes with the client's secret")
-    return {"client_secret": _PLACEHOLDER}
-
-
-def _add_secret(table: Table, endpoint: Any, base_url: str) -> Endpoint:
-    """Return the endpoint as one that reads the client's secret, if it has one."""
-    if getattr(endpoint, "client_secret", None) is None:
-        return cast("Endpoint", endpoint)
-    if table.text("client_secret_file", None) is not None:
-        return WithSecret(endpoint, SecretFile(table.file_path("client_secret_file")))
-    return WithSecret(endpoint, SecretInKeyring(str(origin_of(base_url)), table.profile))
+    if has_file:
+        return SecretFile(table.file_path("client_secret_file"))
+    return SecretInKeyring(service, table.profile)
 
 
 # --- [login], [device], [logout] -----------------------------------------------------------------
 
 
 def _read_login(
-    profile: Table, preset: presets.Preset, endpoint: Endpoint, base: _Base
+    profile: Table, preset: presets.Preset, endpoint: Endpoint | None, base: _Base
 ) -> PasswordLogin | None:
     given = profile.table("login")
     if given is None and not preset.login:
         return None
-    table = _add_defaults(given or profile.subtable("login", {}), **preset.login)
-    if table.content.get("send") == "oauth2":
-        _check_oauth2(table, "send", endpoint)
-        table = _add_defaults(table, url=endpoint.url)
-    url = base.join(table, "url", table.text("url"))
-    fields = read_fields(table, PasswordLogin, leave_out=NO_LOGIN_KEYS)
-    reader = _read_response_fields(table, endpoint)
+    table = given or profile.subtable("login", {})
+    documented = _fill(profile, preset.login, endpoint)
+    fields = documented | read_fields(table, PasswordLogin, leave_out=NO_LOGIN_KEYS)
+    usual = fields.pop("url", None)
+    if fields.get("send") == "oauth2":
+        usual = _check_oauth2(table, "send", endpoint).url
+    url = _read_url(table, usual, base)
     table.check_all_known()
+    response = {name: fields.pop(name) for name in _RESPONSE_KEYS if name in fields}
+    reader = build(table, _make_reader, endpoint, response)
     return build(table, PasswordLogin, url, endpoint=reader, **fields)
 
 
-def _read_response_fields(table: Table, endpoint: Endpoint) -> Endpoint:
-    """Return the endpoint as it reads a login's response, which may have its tokens elsewhere."""
-    fields = read_fields(table, JSONEndpoint, only=_RESPONSE_KEYS)
-    if not fields:
+def _make_reader(endpoint: Endpoint | None, response: Mapping[str, Any]) -> Endpoint | None:
+    """Return what reads a login's response: the endpoint, but for what the login itself says."""
+    if endpoint is None:
+        return JSONEndpoint("/login", **response)
+    if not response:
         return endpoint
-    if _find_client(endpoint) is not None:
-        raise table.error(
-            next(iter(fields)),
-            "cannot be chosen with OAuth 2.0, whose responses have fixed fields",
-            "leave it out",
-        )
-    made: Endpoint = build(table, replace, cast("JSONEndpoint", endpoint), **fields)
-    return made
+    if isinstance(endpoint, WithSecrets):
+        return endpoint.with_arguments(**response)
+    return replace(cast("JSONEndpoint", endpoint), **response)
 
 
-def _read_device(profile: Table, endpoint: Endpoint, base: _Base) -> DeviceLogin | None:
+def _read_device(profile: Table, endpoint: Endpoint | None, base: _Base) -> DeviceLogin | None:
     table = profile.table("device")
     if table is None:
         return None
     client = _check_oauth2(table, "url", endpoint)
     if client.client_id is None:
         raise profile.error("refresh.client_id", "is missing: the device flow needs it", "add it")
-    table = _add_defaults(table, token_url=endpoint.url)
+    table = replace(table, content={"token_url": client.url, **table.content})
     fields = read_fields(table, DeviceLogin, leave_out={"client", "client_id", "show"})
     table.check_all_known()
     for key in ("url", "token_url"):
@@ -192,13 +230,18 @@ def _read_device(profile: Table, endpoint: Endpoint, base: _Base) -> DeviceLogin
 
 
 def _read_logout(
-    profile: Table, preset: presets.Preset, endpoint: Endpoint, base: _Base
+    profile: Table,
+    preset: presets.Preset,
+    endpoint: Endpoint | None,
+    carrier: Carrier,
+    base: _Base,
 ) -> Logout | None:
     given = profile.table("logout")
     if given is None:  # also with a preset: not every server has its logout switched on
         return None
-    table = _add_defaults(given, **preset.logout)
-    fields = read_fields(table, Logout, leave_out={"client", "attach"})
+    table, documented = given, _fill(profile, preset.logout, endpoint)
+    fields = documented | read_fields(table, Logout, leave_out={"url", "client", "attach"})
+    url = _read_url(table, fields.pop("url", None), base)
     if fields.get("send") == "oauth2":
         _check_oauth2(table, "send", endpoint)
         fields["client"] = endpoint
@@ -206,25 +249,40 @@ def _read_logout(
         raise table.error("method", "is no HTTP method such as 'POST'", "write one")
     table.check_all_known()
     build(table, check_json, fields.get("extra", {}))
-    return Logout(base.join(table, "url", fields.pop("url")), **fields).bind(endpoint)
+    build(table, check_headers, fields.get("headers", {}))
+    return Logout(url, **fields).bind(endpoint, carrier)
 
 
-def _add_defaults(table: Table, **known: Any) -> Table:
-    return replace(table, content={**known, **table.content})
+def _read_url(table: Table, usual: str | None, base: _Base) -> str:
+    """Return the absolute URL of a login or logout; `usual` is the one that is documented."""
+    url = table.text("url") if usual is None else table.text("url", usual)
+    return base.join(table, "url", url)
 
 
-def _check_oauth2(table: Table, key: str, endpoint: Endpoint) -> OAuth2Endpoint:
-    client = _find_client(endpoint)
-    if client is not None:
-        return client
+def _fill(
+    profile: Table, documented: Mapping[str, Any], endpoint: Endpoint | None
+) -> dict[str, Any]:
+    """Return what a preset's documentation has, with the endpoint's fields in it.
+
+    Raises ProfileError for a field that is a secret: it would have to stand there.
+    """
+    found: dict[str, Any] = {} if endpoint is None else fill(documented, endpoint)
+    if PLACEHOLDER not in repr(found):
+        return found
+    names = " and ".join(endpoint.secrets_by_name()) if isinstance(endpoint, WithSecrets) else ""
+    raise profile.error(
+        names,
+        "is needed by the login as well, which cannot read it elsewhere",
+        'if it is public, write { public = "VALUE" } in its place',
+    )
+
+
+def _check_oauth2(table: Table, key: str, endpoint: Endpoint | None) -> OAuth2Endpoint:
+    plain = endpoint.endpoint if isinstance(endpoint, WithSecrets) else endpoint
+    if isinstance(plain, OAuth2Endpoint):
+        return plain
     raise table.error(
         key,
         "is for OAuth 2.0 servers: the profile's refresh.kind is a different one",
         "remove it, or set refresh.kind to 'oauth2'",
     )
-
-
-def _find_client(endpoint: Endpoint) -> OAuth2Endpoint | None:
-    """Return the OAuth 2.0 client that the endpoint is, without its secret; None if it is none."""
-    plain = endpoint.endpoint if isinstance(endpoint, WithSecret) else endpoint
-    return plain if isinstance(plain, OAuth2Endpoint) else None

@@ -1,17 +1,19 @@
-"""What a profile says about an expired token: [when]."""
+"""What a profile says about an expired token, [when], and about a refused one, refresh.rejected."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from requests_jwt_refresh.matching import all_of, any_of, bearer_challenge, json_field, status
-from requests_jwt_refresh.profiles.schema import build
+from requests_jwt_refresh.profiles.schema import REQUIRED, build
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from requests_jwt_refresh.matching import Matcher
     from requests_jwt_refresh.profiles.schema import Table
+
+T = TypeVar("T")
 
 _RULES: Final = frozenset({"json_field", "bearer_challenge", "any_of", "all_of", "status"})
 _LISTS: Final[Mapping[str, Callable[..., Matcher]]] = {"any_of": any_of, "all_of": all_of}
@@ -20,6 +22,15 @@ _LISTS: Final[Mapping[str, Callable[..., Matcher]]] = {"any_of": any_of, "all_of
 def read_when(table: Table | None) -> Matcher | None:
     """Return the matcher that the table describes, None if there is no table."""
     return None if table is None else _read_rule(table)
+
+
+def read_rejected(table: Table, key: str, default: T = REQUIRED) -> tuple[int, ...] | Matcher | T:
+    """Return what a refusal looks like: statuses, or a rule as in [when]. Raises ProfileError."""
+    content = table.content.get(key)
+    if isinstance(content, dict):
+        table.known_keys.add(key)
+        return _read_rule(table.subtable(key, content))
+    return table.numbers(key, default)
 
 
 def _read_rule(table: Table) -> Matcher:

@@ -101,6 +101,12 @@ def profile(file: Path, text: str, name: str = "prod") -> Profile:
     return Profiles.read(file).profile(name)
 
 
+def endpoint_of(read: Profile) -> Any:
+    """Return the endpoint of a profile, of whatever class."""
+    assert read.refresh is not None
+    return read.refresh
+
+
 def catch_fault(file: Path, name: str = "prod") -> pytest.ExceptionInfo[ProfileError]:
     """Return what reading the profile raises. No argument is a secret: pytest shows them."""
     with pytest.raises(ProfileError) as caught:
