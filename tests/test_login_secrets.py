@@ -117,7 +117,7 @@ def test_a_clients_secret_is_asked_for_once(client: User, server: AuthServer) ->
     result = client.run("login", "prod", typed=f"s3cr3t :%\nbob\n{PASSWORD}\n")
     assert result == describe_login(client, "bob")
     sent = server.requests[-1].headers["Authorization"]
-    assert sent == make_basic("tv", "s3cr3t+%3A%25")  # RFC 6749 §2.3.1
+    assert sent == make_basic("tv", "s3cr3t%20%3A%25")  # RFC 6749 §2.3.1
     assert client.run("login", "prod", typed=f"eve\n{PASSWORD}\n") == describe_login(client, "eve")
     assert client.run("refresh", "prod").status == 0
     assert [each.headers["Authorization"] for each in server.requests] == [sent] * 3

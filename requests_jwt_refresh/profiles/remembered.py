@@ -153,7 +153,7 @@ class RememberedLogin(OwnLogin):
             )
             refusal.nothing_to_refresh = True
             raise refusal
-        login = self.login.with_credentials(*account)
+        login = self.login.for_user(*account)
         del account  # this frame may be in a traceback
         try:
             token = login.obtain(session, options, refused)
