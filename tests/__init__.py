@@ -52,6 +52,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_oauth2_server",
         "test_real_logins",
         "test_real_servers",
+        "test_any_api",
     ),
     "One refresh": (
         "test_token_grants",

@@ -297,7 +297,7 @@ def test_throttling_is_no_refusal(start: Callable[..., User], name: str) -> None
 
 def test_a_sliding_session_is_taken_up(session: requests.Session) -> None:
     """Each answer of the API hands out a newer token: nobody asks the token server for one."""
-    with AuthServer(like="sliding") as server:
+    with AuthServer(like="sliding", opaque=True) as server:  # JWTs tell whole seconds
         endpoint = JSONEndpoint("/auth/refresh")
         store = MemoryStore(server.login())
         adapter = mount(session, server.url, endpoint, store, renewed=header("X-Renewed-Token"))

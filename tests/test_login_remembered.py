@@ -210,10 +210,7 @@ def test_an_adapter_logs_in_again(bob: User, server: AuthServer) -> None:
 
 
 def test_where_there_is_no_keyring_no_password_is_remembered(
-    user: User,
-    server: AuthServer,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The end of a session is then a logout like any other: the API's own 401, and no error."""
     import requests
@@ -227,7 +224,9 @@ def test_where_there_is_no_keyring_no_password_is_remembered(
     with requests.Session() as session:
         session.mount(server.url, JWTRefreshAdapter.from_profile("prod"))
         assert session.get(f"{server.url}/api/x", timeout=WAIT).status_code == 401
-    assert "no password is remembered for it: there is no keyring" in caplog.text
+    result = user.run("token", "prod")
+    assert result.status == 3
+    assert "no password is remembered for it" in result.err
 
 
 @pytest.mark.parametrize("ended", ["refused", "throttled"])
