@@ -238,6 +238,7 @@ def test_an_expired_token_costs_one_refresh(start: Callable[..., User], name: st
     assert user.logouts == []
 
 
+@pytest.mark.parametrize("start", ["python"], indirect=True)
 @pytest.mark.parametrize("name", PLAYED)
 def test_16_threads_cost_one_refresh(start: Callable[..., User], name: str) -> None:
     user = start(name)
@@ -279,6 +280,7 @@ def test_after_a_refusal_login_is_called(start: Callable[..., User], name: str) 
     assert (len(fresh), user.logouts) == (1, [])
 
 
+@pytest.mark.parametrize("start", ["python"], indirect=True)
 @pytest.mark.parametrize("name", PLAYED)
 def test_throttling_is_no_refusal(start: Callable[..., User], name: str) -> None:
     """The tokens are kept, and nobody is logged out."""
