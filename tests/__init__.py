@@ -51,7 +51,9 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_jose_oidc_provider",
         "test_cookie_servers",
         "test_oauth2_server",
+        "test_real_logins",
         "test_real_servers",
+        "test_any_api",
     ),
     "One refresh": (
         "test_token_grants",
