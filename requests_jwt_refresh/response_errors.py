@@ -53,6 +53,7 @@ _NEXT: Final = {
     "assertion": "check what the assertion says, and the key that signs it",
     "subject token": "give another subject token, or check subject_token_type",
 }
+_SECONDS = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _LONGEST_WAIT: Final = 7 * 86_400.0  # seconds; a server that asks for more means something else
 _TOO_MANY: Final = ": too many requests"  # in its own words, which are not shown
 _REMAINING_HEADERS: Final = ("X-RateLimit-Remaining", "RateLimit-Remaining")
@@ -134,7 +135,7 @@ def _describe_failure(response: TokenResponse) -> str:
 def _make_passing_error(response: TokenResponse, note: str = "") -> RefreshUnavailable:
     """Return the error for a server that can or will not answer now."""
     cause = f"the {response.source} answered {describe_status(response)}{note}"
-    seconds = _retry_after(response.headers)
+    seconds = find_retry_after(response.headers)
     if not seconds:
         return _make_unavailable_error(cause, "try again later")
     return _make_unavailable_error(
@@ -172,13 +173,16 @@ def _asks_to_wait(headers: Mapping[str, str]) -> bool:
     """
     left = [(headers.get(name) or "").strip() for name in _REMAINING_HEADERS]
     has_more = any(each.isascii() and each.isdigit() and each.strip("0") for each in left)
-    return not has_more and 0 < _retry_after(headers) <= _LONGEST_WAIT
+    return not has_more and 0 < find_retry_after(headers) <= _LONGEST_WAIT
 
 
-def _retry_after(headers: Mapping[str, str]) -> float:
-    """Return the seconds to wait: given as such or as a date (RFC 9110 §10.2.3); 0 if unclear."""
+def find_retry_after(headers: Mapping[str, str]) -> float:
+    """Return the seconds to wait: given as such or as a date (RFC 9110 §10.2.3); 0 if unclear.
+
+    A fraction is none of that RFC's, but Shopify writes ``2.0``.
+    """
     value = (headers.get("Retry-After") or "").strip()
-    if value.isascii() and value.isdigit():
+    if _SECONDS.fullmatch(value):
         seconds = float(value)
     else:
         # Both by the server's clock if it sends a Date, so that a wrong one here does no harm.

@@ -369,7 +369,8 @@ def test_any_other_status_points_at_the_set_up(code: int) -> None:
         (" 5 ", 5.0),
         ("0", 0.0),
         ("-5", 0.0),
-        ("1.5", 0.0),
+        ("1.5", 1.5),
+        ("1.", 0.0),
         ("\u0665", 0.0),
         ("soon", 0.0),
         ("", 0.0),
@@ -382,7 +383,7 @@ def test_any_other_status_points_at_the_set_up(code: int) -> None:
     ],
 )
 def test_retry_after_is_seconds_or_a_date(retry_after: str, seconds: float) -> None:
-    """RFC 9110 §10.2.3; the clock stands at 22:13:20. What makes no sense asks for nothing."""
+    """RFC 9110 §10.2.3, and Shopify; the clock stands at 22:13:20. The rest asks for nothing."""
     error = catch_unavailable(ANSWERED, response(503, Retry_After=retry_after))
     assert error.retry_after == at_or_after(seconds)
 

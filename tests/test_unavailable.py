@@ -266,6 +266,23 @@ def test_retry_after_is_kept_within_the_refresh(
     assert server.counters.refreshes == 1
 
 
+@pytest.mark.parametrize(("retry_after", "seconds"), [("3.0", 3.0), ("soon", 0.0)])
+def test_an_odd_retry_after_does_not_hide_what_the_server_said(
+    server: AuthServer,
+    session: requests.Session,
+    store: MemoryStore,
+    retry_after: str,
+    seconds: float,
+) -> None:
+    """Shopify's is a fraction; urllib3 alone would raise InvalidHeader, as if the line were down."""
+    mount(session, server.url, ENDPOINT, store, refresh_timeout=2)
+    server.expire()
+    server.fail(Status(429, headers={"Retry-After": retry_after}), times=None)
+    failure = catch_unavailable(session)
+    assert "answered 429" in failure.cause
+    assert failure.retry_after == seconds
+
+
 # --- Callable endpoints --------------------------------------------------------------------------
 
 

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib3.exceptions import MaxRetryError, ResponseError
 from urllib3.util import Retry
 
+from requests_jwt_refresh.response_errors import find_retry_after
+
 if TYPE_CHECKING:
     from typing_extensions import Self
+    from urllib3 import BaseHTTPResponse
 
 RETRIES: Final = 3  # after the first attempt: at once, after 0.5 s, after 1 s
 
@@ -42,6 +45,13 @@ class RetryUntil(Retry):
         again = super().new(**changes)
         again.deadline = self.deadline
         return again
+
+    def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
+        """Return the seconds that the server asks to wait, None if it asks for none.
+
+        urllib3's own raises InvalidHeader for what is neither a whole number nor a date.
+        """
+        return find_retry_after(response.headers) or None
 
     def increment(self, *args: Any, **kwargs: Any) -> Self:
         """Count one attempt. Raises MaxRetryError if there is no time for another."""
