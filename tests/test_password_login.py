@@ -443,6 +443,9 @@ def test_without_credentials_it_is_for_log_in_alone(
     assert session.get("/api/x").json()["user"] == "bob"
 
 
+MOVED = presets.Firebase("key", url="https://proxy.example.com/token")
+
+
 @pytest.mark.parametrize(
     ("make", "kind", "text"),
     [
@@ -458,7 +461,8 @@ def test_without_credentials_it_is_for_log_in_alone(
         (lambda: PasswordLogin("/in", headers={"A\nB": "x"}), ValueError, "header's name"),
         (lambda: PasswordLogin("/in", headers={"A": "x\ny"}), ValueError, "line breaks"),
         (lambda: PasswordLogin("/in", access="a..b"), ValueError, "a..b"),
-        (lambda: PasswordLogin().bind(ENDPOINT, HOST), TypeError, "needs a URL"),
+        (lambda: PasswordLogin().bind(ENDPOINT, HOST), TypeError, "no documented login: Password"),
+        (lambda: PasswordLogin().bind(MOVED, HOST), TypeError, "has a url= of its own, and"),
         (lambda: PasswordLogin("//h/in").bind(None, HOST), ValueError, "the login URL"),
         (lambda: PasswordLogin("http://a.example/in").bind(None, HOST), ValueError, "the login"),
         (lambda: PasswordLogin(send="oauth2").bind(ENDPOINT, HOST), TypeError, "OAuth2Endpoint"),

@@ -337,6 +337,37 @@ def test_a_documented_url_is_left_out_where_a_part_of_it_is_not_known() -> None:
     assert known.login_of(endpoint)["extra"]["ClientId"] == "me"
 
 
+ELSEWHERE = "http://127.0.0.1:8000/token"
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        Firebase("key", url=ELSEWHERE),
+        presets.Slack("me", "secret", url=ELSEWHERE),
+        presets.Salesforce("me", "secret", domain="acme.my", url=ELSEWHERE),
+        presets.Fitbit("me", "secret", url="/token"),
+    ],
+    ids=lambda endpoint: type(endpoint).__name__,
+)
+def test_with_a_url_of_its_own_an_endpoint_sends_no_secret_to_the_documented_server(
+    endpoint: Any,
+) -> None:
+    """A test against AuthServer, say: no password for Google, no token for Slack."""
+    known = sys.modules[type(endpoint).__module__].PRESET
+    assert "url" not in known.login_of(endpoint)
+    assert "url" not in known.logout_of(endpoint)
+
+
+def test_another_path_of_the_documented_server_changes_nothing() -> None:
+    """The login and the logout are where they were."""
+    known, endpoint = (
+        presets.load("slack"),
+        presets.Slack("me", "secret", url="https://slack.com/api/other"),
+    )
+    assert known.logout_of(endpoint)["url"] == "https://slack.com/api/auth.revoke"
+
+
 def test_what_a_login_needs_of_the_endpoint_is_put_in() -> None:
     """At any depth; what is no name of a field stays."""
     login = presets.load("cognito").login_of(make("cognito"))

@@ -274,7 +274,7 @@ def test_an_odd_retry_after_does_not_hide_what_the_server_said(
     retry_after: str,
     seconds: float,
 ) -> None:
-    """Shopify's is a fraction; urllib3 alone would raise InvalidHeader, as if the line were down."""
+    """Shopify's is a fraction; urllib3 alone would raise InvalidHeader."""
     mount(session, server.url, ENDPOINT, store, refresh_timeout=2)
     server.expire()
     server.fail(Status(429, headers={"Retry-After": retry_after}), times=None)

@@ -171,9 +171,14 @@ class PasswordLogin(OwnLogin):
                 )
             url = url or endpoint.url  # type: ignore[attr-defined]
         if url is None:
+            reason = (
+                "has a url= of its own, and may not be where its documented login is"
+                if documented
+                else "has no documented login"
+            )
             raise TypeError(
-                "PasswordLogin needs a URL, since the endpoint is none of presets with a login in "
-                "its documentation: PasswordLogin('/auth/login', username, password)"
+                f"{type(login).__name__} needs a URL, since the endpoint {reason}: "
+                "PasswordLogin('/auth/login', username, password)"
             )
         reader = endpoint if is_endpoint(cast("Any", endpoint)) else None
         return login._replace(
@@ -192,9 +197,9 @@ class PasswordLogin(OwnLogin):
         """
         if not find_documented(endpoint, "login"):
             raise TypeError(
-                "log_in() does not know how to log in: give the adapter "
-                "login=PasswordLogin('/auth/login'), or an endpoint of presets with a login in its "
-                "documentation"
+                "log_in() does not know where to log in, since the endpoint has no documented "
+                "login with a password: give the adapter login=PasswordLogin('/auth/login'), or "
+                "get the tokens elsewhere and give them to set_token()"
             )
         return cls().bind(endpoint, base_url, allow_http=allow_http, timeout=timeout)
 

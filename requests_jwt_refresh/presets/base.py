@@ -24,6 +24,7 @@ from urllib.parse import quote
 
 from requests_jwt_refresh.endpoints import OAuth2Endpoint
 from requests_jwt_refresh.matching import any_of, json_field
+from requests_jwt_refresh.urls import origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence  # noqa: F401 - of inherited fields, too
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.client_auth import ClientAuth  # noqa: F401 - likewise
     from requests_jwt_refresh.endpoints import JSONEndpoint, Refusals  # noqa: F401 - likewise
     from requests_jwt_refresh.matching import AnyOf, Matcher  # noqa: F401 - likewise
+    from requests_jwt_refresh.urls import Origin
 else:
 
     def dataclass_transform(**_options):  # noqa: ANN003, ANN201 - type checkers have their own
@@ -86,12 +88,29 @@ class Preset:
         return [name for name in needed if name != "url"]
 
     def login_of(self, endpoint: object) -> dict[str, Any]:
-        """Return `login` with the endpoint's fields in place of their {names}."""
-        return dict(fill(self.login, endpoint))
+        """Return `login` with the endpoint's fields in place of their {names}.
+
+        Without its ``url`` if that is not where this endpoint's server is.
+        """
+        return self._fill(self.login, endpoint)
 
     def logout_of(self, endpoint: object) -> dict[str, Any]:
-        """Return `logout` with the endpoint's fields in place of their {names}."""
-        return dict(fill(self.logout, endpoint))
+        """Return `logout` likewise."""
+        return self._fill(self.logout, endpoint)
+
+    def _fill(self, documented: Mapping[str, Any], endpoint: object) -> dict[str, Any]:
+        found = dict(fill(documented, endpoint))
+        url = origin_of(found.get("url"))
+        given = origin_of(getattr(endpoint, "url", None))
+        # A proxy before the server, or one for tests, was given: no secret goes past it.
+        if url is not None and given not in (url, self._find_own_origin(endpoint)):
+            del found["url"]
+        return found
+
+    def _find_own_origin(self, endpoint: object) -> Origin | None:
+        """Return the origin of the URL that such an endpoint has if nobody gives another."""
+        fields: dict[str, Any] = self.endpoint.__dataclass_fields__  # type: ignore[attr-defined]
+        return origin_of(fill({"url": fields["url"].default}, endpoint).get("url"))
 
 
 @dataclass(frozen=True, repr=False)

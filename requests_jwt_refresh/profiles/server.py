@@ -15,7 +15,6 @@ from requests_jwt_refresh.endpoints import JSONEndpoint, OAuth2Endpoint
 from requests_jwt_refresh.grants.device import DeviceLogin
 from requests_jwt_refresh.grants.password import PasswordLogin
 from requests_jwt_refresh.grants.revocation import Logout
-from requests_jwt_refresh.presets.base import fill
 from requests_jwt_refresh.profiles.fields import read_fields
 from requests_jwt_refresh.profiles.jose import take_private_key
 from requests_jwt_refresh.profiles.kinds import ENDPOINT_KINDS, GRANT_KINDS
@@ -190,7 +189,7 @@ def _read_login(
     profile: Table, preset: presets.Preset, endpoint: Endpoint | None, base: _Base
 ) -> PasswordLogin | None:
     given = profile.table("login")
-    documented = _fill(profile, preset.login, endpoint)
+    documented = _check_public(profile, preset.login_of(endpoint), endpoint)
     if given is None and "url" not in documented and documented.get("send") != "oauth2":
         return None
     table = given or profile.subtable("login", {})
@@ -241,7 +240,7 @@ def _read_logout(
     given = profile.table("logout")
     if given is None:  # also with a preset: not every server has its logout switched on
         return None
-    table, documented = given, _fill(profile, preset.logout, endpoint)
+    table, documented = given, _check_public(profile, preset.logout_of(endpoint), endpoint)
     fields = documented | read_fields(table, Logout, leave_out={"url", "client", "attach"})
     url = _read_url(table, fields.pop("url", None), base)
     if fields.get("send") == "oauth2":
@@ -261,16 +260,15 @@ def _read_url(table: Table, usual: str | None, base: _Base) -> str:
     return base.join(table, "url", url)
 
 
-def _fill(
-    profile: Table, documented: Mapping[str, Any], endpoint: Endpoint | None
+def _check_public(
+    profile: Table, documented: dict[str, Any], endpoint: Endpoint | None
 ) -> dict[str, Any]:
-    """Return what a preset's documentation has, with the endpoint's fields in it.
+    """Return what a preset's documentation has, into which the endpoint's fields have been put.
 
     Raises ProfileError for a field that is a secret: it would have to stand there.
     """
-    found: dict[str, Any] = {} if endpoint is None else fill(documented, endpoint)
-    if PLACEHOLDER not in repr(found):
-        return found
+    if PLACEHOLDER not in repr(documented):
+        return documented
     names = " and ".join(endpoint.secrets_by_name()) if isinstance(endpoint, WithSecrets) else ""
     raise profile.error(
         names,
