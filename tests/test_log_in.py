@@ -87,8 +87,6 @@ def test_it_needs_to_know_how(server: AuthServer, session: requests.Session) -> 
         adapter.log_in("alice", "right")
     express = mount(session, server.url, presets.Express("/r"), MemoryStore())
     with pytest.raises(TypeError, match=r"no documented login .*get the tokens elsewhere"):
-        TypeError, match="no documented login with a password: give .* or get the tokens elsewhere"
-    ):
         express.log_in("alice", "right")
     assert server.counters.requests == 0
 
