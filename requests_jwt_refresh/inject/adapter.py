@@ -199,9 +199,7 @@ class ProfileAdapter(JWTRefreshAdapter):
         return _REPEATED_SLASHES.sub("/", bare) in self._token_urls
 
     def _warn_of_login(self, failure: RefreshRejected) -> None:
-        if failure.nothing_to_refresh:
-            warn_not_logged_in(self.profile.name)
-        else:
+        if not failure.nothing_to_refresh:  # else _warn_if_logged_out() says so
             warn_refused(self.profile.name, failure)
 
     def _send_without_token(self, request: PreparedRequest, *options: Any) -> Response:

@@ -135,25 +135,31 @@ class RememberedLogin(OwnLogin):
             if newer is not None and newer != before:
                 return newer
             try:
-                return self._log_in(session, options, refused)
+                return self._log_in(session, options, refused, had_token=before is not None)
             except RefreshRejected as refusal:
                 if self.on_failure is not None:
                     self.on_failure(refusal)
                 raise
 
     def _log_in(
-        self, session: requests.Session, options: SendOptions, refused: RefusedLogins
+        self,
+        session: requests.Session,
+        options: SendOptions,
+        refused: RefusedLogins,
+        *,
+        had_token: bool,
     ) -> Token:
         name = self.password.profile
         # A server may have no keyring at all: that is no fault beside the API's own answer.
         is_possible = not self.password.entry.is_missing()
         account = self.password.load() if is_possible else None
         if account is None:
+            state = "the login has expired" if had_token else f"profile {name!r} is not logged in"
             refusal = RefreshRejected(
-                f"profile {name!r} is not logged in, and no password is remembered for it",
+                f"{state}, and no password is remembered for it",
                 f"log in with: requests-jwt login {name}",
             )
-            refusal.nothing_to_refresh = True
+            refusal.nothing_to_refresh = not had_token
             raise refusal
         login = self.login.for_user(*account)
         del account  # this frame may be in a traceback
