@@ -43,8 +43,8 @@ class BlueskyOAuth(KnownOAuth2):
     401 (``invalid_token``). **Refused** is ``invalid_grant``.
 
     **What goes wrong:** a refresh token works once. A public client's session ends after 2 weeks, a
-    confidential one's refresh token after 3 months. With the key of another login each request is
-    refused. For a script an app password is simpler: ``presets.Bluesky``.
+    confidential one's lasts for as long as it is refreshed. With the key of another login each
+    request is refused. For a script an app password is simpler: ``presets.Bluesky``.
 
     From documentation, not run.
 
