@@ -51,7 +51,9 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_jose_oidc_provider",
         "test_cookie_servers",
         "test_oauth2_server",
+        "test_real_logins",
         "test_real_servers",
+        "test_any_api",
     ),
     "One refresh": (
         "test_token_grants",
@@ -190,6 +192,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "Test your own code": (
         "test_auth_server",
+        "test_auth_server_dpop",
         "test_auth_server_faults",
         "test_auth_server_like",
         "test_auth_server_like_options",

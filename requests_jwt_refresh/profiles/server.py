@@ -10,12 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from requests_jwt_refresh import endpoints, presets, token_grants
 from requests_jwt_refresh.authorization import AUTHORIZATION
-from requests_jwt_refresh.endpoints import (
-    JSONEndpoint,
-    OAuth2Endpoint,
-    check_headers,
-    check_json,
-)
+from requests_jwt_refresh.endpoint_options import check_headers, check_json
+from requests_jwt_refresh.endpoints import JSONEndpoint, OAuth2Endpoint
 from requests_jwt_refresh.grants.device import DeviceLogin
 from requests_jwt_refresh.grants.password import PasswordLogin
 from requests_jwt_refresh.grants.revocation import Logout

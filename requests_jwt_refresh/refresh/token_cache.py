@@ -43,6 +43,7 @@ RELOAD_DELAY: Final = 0.3  # seconds; an emptied store is a logout, so it is loo
 RENEWAL_INTERVAL: Final = 60.0  # seconds between two saves of tokens of unknown lifetime
 RENEWAL_SHARE: Final = 0.1  # of the lifetime, between two saves of tokens out of API answers
 MAX_EXTRA: Final = 16 * 1024  # bytes of JSON in Token.extra
+_VITAL: Final = ("dpop_key",)  # the key that it is bound to (RFC 9449)
 _COOKIES: Final = "cookies"  # the key in Token.extra of the cookies that came with a token
 _UNKNOWN: Final = object()  # what the store holds before the first look
 
@@ -109,11 +110,13 @@ class Memory:
         """Publish a token out of an API's answer, if `sent` is still the one in use.
 
         The store does not have it yet, and another program does not need it: its counter is that of
-        `sent` until it is saved.
+        `sent` until it is saved. `sent` may have been saved meanwhile, and have got its login's id.
         """
         with self.mutex:
-            if self.token is not sent:
+            if self.token is None or not is_in_use(sent, self.token):
                 return False
+            if self.token is not sent:
+                renewed = with_values(renewed, login_id=self.token.login_id)
             self.version += 1
             self.unconfirmed, self.token = renewed, renewed
             self.renewed = True
@@ -644,7 +647,14 @@ def _as_new_login(token: Token) -> Token:
 
 
 def _without_extra(token: Token) -> Token:
-    return with_values(token, extra=EMPTY)
+    """Return `token` with that of its extra alone without which it is of no use."""
+    kept = {name: token.extra[name] for name in _VITAL if name in token.extra}
+    return with_values(token, extra=FrozenDict(kept) if kept else EMPTY)
+
+
+def is_in_use(sent: Token, in_use: Token | None) -> bool:
+    """Whether `sent` is the token in use, or that before its first save gave the login an id."""
+    return sent is in_use or (in_use is not None and sent.login_id is None and sent == in_use)
 
 
 def _only_cookies(extra: Mapping[str, Any]) -> Mapping[str, Any]:
