@@ -12,6 +12,7 @@ import pickle
 import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.endpoints import Endpoint
 
 NAMES = list(presets.PRESET_MODULES)
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 NEED_A_URL = {"express"}
 # What nobody but the user knows, in the order in which it is asked for.
 ARGUMENTS = {
@@ -257,6 +259,12 @@ def test_a_preset_is_loaded_by_the_name_it_has_in_profiles(name: str) -> None:
     module = f"requests_jwt_refresh.presets.{presets.PRESET_MODULES[name]}"
     assert f"from {module} import" in source
     assert f"{found} as {found}" in source
+
+
+@each_name
+def test_the_readme_names_each_known_server(name: str) -> None:
+    """By the name of its class."""
+    assert f"`{presets.load(name).endpoint.__name__}`" in README
 
 
 def test_an_unknown_preset_is_an_error_that_names_the_known_ones() -> None:
