@@ -185,6 +185,13 @@ def test_a_preset_has_class_attributes_where_the_adapter_looks_for_them() -> Non
     assert vars(presets.Xero("me", "s"))["api_headers"] == {}
 
 
+def test_one_proof_of_possession_serves_the_api_and_the_token_endpoint() -> None:
+    """Its nonces, and its key for a token that came without one, are the same for both."""
+    preset = make("bluesky-oauth")
+    assert preset.attach is preset.attach
+    assert pickle.loads(pickle.dumps(preset)) == preset
+
+
 def test_a_supabase_preset_adds_its_key_to_other_headers() -> None:
     """The refresh has both."""
     assert Supabase("k", headers={"X-Client": "me"}).headers == {"X-Client": "me", "apikey": "k"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from requests_jwt_refresh.presets.base import KnownOAuth2, Preset, preset
@@ -53,7 +54,7 @@ class BlueskyOAuth(KnownOAuth2):
 
     """
 
-    @property
+    @cached_property
     def attach(self) -> DPoP:
         """Proof of possession with a key made at the login, where mount() gets no other."""
         from requests_jwt_refresh.jose import DPoP  # late: an extra
