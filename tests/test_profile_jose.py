@@ -232,12 +232,13 @@ def test_login_by_a_refresh_token(user: User, dpop_server: DPoPServer) -> None:
 
 @needs_posix
 def test_another_environments_python_proves_as_well(
-    user: User, dpop_server: DPoPServer, other_python: str
+    user: User, dpop_server: DPoPServer, other_python: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Under `run` it finds joserfc where it finds this library."""
     user.file.write_text(describe(dpop_server, login='[prod.login]\nsend = "oauth2"\n'))
     assert user.run("login", "prod", typed="alice\nsecret\n").status == 0
     dpop_server.expire()
+    monkeypatch.chdir(user.home)  # where this library does not lie
     call = f"import requests; print(requests.get('{dpop_server.api_url}/users').status_code)"
     program = start("run", "prod", "--", other_python, "-c", call)
     assert end(program) == CommandResult(0, "200\n", "")
