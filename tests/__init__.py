@@ -43,6 +43,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_preset_pages",
         "test_preset_servers",
         "test_preset_logins",
+        "test_preset_profiles",
         "test_simplejwt",
         "test_flask_jwt",
         "test_jose",
@@ -50,7 +51,9 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_jose_oidc_provider",
         "test_cookie_servers",
         "test_oauth2_server",
+        "test_real_logins",
         "test_real_servers",
+        "test_any_api",
     ),
     "One refresh": (
         "test_token_grants",

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from requests_jwt_refresh.authorization import cookie
-from requests_jwt_refresh.presets.base import RUN, Preset, defaults
+from requests_jwt_refresh.presets.base import RUN, Preset, preset
 from requests_jwt_refresh.presets.simplejwt import SimpleJWT
 
 _REFRESH: Final = cookie("my-refresh-token")
 
 
-@dataclass(frozen=True, repr=False)
-@defaults(send=_REFRESH, refresh=_REFRESH)
+@preset(send=_REFRESH, refresh=_REFRESH)
 class DJRestAuth(SimpleJWT):
     """dj-rest-auth: refresh the JWT in Python with requests, refresh token in a cookie.
 
@@ -45,12 +43,18 @@ class DJRestAuth(SimpleJWT):
     server's JWTCookieAuthentication takes as well as its cookie. A server that wants the cookie:
     ``mount(..., attach=cookie("my-app-auth", csrf=("csrftoken", "X-CSRFToken")))``.
 
+    **CSRF:** the cookie ``csrftoken`` comes with the login and is kept with the tokens. On https
+    Django also wants a Referer, which requests does not send:
+    ``mount(..., headers={"Referer": "https://api.example.com/"})``. Without either, what changes
+    something gets a 403 ("CSRF Failed"), which no refresh cures.
+
     **What goes wrong:** JWT_AUTH_HTTPONLY is on by default, and the ``refresh`` of a login is then
     an empty string: the token is in Set-Cookie alone. With JWT_AUTH_HTTPONLY off it is in the body:
     use ``presets.SimpleJWT("/dj-rest-auth/token/refresh/")``. The cookie may be meant for https
-    alone (JWT_AUTH_SECURE). **Expired and refused:** as with ``presets.SimpleJWT``.
+    alone (JWT_AUTH_SECURE). The server does not look at its cookie where there is an Authorization
+    header of any kind. **Expired and refused:** as with ``presets.SimpleJWT``.
 
-    Refresh, refused and expired were run against the real server.
+    Refresh, refused, expired, login and logout were run against the real server.
     """
 
     url: str = "/dj-rest-auth/token/refresh/"

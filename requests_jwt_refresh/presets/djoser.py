@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from requests_jwt_refresh.authorization import header
-from requests_jwt_refresh.presets.base import RUN, Preset
+from requests_jwt_refresh.presets.base import RUN, Preset, preset
 from requests_jwt_refresh.presets.simplejwt import SimpleJWT
 
 
-@dataclass(frozen=True, repr=False)
+@preset()
 class Djoser(SimpleJWT):
     """djoser: refresh the JWT in Python with requests.
 
@@ -46,7 +45,7 @@ class Djoser(SimpleJWT):
     account found". A refresh token lives a day by default, and is the same one all day unless
     ROTATE_REFRESH_TOKENS is set.
 
-    Refresh, refused and expired were run against the real server.
+    Refresh, refused, expired and login were run against the real server.
     """
 
     url: str = "/auth/jwt/refresh/"

@@ -145,7 +145,9 @@ class RememberedLogin(OwnLogin):
         self, session: requests.Session, options: SendOptions, refused: RefusedLogins
     ) -> Token:
         name = self.password.profile
-        account = self.password.load()
+        # A server may have no keyring at all: that is no fault beside the API's own answer.
+        is_possible = not self.password.entry.is_missing()
+        account = self.password.load() if is_possible else None
         if account is None:
             refusal = RefreshRejected(
                 f"profile {name!r} is not logged in, and no password is remembered for it",
