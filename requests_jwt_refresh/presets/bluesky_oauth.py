@@ -32,12 +32,18 @@ class BlueskyOAuth(KnownOAuth2):
 
     It needs the extra ``jose``: ``pip install "requests-jwt-refresh[jose]"``.
 
+    Without Python: ``requests-jwt init bluesky --preset bluesky-oauth --base-url
+    https://YOUR-PDS.host.bsky.network --client-id
+    https://YOUR-APP.example.com/client-metadata.json``, add the line
+    ``attach = { dpop = "dpop-key.pem" }`` to the profile, above its tables, then ``requests-jwt
+    login bluesky --refresh-token -``.
+
     **To have first:** a client whose id is the URL of its metadata document, a refresh token from a
     login with the scope ``atproto transition:generic``, and the private key which that login was
     made with: a token is bound to it, and nobody else can use or refresh it. The base URL is the
     account's own PDS; `url` is the token endpoint of the PDS's authorization server, bsky.social
-    for all that Bluesky hosts. A confidential client signs, too:
-    ``client_auth=PrivateKeyJWT(...)``.
+    for all that Bluesky hosts. A confidential client signs, too: ``client_auth=PrivateKeyJWT(
+    "client-key.pem", kid="ITS-ID", audience="https://bsky.social")``.
 
     **Nonces:** the server wants one in each proof and says so with ``use_dpop_nonce``; that request
     is sent again with it by itself, at the API as at the token endpoint. **Expired** is any other
