@@ -146,6 +146,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_profile_grants",
         "test_profile_headers",
         "test_profile_places",
+        "test_profile_presets",
         # the command line
         "test_cli",
         "test_closed_streams",
