@@ -67,6 +67,7 @@ __all__ = [
     "describe_request_fields",
     "find_refresh_token",
     "keep_cookie",
+    "keep_other_cookies",
     "parse_http_date",
     "quote_list",
     "read_json",
@@ -369,6 +370,20 @@ def keep_cookie(token: Token, name: str, answers: Sequence[TokenResponse]) -> To
     kept = {name: values[-1]}
     extra = {**token.extra, **({"cookies": {**cookies, **kept}} if is_ours else kept)}
     return with_values(token, extra=freeze_members(extra))
+
+
+def keep_other_cookies(token: Token, endpoint: object, response: TokenResponse) -> Token:
+    """Return `token` with the cookies in its extra that came with a rescued refresh token.
+
+    The double submit repeats one of them.
+    """
+    cookies = _read_other_cookies(response, endpoint)
+    before = token.extra.get("cookies", {})
+    if not cookies or not isinstance(before, dict):
+        return token
+    return with_values(
+        token, extra=freeze_members({**token.extra, "cookies": {**before, **cookies}})
+    )
 
 
 def _read_other_cookies(response: TokenResponse, fields: object) -> dict[str, str]:

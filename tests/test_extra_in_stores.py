@@ -183,10 +183,12 @@ def test_a_token_that_needs_no_space_any_more_is_in_use_without_it(
     store: PickyStore, cache: TokenCache
 ) -> None:
     """The store is full when it is to show that there is room: it takes the token without."""
-    cache.set(OLD, 1.0)
+    fresh = cache.save_new(Token("access-1", "refresh-1", extra=OLD_EXTRA), OLD)
     store.room = 10
-    with cache.room(cache.token):
-        assert (cache.token, in_use(cache), store.extra) == (OLD, {}, {})
+    with cache.room(fresh):
+        assert (cache.token, in_use(cache), store.extra) == (fresh, {}, {})
+    assert cache.token is not None
+    assert cache.is_unconfirmed(cache.token)
     store.saves = 0
     with cache.room(cache.token):
         assert store.saves == 1

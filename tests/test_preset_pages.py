@@ -73,7 +73,6 @@ def test_the_script_runs_as_pasted(
 ) -> None:
     """With a password or a token typed in, and never again; the API answers everything."""
     script = read_script(name)
-    skip_unless_built(script)
     store = MemoryStore(Token("a", "r") if has_token else None)
     typed: list[str] = []
 
@@ -93,14 +92,6 @@ def test_the_script_runs_as_pasted(
         assert network.calls
     assert store.load() is not None
     assert not (has_token and typed and name != "fastapi-template")
-
-
-def skip_unless_built(script: str) -> None:
-    """Skip the test if a public name of the script is not built yet."""
-    names = re.findall(r"^from requests_jwt_refresh import (.*)$", script, re.MULTILINE)[0]
-    for each in names.split(", "):
-        if not hasattr(requests_jwt_refresh, each):
-            pytest.skip(f"{each} is not built yet")
 
 
 def log_in(adapter: JWTRefreshAdapter, username: str, password: str) -> Token:

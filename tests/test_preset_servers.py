@@ -19,7 +19,6 @@ from requests_jwt_refresh import (
     RefreshUnavailable,
     mount,
 )
-from requests_jwt_refresh.authorization import header
 from requests_jwt_refresh.presets import PRESET_MODULES
 from requests_jwt_refresh.testing import AuthServer
 from tests.support.clock import no_backoff
@@ -101,7 +100,7 @@ def make_options(name: str, server: AuthServer) -> dict[str, Any]:
         return {
             "login": PasswordLogin(server.login_url, "alice", lambda: PASSWORDS[-1], send="form")
         }
-    return {"attach": header(scheme="DPoP")} if name == "bluesky-oauth" else {}
+    return {}
 
 
 PASSWORDS = ["right"]

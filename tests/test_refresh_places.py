@@ -38,6 +38,7 @@ ENDPOINT = JSONEndpoint(
     access=cookie("access"),
     refresh=cookie("refresh"),
 )
+KEY = "AIzaSyD-a-key-of-some-api"
 EXPIRES = "Expires=Wed, 09 Jun 2100 10:18:14 GMT"
 
 
@@ -111,7 +112,9 @@ def test_a_refresh_token_in_a_cookie_is_rescued(
     server.expire()
     with pytest.raises(RefreshUnavailable, match="the new refresh token that came with it was sav"):
         session.get("/api/x")
-    assert load_token(store).refresh not in (None, old.refresh)
+    rescued = load_token(store)
+    assert rescued.refresh not in (None, old.refresh)
+    assert rescued.extra == {"cookies": {"csrf_refresh": "n1"}}, "it goes with its double submit"
 
 
 @pytest.mark.parametrize(
@@ -144,6 +147,43 @@ def test_a_refusal_with_200_is_a_logout_and_throttling_is_none(
         with pytest.raises(RefreshUnavailable):
             session.get("/api/x")
     assert (len(lost), store.load() is None) == ((1, True) if is_refused else (0, False))
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "path"),
+    [
+        (JSONEndpoint(f"/auth/refresh?key={KEY}"), f"/auth/refresh?key={KEY}"),
+        (
+            JSONEndpoint(f"/auth/refresh?key={KEY}", encode="query", send="token", method="GET"),
+            f"/auth/refresh?key={KEY}&token=",
+        ),
+        (OAuth2Endpoint(f"/auth/refresh?key={KEY}", "me"), f"/auth/refresh?key={KEY}"),
+    ],
+    ids=["json", "query", "oauth2"],
+)
+def test_a_query_is_sent_and_never_shown(
+    server: AuthServer,
+    session: requests.Session,
+    store: MemoryStore,
+    caplog: pytest.LogCaptureFixture,
+    endpoint: Any,
+    path: str,
+) -> None:
+    """It may hold a key, or the refresh token: in no error, log line or repr of ours."""
+    caplog.set_level("DEBUG", "requests_jwt_refresh")
+    token = load_token(store)
+    mount(session, server.url, endpoint, store)
+    server.fail(Status(404), on="refresh")
+    server.expire()
+    with pytest.raises(RefreshUnavailable) as caught:
+        session.get("/api/x")
+    (asked,) = [each for each in server.requests if each.path.startswith("/auth/refresh")]
+    assert asked.path.startswith(path)
+    ours = [each.getMessage() for each in caplog.records if each.name == "requests_jwt_refresh"]
+    shown = "".join([str(caught.value), repr(endpoint), *ours])
+    assert f"{server.url}/auth/refresh answered 404" in shown
+    assert KEY not in shown
+    assert str(token.refresh) not in shown
 
 
 def test_a_refusal_without_a_code_names_the_cookie_that_was_sent(

@@ -664,6 +664,9 @@ def test_the_cookie_of_the_double_submit_comes_with_it(
     session.get("/api/x")
     assert adapter.token is not None
     assert adapter.token.extra == {"cookies": {"csrf": "new", "other": "kept"}, "scope": "read"}
+    adapter.set_token(token)
+    session.get("/api/x")
+    assert adapter.token.extra == {"cookies": {"csrf": "new"}, "scope": "read"}
 
 
 def test_a_token_that_attach_cannot_carry_is_left() -> None:

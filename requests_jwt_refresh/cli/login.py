@@ -196,7 +196,14 @@ def _log_in_by_password(
     with profile.store.lock(
         profile.refresh_timeout
     ):  # now: after the login, a lock that fails would cost the token
-        token = log_in(recorded, username, password, send_options, profile.refresh_timeout)
+        token = log_in(
+            recorded,
+            username,
+            password,
+            send_options,
+            profile.refresh_timeout,
+            proofs=profile.open_proofs(),
+        )
         profile.store.save(token)
     if profile.password is None:
         warn_of_missing_refresh(profile, login.endpoint, next(iter(recorded.responses), None))
@@ -226,7 +233,13 @@ def _log_in_by_device(profile: Profile, device: DeviceLogin) -> Token:
     send_options = SendOptions.from_environment(device.url)
     recorder = ResponseRecorder(device.client)
     recorded = replace(device, client=recorder)
-    token = log_in_by_device(recorded, _show_device_code, send_options, profile.refresh_timeout)
+    token = log_in_by_device(
+        recorded,
+        _show_device_code,
+        send_options,
+        profile.refresh_timeout,
+        proofs=profile.open_proofs(),
+    )
     with profile.store.lock(profile.refresh_timeout):  # not before: people take their time
         profile.store.save(token)
     warn_of_missing_refresh(profile, device.client, recorder.response)

@@ -34,8 +34,8 @@ class AmazonSPAPI(KnownOAuth2):
     ```
 
     Without Python: ``requests-jwt init amazon --preset amazon-sp-api --base-url
-    https://sellingpartnerapi-eu.amazon.com --client-id amzn1.application-oa2-client.YOUR-ID
-    --client-auth post``, then ``requests-jwt login amazon --refresh-token -``.
+    https://sellingpartnerapi-eu.amazon.com --client-id amzn1.application-oa2-client.YOUR-ID``, then
+    ``requests-jwt login amazon --refresh-token -``.
 
     **To have first:** a private or public application in Seller Central, its LWA client id and
     secret, and a refresh token (``Atzr|...``) from "Authorize app". The base URL is the region's:

@@ -28,8 +28,8 @@ class Auth0(KnownOAuth2):
     ```
 
     Without Python: ``requests-jwt init myapi --preset auth0 --base-url https://api.example.com
-    --client-id YOUR-CLIENT-ID``, add ``domain = "YOUR-TENANT.eu.auth0.com"`` under its ``refresh``,
-    then ``requests-jwt login myapi --refresh-token -``. With ``--device-url
+    --client-id YOUR-CLIENT-ID --set domain=YOUR-TENANT.eu.auth0.com``, then ``requests-jwt login
+    myapi --refresh-token -``. With ``--device-url
     https://YOUR-TENANT.eu.auth0.com/oauth/device/code --scope "offline_access"`` the login opens in
     a browser, on any device.
 

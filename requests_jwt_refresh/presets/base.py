@@ -146,23 +146,28 @@ def fill_url(endpoint: Any) -> None:
 def fill(value: Any, endpoint: object) -> Any:
     """Return `value` with the endpoint's fields in place of their {names} in each string.
 
-    A field may be a whole URL where the text has ``https://`` before it. Raises ValueError for a
-    field that is None.
+    A field may be a whole URL where the text has ``https://`` before it. What needs a field that is
+    None is left out of a mapping, and a ValueError elsewhere.
     """
     if isinstance(value, Mapping):
-        return {name: fill(each, endpoint) for name, each in value.items()}
+        known = {name: each for name, each in value.items() if not _find_missing(each, endpoint)}
+        return {name: fill(each, endpoint) for name, each in known.items()}
     if not isinstance(value, str):
         return value
+    missing = _find_missing(value, endpoint)
+    if missing:
+        kind = type(endpoint).__name__
+        raise ValueError(f"{kind} needs {missing[0]}=, or a url= that says it all")
     is_url = "/" in value
 
     def insert(found: re.Match[str]) -> str:
-        name = found[1]
-        if not hasattr(endpoint, name):
-            return found[0]
-        given = getattr(endpoint, name)
-        if given is None or given == "":
-            kind = type(endpoint).__name__
-            raise ValueError(f"{kind} needs {name}=, or a url= that says it all")
-        return quote(str(given).rstrip("/"), safe=":/") if is_url else str(given)
+        given = str(getattr(endpoint, found[1], found[0]))
+        return quote(given.rstrip("/"), safe=":/{}") if is_url else given
 
     return _TWO_SCHEMES.sub("", _NAME_IN_BRACES.sub(insert, value))
+
+
+def _find_missing(value: object, endpoint: object) -> list[str]:
+    """Return the {names} of fields in a string that the endpoint has, but as None."""
+    names = _NAME_IN_BRACES.findall(value) if isinstance(value, str) else []
+    return [name for name in names if getattr(endpoint, name, name) in (None, "")]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from requests_jwt_refresh.presets.base import KnownOAuth2, Preset, defaults
+
+if TYPE_CHECKING:
+    from requests_jwt_refresh.jose import DPoP
 
 
 @dataclass(frozen=True, repr=False)
@@ -51,6 +54,13 @@ class BlueskyOAuth(KnownOAuth2):
         client_id: the URL of the client's metadata document.
 
     """
+
+    @property
+    def attach(self) -> DPoP:
+        """Proof of possession with a key made at the login, where mount() gets no other."""
+        from requests_jwt_refresh.jose import DPoP  # late: an extra
+
+        return DPoP()
 
 
 PRESET: Final = Preset(BlueskyOAuth)

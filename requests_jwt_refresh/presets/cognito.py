@@ -53,8 +53,7 @@ class Cognito(JSONEndpoint):
     ```
 
     Without Python: ``requests-jwt init myapp --preset cognito --base-url https://api.example.com
-    --client-id YOUR-APP-CLIENT-ID``, add ``region = "eu-central-1"`` under its ``refresh``, then
-    ``requests-jwt login myapp``.
+    --client-id YOUR-APP-CLIENT-ID --set region=eu-central-1``, then ``requests-jwt login myapp``.
 
     **To have first:** an app client **without a secret**, with ALLOW_REFRESH_TOKEN_AUTH and (to log
     in with a password) ALLOW_USER_PASSWORD_AUTH. Refresh and login are ``POST

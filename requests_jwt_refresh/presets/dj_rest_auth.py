@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from requests_jwt_refresh.authorization import cookie
-from requests_jwt_refresh.presets.base import Preset, defaults
+from requests_jwt_refresh.presets.base import RUN, Preset, defaults
 from requests_jwt_refresh.presets.simplejwt import SimpleJWT
 
 _REFRESH: Final = cookie("my-refresh-token")
@@ -50,7 +50,7 @@ class DJRestAuth(SimpleJWT):
     use ``presets.SimpleJWT("/dj-rest-auth/token/refresh/")``. The cookie may be meant for https
     alone (JWT_AUTH_SECURE). **Expired and refused:** as with ``presets.SimpleJWT``.
 
-    From documentation, not run.
+    Refresh, refused and expired were run against the real server.
     """
 
     url: str = "/dj-rest-auth/token/refresh/"
@@ -60,4 +60,5 @@ PRESET: Final = Preset(
     DJRestAuth,
     login={"url": "/dj-rest-auth/login/"},
     logout={"url": "/dj-rest-auth/logout/"},
+    note=RUN,
 )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from requests_jwt_refresh.authorization import header
-from requests_jwt_refresh.presets.base import Preset
+from requests_jwt_refresh.presets.base import RUN, Preset
 from requests_jwt_refresh.presets.simplejwt import SimpleJWT
 
 
@@ -46,11 +46,11 @@ class Djoser(SimpleJWT):
     account found". A refresh token lives a day by default, and is the same one all day unless
     ROTATE_REFRESH_TOKENS is set.
 
-    From documentation, not run.
+    Refresh, refused and expired were run against the real server.
     """
 
     url: str = "/auth/jwt/refresh/"
     attach = header(scheme="JWT")
 
 
-PRESET: Final = Preset(Djoser, login={"url": "/auth/jwt/create/"})
+PRESET: Final = Preset(Djoser, login={"url": "/auth/jwt/create/"}, note=RUN)

@@ -36,8 +36,8 @@ class EntraID(KnownOAuth2):
     Without Python: ``requests-jwt init graph --preset entra-id --base-url
     https://graph.microsoft.com/v1.0 --client-id YOUR-CLIENT-ID --device-url
     https://login.microsoftonline.com/YOUR-TENANT-ID/oauth2/v2.0/devicecode --scope "User.Read
-    offline_access"``, add ``tenant`` under its ``refresh``, then ``requests-jwt login
-    graph``: it opens in a browser, on any device.
+    offline_access" --set tenant=YOUR-TENANT-ID``, then ``requests-jwt login graph``: it opens in a
+    browser, on any device.
 
     **To have first:** an app registration ("Allow public client flows" for scripts; a web app's
     secret is the second argument), its tenant's id (or

@@ -41,9 +41,8 @@ class Firebase(OAuth2Endpoint):
     print(session.get("/me").json())
     ```
 
-    Without Python: ``requests-jwt init myapp --preset firebase --base-url
-    https://api.example.com``, add ``web_key = "AIza..."`` under its ``refresh``, then
-    ``requests-jwt login myapp``.
+    Without Python: ``requests-jwt init myapp --preset firebase --base-url https://api.example.com
+    --set web_key=YOUR-WEB-API-KEY``, then ``requests-jwt login myapp``.
 
     **To have first:** the Web API key of the project's settings (it is no secret), and the sign-in
     provider "Email/Password" switched on. The base URL is your own API, or

@@ -8,7 +8,7 @@ from typing import Final
 from requests_jwt_refresh.authorization import cookie
 from requests_jwt_refresh.endpoints import JSONEndpoint
 from requests_jwt_refresh.matching import json_field
-from requests_jwt_refresh.presets.base import Preset, defaults
+from requests_jwt_refresh.presets.base import RUN, Preset, defaults
 
 _CSRF_HEADER: Final = "X-CSRF-TOKEN"
 _ACCESS: Final = cookie("access_token_cookie", csrf=("csrf_access_token", _CSRF_HEADER))
@@ -59,7 +59,7 @@ class FlaskJWTExtendedCookies(JSONEndpoint):
     request itself; JWT_REFRESH_COOKIE_PATH does not, either. By default an access token lives 15
     minutes and a refresh token 30 days.
 
-    From documentation, not run.
+    Refresh, refused and expired were run against the real server.
     """
 
     url: str = "/refresh"
@@ -70,4 +70,5 @@ PRESET: Final = Preset(
     FlaskJWTExtendedCookies,
     login={"url": "/login"},
     logout={"url": "/logout", "method": "POST"},
+    note=RUN,
 )

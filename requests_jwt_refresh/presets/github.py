@@ -32,9 +32,8 @@ class GitHub(KnownOAuth2):
     ```
 
     Without Python: ``requests-jwt init github --preset github --base-url https://api.github.com
-    --client-id Iv1.YOUR-CLIENT-ID --client-auth post --device-url
-    https://github.com/login/device/code``, then ``requests-jwt login github``: it opens in a
-    browser, on any device.
+    --client-id Iv1.YOUR-CLIENT-ID --device-url https://github.com/login/device/code``, then
+    ``requests-jwt login github``: it opens in a browser, on any device.
 
     **To have first:** a GitHub App with "Expire user authorization tokens", its client id and a
     client secret, and a refresh token (``ghr_...``) from the web flow or the device flow. OAuth

@@ -27,12 +27,11 @@ class Google(KnownOAuth2):
     print(session.get("/drive/v3/files").json())
     ```
 
-    Without Python: ``requests-jwt init google --preset google --base-url
-    https://www.googleapis.com --client-id YOUR-ID.apps.googleusercontent.com --client-auth post
-    --device-url https://oauth2.googleapis.com/device/code --scope
-    https://www.googleapis.com/auth/drive.file``, then ``requests-jwt login google``: a client of
-    the type "TVs and Limited Input devices" may log in so, for a few scopes. Else ``requests-jwt
-    login google --refresh-token -``.
+    Without Python: ``requests-jwt init google --preset google --base-url https://www.googleapis.com
+    --client-id YOUR-ID.apps.googleusercontent.com --device-url
+    https://oauth2.googleapis.com/device/code --scope https://www.googleapis.com/auth/drive.file``,
+    then ``requests-jwt login google``: a client of the type "TVs and Limited Input devices" may log
+    in so, for a few scopes. Else ``requests-jwt login google --refresh-token -``.
 
     **To have first:** an OAuth client of the Cloud console ("Desktop app" for scripts; its secret
     is needed, though it is none), and a refresh token from a consent with ``access_type=offline``.

@@ -32,8 +32,7 @@ class HubSpot(KnownOAuth2):
     ```
 
     Without Python: ``requests-jwt init hubspot --preset hubspot --base-url https://api.hubapi.com
-    --client-id YOUR-CLIENT-ID --client-auth post``, then ``requests-jwt login hubspot
-    --refresh-token -``.
+    --client-id YOUR-CLIENT-ID``, then ``requests-jwt login hubspot --refresh-token -``.
 
     **To have first:** a public app, its client id and secret, and a refresh token from its
     installation. A private app's access token does not expire and needs none of this. The refresh

@@ -30,7 +30,7 @@ class Keycloak(KnownOAuth2):
     ```
 
     Without Python: ``requests-jwt init myapi --preset keycloak --base-url https://api.example.com
-    --client-id YOUR-CLIENT-ID``, add ``server`` and ``realm`` under its ``refresh``, then
+    --client-id YOUR-CLIENT-ID --set server=https://id.example.com --set realm=YOUR-REALM``, then
     ``requests-jwt login myapi``. With ``--device-url
     https://id.example.com/realms/YOUR-REALM/protocol/openid-connect/auth/device`` the login opens
     in a browser, on any device.

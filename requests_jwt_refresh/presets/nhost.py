@@ -42,8 +42,8 @@ class Nhost(JSONEndpoint):
     ```
 
     Without Python: ``requests-jwt init myapp --preset nhost --base-url
-    https://YOUR-SUBDOMAIN.hasura.eu-central-1.nhost.run/v1``, add ``subdomain`` and ``region``
-    under its ``refresh``, then ``requests-jwt login myapp``.
+    https://YOUR-SUBDOMAIN.hasura.eu-central-1.nhost.run/v1 --set subdomain=YOUR-SUBDOMAIN --set
+    region=eu-central-1``, then ``requests-jwt login myapp``.
 
     **To have first:** the project's subdomain and region, and a user. Refresh: ``POST /v1/token``
     of the auth service with JSON ``refreshToken``; login: ``POST /v1/signin/email-password``;

@@ -28,8 +28,8 @@ class Okta(KnownOAuth2):
     ```
 
     Without Python: ``requests-jwt init myapi --preset okta --base-url https://api.example.com
-    --client-id YOUR-CLIENT-ID --client-auth basic``, add ``domain = "YOUR-ORG.okta.com"`` under its
-    ``refresh``, then ``requests-jwt login myapi --refresh-token -``. The device flow is at
+    --client-id YOUR-CLIENT-ID --client-auth basic --set domain=YOUR-ORG.okta.com``, then
+    ``requests-jwt login myapi --refresh-token -``. The device flow is at
     ``https://YOUR-ORG.okta.com/oauth2/default/v1/device/authorize``.
 
     **To have first:** an app integration with the grant "Refresh Token", and a refresh token from a

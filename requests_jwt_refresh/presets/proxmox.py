@@ -48,8 +48,8 @@ class Proxmox(JSONEndpoint):
     ```
 
     Without Python: ``requests-jwt init pve --preset proxmox --base-url
-    https://pve.example.com:8006/api2/json``, add ``username = "root@pam"`` under its ``refresh``,
-    then ``requests-jwt login pve``.
+    https://pve.example.com:8006/api2/json --set username=root@pam``, then ``requests-jwt login
+    pve``.
 
     **To have first:** a user with the realm in its name. There is no refresh token: ``POST
     /access/ticket`` takes the **live** ticket in place of the password. Login is the same with the

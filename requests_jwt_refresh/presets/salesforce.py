@@ -36,8 +36,8 @@ class Salesforce(KnownOAuth2):
     ```
 
     Without Python: ``requests-jwt init crm --preset salesforce --base-url
-    https://YOUR-DOMAIN.my.salesforce.com --client-id YOUR-CONSUMER-KEY --client-auth post``, add
-    ``domain`` under its ``refresh``, then ``requests-jwt login crm --refresh-token -``.
+    https://YOUR-DOMAIN.my.salesforce.com --client-id YOUR-CONSUMER-KEY --set
+    domain=YOUR-DOMAIN.my.salesforce.com``, then ``requests-jwt login crm --refresh-token -``.
 
     **To have first:** an external client app (or connected app) with the scopes ``api`` and
     ``refresh_token``, its consumer key and secret, and a refresh token from a consent. The base URL

@@ -45,8 +45,8 @@ class Shopify(KnownOAuth2):
     ```
 
     Without Python: ``requests-jwt init shop --preset shopify --base-url
-    https://YOUR-SHOP.myshopify.com --client-id YOUR-CLIENT-ID --client-auth post``, then
-    ``requests-jwt login shop --refresh-token -``.
+    https://YOUR-SHOP.myshopify.com --client-id YOUR-CLIENT-ID``, then ``requests-jwt login shop
+    --refresh-token -``.
 
     **To have first:** an app, its client id and secret, and for each shop a refresh token from an
     installation or a token exchange with ``expiring=1``. Public apps must use such tokens from 1

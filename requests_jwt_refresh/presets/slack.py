@@ -35,8 +35,7 @@ class Slack(KnownOAuth2):
     ```
 
     Without Python: ``requests-jwt init slack --preset slack --base-url https://slack.com/api
-    --client-id YOUR-CLIENT-ID --client-auth post``, then ``requests-jwt login slack --refresh-token
-    -``.
+    --client-id YOUR-CLIENT-ID``, then ``requests-jwt login slack --refresh-token -``.
 
     **To have first:** an app with token rotation switched on (this cannot be undone), its client id
     and secret, and a refresh token (``xoxe-1-...``) from its installation. Each token, the bot's

@@ -46,8 +46,8 @@ class Strava(KnownOAuth2):
     ```
 
     Without Python: ``requests-jwt init strava --preset strava --base-url
-    https://www.strava.com/api/v3 --client-id YOUR-CLIENT-ID --client-auth post``, then
-    ``requests-jwt login strava --refresh-token -``.
+    https://www.strava.com/api/v3 --client-id YOUR-CLIENT-ID``, then ``requests-jwt login strava
+    --refresh-token -``.
 
     **To have first:** an application (strava.com/settings/api), its client id and secret, and a
     refresh token. The one on that page has the scope ``read`` alone, which sees no activities: for

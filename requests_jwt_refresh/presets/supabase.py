@@ -10,6 +10,7 @@ from requests_jwt_refresh.matching import any_of, json_field
 from requests_jwt_refresh.presets.base import Preset, any_code, defaults
 
 _API_KEY: Final = "apikey"
+_HEADERS: Final = {_API_KEY: "{publishable_key}"}
 
 
 @dataclass(frozen=True, repr=False)
@@ -57,9 +58,9 @@ class Supabase(JSONEndpoint):
     ```
 
     Without Python: ``requests-jwt init myapp --preset supabase --base-url
-    https://YOUR-PROJECT.supabase.co``, add ``publishable_key = "sb_publishable_..."`` under its
-    ``refresh``, then ``requests-jwt login myapp``. An old anon key is a JWT, which looks like a
-    secret: write ``publishable_key = { public = "eyJ..." }``.
+    https://YOUR-PROJECT.supabase.co --set publishable_key=sb_publishable_YOUR-KEY``, then
+    ``requests-jwt login myapp``. An old anon key is a JWT, which looks like a secret: write
+    ``publishable_key = { public = "eyJ..." }``.
 
     **To have first:** the project's URL and its publishable (or anon) key, from the dashboard under
     API keys. It goes as the header ``apikey`` with each API request and each refresh. Refresh:
@@ -98,6 +99,7 @@ PRESET: Final = Preset(
     login={
         "url": "/auth/v1/token?grant_type=password",
         "username_field": "email",
+        "headers": _HEADERS,
     },
-    logout={"url": "/auth/v1/logout", "refresh_field": None},
+    logout={"url": "/auth/v1/logout", "refresh_field": None, "headers": _HEADERS},
 )

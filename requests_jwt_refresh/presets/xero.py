@@ -29,8 +29,8 @@ class Xero(KnownOAuth2):
     ```
 
     Without Python: ``requests-jwt init xero --preset xero --base-url
-    https://api.xero.com/api.xro/2.0 --client-id YOUR-CLIENT-ID --client-auth basic``, then
-    ``requests-jwt login xero --refresh-token -``.
+    https://api.xero.com/api.xro/2.0 --client-id YOUR-CLIENT-ID --client-auth basic --set
+    tenant_id=YOUR-TENANT-ID``, then ``requests-jwt login xero --refresh-token -``.
 
     **To have first:** an app at developer.xero.com, and a refresh token from a consent with the
     scope ``offline_access``. `tenant_id` names the organisation: ``GET

@@ -38,8 +38,8 @@ class Zoho(KnownOAuth2):
     ```
 
     Without Python: ``requests-jwt init zoho --preset zoho --base-url https://www.zohoapis.com
-    --client-id 1000.YOUR-CLIENT-ID --client-auth post``, add ``region = "eu"`` under its
-    ``refresh`` if yours is another, then ``requests-jwt login zoho --refresh-token -``.
+    --client-id 1000.YOUR-CLIENT-ID --set region=com``, then ``requests-jwt login zoho
+    --refresh-token -``.
 
     **To have first:** a client of the API console (a "Self Client" for scripts: its code is traded
     for a refresh token), its id and secret, and your data centre: "com", "eu", "in", "com.au",

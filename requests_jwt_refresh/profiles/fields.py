@@ -6,7 +6,7 @@ import re
 from dataclasses import MISSING
 from typing import TYPE_CHECKING, Any, Final
 
-from requests_jwt_refresh.profiles.places import read_place, read_wire_place
+from requests_jwt_refresh.profiles.places import read_attach, read_place, read_wire_place
 from requests_jwt_refresh.profiles.schema import REQUIRED, Table
 from requests_jwt_refresh.profiles.secrets import SecretFile
 from requests_jwt_refresh.profiles.when import read_rejected
@@ -25,6 +25,7 @@ _READERS: Final[Mapping[str, Callable[..., Any]]] = {
     "Mapping": Table.mapping,
     "Place": read_place,
     "WirePlace": read_wire_place,
+    "Carrier": read_attach,
     "Refusals": read_rejected,
     "tuple[int, ...] | Matcher": read_rejected,
 }

@@ -32,7 +32,7 @@ import sys
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
-from requests_jwt_refresh.authorization import Header
+from requests_jwt_refresh.authorization import Header, Prover
 from requests_jwt_refresh.bodies import MATCH_BYTES
 from requests_jwt_refresh.errors import ProfileError
 from requests_jwt_refresh.profiles.fields import read_fields
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from requests_jwt_refresh.authorization import Carrier, WirePlace
+    from requests_jwt_refresh.authorization import Carrier, Proofs, WirePlace
     from requests_jwt_refresh.endpoints import Endpoint
     from requests_jwt_refresh.grants.device import DeviceLogin
     from requests_jwt_refresh.grants.password import PasswordLogin
@@ -99,7 +99,7 @@ class Options:
     refresh_timeout: float = 30.0
     match_limit: int = MATCH_BYTES
     allow_http: bool = False
-    attach: WirePlace | None = None
+    attach: Carrier | None = None
     renewed: WirePlace | None = None
 
 
@@ -143,6 +143,10 @@ class Profile(Options):
     def carrier(self) -> Carrier:
         """How API requests carry the access token."""
         return find_carrier(self.attach, self.refresh)
+
+    def open_proofs(self) -> Proofs | None:
+        """Return what proves the requests of a login; None without proof of possession."""
+        return self.carrier.open(None) if isinstance(self.carrier, Prover) else None
 
     @property
     def needs_login(self) -> bool:

@@ -9,12 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from requests_jwt_refresh.authorization import Cookie, Header, check_header_name, cookie, header
+from requests_jwt_refresh.profiles.jose import read_dpop
 from requests_jwt_refresh.profiles.schema import REQUIRED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from requests_jwt_refresh.authorization import Place, WirePlace
+    from requests_jwt_refresh.authorization import Carrier, Place, WirePlace
     from requests_jwt_refresh.profiles.schema import Table
 
 T = TypeVar("T")
@@ -28,6 +29,15 @@ def read_wire_place(table: Table, key: str, default: T = REQUIRED) -> WirePlace 
     expected = f"a table such as {_EXAMPLE}"
     found: Any = table.get(key, default, expected, lambda value: isinstance(value, dict))
     return default if found is default else _read_table(table.subtable(key, found))
+
+
+def read_attach(table: Table, key: str, default: T = REQUIRED) -> Carrier | T:
+    """Return the header, the cookie or the DPoP at `key`. Raises ProfileError."""
+    given = table.content.get(key)
+    if isinstance(given, dict) and "dpop" in given:
+        table.known_keys.add(key)
+        return read_dpop(table.subtable(key, given))
+    return read_wire_place(table, key, default)
 
 
 def read_place(table: Table, key: str, default: T = REQUIRED) -> Place | T | None:

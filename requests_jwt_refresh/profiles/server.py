@@ -22,6 +22,7 @@ from requests_jwt_refresh.grants.password import PasswordLogin
 from requests_jwt_refresh.grants.revocation import Logout
 from requests_jwt_refresh.presets.base import fill
 from requests_jwt_refresh.profiles.fields import read_fields
+from requests_jwt_refresh.profiles.jose import take_private_key
 from requests_jwt_refresh.profiles.kinds import ENDPOINT_KINDS, GRANT_KINDS
 from requests_jwt_refresh.profiles.schema import build, check_url
 from requests_jwt_refresh.profiles.secrets import (
@@ -38,7 +39,7 @@ from requests_jwt_refresh.urls import join_endpoint, origin_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from requests_jwt_refresh.authorization import Carrier, WirePlace
+    from requests_jwt_refresh.authorization import Carrier
     from requests_jwt_refresh.endpoints import Endpoint
     from requests_jwt_refresh.grants import OAuth2Client
     from requests_jwt_refresh.profiles.schema import Table
@@ -86,7 +87,7 @@ class _Base:
 
 
 def read_server(
-    profile: Table, base_url: str, *, attach: WirePlace | None, allow_http: bool
+    profile: Table, base_url: str, *, attach: Carrier | None, allow_http: bool
 ) -> Server:
     """Return what the profile says about its server. Raises ProfileError."""
     base = _Base(base_url, allow_http)
@@ -113,7 +114,7 @@ def read_server(
     )
 
 
-def find_carrier(attach: WirePlace | None, endpoint: object) -> Carrier:
+def find_carrier(attach: Carrier | None, endpoint: object) -> Carrier:
     """Return how API requests carry the token: as the profile says, else as the endpoint does."""
     found: Carrier = attach or getattr(endpoint, "attach", None) or AUTHORIZATION
     return found
@@ -141,8 +142,13 @@ def _read_endpoint(table: Table, make: Any, base_url: str) -> Any:
     """Return the endpoint that the table describes, with its secrets if it has some."""
     service = str(origin_of(base_url))
     table, secrets = take_out(table, service)
-    fields = read_fields(table, make, leave_out=_NO_KEYS)
+    auth = None
     if issubclass(make, OAuth2Endpoint):
+        table, auth = take_private_key(table)
+    fields = read_fields(table, make, leave_out=_NO_KEYS)
+    if auth is not None:
+        fields["client_auth"] = auth
+    elif issubclass(make, OAuth2Endpoint):
         secret = _read_client_secret(table, make, fields, service)
         if secret is not None:
             secrets["client_secret",] = secret

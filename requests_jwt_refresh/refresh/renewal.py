@@ -124,14 +124,13 @@ class Renewal:
 
         They belong to the access token, and come and go with it.
         """
-        cookies = sent.extra.get("cookies")
-        if not isinstance(cookies, dict):
-            return sent.extra
-        found = read_cookies(set_cookies)
-        changed = {name: found[name] for name in self._csrf_cookies & cookies.keys() & found.keys()}
+        found = read_cookies(set_cookies) if self._csrf_cookies else {}
+        changed = {name: found[name] for name in self._csrf_cookies & found.keys()}
         if not changed:
             return sent.extra
-        return freeze_object({**sent.extra, "cookies": {**cookies, **changed}})
+        cookies = sent.extra.get("cookies")
+        kept = cookies if isinstance(cookies, dict) else {}
+        return freeze_object({**sent.extra, "cookies": {**kept, **changed}})
 
 
 def _find_end(received: Token, sent: Token) -> float | None:

@@ -30,6 +30,7 @@ from requests_jwt_refresh.responses import (
     describe_request_fields,
     find_refresh_token,
     keep_cookie,
+    keep_other_cookies,
     says_refused,
 )
 from requests_jwt_refresh.tokens import Token, with_expiry
@@ -251,7 +252,8 @@ class TokenServer:
         for answer in reversed(answers):
             refresh = find_refresh_token(answer, self._endpoint, token.refresh)
             if refresh is not None:
-                self._cache.save_rescued(token, refresh)
+                kept = keep_other_cookies(token, self._endpoint, answer)
+                self._cache.save_rescued(kept, refresh)
                 return True
         return False
 

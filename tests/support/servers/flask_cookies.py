@@ -105,6 +105,15 @@ def me() -> Any:
     return jsonify(user=get_jwt_identity(), body=body, cookies=sorted(request.cookies))
 
 
+@flask_app.route("/slide", methods=["GET", "POST"])
+@jwt_required()
+def slide() -> Any:
+    """Set the cookies of a newer token, as in the documentation's "Implicit Refreshing"."""
+    response = jsonify(user=get_jwt_identity())
+    set_access_cookies(response, create_access_token(get_jwt_identity()))
+    return response
+
+
 @flask_app.get("/away")
 @jwt_required()
 def away() -> Any:
