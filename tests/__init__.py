@@ -147,6 +147,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_profile_jose",
         "test_profile_grants",
         "test_profile_headers",
+        "test_profile_kinds",
         "test_profile_places",
         "test_profile_presets",
         # the command line
