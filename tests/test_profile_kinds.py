@@ -135,7 +135,13 @@ def test_a_session_api(user: User, server: AuthServer) -> None:
 CALLS = """\
 import logging, requests, sys
 logging.basicConfig(level=logging.DEBUG)
+
+class Copying(requests.adapters.HTTPAdapter):
+    def send(self, request, **options):
+        return super().send(request.copy(), **options)
+
 session = requests.Session()
+session.mount("http://", Copying())
 session.headers["X-Auth-Token"] = "stale"
 session.cookies.set("access_token_cookie", "stale")
 for method in ("GET", "POST"):
