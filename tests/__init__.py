@@ -160,6 +160,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_device_polling",
         "test_doctor",
         "test_doctor_network",
+        "test_doctor_places",
         "test_grants",
         "test_init",
         "test_init_file",
