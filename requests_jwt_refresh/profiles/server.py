@@ -10,13 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from requests_jwt_refresh import endpoints, presets, token_grants
 from requests_jwt_refresh.authorization import AUTHORIZATION
-from requests_jwt_refresh.endpoints import (
-    JSONEndpoint,
-    OAuth2Endpoint,
-    check_headers,
-    check_json,
-)
-from requests_jwt_refresh.errors import ProfileError
+from requests_jwt_refresh.endpoint_options import check_headers, check_json
+from requests_jwt_refresh.endpoints import JSONEndpoint, OAuth2Endpoint
 from requests_jwt_refresh.grants.device import DeviceLogin
 from requests_jwt_refresh.grants.password import PasswordLogin
 from requests_jwt_refresh.grants.revocation import Logout
@@ -195,15 +190,10 @@ def _read_login(
     profile: Table, preset: presets.Preset, endpoint: Endpoint | None, base: _Base
 ) -> PasswordLogin | None:
     given = profile.table("login")
-    if given is None and not preset.login:
-        return None
     table = given or profile.subtable("login", {})
-    try:
-        documented = _fill(table, preset.login, endpoint)
-    except ProfileError:
-        if given is None:  # of another server than the one that is documented, say
-            return None
-        raise
+    documented = _fill(table, preset.login, endpoint)
+    if given is None and "url" not in documented and documented.get("send") != "oauth2":
+        return None  # of no server, or of another one than that which is documented
     fields = documented | read_fields(table, PasswordLogin, leave_out=NO_LOGIN_KEYS)
     usual = fields.pop("url", None)
     if fields.get("send") == "oauth2":
