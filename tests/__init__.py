@@ -150,7 +150,9 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_profile_jose",
         "test_profile_grants",
         "test_profile_headers",
+        "test_profile_kinds",
         "test_profile_places",
+        "test_profile_presets",
         # the command line
         "test_cli",
         "test_closed_streams",
@@ -161,6 +163,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_device_polling",
         "test_doctor",
         "test_doctor_network",
+        "test_doctor_places",
         "test_grants",
         "test_init",
         "test_init_file",
