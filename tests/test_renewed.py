@@ -27,10 +27,10 @@ from requests_jwt_refresh import (
 from requests_jwt_refresh.tokens import with_values
 from tests.support.command_line import make_jwt
 from tests.support.crowd import Crowd
-from tests.support.sliding import NAME, slide
+from tests.support.sliding import NAME, forget_unsaved, slide, wait_for_saves
 from tests.support.transports import StubTransport
 from tests.support.users import ENDPOINT, load_token
-from tests.support.waits import WAIT, join, start, wait_until
+from tests.support.waits import WAIT, join, start
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,6 +77,11 @@ class SlowStore(MemoryStore):
         super().save(token)
 
 
+@pytest.fixture(autouse=True)
+def _nothing_left_by_others() -> None:
+    forget_unsaved()
+
+
 @pytest.fixture
 def store(server: AuthServer) -> SlowStore:
     """A store that holds a login."""
@@ -95,17 +100,6 @@ def adapter(server: AuthServer, session: requests.Session, store: SlowStore) -> 
 def access_of(source: JWTRefreshAdapter | TokenStore) -> str | None:
     token = source.token if isinstance(source, JWTRefreshAdapter) else source.load()
     return None if token is None else token.access
-
-
-def saved(store: TokenStore, access: str | None) -> None:
-    """Wait until the store holds that access token."""
-    wait_until(lambda: access_of(store) == access, "a save in the background")
-
-
-def no_thread_saves() -> None:
-    """Wait until no thread of the library's is left."""
-    names = {"jwt-refresh"}
-    wait_until(lambda: not any(each.name in names for each in threading.enumerate()))
 
 
 # --- What is taken up ----------------------------------------------------------------------------
@@ -133,10 +127,11 @@ def test_a_newer_token_is_used_at_once_and_saved(
     for n in range(3):
         assert session.get("/api/x?secret=1").status_code == 200
         assert access_of(adapter) == sliding.given[n]
+        wait_for_saves()
     sent = [request.bearer for request in server.requests]
     assert sent == [before.access, *sliding.given[:2]]
-    saved(store, sliding.given[0])
     token = load_token(store)
+    assert token.access == sliding.given[0]
     assert (token.refresh, token.extra, token.login_id) == (
         before.refresh,
         {"scope": "read"},
@@ -236,7 +231,7 @@ def test_the_scheme_is_stripped(
         sliding = slide(server, name=name, value=f"{scheme} {{}}".format)
         session.get("/api/x")
         assert access_of(adapter) == sliding.given[-1]
-        no_thread_saves()
+        wait_for_saves()
 
 
 # --- What is left --------------------------------------------------------------------------------
@@ -249,7 +244,7 @@ def test_the_same_token_is_none(
     before = load_token(store)
     slide(server, value=lambda _: before.access or "")
     session.get("/api/x")
-    no_thread_saves()
+    wait_for_saves()
     assert (adapter.token, store.tries) == (before, 0)
 
 
@@ -382,7 +377,7 @@ def test_a_login_a_logout_and_a_refresh_go_before(
     token = store.load()
     gate.open()
     join(*threads)
-    no_thread_saves()
+    wait_for_saves()
     assert len(sliding.given) == 1
     assert adapter.token is token
     assert store.load() is token
@@ -450,7 +445,7 @@ def test_of_many_answers_at_once_one_is_taken_up(
         gate.wait_for(16, WAIT)
         gate.open()
         assert crowd.statuses() == [200] * 16
-    no_thread_saves()
+    wait_for_saves()
     assert [each.kind for each in events] == ["renewed"]
     assert len(store.saved) == 1
     assert store.saved[0] in sliding.given
@@ -489,7 +484,7 @@ def test_it_is_saved_at_most_once_in_a_tenth_of_its_lifetime(
     for seconds in (0.0, 1.0, 28.0, 1.1, 1.0, 28.8, 0.2):
         clock.advance(seconds)
         assert session.get("/api/x").status_code == 200
-        no_thread_saves()
+        wait_for_saves()
     assert store.saved == [sliding.given[n] for n in (0, 3, 6)]
     assert access_of(adapter) == sliding.given[-1]
 
@@ -504,7 +499,7 @@ def test_a_token_of_unknown_lifetime_is_saved_once_a_minute(
     for seconds in (0.0, 59.0, 1.1, 58.8):
         clock.advance(seconds)
         assert session.get("/api/x").status_code == 200
-        no_thread_saves()
+        wait_for_saves()
     assert store.saved == [sliding.given[n] for n in (0, 2)]
 
 
@@ -516,11 +511,11 @@ def test_what_was_left_is_saved_with_a_later_answer(
     sliding = slide(server)
     for _ in range(3):
         session.get("/api/x")
-        no_thread_saves()
+        wait_for_saves()
     server.clear_faults()
     clock.advance(30.1)
     session.get("/api/x")
-    no_thread_saves()
+    wait_for_saves()
     assert store.saved == [sliding.given[0], sliding.given[2]]
 
 
@@ -530,7 +525,7 @@ def test_the_caller_does_not_wait_for_it(
     """It is in memory at once, whoever has the store's lock."""
     sliding = slide(server)
     session.get("/api/x")
-    no_thread_saves()
+    wait_for_saves()
     adapter.set_token(server.login())
     store.may_lock.clear()
     assert session.get("/api/x").status_code == 200
@@ -556,7 +551,7 @@ def test_another_program_goes_before(
     else:
         MemoryStore.save(store, other)
     store.may_lock.set()
-    no_thread_saves()
+    wait_for_saves()
     assert (store.load(), adapter.token, store.saved) == (other, other, [])
 
 
@@ -567,7 +562,7 @@ def test_a_refresh_saves_what_was_left(
     sliding = slide(server)
     for _ in range(2):
         session.get("/api/x")
-        no_thread_saves()
+        wait_for_saves()
     token = adapter.refresh()
     assert store.saved == [*sliding.given, token.access]
     assert (server.counters.rotated, server.counters.reuse) == (1, 0)
@@ -580,7 +575,7 @@ def test_another_programs_refresh_is_no_older_backup(
     slide(server)
     for _ in range(5):
         session.get("/api/x")
-        no_thread_saves()
+        wait_for_saves()
     last = load_token(store)
     theirs = with_values(server.login(), login_id=last.login_id, counter=last.counter + 1)
     MemoryStore.save(store, theirs)
@@ -603,14 +598,14 @@ def test_a_token_without_a_login_id_gets_one_with_the_save(
     assert store.is_saving.wait(WAIT)
     session.get("/api/x")
     store.may_save.set()
-    no_thread_saves()
+    wait_for_saves()
     token, stored = adapter.token, load_token(store)
     assert token is not None
     assert [token.access, stored.access] == [sliding.given[1], sliding.given[0]]
     assert token.login_id == stored.login_id is not None
     clock.advance(30.1)
     session.get("/api/x")
-    no_thread_saves()
+    wait_for_saves()
     assert access_of(store) == access_of(adapter) == sliding.given[2]
 
 
@@ -627,18 +622,18 @@ def test_a_store_that_fails_is_tried_again_later(
     store.is_full = True
     for _ in range(3):
         session.get("/api/x")
+        wait_for_saves()
         clock.advance(30.1)
-        no_thread_saves()
     warnings = [each for each in caplog.records if each.levelno == logging.WARNING]
     assert ["could not be saved" in each.getMessage() for each in warnings] == [True]
     store.is_full = False
     session.get("/api/x")
-    no_thread_saves()
+    wait_for_saves()
     assert (store.saved, access_of(adapter)) == ([sliding.given[3]], sliding.given[3])
     store.is_full = True
     clock.advance(30.1)
     session.get("/api/x")
-    no_thread_saves()
+    wait_for_saves()
     assert caplog.text.count("could not be saved") == 2
     for secret in sliding.given:
         assert secret not in caplog.text

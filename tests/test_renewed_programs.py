@@ -30,6 +30,7 @@ import gc, os, sys, threading
 import requests
 from requests_jwt_refresh import FileStore, JSONEndpoint, header, mount
 from tests.stress.workers import make_store
+from tests.support.sliding import wait_for_saves
 
 url, kind, name = sys.argv[1:]
 
@@ -39,11 +40,6 @@ def open_session(store=None):
     mount(session, url, JSONEndpoint("/auth/refresh"), store or make_store(kind, name),
           renewed=header("X-New-Token"))
     return session
-
-def wait_for_saves():
-    for thread in threading.enumerate():
-        if thread.name == "jwt-refresh":
-            thread.join(30)
 
 def get(session):
     assert session.get("/api/x").status_code == 200

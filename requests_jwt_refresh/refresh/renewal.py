@@ -18,7 +18,7 @@ from requests_jwt_refresh.authorization import Cookie, read_cookies
 from requests_jwt_refresh.errors import InvalidToken, JWTRefreshError, RefreshRejected
 from requests_jwt_refresh.frozen_json import freeze_object
 from requests_jwt_refresh.refresh.client import read_set_cookies
-from requests_jwt_refresh.refresh.single_flight import THREAD_NAME
+from requests_jwt_refresh.refresh.single_flight import Call
 from requests_jwt_refresh.refresh.token_cache import is_in_use
 from requests_jwt_refresh.tokens import LONGEST_LIFETIME, Token, jwt_times, with_expiry, with_values
 from requests_jwt_refresh.urls import origin_of, without_query
@@ -175,16 +175,12 @@ def _save_what_is_due(mine: TokenCache) -> None:
 
 def _start_saving(cache: TokenCache) -> None:
     """Save in a thread, which the end of the program waits for."""
-    thread = threading.Thread(target=_take_turn, args=(cache,), name=THREAD_NAME, daemon=False)
-    try:
-        thread.start()
-    except RuntimeError:  # out of threads, or Python is shutting down: at exit
-        logger.debug("The renewed token is saved later: no thread could be started")
 
+    def take_turn(_call: Call[None]) -> None:
+        if cache.memory.take_renewal_turn():  # else another thread has
+            _save(cache, SAVE_WAIT)
 
-def _take_turn(cache: TokenCache) -> None:
-    if cache.memory.take_renewal_turn():  # else another thread has
-        _save(cache, SAVE_WAIT)
+    Call(take_turn).start()
 
 
 def _save(cache: TokenCache, seconds: float) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from requests_jwt_refresh.refresh.renewal import _unsaved  # nothing else tells
+from requests_jwt_refresh.refresh.single_flight import THREAD_NAME
 from requests_jwt_refresh.testing.values import json_response
+from tests.support.waits import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,6 +44,21 @@ class Sliding:
             if self.status is not None:
                 answer = replace(json_response(self.status, {}), headers=added)
         exchange.send(answer)
+
+
+def wait_for_saves() -> None:
+    """Wait until all that is to be saved now has been, and no thread of the library's is left."""
+
+    def are_done() -> bool:
+        is_due = any(each.is_renewal_due for each in list(_unsaved.values()))
+        return not is_due and all(each.name != THREAD_NAME for each in threading.enumerate())
+
+    wait_until(are_done, "the end of all saves")
+
+
+def forget_unsaved() -> None:
+    """Forget what the adapters of other tests have left for the end of the program."""
+    _unsaved.clear()
 
 
 def slide(server: AuthServer, **options: object) -> Sliding:
