@@ -158,7 +158,7 @@ def test_a_save_while_the_answer_is_on_its_way_loses_no_token(
         threads = start(lambda: session.get("/api/x"))
         gate.wait_for(1)
         store.may_save.set()
-        no_thread_saves()
+        wait_for_saves()
         assert access_of(store) == sliding.given[0]
         gate.open()
         join(*threads)
