@@ -12,10 +12,15 @@ from requests_jwt_refresh.endpoints import OAuth2Endpoint
 from requests_jwt_refresh.errors import JWTRefreshError, RefreshUnavailable
 from requests_jwt_refresh.tokens import describe_kind
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # some for tools alone that read the annotations of inherited fields
+    from collections.abc import Mapping, Sequence  # noqa: F401 - of an inherited field
+
     import requests
 
     from requests_jwt_refresh.authorization import Place
+    from requests_jwt_refresh.client_auth import ClientAuth  # noqa: F401 - likewise
+    from requests_jwt_refresh.endpoints import Refusals  # noqa: F401 - likewise
+    from requests_jwt_refresh.matching import Matcher  # noqa: F401 - likewise
     from requests_jwt_refresh.tokens import Token
 
 Proof: TypeAlias = str | Callable[[], str]

@@ -43,6 +43,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_preset_pages",
         "test_preset_servers",
         "test_preset_logins",
+        "test_preset_profiles",
         "test_simplejwt",
         "test_flask_jwt",
         "test_jose",
@@ -191,6 +192,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "Test your own code": (
         "test_auth_server",
+        "test_auth_server_dpop",
         "test_auth_server_faults",
         "test_auth_server_like",
         "test_auth_server_like_options",

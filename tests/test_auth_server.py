@@ -429,6 +429,9 @@ class TestStartAndStop:
             "requests_jwt_refresh",  # its clock
             "requests_jwt_refresh.tokens",
             "typing_extensions",  # for typing alone
+            # Where a server is to check proofs of possession, for which there is an extra.
+            "joserfc",
+            "joserfc.jwk",
         }
 
 

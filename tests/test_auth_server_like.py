@@ -36,6 +36,11 @@ def refresh(server: AuthServer, wire: Wire, held: Held) -> requests.Response:
     return wire.refresh(Client(server.url), held)
 
 
+def count_requests(name: str) -> int:
+    """Return how many requests a first refresh takes: one more where a nonce is asked for."""
+    return 2 if SHAPES[name].dpop else 1
+
+
 def is_good(response: requests.Response) -> bool:
     """Whether it is the echo, and no error that comes with 200."""
     return response.status_code == 200 and response.json().get("user") is not None
@@ -69,7 +74,7 @@ def test_a_refresh_gives_a_token_that_is_taken(name: str) -> None:
         wire.gives.check(response)
         held |= wire.read(response)
         assert is_good(wire.call(Client(server.url), held))
-        assert (server.counters.refreshes, server.counters.rotated) == (1, 1)
+        assert (server.counters.refreshes, server.counters.rotated) == (count_requests(name), 1)
         assert server.counters.refused == 0
         again = refresh(server, wire, held)  # with what the first one gave
         wire.gives.check(again)
@@ -85,7 +90,7 @@ def test_a_refusal_is_said_in_the_servers_own_way(name: str) -> None:
         held = log_in(server, wire)
         server.revoke()
         wire.refused.check(refresh(server, wire, held))
-        assert (server.counters.refreshes, server.counters.refused) == (1, 1)
+        assert (server.counters.refreshes, server.counters.refused) == (count_requests(name), 1)
 
 
 @pytest.mark.parametrize("name", REFRESHING)

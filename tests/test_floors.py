@@ -33,6 +33,7 @@ FLOORS = (
         "response_errors",
         "lifetimes",
         "responses",
+        "endpoint_options",
         "endpoints",
         "token_grants",
         "sessions",

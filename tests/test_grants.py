@@ -154,6 +154,17 @@ def test_a_refresh_token_is_given_back_in_the_header() -> None:
     assert read_json(extra.ask(Token("access", "refresh")).prepare()) == {"everywhere": True}
 
 
+def test_a_profiles_logout_may_have_the_refresh_token_in_a_cookie(file: Path) -> None:
+    """As dj-rest-auth's default has it, whatever the refresh does."""
+    logout = profile(
+        file, f'{LOGIN}url = "/l"\n[prod.logout]\nurl = "/out"\nrefresh_field.cookie = "renew"\n'
+    ).logout
+    assert logout is not None
+    request = logout.ask(Token("access", "refresh")).prepare()
+    assert (request.headers["Cookie"], request.body) == ("renew=refresh", None)
+    assert request.headers["Authorization"] == "Bearer access"
+
+
 @pytest.mark.parametrize("client", [PUBLIC, CONFIDENTIAL])
 def test_a_refresh_token_is_revoked(client: OAuth2Endpoint) -> None:
     """RFC 7009 §2.1, by the client it was given to."""

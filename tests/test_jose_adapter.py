@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import logging
+import multiprocessing
+import pickle
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -451,6 +455,62 @@ def test_a_second_process_proves_with_the_key_in_the_store(
         assert run_python(SECOND_PROCESS, *arguments) == "200"
         assert ask(client) == 200
     assert len(dpop_server.token_requests()) == 2  # the login, the second process's refresh
+
+
+def test_the_key_is_kept_where_the_rest_of_an_answer_is_too_large(
+    dpop_server: DPoPServer, tmp_path: Path
+) -> None:
+    """A token without it would be of no use."""
+    dpop_server.more = {"id_token": "x" * 20_000}
+    login = PasswordLogin(username="alice", password="secret", send="oauth2")
+    with Client(dpop_server, store=FileStore(tmp_path / "token"), login=login) as client:
+        assert ask(client) == 200
+        assert list(client.store.load().extra) == ["dpop_key"]
+        dpop_server.expire()
+        assert ask(client) == 200
+        assert list(client.store.load().extra) == ["dpop_key"]
+
+
+def test_a_pickled_session_goes_on(dpop_server: DPoPServer, tmp_path: Path) -> None:
+    """The key comes with the token, or from its file again; one that is given itself does not."""
+    path = tmp_path / "key.json"
+    path.write_text(json.dumps(KEY.as_dict(private=True)))
+    for dpop in (DPoP(), DPoP(path)):
+        with plain_session() as session:
+            options: dict[str, Any] = {
+                "attach": dpop,
+                "store": FileStore(tmp_path / repr(dpop).replace("/", "_")),
+            }
+            endpoint = OAuth2Endpoint(dpop_server.token_url, "me")
+            adapter = mount(session, dpop_server.api_url, endpoint, **options)
+            adapter.set_token(bound_token(dpop_server, dpop))
+            assert ask(session) == 200
+            with pickle.loads(pickle.dumps(session)) as other:
+                dpop_server.expire()
+                assert ask(other) == 200
+            with copy.deepcopy(session) as other:
+                assert ask(other) == 200
+    with plain_session() as session:
+        mount(session, dpop_server.api_url, endpoint, MemoryStore(), attach=DPoP(KEY))
+        with pytest.raises(TypeError, match="path of a key file"):
+            pickle.dumps(session)
+
+
+def test_a_forked_child_goes_on(dpop_server: DPoPServer, tmp_path: Path) -> None:
+    """No lock of ours is held at any moment."""
+    with Client(dpop_server, store=FileStore(tmp_path / "token")) as client:
+        assert ask(client) == 200
+        dpop_server.expire()
+        child = multiprocessing.get_context("fork").Process(target=ask_in_child, args=(client,))
+        child.start()
+        child.join(WAIT)
+        assert child.exitcode == 0
+        assert ask(client) == 200
+    assert len(dpop_server.token_requests()) == 2
+
+
+def ask_in_child(client: Client) -> None:
+    sys.exit(0 if ask(client) == 200 else 1)
 
 
 def test_no_secret_is_logged(dpop_server: DPoPServer, caplog: pytest.LogCaptureFixture) -> None:

@@ -33,7 +33,7 @@ from requests_jwt_refresh.presets import (
     SimpleJWT,
     Supabase,
 )
-from requests_jwt_refresh.presets.base import Preset, defaults, fill
+from requests_jwt_refresh.presets.base import Preset, fill, preset
 from tests.support.recorded import Recorded
 
 if TYPE_CHECKING:
@@ -218,8 +218,7 @@ def test_an_expired_token_can_be_traded_in_where_the_server_takes_it() -> None:
 def test_another_default_leaves_the_fields_options_as_they_are() -> None:
     """What is not shown stays so, and each instance has a mapping of its own."""
 
-    @dataclasses.dataclass(frozen=True, repr=False)
-    @defaults(headers={"X-Key": "secret"})
+    @preset(headers={"X-Key": "secret"})
     class Mine(OAuth2Endpoint):
         url: str = "/token"
 
@@ -234,7 +233,7 @@ def test_another_default_leaves_the_fields_options_as_they_are() -> None:
 def test_a_misspelt_default_is_noticed() -> None:
     """TypeError, when the class is made."""
     with pytest.raises(TypeError, match="ClientCredentials inherits no field 'scopes'"):
-        defaults(scopes="read")(ClientCredentials)
+        preset(scopes="read")(ClientCredentials)
 
 
 # --- The registry --------------------------------------------------------------------------------
@@ -327,6 +326,15 @@ def test_login_and_logout_are_the_documented_ones(
     preset, endpoint = presets.load(name), make(name)
     assert preset.login_of(endpoint).get("url") == login
     assert preset.logout_of(endpoint).get("url") == logout
+
+
+def test_a_documented_url_is_left_out_where_a_part_of_it_is_not_known() -> None:
+    """A proxy before Cognito, an Auth0 without its domain: nothing is sent elsewhere."""
+    known = presets.load("cognito")
+    endpoint = Cognito("me", url="https://proxy.example.com/")
+    assert "url" not in known.login_of(endpoint)
+    assert "url" not in known.logout_of(endpoint)
+    assert known.login_of(endpoint)["extra"]["ClientId"] == "me"
 
 
 def test_what_a_login_needs_of_the_endpoint_is_put_in() -> None:

@@ -14,7 +14,8 @@ from requests.auth import HTTPBasicAuth
 from requests.cookies import RequestsCookieJar
 
 from requests_jwt_refresh.authorization import check_header_name
-from requests_jwt_refresh.endpoints import JSONEndpoint, check_json
+from requests_jwt_refresh.endpoint_options import check_json
+from requests_jwt_refresh.endpoints import JSONEndpoint
 from requests_jwt_refresh.errors import RefreshRejected, RefreshUnavailable
 from requests_jwt_refresh.field_names import describe_request_fields
 from requests_jwt_refresh.grants import LOGIN_SENDS, first_tokens

@@ -44,9 +44,9 @@ class Logout:
     url: str
     send: str = field(default=LOGOUT_SENDS[0], metadata={"choices": LOGOUT_SENDS})
     method: str = "POST"
-    refresh_field: str | None = DefaultPath("refresh_token")
-    """The field of the refresh token; the endpoint's own place for it if none is named. None: the
-    server is not given it."""
+    refresh_field: Place | None = field(default=DefaultPath("refresh_token"))
+    """The field of the refresh token, or another place; the endpoint's own place for it if none is
+    named. None: the server is not given it."""
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False, hash=False)
     client: OAuth2Client | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False, kw_only=True)
@@ -72,7 +72,7 @@ class Logout:
 
     def bind(self, endpoint: object, attach: Carrier | None = None) -> Self:
         """Return the logout with both tokens where `endpoint` and `attach` have them."""
-        place: Any = self.refresh_field
+        place = self.refresh_field
         if isinstance(place, DefaultPath) and self.send == "json":
             place = getattr(endpoint, "send", place)
         client = cast("OAuth2Client", endpoint) if self.send == "oauth2" else None
@@ -95,7 +95,7 @@ class Logout:
         if self.send == "bearer":
             AUTHORIZATION.write(headers, token.refresh or token.access or "")
         else:
-            place = cast("Place | None", self.refresh_field) if token.refresh else None
+            place = self.refresh_field if token.refresh else None
             if isinstance(place, str):
                 body[place] = token.refresh
             elif place is not None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from requests_jwt_refresh.authorization import header
 from requests_jwt_refresh.matching import status
-from requests_jwt_refresh.presets.base import KnownOAuth2, Preset, defaults
+from requests_jwt_refresh.presets.base import KnownOAuth2, Preset, preset
 
 
-@dataclass(frozen=True, repr=False)
-@defaults(
+@preset(
     url="https://api.amazon.com/auth/o2/token",
     client_auth="post",
     when=status(403),

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
-from requests_jwt_refresh.presets.base import KnownOAuth2, Preset, defaults
+from requests_jwt_refresh.presets.base import KnownOAuth2, Preset, preset
 
 
-@dataclass(frozen=True, repr=False)
-@defaults(url="https://{domain}/oauth/token", client_auth=None)
+@preset(url="https://{domain}/oauth/token", client_auth=None)
 class Auth0(KnownOAuth2):
     """Auth0: refresh the access token in Python with requests.
 

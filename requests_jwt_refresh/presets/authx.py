@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from requests_jwt_refresh.endpoints import BearerEndpoint
 from requests_jwt_refresh.matching import json_field
-from requests_jwt_refresh.presets.base import Preset, defaults
+from requests_jwt_refresh.presets.base import Preset, preset
 
 
-@dataclass(frozen=True, repr=False)
-@defaults(
+@preset(
     rejected=(401, 422),
     when=json_field("error_type", "TokenExpiredError", status=(401, 422)),
 )

@@ -1,7 +1,6 @@
 """What a preset's module tells about its server, and how its class is written down as data.
 
-    @dataclass(frozen=True, repr=False)
-    @defaults(send="refresh", access="access", rejected=(401,))
+    @preset(send="refresh", access="access", rejected=(401,))
     class MyServer(JSONEndpoint):
         '''The page of this server.'''
 
@@ -27,10 +26,20 @@ from requests_jwt_refresh.endpoints import OAuth2Endpoint
 from requests_jwt_refresh.matching import any_of, json_field
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence  # noqa: F401 - of inherited fields, too
+    from dataclasses import InitVar  # noqa: F401 - likewise
 
-    from requests_jwt_refresh.endpoints import JSONEndpoint
-    from requests_jwt_refresh.matching import AnyOf
+    from typing_extensions import dataclass_transform
+
+    from requests_jwt_refresh.authorization import Place  # noqa: F401 - likewise
+    from requests_jwt_refresh.client_auth import ClientAuth  # noqa: F401 - likewise
+    from requests_jwt_refresh.endpoints import JSONEndpoint, Refusals  # noqa: F401 - likewise
+    from requests_jwt_refresh.matching import AnyOf, Matcher  # noqa: F401 - likewise
+else:
+
+    def dataclass_transform(**_options):  # noqa: ANN003, ANN201 - type checkers have their own
+        return lambda function: function
+
 
 T = TypeVar("T")
 
@@ -78,11 +87,11 @@ class Preset:
 
     def login_of(self, endpoint: object) -> dict[str, Any]:
         """Return `login` with the endpoint's fields in place of their {names}."""
-        return {name: fill(value, endpoint) for name, value in self.login.items()}
+        return dict(fill(self.login, endpoint))
 
     def logout_of(self, endpoint: object) -> dict[str, Any]:
         """Return `logout` with the endpoint's fields in place of their {names}."""
-        return {name: fill(value, endpoint) for name, value in self.logout.items()}
+        return dict(fill(self.logout, endpoint))
 
 
 @dataclass(frozen=True, repr=False)
@@ -100,21 +109,27 @@ class KnownOAuth2(OAuth2Endpoint):
         super().__post_init__()
 
 
-def defaults(**values: object) -> Callable[[type[T]], type[T]]:
-    """Give inherited fields of a dataclass other defaults; their types and options stay.
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+def preset(**defaults: object) -> Callable[[type[T]], type[T]]:
+    """Make a class a frozen dataclass in which inherited fields have other `defaults`.
 
-    It stands below ``@dataclass``. Raises TypeError for a field that the class does not inherit.
+    What else such a field is (its type, whether a repr shows it) stays. Raises TypeError for a
+    field that the class does not inherit.
     """
 
     def apply(cls: type[T]) -> type[T]:
         inherited: dict[str, dataclasses.Field[Any]] = getattr(cls, "__dataclass_fields__", {})
-        for name, value in values.items():
+        own = dict(vars(cls).get("__annotations__", {}))
+        for name, value in defaults.items():
             if name not in inherited:
                 raise TypeError(f"{cls.__name__} inherits no field {name!r}")
-            cls.__annotations__ = {**vars(cls).get("__annotations__", {})}
-            cls.__annotations__[name] = inherited[name].type
             setattr(cls, name, _redefine(inherited[name], value))
-        return cls
+        cls.__annotations__ = {**{name: inherited[name].type for name in defaults}, **own}
+        made = dataclass(frozen=True, repr=False)(cls)
+        cls.__annotations__ = own
+        # Where tools look for the types of inherited fields: they are imported here, for all.
+        made.__init__.__module__ = __name__
+        return made
 
     return apply
 
@@ -161,8 +176,10 @@ def fill(value: Any, endpoint: object) -> Any:
     is_url = "/" in value
 
     def insert(found: re.Match[str]) -> str:
-        given = str(getattr(endpoint, found[1], found[0]))
-        return quote(given.rstrip("/"), safe=":/{}") if is_url else given
+        if not hasattr(endpoint, found[1]):
+            return found[0]
+        given = str(getattr(endpoint, found[1]))
+        return quote(given.rstrip("/"), safe=":/") if is_url else given
 
     return _TWO_SCHEMES.sub("", _NAME_IN_BRACES.sub(insert, value))
 

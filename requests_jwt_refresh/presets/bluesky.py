@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from requests_jwt_refresh.authorization import header
 from requests_jwt_refresh.endpoints import JSONEndpoint
 from requests_jwt_refresh.matching import any_of, json_field, status
-from requests_jwt_refresh.presets.base import Preset, any_code, defaults
+from requests_jwt_refresh.presets.base import Preset, any_code, preset
 from requests_jwt_refresh.responses import DefaultPath
 
 
-@dataclass(frozen=True, repr=False)
-@defaults(
+@preset(
     send=header(),
     access="accessJwt",
     refresh=DefaultPath("refreshJwt"),

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from requests_jwt_refresh.presets.base import KnownOAuth2, Preset, defaults
+from requests_jwt_refresh.presets.base import KnownOAuth2, Preset, preset
 
 if TYPE_CHECKING:
     from requests_jwt_refresh.jose import DPoP
 
 
-@dataclass(frozen=True, repr=False)
-@defaults(url="https://bsky.social/oauth/token")
+@preset(url="https://bsky.social/oauth/token")
 class BlueskyOAuth(KnownOAuth2):
     """Bluesky OAuth with DPoP: refresh the access token in Python with requests.
 

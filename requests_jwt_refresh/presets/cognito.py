@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from requests_jwt_refresh.endpoints import JSONEndpoint
-from requests_jwt_refresh.presets.base import Preset, any_code, defaults, fill_url
+from requests_jwt_refresh.presets.base import Preset, any_code, fill_url, preset
 from requests_jwt_refresh.responses import DefaultPath
 
 _SERVICE: Final = "AWSCognitoIdentityProviderService"
@@ -17,8 +17,7 @@ def _headers(action: str) -> dict[str, str]:
     return {"Content-Type": _MEDIA_TYPE, "X-Amz-Target": f"{_SERVICE}.{action}"}
 
 
-@dataclass(frozen=True, repr=False)
-@defaults(
+@preset(
     send="AuthParameters.REFRESH_TOKEN",
     access="AuthenticationResult.AccessToken",
     refresh=DefaultPath("AuthenticationResult.RefreshToken"),

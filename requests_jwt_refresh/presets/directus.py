@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from requests_jwt_refresh.endpoints import JSONEndpoint
 from requests_jwt_refresh.matching import json_field
-from requests_jwt_refresh.presets.base import Preset, defaults
+from requests_jwt_refresh.presets.base import Preset, preset
 from requests_jwt_refresh.responses import DefaultPath
 
 _MODE: Final = {"mode": "json"}
 
 
-@dataclass(frozen=True, repr=False)
-@defaults(
+@preset(
     access="data.access_token",
     refresh=DefaultPath("data.refresh_token"),
     expires_in="data.expires",

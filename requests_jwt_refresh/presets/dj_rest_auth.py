@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from requests_jwt_refresh.authorization import cookie
-from requests_jwt_refresh.presets.base import RUN, Preset, defaults
+from requests_jwt_refresh.presets.base import RUN, Preset, preset
 from requests_jwt_refresh.presets.simplejwt import SimpleJWT
 
 _REFRESH: Final = cookie("my-refresh-token")
 
 
-@dataclass(frozen=True, repr=False)
-@defaults(send=_REFRESH, refresh=_REFRESH)
+@preset(send=_REFRESH, refresh=_REFRESH)
 class DJRestAuth(SimpleJWT):
     """dj-rest-auth: refresh the JWT in Python with requests, refresh token in a cookie.
 

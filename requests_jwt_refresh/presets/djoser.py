@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from requests_jwt_refresh.authorization import header
-from requests_jwt_refresh.presets.base import RUN, Preset
+from requests_jwt_refresh.presets.base import RUN, Preset, preset
 from requests_jwt_refresh.presets.simplejwt import SimpleJWT
 
 
-@dataclass(frozen=True, repr=False)
+@preset()
 class Djoser(SimpleJWT):
     """djoser: refresh the JWT in Python with requests.
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from requests_jwt_refresh.endpoints import JSONEndpoint
 from requests_jwt_refresh.matching import json_field
-from requests_jwt_refresh.presets.base import Preset, defaults
+from requests_jwt_refresh.presets.base import Preset, preset
 
 
-@dataclass(frozen=True, repr=False)
-@defaults(
+@preset(
     refresh=None,
     when=json_field("detail", "Could not validate credentials", status=(401, 403)),
 )

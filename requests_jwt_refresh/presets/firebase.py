@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from requests_jwt_refresh.endpoints import OAuth2Endpoint
-from requests_jwt_refresh.presets.base import Preset, any_code, defaults, fill_url
+from requests_jwt_refresh.presets.base import Preset, any_code, fill_url, preset
 
 _USERS: Final = "https://identitytoolkit.googleapis.com/v1/accounts"
 
 
-@dataclass(frozen=True, repr=False)
-@defaults(
+@preset(
     access="id_token",
     rejected=any_code(
         "error.message",

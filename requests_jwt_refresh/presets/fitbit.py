@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from requests_jwt_refresh.matching import json_field
-from requests_jwt_refresh.presets.base import KnownOAuth2, Preset, any_code, defaults
+from requests_jwt_refresh.presets.base import KnownOAuth2, Preset, any_code, preset
 
 
-@dataclass(frozen=True, repr=False)
-@defaults(
+@preset(
     url="https://api.fitbit.com/oauth2/token",
     rejected=any_code("errors.*.errorType", codes=("invalid_grant",)),
     when=json_field("errors.*.errorType", "expired_token"),

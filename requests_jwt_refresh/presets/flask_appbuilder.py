@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from requests_jwt_refresh.endpoints import BearerEndpoint
 from requests_jwt_refresh.matching import json_field
-from requests_jwt_refresh.presets.base import Preset, defaults
+from requests_jwt_refresh.presets.base import Preset, preset
 
 
-@dataclass(frozen=True, repr=False)
-@defaults(rejected=(401, 422), when=json_field("msg", "Token has expired"))
+@preset(rejected=(401, 422), when=json_field("msg", "Token has expired"))
 class FlaskAppBuilder(BearerEndpoint):
     """Apache Superset (and every Flask-AppBuilder API): refresh the token in Python with requests.
 

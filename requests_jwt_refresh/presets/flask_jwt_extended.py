@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import InitVar, dataclass, field
+from dataclasses import InitVar, field
 from typing import Final
 
 from requests_jwt_refresh.endpoints import BearerEndpoint
 from requests_jwt_refresh.matching import json_field
-from requests_jwt_refresh.presets.base import RUN, Preset, defaults
+from requests_jwt_refresh.presets.base import RUN, Preset, preset
 
 _EXPIRED: Final = json_field("msg", "Token has expired")
 
 
-@dataclass(frozen=True, repr=False)
-@defaults(rejected=(401, 422), when=_EXPIRED)
+@preset(rejected=(401, 422), when=_EXPIRED)
 class FlaskJWTExtended(BearerEndpoint):
     """Flask-JWT-Extended: refresh the access token in Python with requests.
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from requests_jwt_refresh.authorization import cookie
 from requests_jwt_refresh.endpoints import JSONEndpoint
 from requests_jwt_refresh.matching import json_field
-from requests_jwt_refresh.presets.base import RUN, Preset, defaults
+from requests_jwt_refresh.presets.base import RUN, Preset, preset
 
 _CSRF_HEADER: Final = "X-CSRF-TOKEN"
 _ACCESS: Final = cookie("access_token_cookie", csrf=("csrf_access_token", _CSRF_HEADER))
 _REFRESH: Final = cookie("refresh_token_cookie", csrf=("csrf_refresh_token", _CSRF_HEADER))
 
 
-@dataclass(frozen=True, repr=False)
-@defaults(
+@preset(
     send=_REFRESH,
     access=_ACCESS,
     refresh=_REFRESH,

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
-from requests_jwt_refresh.presets.base import KnownOAuth2, Preset, defaults
+from requests_jwt_refresh.presets.base import KnownOAuth2, Preset, preset
 
 
-@dataclass(frozen=True, repr=False)
-@defaults(url="https://oauth2.googleapis.com/token", client_auth="post")
+@preset(url="https://oauth2.googleapis.com/token", client_auth="post")
 class Google(KnownOAuth2):
     """Google APIs: refresh a user's access token in Python with requests, without google-auth.
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
-from requests_jwt_refresh.presets.base import KnownOAuth2, Preset, defaults
+from requests_jwt_refresh.presets.base import KnownOAuth2, Preset, preset
 
 
-@dataclass(frozen=True, repr=False)
-@defaults(url="/auth/token")
+@preset(url="/auth/token")
 class HomeAssistant(KnownOAuth2):
     """Home Assistant: refresh the access token in Python with requests.
 

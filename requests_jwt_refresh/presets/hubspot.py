@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
-from requests_jwt_refresh.presets.base import KnownOAuth2, Preset, any_code, defaults
+from requests_jwt_refresh.presets.base import KnownOAuth2, Preset, any_code, preset
 
 
-@dataclass(frozen=True, repr=False)
-@defaults(
+@preset(
     url="https://api.hubapi.com/oauth/v3/token",
     client_auth="post",
     rejected=any_code("status", "error", codes=("BAD_REFRESH_TOKEN", "bad_refresh_token")),

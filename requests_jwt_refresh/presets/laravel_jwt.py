@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from requests_jwt_refresh.authorization import header
 from requests_jwt_refresh.endpoints import JSONEndpoint
-from requests_jwt_refresh.presets.base import Preset, defaults
+from requests_jwt_refresh.presets.base import Preset, preset
 
 
-@dataclass(frozen=True, repr=False)
-@defaults(send=None, send_access=header(), refresh=None, rejected=(401,))
+@preset(send=None, send_access=header(), refresh=None, rejected=(401,))
 class LaravelJWT(JSONEndpoint):
     """Laravel with tymon/jwt-auth: refresh the token in Python with requests.
 

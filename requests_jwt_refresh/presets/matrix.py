@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from requests_jwt_refresh.endpoints import JSONEndpoint
 from requests_jwt_refresh.matching import json_field
-from requests_jwt_refresh.presets.base import Preset, any_code, defaults
+from requests_jwt_refresh.presets.base import Preset, any_code, preset
 
 
-@dataclass(frozen=True, repr=False)
-@defaults(
+@preset(
     expires_in="expires_in_ms",
     expires_in_unit="ms",
     rejected=any_code("errcode", codes=("M_UNKNOWN_TOKEN", "M_USER_DEACTIVATED")),

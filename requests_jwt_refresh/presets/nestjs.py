@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from requests_jwt_refresh.endpoints import JSONEndpoint
-from requests_jwt_refresh.presets.base import Preset, defaults
+from requests_jwt_refresh.presets.base import Preset, preset
 from requests_jwt_refresh.responses import DefaultPath
 
 
-@dataclass(frozen=True, repr=False)
-@defaults(
+@preset(
     send="refreshToken",
     access="accessToken",
     refresh=DefaultPath("refreshToken"),

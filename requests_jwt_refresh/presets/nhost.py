@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from requests_jwt_refresh.endpoints import JSONEndpoint
 from requests_jwt_refresh.matching import json_field
-from requests_jwt_refresh.presets.base import Preset, defaults, fill_url
+from requests_jwt_refresh.presets.base import Preset, fill_url, preset
 from requests_jwt_refresh.responses import DefaultPath
 
 _AUTH: Final = "https://{subdomain}.auth.{region}.nhost.run/v1"
 
 
-@dataclass(frozen=True, repr=False)
-@defaults(
+@preset(
     send="refreshToken",
     access="accessToken",
     refresh=DefaultPath("refreshToken"),

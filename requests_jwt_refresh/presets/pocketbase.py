@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from requests_jwt_refresh.authorization import header
 from requests_jwt_refresh.endpoints import JSONEndpoint
-from requests_jwt_refresh.presets.base import Preset, defaults, fill_url
+from requests_jwt_refresh.presets.base import Preset, fill_url, preset
 
 _COLLECTION: Final = "/api/collections/{collection}"
 
 
-@dataclass(frozen=True, repr=False)
-@defaults(
+@preset(
     send=None,
     send_access=header(),
     access="token",

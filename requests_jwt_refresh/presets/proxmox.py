@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
 from requests_jwt_refresh import clock
 from requests_jwt_refresh.authorization import cookie
 from requests_jwt_refresh.endpoints import JSONEndpoint
-from requests_jwt_refresh.presets.base import Preset, defaults
+from requests_jwt_refresh.presets.base import Preset, preset
 from requests_jwt_refresh.tokens import with_values
 
 if TYPE_CHECKING:
@@ -20,8 +20,7 @@ _LIFETIME: Final = 7200.0  # seconds; the answer does not say it
 _CSRF_HEADER: Final = "CSRFPreventionToken"
 
 
-@dataclass(frozen=True, repr=False)
-@defaults(
+@preset(
     send=None,
     send_access="password",
     encode="form",

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
-from requests_jwt_refresh.presets.base import KnownOAuth2, Preset, defaults
+from requests_jwt_refresh.presets.base import KnownOAuth2, Preset, preset
 
 
-@dataclass(frozen=True, repr=False)
-@defaults(url="https://oauth.platform.intuit.com/oauth2/v1/tokens/bearer")
+@preset(url="https://oauth.platform.intuit.com/oauth2/v1/tokens/bearer")
 class QuickBooks(KnownOAuth2):
     """QuickBooks Online: refresh the access token in Python with requests.
 

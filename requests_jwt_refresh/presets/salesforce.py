@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from requests_jwt_refresh.matching import json_field
-from requests_jwt_refresh.presets.base import KnownOAuth2, Preset, any_code, defaults
+from requests_jwt_refresh.presets.base import KnownOAuth2, Preset, any_code, preset
 
 
-@dataclass(frozen=True, repr=False)
-@defaults(
+@preset(
     url="https://{domain}/services/oauth2/token",
     client_auth="post",
     rejected=any_code("error", codes=("inactive_user", "inactive_org")),

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from requests_jwt_refresh.authorization import header
 from requests_jwt_refresh.matching import all_of, any_of, json_field
-from requests_jwt_refresh.presets.base import KnownOAuth2, Preset, defaults
+from requests_jwt_refresh.presets.base import KnownOAuth2, Preset, preset
 
 _INACTIVE: Final = "This request requires an active refresh_token"
 
 
-@dataclass(frozen=True, repr=False)
-@defaults(
+@preset(
     url="/admin/oauth/access_token",
     client_auth="post",
     rejected=any_of(

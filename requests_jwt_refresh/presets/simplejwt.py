@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from requests_jwt_refresh.endpoints import JSONEndpoint
 from requests_jwt_refresh.matching import json_field
-from requests_jwt_refresh.presets.base import RUN, Preset, defaults
+from requests_jwt_refresh.presets.base import RUN, Preset, preset
 from requests_jwt_refresh.responses import DefaultPath
 
 
-@dataclass(frozen=True, repr=False)
-@defaults(
+@preset(
     send="refresh",
     access="access",
     refresh=DefaultPath("refresh"),

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
-from requests_jwt_refresh.presets.base import KnownOAuth2, Preset, defaults
+from requests_jwt_refresh.presets.base import KnownOAuth2, Preset, preset
 
 
-@dataclass(frozen=True, repr=False)
-@defaults(url="https://accounts.spotify.com/api/token")
+@preset(url="https://accounts.spotify.com/api/token")
 class Spotify(KnownOAuth2):
     """Spotify: refresh the access token in Python with requests, without spotipy.
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from requests_jwt_refresh.matching import json_field
-from requests_jwt_refresh.presets.base import KnownOAuth2, Preset, defaults
+from requests_jwt_refresh.presets.base import KnownOAuth2, Preset, preset
 
 if TYPE_CHECKING:
     import requests
@@ -21,8 +20,7 @@ def is_refused(response: requests.Response) -> bool:
     return _INVALID(response) and not _CLIENT_INVALID(response)
 
 
-@dataclass(frozen=True, repr=False)
-@defaults(
+@preset(
     url="https://www.strava.com/api/v3/oauth/token",
     client_auth="post",
     expires_at="expires_at",

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from requests_jwt_refresh.endpoints import JSONEndpoint
 from requests_jwt_refresh.matching import any_of, json_field
-from requests_jwt_refresh.presets.base import Preset, any_code, defaults
+from requests_jwt_refresh.presets.base import Preset, any_code, preset
 
 _API_KEY: Final = "apikey"
 _HEADERS: Final = {_API_KEY: "{publishable_key}"}
 
 
-@dataclass(frozen=True, repr=False)
-@defaults(
+@preset(
     rejected=any_code(
         "error_code",
         "code",

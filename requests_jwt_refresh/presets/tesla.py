@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
-from requests_jwt_refresh.presets.base import KnownOAuth2, Preset, any_code, defaults
+from requests_jwt_refresh.presets.base import KnownOAuth2, Preset, any_code, preset
 
 
-@dataclass(frozen=True, repr=False)
-@defaults(
+@preset(
     url="https://fleet-auth.prd.vn.cloud.tesla.com/oauth2/v3/token",
     rejected=any_code("error", codes=("login_required",)),
 )

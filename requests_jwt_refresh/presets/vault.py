@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from requests_jwt_refresh.authorization import header
 from requests_jwt_refresh.endpoints import JSONEndpoint
 from requests_jwt_refresh.matching import status
-from requests_jwt_refresh.presets.base import Preset, defaults
+from requests_jwt_refresh.presets.base import Preset, preset
 
 _TOKEN: Final = header("X-Vault-Token")
 
 
-@dataclass(frozen=True, repr=False)
-@defaults(
+@preset(
     send=None,
     send_access=_TOKEN,
     access="auth.client_token",

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from requests_jwt_refresh.authorization import header
 from requests_jwt_refresh.matching import any_of, json_field
-from requests_jwt_refresh.presets.base import KnownOAuth2, Preset, any_code, defaults
+from requests_jwt_refresh.presets.base import KnownOAuth2, Preset, any_code, preset
 
 
-@dataclass(frozen=True, repr=False)
-@defaults(
+@preset(
     url="https://accounts.zoho.{region}/oauth/v2/token",
     client_auth="post",
     rejected=any_code("error", codes=("invalid_code",)),

@@ -10,12 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from requests_jwt_refresh import endpoints, presets, token_grants
 from requests_jwt_refresh.authorization import AUTHORIZATION
-from requests_jwt_refresh.endpoints import (
-    JSONEndpoint,
-    OAuth2Endpoint,
-    check_headers,
-    check_json,
-)
+from requests_jwt_refresh.endpoint_options import check_headers, check_json
+from requests_jwt_refresh.endpoints import JSONEndpoint, OAuth2Endpoint
 from requests_jwt_refresh.grants.device import DeviceLogin
 from requests_jwt_refresh.grants.password import PasswordLogin
 from requests_jwt_refresh.grants.revocation import Logout
@@ -194,10 +190,10 @@ def _read_login(
     profile: Table, preset: presets.Preset, endpoint: Endpoint | None, base: _Base
 ) -> PasswordLogin | None:
     given = profile.table("login")
-    if given is None and not preset.login:
+    documented = _fill(profile, preset.login, endpoint)
+    if given is None and "url" not in documented and documented.get("send") != "oauth2":
         return None
     table = given or profile.subtable("login", {})
-    documented = _fill(profile, preset.login, endpoint)
     fields = documented | read_fields(table, PasswordLogin, leave_out=NO_LOGIN_KEYS)
     usual = fields.pop("url", None)
     if fields.get("send") == "oauth2":

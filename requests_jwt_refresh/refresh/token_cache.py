@@ -43,6 +43,7 @@ RELOAD_DELAY: Final = 0.3  # seconds; an emptied store is a logout, so it is loo
 RENEWAL_INTERVAL: Final = 60.0  # seconds between two saves of tokens of unknown lifetime
 RENEWAL_SHARE: Final = 0.1  # of the lifetime, between two saves of tokens out of API answers
 MAX_EXTRA: Final = 16 * 1024  # bytes of JSON in Token.extra
+_VITAL: Final = ("dpop_key",)  # the key that it is bound to (RFC 9449)
 _COOKIES: Final = "cookies"  # the key in Token.extra of the cookies that came with a token
 _UNKNOWN: Final = object()  # what the store holds before the first look
 
@@ -646,7 +647,9 @@ def _as_new_login(token: Token) -> Token:
 
 
 def _without_extra(token: Token) -> Token:
-    return with_values(token, extra=EMPTY)
+    """Return `token` with that of its extra alone without which it is of no use."""
+    kept = {name: token.extra[name] for name in _VITAL if name in token.extra}
+    return with_values(token, extra=FrozenDict(kept) if kept else EMPTY)
 
 
 def is_in_use(sent: Token, in_use: Token | None) -> bool:

@@ -28,6 +28,7 @@ class _Family:
     refresh: str = ""  # the newest
     is_refreshable: bool = True
     is_usable: bool = True
+    key: str | None = None  # the thumbprint of the one that it is bound to
 
 
 @dataclass(eq=False)
@@ -184,6 +185,15 @@ class Ledger:
         with self._lock:
             known = self._accesses.get(access)
             return known is not None and known.family is self._refreshes.get(refresh)
+
+    def bind(self, token: str, key: str) -> bool:
+        """Whether the login of `token` belongs to this key, that it was first used with."""
+        with self._lock:
+            family = self._find_family(token)
+            if family is None:
+                return True  # and no token of this server
+            family.key = family.key or key
+            return family.key == key
 
     def _find_family(self, token: str | None) -> _Family | None:
         known = self._accesses.get(token or "")

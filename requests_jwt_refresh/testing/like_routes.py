@@ -19,6 +19,7 @@ from requests_jwt_refresh.testing.checks import (
     is_meant,
 )
 from requests_jwt_refresh.testing.options import list_field_options
+from requests_jwt_refresh.testing.proofs import ProofChecker
 from requests_jwt_refresh.testing.reading import (
     is_json_list,
     path_of,
@@ -48,6 +49,7 @@ class LikeRoutes(Routes):
     def __init__(self, options: ServerOptions, ledger: Ledger, base_url: str, shape: Shape) -> None:
         super().__init__(options, ledger, base_url)
         self._shape = shape
+        self._proofs = ProofChecker(ledger, base_url) if shape.dpop else None
         self._options_by_path = {path: name for name, path in list_field_options(shape).items()}
 
     # --- Which request it is --------------------------------------------------------------------
@@ -90,6 +92,11 @@ class LikeRoutes(Routes):
     # --- The token server -----------------------------------------------------------------------
 
     def respond(self, request: RecordedRequest) -> ServerResponse:
+        if self._proofs is None:
+            return self._respond(request)
+        return self._proofs.respond(request, self._respond)
+
+    def _respond(self, request: RecordedRequest) -> ServerResponse:
         found = self._find_ask(request)
         if found is None:
             return self._respond_elsewhere(request)

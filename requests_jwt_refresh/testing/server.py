@@ -30,6 +30,7 @@ from requests_jwt_refresh.testing.fault_plan import FaultPlan, PlannedFault
 from requests_jwt_refresh.testing.gates import Gate, validate_target
 from requests_jwt_refresh.testing.ledger import Ledger
 from requests_jwt_refresh.testing.options import ServerOptions, note_given
+from requests_jwt_refresh.testing.proofs import require_joserfc
 from requests_jwt_refresh.testing.rendering import Values, make_query, make_token
 from requests_jwt_refresh.testing.routes import LOGIN_PATH, LOGOUT_PATH
 from requests_jwt_refresh.testing.signing import make_csrf
@@ -108,11 +109,15 @@ class AuthServer(ServerOptions):
     Where the access token itself is traded in (laravel-jwt, pocketbase, vault, proxmox), revoke()
     refuses that, and expire() makes it impossible but at laravel-jwt; family_alive() goes by the
     access token. At client-credentials each grant counts as a refresh, and revoke() refuses the
-    assertions that were handed in before. bluesky-oauth looks at no DPoP proof (RFC 9449).
+    assertions that were handed in before. At bluesky-oauth each request needs a proof of possession
+    with a nonce, which the extra ``jose`` checks; a login is bound to the key that it was first
+    used with.
     """
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.shape is not None and self.shape.dpop:
+            require_joserfc()
         self._ledger = Ledger(self)
         self._fault_plan = FaultPlan()
         self._address = ("127.0.0.1", 0)

@@ -223,10 +223,7 @@ class Ask:
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """A known server. An entry of likes/ is one of these, and nothing else is needed.
-
-    DPoP (RFC 9449) has no words here yet: a server that wants it is played without the proofs.
-    """
+    """A known server. An entry of likes/ is one of these, and nothing else is needed."""
 
     refresh: tuple[Ask, ...] = ()
     """The ways to a new access token. What means none of them is held against the first."""
@@ -237,6 +234,8 @@ class Shape:
     """Where an API request has its access token: the first of them that is filled."""
     api_errors: Errors
     api_key: InHeader | None = None
+    dpop: bool = False
+    """Whether tokens are bound to keys, and each request proves its own (RFC 9449)."""
     expired_batch: Status | None = None
     """The same as ServerOptions.expired to a request that is a JSON list."""
     renewed: str | None = None

@@ -81,6 +81,8 @@ class DPoPServer:
         """Statuses with which the next token requests fail, once their proof was taken."""
         self.api_failures: list[int] = []
         self.refuse_refresh = False
+        self.more: dict[str, str] = {}
+        """What else is in an answer with tokens."""
         self.clock_ahead = 0.0
         self._jtis: set[str] = set()
         self._access: dict[str, str] = {}  # an access token, and the thumbprint of its key
@@ -116,7 +118,7 @@ class DPoPServer:
             raise Refused("invalid_grant")
         access, refresh = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
         self._access[access] = thumbprint
-        answer = {"access_token": access, "token_type": "DPoP"}
+        answer = {"access_token": access, "token_type": "DPoP", **self.more}
         if form["grant_type"] != "client_credentials":
             self._refresh[refresh] = thumbprint
             answer["refresh_token"] = refresh

@@ -192,7 +192,7 @@ SHAPES["fitbit"] = oauth.shape(
 )
 
 
-# --- Bluesky OAuth, without the proofs of RFC 9449: DPoP is a header that is not looked at --------
+# --- Bluesky OAuth, with proofs of possession (RFC 9449) ------------------------------------------
 
 SHAPES["bluesky-oauth"] = oauth.shape(
     oauth.ask(
@@ -209,6 +209,7 @@ SHAPES["bluesky-oauth"] = oauth.shape(
     ),
     logout=oauth.revocation("/oauth/revoke", client=("public", "post")),
     api=(InHeader(scheme="DPoP"),),
+    dpop=True,
     api_errors=Errors(
         say(
             401,

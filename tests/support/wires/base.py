@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import base64
+import secrets
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 import requests
+from joserfc import jwt
+from joserfc.jwk import ECKey
 
 from tests.support.waits import WAIT
 
 Held = dict[str, str]
 """What a client holds, by names of its own: "access", "refresh", and "csrf" and the like."""
 
+KEY = ECKey.generate_key("P-256", private=True)  # of the proofs
 CLIENT = {"client_id": "client-id", "client_secret": "client-secret"}
 JSON = {"Accept": "application/json"}
 
 
 class Client:
-    """Plain requests to one server, without cookies of its own."""
+    """Plain requests to one server, without cookies of its own.
+
+    A server that wants a proof of possession gets one, with the nonce that it asks for.
+    """
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -26,13 +36,34 @@ class Client:
     def send(self, method: str, path: str, **sent: Any) -> requests.Response:
         with requests.Session() as session:
             session.trust_env = False
-            return session.request(method, self.url + path, timeout=WAIT, **sent)
+            request = session.prepare_request(requests.Request(method, self.url + path, **sent))
+            response = session.send(request, timeout=WAIT)
+            nonce = response.headers.get("DPoP-Nonce")
+            if nonce is None:
+                return response
+            request.headers["DPoP"] = make_proof(request, nonce)
+            return session.send(request, timeout=WAIT)
 
     def get(self, path: str, **sent: Any) -> requests.Response:
         return self.send("GET", path, **sent)
 
     def post(self, path: str, **sent: Any) -> requests.Response:
         return self.send("POST", path, **sent)
+
+
+def make_proof(request: requests.PreparedRequest, nonce: str) -> str:
+    """Return what RFC 9449 §4.2 asks for, written by hand."""
+    url, access = str(request.url), str(request.headers.get("Authorization")).split(" ")[-1]
+    claims = {
+        "jti": secrets.token_hex(16),
+        "htm": str(request.method),
+        "htu": url.partition("?")[0],
+        "iat": int(time.time()),
+        "ath": base64.urlsafe_b64encode(sha256(access.encode()).digest()).decode().rstrip("="),
+        "nonce": nonce,
+    }
+    header = {"alg": "ES256", "typ": "dpop+jwt", "jwk": KEY.as_dict(private=False)}
+    return jwt.encode(header, claims, KEY)
 
 
 @dataclass(frozen=True)
