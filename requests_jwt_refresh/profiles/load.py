@@ -137,6 +137,8 @@ class Profile(Options):
             given["login"] = RememberedLogin(
                 self.login, self.password, self.store, self.refresh_timeout
             )
+        elif self.login is not None and self.needs_login:
+            given["login"] = self.login  # for log_in(): it has no password of its own
         return {**given, "refresh": self.refresh, "store": self.store, "when": self.when}
 
     @property
