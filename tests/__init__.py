@@ -186,6 +186,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_httpie_plugins_folder",
         "test_httpie_profiles",
         "test_httpie_tls",
+        "test_places_in_programs",
         "test_run",
         "test_run_broken_setup",
         "test_run_command",
