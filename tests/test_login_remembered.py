@@ -305,6 +305,27 @@ def test_logout_forgets_the_password(bob: User, keyring: DictKeyring) -> None:
     assert bob.run("logout", "prod").out == "There is no token for prod: nothing to do.\n"
 
 
+@pytest.mark.parametrize("tables", ["", '[prod.refresh]\nkind = "json"\nurl = "/auth/refresh"\n'])
+def test_an_adapter_of_a_profile_can_log_in(
+    user: User, server: AuthServer, keyring: DictKeyring, tables: str
+) -> None:
+    """adapter.log_in() asks the login of the profile; it remembers nothing."""
+    from requests_jwt_refresh import JWTRefreshAdapter
+
+    describe(user, server)
+    text = user.file.read_text(encoding="utf-8").replace(", refresh = false", "")
+    user.file.write_text(text + tables, encoding="utf-8")
+    adapter = JWTRefreshAdapter.from_profile("prod")
+    assert adapter.log_in("bob", PASSWORD).access == user.stored_token.access
+    assert json.loads(server.requests[-1].body)["password"] == PASSWORD
+    assert keyring.entries == {}
+    if tables:  # without a password nobody logs in by itself
+        adapter.clear_token()
+        with pytest.raises(RefreshRejected):
+            adapter.valid_token()
+        assert server.counters.logins == 1
+
+
 # --- Other programs ------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from requests_jwt_refresh.presets.base import KnownOAuth2, Preset, preset
@@ -49,8 +50,8 @@ class BlueskyOAuth(KnownOAuth2):
     401 (``invalid_token``). **Refused** is ``invalid_grant``.
 
     **What goes wrong:** a refresh token works once. A public client's session ends after 2 weeks, a
-    confidential one's refresh token after 3 months. With the key of another login each request is
-    refused. For a script an app password is simpler: ``presets.Bluesky``.
+    confidential one's lasts for as long as it is refreshed. With the key of another login each
+    request is refused. For a script an app password is simpler: ``presets.Bluesky``.
 
     From documentation, not run.
 
@@ -59,7 +60,7 @@ class BlueskyOAuth(KnownOAuth2):
 
     """
 
-    @property
+    @cached_property
     def attach(self) -> DPoP:
         """Proof of possession with a key made at the login, where mount() gets no other."""
         from requests_jwt_refresh.jose import DPoP  # late: an extra
