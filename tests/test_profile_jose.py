@@ -134,6 +134,10 @@ def test_a_faulty_dpop_is_named(file: Path, text: str, cause: str) -> None:
             "refresh.private_key_file needs client_auth = 'private_key_jwt'",
         ),
         (
+            SIGNS.replace("private_key_jwt", "private-key"),
+            "refresh.client_auth must be one of 'basic', 'basic-raw', 'none', 'post', 'private_key",
+        ),
+        (
             f'{JSON}private_key_file = "key.json"\n',
             "refresh.private_key_file is not known",
         ),
