@@ -151,6 +151,10 @@ def test_without_a_keyring(user: User, server: AuthServer, monkeypatch: pytest.M
     assert log_in(user).status == 0
     assert user.run("status", "prod").status == 0
     assert user.run("logout", "prod").status == 0
+    result = user.run("token", "prod")  # it is a login that is missing, and no keyring
+    cause, remedy = result.cause_and_remedy()
+    assert (result.status, remedy) == (3, "log in with: requests-jwt login prod")
+    assert cause.startswith("profile 'prod' is not logged in, and no password can be read for it")
 
 
 @pytest.mark.parametrize(

@@ -149,10 +149,15 @@ class RememberedLogin(OwnLogin):
         self, session: requests.Session, options: SendOptions, refused: RefusedLogins
     ) -> Token:
         name = self.password.profile
-        account = self.password.load()
+        why = "no password is remembered for it"
+        account = None
+        try:
+            account = self.password.load()
+        except StoreError as error:  # there may be no keyring here, and so no password
+            why = f"no password can be read for it: {error.cause}"
         if account is None:
             refusal = RefreshRejected(
-                f"profile {name!r} is not logged in, and no password is remembered for it",
+                f"profile {name!r} is not logged in, and {why}",
                 f"log in with: requests-jwt login {name}",
             )
             refusal.nothing_to_refresh = True
