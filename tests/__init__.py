@@ -51,7 +51,9 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_jose_oidc_provider",
         "test_cookie_servers",
         "test_oauth2_server",
+        "test_real_logins",
         "test_real_servers",
+        "test_any_api",
     ),
     "One refresh": (
         "test_token_grants",
@@ -184,6 +186,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_httpie_plugins_folder",
         "test_httpie_profiles",
         "test_httpie_tls",
+        "test_places_in_programs",
         "test_run",
         "test_run_broken_setup",
         "test_run_command",

@@ -200,3 +200,16 @@ def test_a_403_of_djangos_csrf_is_the_callers(django: Server) -> None:
         assert response.json() == {"detail": "CSRF Failed: CSRF cookie not set."}
         assert load(client) == token
     assert django.count("POST", DJANGO.refresh) == 0
+
+
+def test_on_https_djangos_csrf_wants_a_referer(django: Server) -> None:
+    """requests sends none; as headers= it goes with each request to the API."""
+    https, old = {"X-Forwarded-Proto": "https"}, DJANGO.log_in(django.url)
+    with django_client(django, old, headers=https) as client:
+        response = client.post(DJANGO.me, json={}, timeout=WAIT)
+        assert response.status_code == 403
+        assert response.json() == {"detail": "CSRF Failed: Referer checking failed - no Referer."}
+        token = client.adapter.refresh()
+    referer = {"Referer": django.url.replace("http:", "https:") + "/"}
+    with django_client(django, token, headers={**https, **referer}) as client:
+        assert client.post(DJANGO.me, json={}, timeout=WAIT).status_code == 200

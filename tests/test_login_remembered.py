@@ -162,7 +162,7 @@ def test_without_a_keyring(user: User, server: AuthServer, monkeypatch: pytest.M
     result = user.run("token", "prod")  # it is a login that is missing, and no keyring
     cause, remedy = result.cause_and_remedy()
     assert (result.status, remedy) == (3, "log in with: requests-jwt login prod")
-    assert cause.startswith("profile 'prod' is not logged in, and no password can be read for it")
+    assert cause.startswith("profile 'prod' is not logged in, and no password is remembered for it")
 
 
 @pytest.mark.parametrize(
@@ -219,6 +219,26 @@ def test_an_adapter_logs_in_again(bob: User, server: AuthServer) -> None:
             answers = pool.map(lambda _: session.get("/api/x", timeout=WAIT), range(16))
             assert {each.status_code for each in answers} == {200}
     assert server.counters.logins == 2
+
+
+def test_where_there_is_no_keyring_no_password_is_remembered(
+    user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end of a session is then a logout like any other: the API's own 401, and no error."""
+    import requests
+
+    from requests_jwt_refresh import JWTRefreshAdapter
+
+    use_keyring(monkeypatch, fail_backend())
+    describe(user, server)
+    assert log_in(user).status == 0
+    expire(user, server)
+    with requests.Session() as session:
+        session.mount(server.url, JWTRefreshAdapter.from_profile("prod"))
+        assert session.get(f"{server.url}/api/x", timeout=WAIT).status_code == 401
+    result = user.run("token", "prod")
+    assert result.status == 3
+    assert "no password is remembered for it" in result.err
 
 
 @pytest.mark.parametrize("ended", ["refused", "throttled"])

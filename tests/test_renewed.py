@@ -144,6 +144,29 @@ def test_a_newer_token_is_used_at_once_and_saved(
     ] * 3
 
 
+def test_a_save_while_the_answer_is_on_its_way_loses_no_token(
+    server: AuthServer, session: requests.Session, store: SlowStore
+) -> None:
+    """Also the first save of a store that was filled by hand, which gives the login an id."""
+    adapter = mount(session, server.url, ENDPOINT, store, renewed=PLACE)
+    sliding = slide(server)
+    store.may_save.clear()
+    store.is_saving.clear()
+    session.get("/api/x")
+    assert store.is_saving.wait(WAIT)
+    with server.gate(on="api") as gate:
+        threads = start(lambda: session.get("/api/x"))
+        gate.wait_for(1)
+        store.may_save.set()
+        wait_for_saves()
+        assert access_of(store) == sliding.given[0]
+        gate.open()
+        join(*threads)
+    assert access_of(adapter) == sliding.given[1]
+    assert session.get("/api/x").status_code == 200
+    assert server.requests[-1].bearer == sliding.given[1]
+
+
 def test_its_lifetime_is_counted_from_its_receipt(
     server: AuthServer, session: requests.Session, adapter: JWTRefreshAdapter, clock: Clock
 ) -> None:

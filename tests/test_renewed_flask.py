@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from requests_jwt_refresh import FileStore, JWTRefreshAdapter, Token, cookie, mount
-from tests.support.servers.kinds import FLASK_COOKIES, flask_cookies
+from requests_jwt_refresh.presets import FlaskJWTExtendedCookies
 from tests.support.servers.shared import real_servers
 from tests.support.waits import WAIT, wait_until
 
@@ -37,10 +37,9 @@ def adapter(url: str, session: requests.Session, tmp_path: Path) -> Iterator[JWT
     adapter = mount(
         session,
         url,
-        flask_cookies("/refresh"),
+        FlaskJWTExtendedCookies(),
         FileStore(tmp_path / "token"),
         renewed=cookie("access_token_cookie"),
-        **FLASK_COOKIES,
     )
     adapter.set_token(Token(access, refresh, extra={"cookies": cookies}))
     yield adapter
@@ -71,5 +70,5 @@ def test_another_program_takes_it_from_the_store(
     wait_until(lambda: FileStore(tmp_path / "token").load() == token, "a save")
     with requests.Session() as other:
         store = FileStore(tmp_path / "token")
-        mount(other, url, flask_cookies("/refresh"), store, **FLASK_COOKIES)
+        mount(other, url, FlaskJWTExtendedCookies(), store)
         assert other.post("/me", data="hello").json()["body"] == "hello"

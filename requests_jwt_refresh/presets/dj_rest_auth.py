@@ -43,12 +43,18 @@ class DJRestAuth(SimpleJWT):
     server's JWTCookieAuthentication takes as well as its cookie. A server that wants the cookie:
     ``mount(..., attach=cookie("my-app-auth", csrf=("csrftoken", "X-CSRFToken")))``.
 
+    **CSRF:** the cookie ``csrftoken`` comes with the login and is kept with the tokens. On https
+    Django also wants a Referer, which requests does not send:
+    ``mount(..., headers={"Referer": "https://api.example.com/"})``. Without either, what changes
+    something gets a 403 ("CSRF Failed"), which no refresh cures.
+
     **What goes wrong:** JWT_AUTH_HTTPONLY is on by default, and the ``refresh`` of a login is then
     an empty string: the token is in Set-Cookie alone. With JWT_AUTH_HTTPONLY off it is in the body:
     use ``presets.SimpleJWT("/dj-rest-auth/token/refresh/")``. The cookie may be meant for https
-    alone (JWT_AUTH_SECURE). **Expired and refused:** as with ``presets.SimpleJWT``.
+    alone (JWT_AUTH_SECURE). The server does not look at its cookie where there is an Authorization
+    header of any kind. **Expired and refused:** as with ``presets.SimpleJWT``.
 
-    Refresh, refused and expired were run against the real server.
+    Refresh, refused, expired, login and logout were run against the real server.
     """
 
     url: str = "/dj-rest-auth/token/refresh/"

@@ -45,7 +45,7 @@ class Djoser(SimpleJWT):
     account found". A refresh token lives a day by default, and is the same one all day unless
     ROTATE_REFRESH_TOKENS is set.
 
-    Refresh, refused and expired were run against the real server.
+    Refresh, refused, expired and login were run against the real server.
     """
 
     url: str = "/auth/jwt/refresh/"

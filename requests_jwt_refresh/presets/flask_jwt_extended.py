@@ -47,7 +47,7 @@ class FlaskJWTExtended(BearerEndpoint):
     after which a new login is needed: nothing rotates it. For tokens in cookies there is
     ``presets.FlaskJWTExtendedCookies``.
 
-    Refresh, refused and expired were run against the real server.
+    Refresh, refused, expired, login and logout were run against the real server.
     """
 
     url: str = "/refresh"

@@ -57,7 +57,7 @@ class FlaskJWTExtendedCookies(JSONEndpoint):
     request itself; JWT_REFRESH_COOKIE_PATH does not, either. By default an access token lives 15
     minutes and a refresh token 30 days.
 
-    Refresh, refused and expired were run against the real server.
+    Refresh, refused, expired, login and logout were run against the real server.
     """
 
     url: str = "/refresh"

@@ -19,6 +19,7 @@ from requests_jwt_refresh.errors import InvalidToken, JWTRefreshError, RefreshRe
 from requests_jwt_refresh.frozen_json import freeze_object
 from requests_jwt_refresh.refresh.client import read_set_cookies
 from requests_jwt_refresh.refresh.single_flight import Call
+from requests_jwt_refresh.refresh.token_cache import is_in_use
 from requests_jwt_refresh.tokens import LONGEST_LIFETIME, Token, jwt_times, with_expiry, with_values
 from requests_jwt_refresh.urls import origin_of, without_query
 
@@ -94,7 +95,7 @@ class Renewal:
         secret = self._place.read(response.headers, set_cookies)
         if secret is None or secret == sent.access or origin_of(request.url) != self._origin:
             return None
-        if sent is not self._cache.token or self._flight.call is not None:
+        if not is_in_use(sent, self._cache.token) or self._flight.call is not None:
             return None  # a refresh, a login or a logout goes before
         return self._make_token(secret, sent, set_cookies)
 

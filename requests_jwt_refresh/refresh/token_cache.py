@@ -110,11 +110,13 @@ class Memory:
         """Publish a token out of an API's answer, if `sent` is still the one in use.
 
         The store does not have it yet, and another program does not need it: its counter is that of
-        `sent` until it is saved.
+        `sent` until it is saved. `sent` may have been saved meanwhile, and have got its login's id.
         """
         with self.mutex:
-            if self.token is not sent:
+            if self.token is None or not is_in_use(sent, self.token):
                 return False
+            if self.token is not sent:
+                renewed = with_values(renewed, login_id=self.token.login_id)
             self.version += 1
             self.unconfirmed, self.token = renewed, renewed
             self.renewed = True
@@ -648,6 +650,11 @@ def _without_extra(token: Token) -> Token:
     """Return `token` with that of its extra alone without which it is of no use."""
     kept = {name: token.extra[name] for name in _VITAL if name in token.extra}
     return with_values(token, extra=FrozenDict(kept) if kept else EMPTY)
+
+
+def is_in_use(sent: Token, in_use: Token | None) -> bool:
+    """Whether `sent` is the token in use, or that before its first save gave the login an id."""
+    return sent is in_use or (in_use is not None and sent.login_id is None and sent == in_use)
 
 
 def _only_cookies(extra: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -131,6 +131,14 @@ class KeyringStore:
     def __deepcopy__(self, memo: dict[int, object]) -> Self:
         return self
 
+    def is_missing(self) -> bool:
+        """Whether there is no keyring here that would keep anything; asks for no entry.
+
+        Raises StoreError if keyring cannot be loaded.
+        """
+        call: _Call[bool] = _Call(lambda: _find_usable(self._chain(), self.allow_plaintext) is None)
+        return call.result(self.timeout)
+
     @property
     def _name(self) -> str:
         # One service name per account: when two accounts share one, Windows keeps old values of
@@ -142,10 +150,15 @@ class KeyringStore:
         call: _Call[T] = _Call(lambda: work(self._entries(call.stop_if_abandoned)))
         return call.result(self.timeout)
 
+    def _chain(self) -> list[KeyringBackend]:
+        return _list_chain(_find_backend() if self.backend is None else self.backend)
+
     def _entries(self, stop_if_abandoned: Callable[[], None]) -> list[_Entry]:
         """Return the entry in the backend to use, then those in the others of its chain."""
-        chain = _list_chain(_find_backend() if self.backend is None else self.backend)
-        chosen = _choose_backend(chain, allow_plaintext=self.allow_plaintext)
+        chain = self._chain()
+        chosen = _find_usable(chain, self.allow_plaintext)
+        if chosen is None:
+            raise _no_backend_error(chain)
         others = [each for each in chain if each is not chosen and not _keeps_nothing(each)]
         return [
             _Entry(each, self._name, self.account, stop_if_abandoned) for each in (chosen, *others)
@@ -469,11 +482,12 @@ def _list_chain(backend: KeyringBackend) -> list[KeyringBackend]:
     return [backend] if chained is None else list(chained)
 
 
-def _choose_backend(chain: list[KeyringBackend], *, allow_plaintext: bool) -> KeyringBackend:
+def _find_usable(chain: list[KeyringBackend], allow_plaintext: bool) -> KeyringBackend | None:
+    """Return the first backend that keeps what it is given, and where nobody reads it."""
     for backend in chain:
         if not _keeps_nothing(backend) and (allow_plaintext or not _is_plaintext(backend)):
             return backend
-    raise _no_backend_error(chain)
+    return None
 
 
 def _no_backend_error(chain: list[KeyringBackend]) -> StoreError:

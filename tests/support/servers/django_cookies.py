@@ -1,8 +1,9 @@
 """A Django project in one file, with djoser and dj-rest-auth as their documentation has them.
 
-djoser below /auth/, its header ``Authorization: JWT`` (its documentation's AUTH_HEADER_TYPES);
-dj-rest-auth below /dj-rest-auth/, both tokens in HttpOnly cookies, and Django's CSRF with them.
-Refresh tokens rotate and the old ones are blacklisted.
+djoser below /auth/, and its header ``Authorization: JWT``, which alone is taken below /header/;
+dj-rest-auth below /dj-rest-auth/, both tokens in HttpOnly cookies, and Django's CSRF with them;
+below /cookie/ it takes a header as well. Refresh tokens rotate and the old ones are blacklisted.
+A request with ``X-Forwarded-Proto: https`` counts as one over TLS.
 """
 
 # ruff: noqa: E402 - Django's modules want the settings first
@@ -24,6 +25,7 @@ settings.configure(
     ALLOWED_HOSTS=["127.0.0.1"],
     ROOT_URLCONF=__name__,
     USE_TZ=True,
+    SECURE_PROXY_SSL_HEADER=("HTTP_X_FORWARDED_PROTO", "https"),
     DATABASES={
         "default": {
             "ENGINE": "django.db.backends.sqlite3",
@@ -48,11 +50,12 @@ settings.configure(
         "django.contrib.auth.middleware.AuthenticationMiddleware",
     ],
     REST_FRAMEWORK={
+        "DEFAULT_AUTHENTICATION_CLASSES": ["dj_rest_auth.jwt_auth.JWTCookieAuthentication"],
         "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
         "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     },
     SIMPLE_JWT={
-        "AUTH_HEADER_TYPES": ("JWT",),
+        "AUTH_HEADER_TYPES": ("JWT", "Bearer"),
         "ROTATE_REFRESH_TOKENS": True,
         "BLACKLIST_AFTER_ROTATION": True,
     },
@@ -75,10 +78,17 @@ from django.urls import include, path
 from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework_simplejwt.authentication import JWTAuthentication
-from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
+from rest_framework_simplejwt.tokens import AccessToken
 from rest_framework_simplejwt.views import TokenBlacklistView
 
 from tests.support.servers.recording import RecordingApp
+
+
+class OnlyJWT(JWTAuthentication):
+    """Takes the word of djoser's documentation, and no other."""
+
+    def get_raw_token(self, header: bytes) -> Any:
+        return super().get_raw_token(header) if header.startswith(b"JWT ") else None
 
 
 class Expired(APIView):
@@ -96,7 +106,7 @@ class Expired(APIView):
 class WhoAmI(APIView):
     """The user, and what the request carried."""
 
-    authentication_classes: ClassVar = [JWTAuthentication]
+    authentication_classes: ClassVar = [OnlyJWT]
 
     def get(self, request: Any) -> Response:
         return Response({"user": request.user.username})
@@ -112,7 +122,7 @@ class WhoAmIByCookie(WhoAmI):
 class Away(APIView):
     """Redirects to where the query says."""
 
-    authentication_classes: ClassVar = [JWTAuthentication]
+    authentication_classes: ClassVar = [OnlyJWT]
 
     def get(self, request: Any) -> Response:
         return Response(status=307, headers={"Location": request.query_params["to"]})
@@ -138,4 +148,3 @@ urlpatterns = [
 call_command("migrate", verbosity=0)
 User.objects.create_user("alice", password="secret")
 app = RecordingApp(get_wsgi_application())
-_ = RefreshToken

@@ -70,6 +70,7 @@ def rotate() -> Any:
     )
 
 
+@flask_app.delete("/logout")
 @flask_app.delete("/revoke")
 @jwt_required(verify_type=False)
 def revoke() -> Any:

@@ -15,17 +15,20 @@ import requests
 from requests_jwt_refresh import (
     ClientCredentials,
     FileStore,
-    JSONEndpoint,
     JWTBearer,
     OAuth2Endpoint,
     Token,
     TokenExchange,
     cookie,
-    header,
-    json_field,
     mount,
 )
-from requests_jwt_refresh.presets import FlaskJWTExtended, SimpleJWT
+from requests_jwt_refresh.presets import (
+    Djoser,
+    DJRestAuth,
+    FlaskJWTExtended,
+    FlaskJWTExtendedCookies,
+    SimpleJWT,
+)
 from tests.support.waits import WAIT
 
 if TYPE_CHECKING:
@@ -97,15 +100,6 @@ def blacklist(path: str) -> Callable[[str, Token], None]:
 
 # --- dj-rest-auth, its tokens in cookies ---------------------------------------------------------
 
-DJ_REST_AUTH = JSONEndpoint(
-    "/dj-rest-auth/token/refresh/",
-    send=cookie("my-refresh-token"),
-    access=cookie("my-app-auth"),
-    refresh=cookie("my-refresh-token"),
-    rejected=(401,),
-    when=json_field("code", "token_not_valid"),
-)
-
 
 def log_in_dj_rest_auth(url: str) -> Token:
     cookies = post(f"{url}/dj-rest-auth/login/", json=ACCOUNT).cookies.get_dict()
@@ -119,22 +113,6 @@ def log_out_dj_rest_auth(url: str, token: Token) -> None:
 
 
 # --- Flask-JWT-Extended --------------------------------------------------------------------------
-
-
-def flask_cookies(path: str) -> JSONEndpoint:
-    return JSONEndpoint(
-        path,
-        send=cookie("refresh_token_cookie", csrf=("csrf_refresh_token", "X-CSRF-TOKEN")),
-        access=cookie("access_token_cookie"),
-        refresh=cookie("refresh_token_cookie"),
-        rejected=(401, 422),
-        when=json_field("msg", "Token has expired"),
-    )
-
-
-FLASK_COOKIES = {
-    "attach": cookie("access_token_cookie", csrf=("csrf_access_token", "X-CSRF-TOKEN"))
-}
 
 
 def log_in_flask(url: str) -> Token:
@@ -217,17 +195,16 @@ KINDS = {
     ),
     "djoser": Kind(
         "django_cookies:app",
-        lambda _: SimpleJWT("/auth/jwt/refresh/"),
+        lambda _: Djoser(),
         log_in_djoser,
         blacklist("/auth/jwt/blacklist/"),
         "/auth/jwt/refresh/",
         me="/header/me/",
         away="/header/away/",
-        options={"attach": header(scheme="JWT")},
     ),
     "dj-rest-auth": Kind(
         "django_cookies:app",
-        lambda _: DJ_REST_AUTH,
+        lambda _: DJRestAuth(access=cookie("my-app-auth")),
         log_in_dj_rest_auth,
         log_out_dj_rest_auth,
         "/dj-rest-auth/token/refresh/",
@@ -235,26 +212,33 @@ KINDS = {
         away="/cookie/away/",
         options={"attach": cookie("my-app-auth", csrf=("csrftoken", "X-CSRFToken"))},
     ),
+    "dj-rest-auth, access in the header": Kind(
+        "django_cookies:app",
+        lambda _: DJRestAuth(),
+        log_in_dj_rest_auth,
+        log_out_dj_rest_auth,
+        "/dj-rest-auth/token/refresh/",
+        me="/cookie/me/",
+        away="/cookie/away/",
+    ),
     "flask-jwt-extended": Kind(
         "flasks:app", lambda _: FlaskJWTExtended(), log_in_flask, revoke_flask, "/refresh"
     ),
     "flask-jwt-extended-cookies": Kind(
         "flasks:app",
-        lambda _: flask_cookies("/refresh"),
+        lambda _: FlaskJWTExtendedCookies(),
         log_in_flask_cookies,
         revoke_flask_cookies,
         "/refresh",
         base="/cookies",
-        options=FLASK_COOKIES,
     ),
     "flask-jwt-extended-cookies, rotating": Kind(
         "flasks:app",
-        lambda _: flask_cookies("/rotate"),
+        lambda _: FlaskJWTExtendedCookies("/rotate"),
         log_in_flask_cookies,
         revoke_flask_cookies,
         "/rotate",
         base="/cookies",
-        options=FLASK_COOKIES,
     ),
     "refresh_token": Kind(
         "flasks:app",
