@@ -41,7 +41,8 @@ def make_content(options: argparse.Namespace) -> dict[str, Any]:
         "url": options.login_url,
         "username_field": options.username_field,
         "password_field": options.password_field,
-        **{name: getattr(options, f"login_{name}") for name in ("access", "refresh", "expires_in")},
+        **{name: _to_place(getattr(options, f"login_{name}")) for name in ("access", "refresh")},
+        "expires_in": options.login_expires_in,
     }
     device = {"url": options.device_url, "scope": options.device_url and options.scope}
     logout = {"send": options.logout_send, "url": options.logout_url}
@@ -53,11 +54,22 @@ def make_content(options: argparse.Namespace) -> dict[str, Any]:
 
 def _make_refresh(options: argparse.Namespace) -> dict[str, Any]:
     kind = {"preset": options.preset} if options.preset else {"kind": options.kind or "json"}
-    names = ("send", "access", "refresh", "expires_in", "client_id", "client_auth")
-    fields = {name: getattr(options, name) for name in names}
+    fields = {name: getattr(options, name) for name in ("expires_in", "client_id", "client_auth")}
+    places = ("send", "access", "refresh")
+    fields = {name: _to_place(getattr(options, name)) for name in places} | fields
     scope = None if options.device_url else options.scope
     table = {**kind, "url": options.refresh_url, **fields, "scope": scope, **dict(options.set)}
     return _drop_empty(table)
+
+
+def _to_place(text: str | None) -> str | dict[str, str] | None:
+    """Return the place that an option or an answer names, ``header:NAME`` say; a field is a path.
+
+    >>> _to_place("header:X-Auth-Token"), _to_place("data.token")
+    ({'header': 'X-Auth-Token'}, 'data.token')
+    """
+    kind, colon, name = (text or "").partition(":")
+    return {kind: name.strip()} if colon and kind in ("header", "cookie") else text
 
 
 def _make_attach(options: argparse.Namespace) -> dict[str, Any]:

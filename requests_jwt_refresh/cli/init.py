@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.cli.commands import Parser, Subparsers
     from requests_jwt_refresh.profiles.load import Profile
 
+_IF_IT_DIFFERS: Final = "of the login's response, if it differs"
+_OR_PLACE: Final = "; or header:NAME, cookie:NAME"
 _LONG_EXAMPLE: Final = """\
 requests-jwt init prod --base-url https://api.example.com/v1 \\
       --refresh-url /auth/refresh --login-url /auth/login \\
@@ -110,9 +112,9 @@ def _add_server_options(parser: Parser) -> None:
         help="another key of [NAME.refresh], such as domain=example.eu.auth0.com for a preset; may "
         "be repeated",
     )
-    _add_field(parser, "send", "of the request: the refresh token")
-    _add_field(parser, "access", "of the response: the access token")
-    _add_field(parser, "refresh", "of the response: the new refresh token")
+    _add_field(parser, "send", f"of the request: the refresh token{_OR_PLACE}")
+    _add_field(parser, "access", f"of the response: the access token{_OR_PLACE}")
+    _add_field(parser, "refresh", f"of the response: the new refresh token{_OR_PLACE}")
     _add_field(parser, "expires-in", "of the response: the access token's lifetime in seconds")
     parser.add_argument("--client-id", metavar="ID", help="OAuth 2.0: the client's id")
     parser.add_argument(
@@ -136,9 +138,9 @@ def _add_login_options(parser: Parser) -> None:
     _add_choice(parser, "--login-send", LOGIN_SENDS, "how they are sent: {}")
     _add_field(parser, "username-field", "of the login's request: the user name")
     _add_field(parser, "password-field", "of the login's request: the password")
-    _add_field(parser, "login-access", "of the login's response, if it differs: the access token")
-    _add_field(parser, "login-refresh", "of the login's response, if it differs: the refresh token")
-    _add_field(parser, "login-expires-in", "of the login's response, if it differs: the lifetime")
+    _add_field(parser, "login-access", f"{_IF_IT_DIFFERS}: the access token{_OR_PLACE}")
+    _add_field(parser, "login-refresh", f"{_IF_IT_DIFFERS}: the refresh token{_OR_PLACE}")
+    _add_field(parser, "login-expires-in", f"{_IF_IT_DIFFERS}: the lifetime")
     parser.add_argument("--logout-url", metavar="URL", help="where a logout is sent")
     _add_choice(parser, "--logout-send", LOGOUT_SENDS, "how the token is sent: {}")
 
