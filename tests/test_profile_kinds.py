@@ -183,6 +183,39 @@ def test_run_sends_a_token_wherever_it_goes(
     assert server.counters.refreshes == (name != "session-header")
 
 
+@needs_posix
+@pytest.mark.parametrize("name", ["sliding"])
+@pytest.mark.parametrize("is_logged_in", [True, False])
+def test_run_sends_the_headers_of_the_api(
+    user: User, server: AuthServer, is_logged_in: bool
+) -> None:
+    """With a token and without; the program sees none of them, and its own go before."""
+    headers = '[prod.headers]\nX-Api-Key = { file = "key.txt" }\nX-Mode = "a"\n'
+    describe(user.home, server, f"{REFRESH}{headers}")
+    (user.home / "key.txt").write_text("hunter2\n", encoding="utf-8")
+    if is_logged_in:
+        user.save_token(server.login())
+    code = (
+        "import requests, sys\n"
+        "answer = requests.get(sys.argv[1] + '/public/x', headers={'X-Mode': 'mine'})\n"
+        "print(answer.status_code, sorted(answer.request.headers))"
+    )
+    done = subprocess.run(
+        [SCRIPT, "run", "prod", "--", sys.executable, "-c", code, server.url],
+        capture_output=True,
+        text=True,
+        timeout=WAIT,
+        check=False,
+    )
+    assert done.stdout.startswith("200 ")
+    assert "X-Api-Key" not in done.stdout
+    assert "hunter2" not in done.stdout + done.stderr
+    assert (done.stderr == "") == is_logged_in
+    sent = server.requests[-1].headers
+    assert (sent["X-Api-Key"], sent["X-Mode"]) == ("hunter2", "mine")
+    assert ("Authorization" in sent) == is_logged_in
+
+
 @needs_httpie
 @pytest.mark.parametrize(
     ("name", "tables"),
