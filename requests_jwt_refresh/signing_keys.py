@@ -65,9 +65,18 @@ class SigningKey:
     def read(cls, source: KeySource, alg: str | None = None) -> SigningKey:
         """Return the key of `source`. Raises TypeError or ValueError, ImportError without joserfc.
 
-        No text holds anything of a key.
+        No text and no frame of these errors holds anything of a key that a file has.
         """
         _require_joserfc()
+        try:
+            return cls._read(source, alg)
+        except (TypeError, ValueError) as error:
+            problem = type(error)(str(error))
+        del source  # this frame may be in a traceback
+        raise problem
+
+    @classmethod
+    def _read(cls, source: KeySource, alg: str | None) -> SigningKey:
         path = _find_path(source)
         if path is None:
             return cls(_import(source, "the key"), alg)

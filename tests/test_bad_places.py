@@ -11,6 +11,7 @@ from requests_jwt_refresh import (
     JSONEndpoint,
     JWTRefreshAdapter,
     OAuth2Endpoint,
+    ProfileError,
     Token,
     all_of,
     any_of,
@@ -153,3 +154,71 @@ def test_a_token_that_does_not_fit_costs_nothing(tmp_path: Path, place: Any, sec
         adapter.set_token(Token(secret, "another"))
     assert secret not in str(caught.value)
     assert store.load() == adapter.token == TOKEN
+
+
+JSON = 'refresh = { kind = "json", url = "/refresh" }\n'
+PROFILES = {
+    "a cookie's name with ;": (JSON + 'attach = { cookie = "a;b" }', "attach.cookie cannot be"),
+    "a header's name with a line break": (JSON + r'attach = { header = "X\nY" }', "attach.header"),
+    "the header Host": (JSON + 'attach = { header = "Host" }', "attach.header cannot be used"),
+    "the header Cookie": (JSON + 'attach = { header = "Cookie" }', "give { cookie ="),
+    "a header by its name": (JSON + 'attach = "X-Token"', "attach must be a table"),
+    "csrf is one name": (JSON + 'attach = { cookie = "a", csrf = ["b"] }', "attach.csrf must be"),
+    "csrf is a string": (JSON + 'attach = { cookie = "a", csrf = "b" }', "attach.csrf must be a"),
+    "csrf of a header": (
+        JSON + 'attach = { header = "a", csrf = ["b", "X"] }',
+        "attach.csrf has no",
+    ),
+    "two places": (
+        JSON + 'attach = { cookie = "a", header = "b" }',
+        "attach has header and cookie",
+    ),
+    "one place for both": (
+        'refresh = { kind = "json", url = "/r", send = "a", send_access = "a" }',
+        "name one place",
+    ),
+    "a preset and a kind": (
+        'refresh = { kind = "json", preset = "simplejwt", url = "/r" }',
+        "either a preset or a kind",
+    ),
+    "extra has the field": (
+        'refresh = { kind = "json", url = "/r", send = "a", extra = { a = 1 } }',
+        "extra must leave 'a' free",
+    ),
+    "a rule that never matches": (
+        JSON + "when = { all_of = [{ status = 401 }, { status = 403 }] }",
+        "can never match",
+    ),
+    "two values of one field": (
+        JSON + 'when = { all_of = [{ json_field = "a", value = 1 }, '
+        '{ json_field = "a", value = 2 }] }',
+        "two values of the field 'a'",
+    ),
+    "each answer is refused": (
+        'refresh = { kind = "json", url = "/r", rejected = { status = 200 } }',
+        "ok and rejected",
+    ),
+    "a login nobody needs": (
+        (
+            'refresh = { kind = "jwt-bearer", url = "/t", assertion_file = "a" }\n'
+            'login = { url = "/l" }'
+        ),
+        "login has no place beside jwt-bearer",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", PROFILES)
+def test_a_profile_that_cannot_work_is_told_by_key(tmp_path: Path, fault: str) -> None:
+    """With file, profile and key; the tokens of the profile's store stay."""
+    text, expected = PROFILES[fault]
+    store = FileStore(tmp_path / "token.json")
+    store.save(TOKEN)
+    path = tmp_path / "profiles.toml"
+    kept = 'store = { kind = "file", path = "token.json" }'
+    path.write_text(f'[api]\nbase_url = "{URL}"\n{kept}\n{text}\n', encoding="utf-8")
+    with pytest.raises(ProfileError) as caught:
+        JWTRefreshAdapter.from_profile("api", path)
+    assert f"{path}: profile 'api': " in caught.value.cause
+    assert expected in str(caught.value)
+    assert store.load() == TOKEN

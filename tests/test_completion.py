@@ -160,15 +160,15 @@ class TestBash:
         """After a dash: the options of this command."""
         assert bash.complete("status", "good", "-") == ["--help", "--json", "-h"]
         assert bash.complete("logout", "--l") == ["--local"]
-        assert bash.complete("login", "good", "--r") == ["--refresh-token"]
+        assert bash.complete("login", "good", "--ref") == ["--refresh-token"]
         assert bash.complete("login", "good", "--p") == ["--path"]
         assert bash.complete("--v") == ["--version"]
 
     def test_values(self, bash: Bash) -> None:
         """Where there are a few values to choose from, these."""
         assert bash.complete("completion", "") == ["bash", "zsh"]
-        assert bash.complete("init", "new", "--preset", "s") == ["simplejwt"]
-        assert bash.complete("init", "new", "--kind", "") == ["bearer", "json", "oauth2"]
+        assert bash.complete("init", "new", "--preset", "si") == ["simplejwt"]
+        assert bash.complete("init", "new", "--kind", "j") == ["json", "jwt-bearer"]
         assert bash.complete("init", "new", "--store", "f") == ["file"]
 
     @pytest.mark.parametrize("command", [("init", "new"), ("login", "good")])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from requests_jwt_refresh import cookie, header
+from requests_jwt_refresh import JSONEndpoint, cookie, header
 from requests_jwt_refresh.presets import PRESET_MODULES, load
 from requests_jwt_refresh.profiles.load import Profiles
 from tests.support.command_line import API, INIT, SCRIPT, Terminal, User, needs_posix, user
@@ -133,6 +133,21 @@ def test_where_the_token_goes(
     assert Profiles.read(user.file).profile("prod").attach == place
 
 
+def test_where_the_tokens_are_in_requests_and_answers(user: User) -> None:
+    """A field, a header or a cookie, for a refresh and for a login."""
+    flags = ("--send", "cookie:rt", "--access", "data.jwt", "--refresh", "cookie:rt")
+    login = ("--login-url", "/session", "--login-access", "header:X-Auth-Token")
+    assert user.run(*INIT, *JSON, *flags, *login).status == 0
+    made = Profiles.read(user.file).profile("prod")
+    assert made.refresh == JSONEndpoint(
+        "/r", send=cookie("rt"), access="data.jwt", refresh=cookie("rt")
+    )
+    assert read_content(user)["login"] == {
+        "url": "/session",
+        "access": {"header": "X-Auth-Token"},
+    }
+
+
 def test_headers_of_the_api(user: User) -> None:
     """In the file, in a file of its own, and in the keyring, for which a login asks."""
     flags = ("--header", "X-Tenant=acme", "--header", "X-Mode=a=b")
@@ -160,6 +175,8 @@ def test_headers_of_the_api(user: User) -> None:
         (("--header", "Host=h"), "headers.Host cannot be used"),
         (("--header-keyring", "Authorization"), "is the header of the access token"),
         (("--set", "nonsense=1"), "refresh.nonsense is not known"),
+        (("--send", "header:X Y"), "refresh.send.header cannot be used"),
+        (("--access", "cookie:"), "refresh.access.cookie is empty"),
         (("--set", "api_key=hunter2"), "refresh.api_key looks like a secret"),
     ],
 )

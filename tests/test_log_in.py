@@ -10,6 +10,7 @@ import requests
 
 from requests_jwt_refresh import (
     Event,
+    JWTRefreshAdapter,
     MemoryStore,
     PasswordLogin,
     ReentrantRefresh,
@@ -27,7 +28,8 @@ from tests.support.users import ENDPOINT, load_token, store
 from tests.support.waits import join, start
 
 if TYPE_CHECKING:
-    from requests_jwt_refresh import JWTRefreshAdapter
+    from pathlib import Path
+
     from requests_jwt_refresh.testing import AuthServer
     from tests.support.clock import Clock
 
@@ -332,3 +334,21 @@ def test_a_server_that_is_down(
         adapter.log_in("alice", "right")
     assert "tokens are kept" not in str(caught.value)
     assert adapter.token == load_token(store) == before
+
+
+def test_a_profiles_own_login(
+    server: AuthServer, session: requests.Session, tmp_path: Path
+) -> None:
+    """Its URL and its fields, with a user name and password that are in no file."""
+    file = tmp_path / "profiles.toml"
+    file.write_text(
+        f'[prod]\nbase_url = "{server.url}"\n[prod.refresh]\nkind = "json"\nurl = "/auth/refresh"\n'
+        '[prod.login]\nurl = "/auth/login"\nsend = "form"\n'
+    )
+    adapter = JWTRefreshAdapter.from_profile("prod", file, store=MemoryStore())
+    session.mount(server.url, adapter)
+    assert session.get(f"{server.url}/api/x").status_code == 401, "it logs in on demand alone"
+    assert server.counters.logins == 0
+    adapter.log_in("bob", "right")
+    assert session.get(f"{server.url}/api/x").json()["user"] == "bob"
+    assert server.counters.logins == 1

@@ -15,6 +15,7 @@ from requests_jwt_refresh.profiles.load import Profiles
 from requests_jwt_refresh.profiles.remembered import Account, RememberedPassword
 from requests_jwt_refresh.testing import AuthServer, Status
 from tests.support.command_line import SCRIPT, WAIT, User, needs_posix, user
+from tests.support.http_command import Home, home, needs_httpie, warm_command, warm_http
 from tests.support.keyrings import DictKeyring, fail_backend, use_keyring
 from tests.support.logins import PASSWORD
 from tests.support.secret_service import SecretService, running_secret_service, secret_service
@@ -23,7 +24,14 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.profiles.load import Profile
     from tests.support.command_line import CommandResult
 
-__all__ = ["running_secret_service", "secret_service", "user"]  # fixtures
+__all__ = [  # fixtures
+    "home",
+    "running_secret_service",
+    "secret_service",
+    "user",
+    "warm_command",
+    "warm_http",
+]
 
 pytestmark = needs_posix
 
@@ -151,6 +159,10 @@ def test_without_a_keyring(user: User, server: AuthServer, monkeypatch: pytest.M
     assert log_in(user).status == 0
     assert user.run("status", "prod").status == 0
     assert user.run("logout", "prod").status == 0
+    result = user.run("token", "prod")  # it is a login that is missing, and no keyring
+    cause, remedy = result.cause_and_remedy()
+    assert (result.status, remedy) == (3, "log in with: requests-jwt login prod")
+    assert cause.startswith("profile 'prod' is not logged in, and no password is remembered for it")
 
 
 @pytest.mark.parametrize(
@@ -305,6 +317,27 @@ def test_logout_forgets_the_password(bob: User, keyring: DictKeyring) -> None:
     assert bob.run("logout", "prod").out == "There is no token for prod: nothing to do.\n"
 
 
+@pytest.mark.parametrize("tables", ["", '[prod.refresh]\nkind = "json"\nurl = "/auth/refresh"\n'])
+def test_an_adapter_of_a_profile_can_log_in(
+    user: User, server: AuthServer, keyring: DictKeyring, tables: str
+) -> None:
+    """adapter.log_in() asks the login of the profile; it remembers nothing."""
+    from requests_jwt_refresh import JWTRefreshAdapter
+
+    describe(user, server)
+    text = user.file.read_text(encoding="utf-8").replace(", refresh = false", "")
+    user.file.write_text(text + tables, encoding="utf-8")
+    adapter = JWTRefreshAdapter.from_profile("prod")
+    assert adapter.log_in("bob", PASSWORD).access == user.stored_token.access
+    assert json.loads(server.requests[-1].body)["password"] == PASSWORD
+    assert keyring.entries == {}
+    if tables:  # without a password nobody logs in by itself
+        adapter.clear_token()
+        with pytest.raises(RefreshRejected):
+            adapter.valid_token()
+        assert server.counters.logins == 1
+
+
 # --- Other programs ------------------------------------------------------------------------------
 
 
@@ -344,6 +377,38 @@ def test_run_logs_in_again(service_bob: User, server: AuthServer) -> None:
     service_bob.store.clear()
     assert end_program(start_program(server)) == ("200\n", "")
     assert server.counters.logins == 3
+
+
+def test_auto_logs_in_again(service_bob: User, server: AuthServer) -> None:
+    """A program with one line more."""
+    expire(service_bob, server)
+    code = (
+        "import requests_jwt_refresh.auto, requests\n"
+        f"print(requests.get('{server.url}/api/x').status_code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=WAIT, check=False
+    )
+    assert (done.stdout, done.stderr) == ("200\n", "")
+    assert server.counters.logins == 2
+
+
+@needs_httpie
+def test_http_logs_in_again(
+    service_bob: User, server: AuthServer, home: Home, running_secret_service: SecretService
+) -> None:
+    """And says nothing of it."""
+    expire(service_bob, server)
+    home.environment |= {
+        name: value
+        for name, value in running_secret_service.environment.items()
+        if name not in ("HOME", "XDG_CONFIG_HOME")
+    }
+    assert home.file == service_bob.file
+    done = home.http("-v", f"{server.url}/api/x")
+    assert ('"user": "bob"' in done.out, done.err) == (True, "")
+    assert PASSWORD not in done.out
+    assert server.counters.logins == 2
 
 
 def test_two_programs_log_in_once(service_bob: User, server: AuthServer) -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
+from requests_jwt_refresh import JWTRefreshAdapter, StoreError
 from requests_jwt_refresh.cli.console import ask
 from requests_jwt_refresh.testing import AuthServer, Counters
 from requests_jwt_refresh.tokens import with_expiry
@@ -29,6 +31,7 @@ from tests.support.command_line import (
     start,
     user,
 )
+from tests.support.keyrings import DictKeyring, use_keyring
 from tests.support.logins import LOGIN, PASSWORD, SECRET_IN_KEYRING, describe_login, make_basic
 from tests.support.secret_service import SecretService, running_secret_service, secret_service
 
@@ -198,6 +201,62 @@ def test_a_secret_file_that_is_not_there(user: User, server: AuthServer) -> None
     assert (result.status, server.counters) == (5, Counters())
     assert str(user.home / "secret.txt") in cause
     assert remedy == "put the secret there, and nothing else"
+
+
+# --- The value of a header -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def gateway(user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch) -> User:
+    """A user of an API that wants a key in a header, which is to be in the keyring."""
+    use_keyring(monkeypatch, DictKeyring())
+    user.describe(server, **LOGIN, headers='apikey = { keyring = true }\nX-Mode = "test"')
+    return user
+
+
+def read_key(server: AuthServer) -> str | None:
+    """Return the key of a request that the profile's adapter sends."""
+    with requests.Session() as session:
+        adapter = JWTRefreshAdapter.from_profile("prod")
+        for prefix in adapter.prefixes():
+            session.mount(prefix, adapter)
+        assert session.get("/api/x").status_code == 200
+    headers = server.requests[-1].headers
+    assert headers["X-Mode"] == "test"
+    return headers.get("apikey")
+
+
+def test_the_value_of_a_header_is_asked_for_once(gateway: User, server: AuthServer) -> None:
+    """Before name and password; it goes with each API request, and is in no file."""
+    result = gateway.run("login", "prod", typed=f"s3cr3t key\nbob\n{PASSWORD}\n")
+    assert result == describe_login(gateway, "bob")
+    assert read_key(server) == "s3cr3t key"
+    assert gateway.run("login", "prod", typed=f"eve\n{PASSWORD}\n").status == 0
+    assert read_key(server) == "s3cr3t key"
+    for each in gateway.home.iterdir():
+        assert "s3cr3t" not in each.read_text(encoding="utf-8")
+
+
+def test_another_value_of_a_header(gateway: User, server: AuthServer) -> None:
+    """--secret names it; a name that the profile does not have is refused."""
+    assert gateway.run("login", "prod", typed=f"old\nbob\n{PASSWORD}\n").status == 0
+    flags = ("--secret", "headers.apikey")
+    assert gateway.run("login", "prod", *flags, typed=f"new\nbob\n{PASSWORD}\n").status == 0
+    assert read_key(server) == "new"
+    result = gateway.run("login", "prod", "--secret", "s3cr3t", typed=f"x\nbob\n{PASSWORD}\n")
+    _, remedy = result.cause_and_remedy()
+    assert (result.status, remedy) == (2, "give one of these: headers.apikey")
+    assert "s3cr3t" not in result.err
+
+
+def test_a_header_without_its_value(gateway: User, server: AuthServer) -> None:
+    """Nothing is sent without it, and how to give it is said."""
+    gateway.save_token(with_expiry(server.login()))
+    with pytest.raises(StoreError) as caught:
+        read_key(server)
+    assert "there is no headers.apikey for profile 'prod' in the keyring" in caught.value.cause
+    assert "requests-jwt login prod" in caught.value.remedy
+    assert server.requests == []
 
 
 # --- Where a secret could show -------------------------------------------------------------------

@@ -12,6 +12,7 @@ import pickle
 import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.endpoints import Endpoint
 
 NAMES = list(presets.PRESET_MODULES)
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 NEED_A_URL = {"express"}
 # What nobody but the user knows, in the order in which it is asked for.
 ARGUMENTS = {
@@ -183,6 +185,13 @@ def test_a_preset_has_class_attributes_where_the_adapter_looks_for_them() -> Non
     assert vars(presets.Xero("me", "s"))["api_headers"] == {}
 
 
+def test_one_proof_of_possession_serves_the_api_and_the_token_endpoint() -> None:
+    """Its nonces, and its key for a token that came without one, are the same for both."""
+    preset = make("bluesky-oauth")
+    assert preset.attach is preset.attach
+    assert pickle.loads(pickle.dumps(preset)) == preset
+
+
 def test_a_supabase_preset_adds_its_key_to_other_headers() -> None:
     """The refresh has both."""
     assert Supabase("k", headers={"X-Client": "me"}).headers == {"X-Client": "me", "apikey": "k"}
@@ -257,6 +266,12 @@ def test_a_preset_is_loaded_by_the_name_it_has_in_profiles(name: str) -> None:
     module = f"requests_jwt_refresh.presets.{presets.PRESET_MODULES[name]}"
     assert f"from {module} import" in source
     assert f"{found} as {found}" in source
+
+
+@each_name
+def test_the_readme_names_each_known_server(name: str) -> None:
+    """By the name of its class."""
+    assert f"`{presets.load(name).endpoint.__name__}`" in README
 
 
 def test_an_unknown_preset_is_an_error_that_names_the_known_ones() -> None:

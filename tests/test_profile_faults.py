@@ -284,6 +284,33 @@ FAULTS: list[tuple[str, tuple[str, ...]]] = [
     ),
     (f"{WHEN}all_of = [{{status = 401}}, {{status = 403}}]", ("when: all_of(", "never match")),
     (
+        f'{WHEN}all_of = [{{json_field = "a", value = 1}}, {{status = 403}}]',
+        ("when: all_of(", "never match", "status"),
+    ),
+    (
+        f"{PROD}{JSON}rejected = {{ any_of = [{{status = 200}}] }}",
+        ("refresh: ok and rejected cannot both have '200'",),
+    ),
+    (
+        f'{PROD}{JSON}send = {{ header = "X-T" }}\nsend_access = {{ header = "x-t" }}',
+        ("refresh: ",),
+    ),
+    (f"{PROD}{JSON}send = false", ("refresh: send=None hands in no token",)),
+    (f'{PROD}{JSON}expires_in_unit = "m"', ("refresh.expires_in_unit must be one of 'ms', 's'",)),
+    (f'{PROD}{JSON}encode = "xml"', ("refresh.encode must be one of 'form', 'json', 'query'",)),
+    (f'{PROD}{JSON}method = "GET"', ("refresh: a GET has no body",)),
+    (f"{PROD}{JSON}headers = {{ Host = 'h' }}", ("refresh: headers: the header Host",)),
+    (f"{PROD}{JSON}headers = {{ X = 1 }}", ("refresh.headers.X must be a string, not a number",)),
+    (f"{PROD}{JSON}headers = 'X'", ("refresh.headers must be a table, not a string",)),
+    (
+        f"{PROD}{JSON}headers = {{ X-Api-Key = 'k' }}",
+        ("refresh.headers.X-Api-Key looks like a secret", "keyring = true"),
+    ),
+    (
+        f'{PROD}{OAUTH2}client_id = "a:b"\nclient_auth = "basic-raw"',
+        ("refresh: client_auth='basic-raw' cannot send a client_id with a colon",),
+    ),
+    (
         f"{WHEN}status = []",
         ("when.status must be a whole number, or a list of them, not an empty list",),
     ),

@@ -14,6 +14,7 @@ from requests_jwt_refresh.testing import AuthServer
 from requests_jwt_refresh.token_grants import ClientCredentials, JWTBearer, TokenExchange
 from requests_jwt_refresh.tokens import with_expiry
 from tests.support.command_line import SCRIPT, WAIT, User, make_jwt, needs_posix, user
+from tests.support.keyrings import DictKeyring, use_keyring
 from tests.support.profiles import (
     GOOD,
     JWT,
@@ -142,6 +143,22 @@ def test_login_says_that_nobody_has_to(client: User, server: AuthServer) -> None
     assert result.status == 2
     assert result.cause_and_remedy()[0] == "profile 'prod' needs no refresh token"
     assert server.requests == []
+
+
+def test_login_asks_for_a_clients_secret_all_the_same(
+    client: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If it is to be in the keyring; then nobody has to log in."""
+    use_keyring(monkeypatch, DictKeyring())
+    text = client.file.read_text(encoding="utf-8")
+    client.file.write_text(text.replace('client_secret_file = "secret.txt"\n', ""), "utf-8")
+    cause, remedy = client.run("token", "prod").cause_and_remedy()
+    assert "there is no client secret for profile 'prod'" in cause
+    assert "requests-jwt login prod" in remedy
+    result = client.run("login", "prod", typed=f"{server.client_secret}\n")
+    assert (result.status, result.out.startswith("Nobody has to log in to prod")) == (0, True)
+    assert client.run("login", "prod", typed="").status == 0
+    assert client.run("token", "prod").status == 0
 
 
 def test_token_fetches_one(client: User, server: AuthServer) -> None:

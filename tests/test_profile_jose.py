@@ -11,7 +11,7 @@ import requests
 from joserfc.jwk import ECKey
 
 from requests_jwt_refresh import DPoP, Token
-from tests.support.command_line import User, needs_posix, user
+from tests.support.command_line import CommandResult, User, end, needs_posix, start, user
 from tests.support.dpop_server import DPoPServer, running_dpop_server
 from tests.support.processes import run_python
 from tests.support.profiles import (
@@ -27,12 +27,13 @@ from tests.support.profiles import (
 from tests.support.proofs import prepare, proof_of, verify
 from tests.support.sessions import plain_session
 from tests.support.waits import WAIT
+from tests.test_run_pythons import other_python
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["file", "no_profiles_in_the_environment", "user"]  # fixtures
+__all__ = ["file", "no_profiles_in_the_environment", "other_python", "user"]  # fixtures
 
 KEY = ECKey.generate_key("P-256", private=True)
 PUBLIC = KEY.as_dict(private=False)
@@ -133,6 +134,10 @@ def test_a_faulty_dpop_is_named(file: Path, text: str, cause: str) -> None:
             "refresh.private_key_file needs client_auth = 'private_key_jwt'",
         ),
         (
+            SIGNS.replace("private_key_jwt", "private-key"),
+            "refresh.client_auth must be one of 'basic', 'basic-raw', 'none', 'post', 'private_key",
+        ),
+        (
             f'{JSON}private_key_file = "key.json"\n',
             "refresh.private_key_file is not known",
         ),
@@ -227,3 +232,17 @@ def test_login_by_a_refresh_token(user: User, dpop_server: DPoPServer) -> None:
     typed = f"{found.json()['refresh_token']}\n"
     assert user.run("login", "prod", "--refresh-token", "-", typed=typed).status == 0
     assert run_python(FROM_PROFILE, str(user.file)) == "200"
+
+
+@needs_posix
+def test_another_environments_python_proves_as_well(
+    user: User, dpop_server: DPoPServer, other_python: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under `run` it finds joserfc where it finds this library."""
+    user.file.write_text(describe(dpop_server, login='[prod.login]\nsend = "oauth2"\n'))
+    assert user.run("login", "prod", typed="alice\nsecret\n").status == 0
+    dpop_server.expire()
+    monkeypatch.chdir(user.home)  # where this library does not lie
+    call = f"import requests; print(requests.get('{dpop_server.api_url}/users').status_code)"
+    program = start("run", "prod", "--", other_python, "-c", call)
+    assert end(program) == CommandResult(0, "200\n", "")

@@ -128,6 +128,49 @@ REFRESHES = [
     ),
     ('kind = "oauth2"\nurl = "/t"', "OAuth2Endpoint('/t')", "/t"),
     (
+        (
+            'kind = "json"\nurl = "/r"\nmethod = "PUT"\nencode = "form"\nexpires_in_unit = "ms"\n'
+            'expires_at = "until"\nheaders = { X-Mode = "a" }\nsend_access = { header = "X-T" }\n'
+            'rejected = { json_field = "error", value = "gone" }\nsend = { cookie = "rt" }'
+        ),
+        (
+            "JSONEndpoint('/r', send=cookie('rt'), expires_in_unit='ms', expires_at='until', "
+            "rejected=json_field('error', 'gone'), headers='***', method='PUT', encode='form', "
+            "send_access=header('X-T'))"
+        ),
+        "/r",
+    ),
+    (
+        (
+            'kind = "json"\nurl = "/r"\nsend = false\nsend_access = { header = "Authorization" }\n'
+            "refresh = false"
+        ),
+        "JSONEndpoint('/r', send=None, refresh=None, send_access=header())",
+        "/r",
+    ),
+    (
+        (
+            'kind = "oauth2"\nurl = "/t"\nscope = "a b"\naccess = "id_token"\nexpires_at = "e"\n'
+            'rejected = [401, 403]\nheaders = { X-Mode = "a" }'
+        ),
+        (
+            "OAuth2Endpoint('/t', scope='a b', access='id_token', expires_at='e', "
+            "rejected=(401, 403), headers='***')"
+        ),
+        "/t",
+    ),
+    (
+        (
+            'kind = "oauth2"\nurl = "/t"\nclient_id = "me"\nclient_auth = "basic-raw"\n'
+            'client_secret_file = "/s"'
+        ),
+        (
+            "WithSecrets(endpoint=OAuth2Endpoint('/t', 'me', '***', client_auth='basic-raw'), "
+            "secrets={('client_secret',): SecretFile(path='/s')})"
+        ),
+        "/t",
+    ),
+    (
         'kind = "oauth2"\nurl = "/t"\nclient_id = "me"\nclient_auth = "none"\nextra.scope = "a"',
         "OAuth2Endpoint('/t', 'me', client_auth='none', extra='***')",
         "/t",

@@ -194,7 +194,7 @@ def test_an_error_without_a_users_frame_has_ours() -> None:
     error = caught.value
     assert error.__traceback__ is not None
     error.__traceback__ = error.__traceback__.tb_next  # without the line of this test
-    assert " at endpoints.py, line " in describe_error(error)
+    assert " at endpoint_options.py, line " in describe_error(error)
 
 
 @pytest.mark.parametrize("role", ["endpoint", "login"])

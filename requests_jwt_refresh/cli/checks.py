@@ -125,15 +125,20 @@ def _check_token(profile: Profile) -> Iterator[Finding]:
     except StoreError as error:
         yield _make_fault("token", error, profile)
         return
-    if token is None and profile.needs_login:
+    can_log_in = _is_remembered(profile)
+    if token is None and profile.needs_login and not can_log_in:
         yield Finding(FAULT, "token", "none: not logged in", log_in)
         return
     if token is None:
-        yield Finding(OK, "token", "none yet; the next request fetches one")
+        how = "logs in" if can_log_in else "fetches one"
+        yield Finding(OK, "token", f"none yet; the next request {how}")
         return
     yield from _check_place(profile, token)
-    if not profile.needs_login:
-        yield Finding(OK, "token", "there is one; the next is fetched without a login")
+    if not profile.needs_login or can_log_in:
+        yield Finding(OK, "token", "there is one; the next needs nobody to log in")
+    elif profile.password is not None:
+        what = "there is one; when it has ended, somebody has to log in"
+        yield Finding(OK, "token", what, f"or, once: requests-jwt login {profile.name} --remember")
     elif token.refresh is None:
         yield _describe_no_refresh_token(profile)
     else:
@@ -159,6 +164,13 @@ def _describe_no_refresh_token(profile: Profile) -> Finding:
         first = "name its field in the profile if the server has another name for it"
     remedy = fill_in(f"{first}, then log in with: requests-jwt login NAME", profile.name)
     return Finding(NOTE, "token", what, remedy)
+
+
+def _is_remembered(profile: Profile) -> bool:
+    try:
+        return profile.password is not None and profile.password.load() is not None
+    except StoreError:  # no keyring, and no password in it
+        return False
 
 
 def _check_place(profile: Profile, token: Token) -> Iterator[Finding]:

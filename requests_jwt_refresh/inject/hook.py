@@ -80,7 +80,7 @@ class FallbackFinder:
             *("requests_jwt_refresh", "filelock", "platformdirs", "tomli", "tomlkit", "redis"),
             *("typing_extensions", "keyring", "jaraco", "more_itertools", "backports"),
             *("importlib_metadata", "lazy_importer", "zipp", "secretstorage", "jeepney"),
-            *("cryptography", "cffi", "_cffi_backend", "pycparser", "async_timeout"),
+            *("cryptography", "cffi", "_cffi_backend", "pycparser", "joserfc", "async_timeout"),
             *("win32ctypes", "requests_toolbelt"),
         )
     )

@@ -88,17 +88,18 @@ class Preset:
         return [name for name in needed if name != "url"]
 
     def login_of(self, endpoint: object) -> dict[str, Any]:
-        """Return `login` with the endpoint's fields in place of their {names}.
+        """Return `login` as it is for this endpoint."""
+        return self.fill_in(self.login, endpoint)
+
+    def logout_of(self, endpoint: object) -> dict[str, Any]:
+        """Return `logout` as it is for this endpoint."""
+        return self.fill_in(self.logout, endpoint)
+
+    def fill_in(self, documented: Mapping[str, Any], endpoint: object) -> dict[str, Any]:
+        """Return `documented` with the endpoint's fields in place of their {names}.
 
         Without its ``url`` if that is not where this endpoint's server is.
         """
-        return self._fill(self.login, endpoint)
-
-    def logout_of(self, endpoint: object) -> dict[str, Any]:
-        """Return `logout` likewise."""
-        return self._fill(self.logout, endpoint)
-
-    def _fill(self, documented: Mapping[str, Any], endpoint: object) -> dict[str, Any]:
         found = dict(fill(documented, endpoint))
         url = origin_of(found.get("url"))
         given = origin_of(getattr(endpoint, "url", None))

@@ -50,9 +50,8 @@ class Bluesky(JSONEndpoint):
 
     **What goes wrong:** logins are limited to 30 in 5 minutes and 300 a day for an account, so that
     a script which logs in with each run is locked out: keep the session, as here. An access token
-    lives about 2 hours, a refresh token 2 months; each refresh replaces both, and the old refresh
-    token works for a short grace period. An AuthMissing or InvalidToken of the API reaches you as
-    it is.
+    lives 2 hours, a refresh token 90 days; each refresh replaces both, and the old refresh token
+    works for 2 hours more. An AuthMissing or InvalidToken of the API reaches you as it is.
 
     From documentation, not run.
     """

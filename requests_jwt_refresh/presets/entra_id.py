@@ -48,10 +48,10 @@ class EntraID(KnownOAuth2):
     rule of the tenant asks the user to be there (a second factor, say).
 
     **What goes wrong:** a 401 with ``error="insufficient_claims"`` is a claims challenge, which a
-    refresh does not cure: log in again. An access
-    token lives 60 to 90 minutes, a refresh token 90 days, counted anew with each refresh, but 24
-    hours for a single-page app (whose tokens no script can refresh, as Entra wants an Origin
-    header). Without a user: ``ClientCredentials(url, id, secret, scope=".../.default")``.
+    refresh does not cure: log in again. An access token lives 60 to 90 minutes, a refresh token 90
+    days, counted anew with each refresh, but 24 hours for a single-page app (whose tokens no script
+    can refresh, as Entra wants an Origin header). Without a user: ``ClientCredentials(url, id,
+    secret, scope=".../.default")``.
 
     From documentation, not run.
 

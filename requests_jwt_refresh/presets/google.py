@@ -40,8 +40,8 @@ class Google(KnownOAuth2):
     **What goes wrong:** a consent screen in the state "Testing" gives refresh tokens that end after
     7 days: publish the app. A refresh token ends, too, when it has not been used for 6 months, with
     some scopes when the password is changed, and when the same user has more than 100 for a client,
-    the oldest first. A second consent gives none unless ``prompt=consent``. Service accounts sign
-    a JWT: use google-auth, or ``JWTBearer("https://oauth2.googleapis.com/token", assertion)``.
+    the oldest first. A second consent gives none unless ``prompt=consent``. Service accounts sign a
+    JWT: use google-auth, or ``JWTBearer("https://oauth2.googleapis.com/token", assertion)``.
 
     From documentation, not run.
 

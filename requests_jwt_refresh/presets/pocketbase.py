@@ -48,8 +48,8 @@ class PocketBase(JSONEndpoint):
 
     **What goes wrong:** PocketBase takes a request with an expired token for one of a guest: what
     guests may not see is a 403 or 404, or an empty list, and no 401. A token of users lives 7 days,
-    of superusers a day: a script that rests for longer logs in anew
-    (``login=PasswordLogin(...)``). Old tokens stay valid until they expire.
+    of superusers a day: a script that rests for longer logs in anew (``login=PasswordLogin(...)``).
+    Old tokens stay valid until they expire.
 
     From documentation, not run.
 

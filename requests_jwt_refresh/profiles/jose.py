@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from requests_jwt_refresh.client_auth import CLIENT_AUTHS
 from requests_jwt_refresh.jose import DPoP, PrivateKeyJWT
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def take_private_key(table: Table) -> tuple[Table, PrivateKeyJWT | None]:
     None if the client authenticates in another way. Raises ProfileError.
     """
     taken = {_KEY, *_OPTIONS}
-    if table.content.get("client_auth") != PRIVATE_KEY_JWT:
+    if table.choice("client_auth", (*CLIENT_AUTHS, PRIVATE_KEY_JWT), None) != PRIVATE_KEY_JWT:
         for key in sorted(taken & table.content.keys()):
             needed = f"needs client_auth = '{PRIVATE_KEY_JWT}'"
             raise table.error(key, needed, "write that, too, or leave both out")

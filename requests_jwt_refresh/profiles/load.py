@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.grants.revocation import Logout
     from requests_jwt_refresh.matching import Matcher
     from requests_jwt_refresh.profiles.secrets import Secret
+    from requests_jwt_refresh.refresh.logins import OwnLogin
     from requests_jwt_refresh.stores.base import TokenStore
     from requests_jwt_refresh.urls import Origin
 
@@ -133,11 +134,16 @@ class Profile(Options):
         given = {name: value for name, value in top.items() if value is not None}
         if self.headers:
             given["headers"] = self.headers
-        if self.password is not None and self.login is not None:
-            given["login"] = RememberedLogin(
-                self.login, self.password, self.store, self.refresh_timeout
-            )
+        if self.login is not None:
+            given["login"] = self._make_login(self.login)
         return {**given, "refresh": self.refresh, "store": self.store, "when": self.when}
+
+    def _make_login(self, login: PasswordLogin) -> OwnLogin:
+        """Return the adapter's login; one without a password is for its log_in() alone."""
+        password = self.password
+        if password is None:
+            return login
+        return RememberedLogin(login, password, self.store, self.refresh_timeout)
 
     @property
     def carrier(self) -> Carrier:

@@ -120,6 +120,10 @@ class RememberedLogin(OwnLogin):
         bound = self.login.bind(endpoint, base_url, allow_http=allow_http, timeout=timeout)
         return replace(self, login=bound)
 
+    def for_user(self, username: str, password: str) -> OwnLogin:
+        """Return the login of this user, who gives the password now."""
+        return self.login.for_user(username, password)
+
     def obtain(
         self, session: requests.Session, options: SendOptions, refused: RefusedLogins
     ) -> Token:

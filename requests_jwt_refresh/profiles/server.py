@@ -189,10 +189,10 @@ def _read_login(
     profile: Table, preset: presets.Preset, endpoint: Endpoint | None, base: _Base
 ) -> PasswordLogin | None:
     given = profile.table("login")
-    documented = _check_public(profile, preset.login_of(endpoint), endpoint)
-    if given is None and "url" not in documented and documented.get("send") != "oauth2":
-        return None
     table = given or profile.subtable("login", {})
+    documented = _fill(table, preset, preset.login, endpoint)
+    if given is None and "url" not in documented and documented.get("send") != "oauth2":
+        return None  # of no server, or of another one than that which is documented
     fields = documented | read_fields(table, PasswordLogin, leave_out=NO_LOGIN_KEYS)
     usual = fields.pop("url", None)
     if fields.get("send") == "oauth2":
@@ -240,7 +240,7 @@ def _read_logout(
     given = profile.table("logout")
     if given is None:  # also with a preset: not every server has its logout switched on
         return None
-    table, documented = given, _check_public(profile, preset.logout_of(endpoint), endpoint)
+    table, documented = given, _fill(given, preset, preset.logout, endpoint)
     fields = documented | read_fields(table, Logout, leave_out={"url", "client", "attach"})
     url = _read_url(table, fields.pop("url", None), base)
     if fields.get("send") == "oauth2":
@@ -260,19 +260,30 @@ def _read_url(table: Table, usual: str | None, base: _Base) -> str:
     return base.join(table, "url", url)
 
 
-def _check_public(
-    profile: Table, documented: dict[str, Any], endpoint: Endpoint | None
+def _fill(
+    table: Table,
+    preset: presets.Preset,
+    documented: Mapping[str, Any],
+    endpoint: Endpoint | None,
 ) -> dict[str, Any]:
-    """Return what a preset's documentation has, into which the endpoint's fields have been put.
+    """Return what a preset's documentation has and the table does not, for this endpoint.
 
-    Raises ProfileError for a field that is a secret: it would have to stand there.
+    It is the endpoint's own server, which may want the same headers. Raises ProfileError for what
+    the endpoint does not say, and for a secret, which would have to stand there.
     """
-    if PLACEHOLDER not in repr(documented):
-        return documented
-    names = " and ".join(endpoint.secrets_by_name()) if isinstance(endpoint, WithSecrets) else ""
-    raise profile.error(
-        names,
-        "is needed by the login as well, which cannot read it elsewhere",
+    if not documented:
+        return {}
+    plain = endpoint.endpoint if isinstance(endpoint, WithSecrets) else endpoint
+    open_keys = {key: value for key, value in documented.items() if key not in table.content}
+    found: dict[str, Any] = build(table, preset.fill_in, open_keys, plain)
+    headers = {**getattr(plain, "headers", {}), **found.get("headers", {})}
+    if headers and "headers" not in table.content:
+        found["headers"] = headers
+    if PLACEHOLDER not in repr(found):
+        return found
+    raise table.error(
+        "",
+        f"{table.name} needs what [refresh] keeps secret, and cannot read it elsewhere",
         'if it is public, write { public = "VALUE" } in its place',
     )
 

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from requests_jwt_refresh.matching import all_of, any_of, bearer_challenge, json_field, status
+from requests_jwt_refresh.matching import (
+    all_of,
+    any_of,
+    bearer_challenge,
+    check_matcher,
+    json_field,
+    status,
+)
 from requests_jwt_refresh.profiles.schema import REQUIRED, build
 
 if TYPE_CHECKING:
@@ -21,7 +28,11 @@ _LISTS: Final[Mapping[str, Callable[..., Matcher]]] = {"any_of": any_of, "all_of
 
 def read_when(table: Table | None) -> Matcher | None:
     """Return the matcher that the table describes, None if there is no table."""
-    return None if table is None else _read_rule(table)
+    if table is None:
+        return None
+    matcher = _read_rule(table)
+    build(table, check_matcher, matcher)  # one of refresh.rejected is asked about more statuses
+    return matcher
 
 
 def read_rejected(table: Table, key: str, default: T = REQUIRED) -> tuple[int, ...] | Matcher | T:

@@ -1,20 +1,17 @@
-"""The story of a refresh: what to send, what to replace it with, the exchange, the login.
+"""What requests and users ask for: a token to send, one in its place, a refresh, a login.
 
 The state behind it is three things: the call under way (single_flight.py), memory against store
 (token_cache.py), and what has gone wrong lately (limits.py). All adapters on an equal store share
 them, so that threads with a session each are as safe as threads with one session between them.
-
-Order, always: the server answers, the store saves, memory publishes, the waiters wake, callbacks
-are called. "The exchange" is the one call under the store's lock that trades tokens.
+What a call does in its own thread is in leader.py and account.py.
 """
 
 from __future__ import annotations
 
 import logging
-from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from requests_jwt_refresh import clock
 from requests_jwt_refresh.bodies import can_be_resent
@@ -25,20 +22,19 @@ from requests_jwt_refresh.errors import (
     RefreshRejected,
     RefreshUnavailable,
     StoreError,
-    capitalize,
 )
 from requests_jwt_refresh.refresh.account import Account
-from requests_jwt_refresh.refresh.limits import Cooldown
+from requests_jwt_refresh.refresh.brake import Brake
+from requests_jwt_refresh.refresh.leader import Leader, Task
 from requests_jwt_refresh.refresh.patience import Need
 from requests_jwt_refresh.refresh.renewal import Renewal
 from requests_jwt_refresh.refresh.shared import Attempt, shared_state
 from requests_jwt_refresh.refresh.sigterm import defer_sigterm
 from requests_jwt_refresh.refresh.single_flight import OutOfPatience
-from requests_jwt_refresh.refresh.story import Chapter, Story
+from requests_jwt_refresh.refresh.story import Story
 from requests_jwt_refresh.refresh.token_cache import TokenCache, is_better
 from requests_jwt_refresh.refresh.token_server import (
     TokenServer,
-    explain,
     needs_login,
 )
 from requests_jwt_refresh.responses import parse_http_date
@@ -47,7 +43,6 @@ from requests_jwt_refresh.tokens import (
     describe_kind,
     not_before,
     suggest_token,
-    with_values,
 )
 from requests_jwt_refresh.urls import describe_url
 
@@ -70,31 +65,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger("requests_jwt_refresh")
 
 MAX_RESENDS: Final = 2  # with a token from another thread or process, then with one of our own
-MAX_COOLDOWN_WAIT: Final = 1.0  # seconds of cooldown after an outage that a request waits
 LAST_SHARE: Final = 0.2  # of the lifetime, in which a token that has to be live is handed in
 MAX_LAST_SECONDS: Final = 60.0
 MAX_EARLY: Final = 5.0  # seconds that a request waits for a token to become valid
 _KEPT: Final = "the tokens are kept; try again later"
-_LOOPING: Final = (
-    "the API keeps refusing tokens fresh from the refresh endpoint, so no more are fetched for now"
-)
-_CHECK_REFUSALS: Final = (
-    "the tokens are kept; check why the API refuses them: another audience or scope, or a disabled "
-    "user"
-)
-
-
-class _Task(NamedTuple):
-    """What a refresh is for.
-
-    `stale` is the token to be replaced. `force`: it is replaced though it may be good. `early`: it
-    is still valid, so that a refusal is no logout yet, and nobody logs in.
-    """
-
-    stale: Token | None
-    need: Need
-    force: bool = False
-    early: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,13 +115,25 @@ class Refresher:
         self._endpoint = endpoint
         self._url = url
         self._login = login
-        self._on_refresh = on_refresh
-        self._on_logout = on_logout
         self.story = Story(on_event)
         self._timeout = timeout
         self._shared = shared_state(store)
         self._cache = TokenCache(store, self._shared.memory)
         self._server = TokenServer(endpoint, url, self._cache, carrier, session, timeout)
+        self._brake = Brake(self._shared, self._cache)
+        self._leader = Leader(
+            self._cache,
+            self._server,
+            self._shared,
+            self.story,
+            self._brake,
+            url=url,
+            timeout=timeout,
+            login=login,
+            needs_login=needs_login(endpoint),
+            on_refresh=on_refresh,
+            on_logout=on_logout,
+        )
         self._account = Account(self._cache, self._server, self._shared, self.story, timeout)
         self._carrier = carrier
         self._can_start = login is not None or not needs_login(endpoint)  # without a token
@@ -281,7 +267,7 @@ class Refresher:
             return False  # the current one costs nothing
         is_unconfirmed = self._cache.is_unconfirmed(token)
         is_held = self._shared.marks.hold_back(need.place, token, is_unconfirmed=is_unconfirmed)
-        if is_held or self._is_looping(token):
+        if is_held or self._brake.is_looping(token):
             is_news = is_held and is_unconfirmed and self._cache.tell_unconfirmed()
             self.story.tell(
                 "braked",
@@ -292,17 +278,6 @@ class Refresher:
             )
             return True
         return False
-
-    def _is_looping(self, token: Token | None) -> bool:
-        """Whether a new token would only be refused like the last few; if so, warn once."""
-        guard = self._shared.loop_guard
-        is_unconfirmed = token is not None and self._cache.is_unconfirmed(token)
-        if not guard.is_looping(token, is_unconfirmed=is_unconfirmed):
-            return False
-        if guard is not self._shared.warned_guard:
-            self._shared.warned_guard = guard
-            logger.warning("%s. %s", capitalize(_LOOPING), capitalize(_CHECK_REFUSALS))
-        return True
 
     def _tell_no_login(self, why: str, need: Need) -> None:
         if self._cache.tell_no_login():
@@ -360,7 +335,9 @@ class Refresher:
         endpoint = self._endpoint
         if endpoint is None or not getattr(endpoint, "needs_refresh_token", True):
             raise TypeError("refresh() takes no refresh token here: the endpoint asks without one")
-        return _token_of(self._fulfil(object(), partial(self._trade, given, options), options))
+        return _token_of(
+            self._fulfil(object(), partial(self._leader.trade, given, options), options)
+        )
 
     def log_in(self, login: OwnLogin, options: SendOptions, wish: object) -> Token:
         """Log in by `login`, and use and save what it brings; calls with an equal `wish` share it.
@@ -427,11 +404,11 @@ class Refresher:
             if not force and is_better(self._cache.token, stale):
                 return Attempt(self._cache.token, asked=False, waited=waited)
             if not force and self.flight.call is None:
-                pause = self._cooldown_left(stale, need.since)
+                pause = self._brake.cooldown_left(stale, need.since)
                 if pause > 0:
                     clock.sleep(pause)
                     continue
-            run = partial(self._refresh_or_log_in, _Task(stale, need, force, early))
+            run = partial(self._leader.renew, Task(stale, need, force, early))
             work = _Work(run, self._login is not None and not early, is_tentative=early)
             began = clock.monotonic()
             call = self._join(work, need, waited)
@@ -458,7 +435,7 @@ class Refresher:
                 kind, f"{kind} a refresh for {seconds:.3f} s", seconds=seconds, url=need.url
             )
             return call
-        cause = f"the refresh at {self._shown_url} did not finish within {patience:g} s"
+        cause = f"the refresh at {describe_url(self._url)} did not finish within {patience:g} s"
         self.story.tell("unavailable", f"no refresh: {cause}", seconds=patience, url=need.url)
         raise RefreshUnavailable(
             cause if need.timeout is None else f"{cause}, as long as this request's timeout allows",
@@ -492,261 +469,12 @@ class Refresher:
         is_of_use = force or attempt.asked or is_better(attempt.token, stale)
         return attempt if is_current and is_of_use else None
 
-    def _cooldown_left(self, stale: Token | None, since: float) -> float:
-        """Return the seconds to wait before a refresh may start; raise if it must not."""
-        if self._is_looping(stale):
-            raise RefreshUnavailable(_LOOPING, _CHECK_REFUSALS)
-        cooldown = self._shared.cooldown
-        left = cooldown.left() if cooldown is not None else 0.0
-        if cooldown is None or left <= 0:
-            return 0.0
-        failure = cooldown.failure
-        if since <= cooldown.began:
-            raise failure.about()
-        if left <= MAX_COOLDOWN_WAIT and not isinstance(failure, RefreshRejected):
-            return left
-        raise type(failure)(
-            f"{failure.cause} (a moment ago; not tried again for {left:.0f} s)", failure.remedy
-        )
-
     def _check_not_inside(self) -> None:
         if self.flight.is_inside():
             raise ReentrantRefresh(
                 "a refresh or login called through the adapter that is waiting for it",
                 "use the session that the function was given, or auth=anonymous",
             )
-
-    # What a call does, in its own thread
-
-    def _refresh_or_log_in(self, task: _Task, call: Call[Attempt]) -> Attempt:
-        if not task.force:  # the last call may have failed since the leader looked
-            self._cooldown_left(task.stale, task.need.since)
-        chapter = Chapter(self.story, call)
-        try:
-            attempt = self._refresh(task, call, chapter)
-        except JWTRefreshError as failure:
-            if self._may_recur(failure, task):
-                self._shared.cooldown = Cooldown.after(failure, self._shared.cooldown)
-            raise
-        self._shared.cooldown = None
-        if attempt.asked:
-            chapter.call_at_end(self._on_refresh, attempt.token)
-        return attempt
-
-    def _refresh(self, task: _Task, call: Call[Attempt], chapter: Chapter) -> Attempt:
-        try:
-            try:
-                return self._exchange(task, chapter)
-            except RefreshRejected as refusal:
-                if task.early:
-                    raise
-                if self._login is None:
-                    self._note_logout(chapter, refusal)
-                    raise
-                return self._log_in_after(refusal, self._login, task, call, chapter)
-        except JWTRefreshError as failure:
-            self._note_failure(chapter, failure)
-            raise
-        except Exception as error:  # noqa: BLE001 - a user's store or endpoint may raise anything
-            unavailable = explain(error)
-        self._note_failure(chapter, unavailable)
-        raise unavailable  # outside: the frames of what was raised may hold tokens
-
-    def _note_failure(self, chapter: Chapter, failure: JWTRefreshError) -> None:
-        if not isinstance(failure, RefreshRejected):
-            chapter.note("unavailable", f"no refresh: {failure.cause}", url=self._shown_url)
-
-    def _note_logout(self, chapter: Chapter, failure: RefreshRejected) -> None:
-        """Tell of a logout, unless there was nothing that could have been refused."""
-        if failure.nothing_to_refresh:
-            return
-        self._cache.tell_no_login()  # this says it
-        chapter.note(
-            "logged_out",
-            f"Logged out, and the tokens are forgotten: {failure}",
-            level=logging.WARNING,
-            url=self._shown_url,
-        )
-        chapter.call_at_end(self._on_logout, failure)
-
-    def _log_in_after(
-        self,
-        refusal: RefreshRejected,
-        login: Login,
-        task: _Task,
-        call: Call[Attempt],
-        chapter: Chapter,
-    ) -> Attempt:
-        """Log in; a refusal that this does not mend is a logout."""
-        try:
-            return self._log_in(login, call, task, chapter)
-        except BaseException as failure:  # refused, failed, or interrupted by Ctrl-C
-            is_news = self._cache.tell_no_login()
-            self._note_logout(chapter, refusal)
-            if isinstance(failure, RefreshRejected):
-                if refusal.nothing_to_refresh and self._end_session(task):
-                    self._note_logout(chapter, failure)
-                elif is_news:
-                    self._note_refused_login(chapter, failure, task.need)
-            raise
-
-    def _end_session(self, task: _Task) -> bool:
-        """Forget an expired token that only a login could have replaced; whether there was one.
-
-        A server with sessions has no refresh that could be refused: the login's refusal says it.
-        """
-        cache, stale = self._cache, task.stale
-        if task.force or stale is None or stale.access is None:
-            return False
-        try:
-            with cache.hold(stale, self._timeout, adopt=False):
-                return cache.token == stale and cache.clear_refused() is None
-        except (RefreshUnavailable, StoreError):
-            return False
-
-    def _note_refused_login(self, chapter: Chapter, failure: RefreshRejected, need: Need) -> None:
-        chapter.note(
-            "no_login",
-            f"Requests to {need.url or self._url} go out without a valid token: {failure}",
-            level=logging.WARNING,
-            url=need.url,
-        )
-
-    def _may_recur(self, failure: JWTRefreshError, task: _Task) -> bool:
-        """Whether the next request would run into the same failure again."""
-        if isinstance(failure, RefreshRejected):
-            return (
-                self._can_start and not task.early
-            )  # then it was the login that was refused, or the client's grant
-        return not isinstance(failure, ReentrantRefresh)
-
-    def _exchange(self, task: _Task, chapter: Chapter) -> Attempt:
-        cache, stale, force = self._cache, task.stale, task.force
-        with cache.hold(stale, self._timeout, adopt=not force) as adopted:
-            if adopted is not None:
-                chapter.note("adopted", "the store has a newer token")
-                return Attempt(adopted, asked=False)
-            token = cache.reload(may_be_empty=not needs_login(self._endpoint))
-            if not force and token is not None and is_better(token, stale):
-                chapter.note("adopted", "the store has a newer token")
-                return Attempt(token, asked=False)
-            lack = self._server.find_lack(token)
-            if lack is not None:
-                has_none = token is None
-                raise _nothing_to_refresh(
-                    lack, "log in and call set_token() first" if has_none else "log in again"
-                )
-            with cache.room(token):
-                try:
-                    fresh = self._ask(token, task.need.find_options(), chapter)
-                except RefreshRejected as refusal:
-                    chapter.note("refused", f"{refusal.cause}", url=self._shown_url)
-                    if task.early:
-                        self._shared.refused_early = token
-                        raise
-                    newer = cache.clear_refused()
-                    if newer is None:
-                        refusal.nothing_to_refresh = token is None  # then it is no logout
-                        raise
-                    return Attempt(newer, asked=True)
-                saved = cache.save_new(fresh, token)
-        if token is None:
-            self._server.keep_cookies_for(saved.login_id)
-        return Attempt(saved, asked=True)
-
-    def _log_in(
-        self,
-        login: Login,
-        call: Call[Attempt],
-        task: _Task,
-        chapter: Chapter,
-    ) -> Attempt:
-        """Have the leader log in, whose thread may ask a person; save here what it brings.
-
-        No store lock is held meanwhile: the person may be away. If the user sets or clears a token
-        in that time, what the login brought is from before, and it is made again if it has to be.
-        """
-        cache, stale, began = self._cache, task.stale, clock.monotonic()
-        options = task.need.find_options()
-        newer = cache.adopt_newer(stale)  # another process may have logged in
-        if newer is not None:
-            chapter.note("adopted", "the store has a newer token")
-            return Attempt(newer, asked=False)
-        attempt = None
-        while attempt is None:
-            epoch = cache.epoch
-            refused = self._shared.refused_logins
-            fresh = call.run_in_leader(partial(self._server.call_login, login, options, refused))
-            attempt = self._take_login(fresh, stale, epoch, chapter)
-        if attempt.asked:
-            seconds = clock.monotonic() - began
-            chapter.note("logged_in", f"logged in after {seconds:.3f} s", seconds=seconds)
-        return attempt
-
-    def _take_login(
-        self, fresh: Token, stale: Token | None, epoch: int, chapter: Chapter
-    ) -> Attempt | None:
-        """Save what a login brought that began in `epoch`, or return what goes before.
-
-        None if the token was cleared meanwhile.
-        """
-        cache = self._cache
-        saved: Token | None
-        try:
-            with cache.hold(stale, self._timeout, adopt=True) as adopted:
-                if adopted is not None:
-                    chapter.note("adopted", "another program has logged in meanwhile")
-                    return Attempt(adopted, asked=False)
-                if cache.epoch != epoch:
-                    saved = None
-                else:
-                    with suppress(RefreshRejected):  # emptied by another program: a logout
-                        cache.reload()
-                    saved = cache.save_new(fresh, None)
-        except (RefreshUnavailable, StoreError) as failure:
-            saved = cache.keep_unsaved(fresh, failure, epoch)
-        if saved is None:
-            token = cache.token
-            return Attempt(token, asked=False) if is_better(token, stale) else None
-        self._server.keep_cookies_for(saved.login_id)
-        return Attempt(saved, asked=True)
-
-    def _trade(self, given: Token, options: SendOptions, call: Call[Attempt]) -> Attempt:
-        chapter = Chapter(self.story, call)
-        held = None
-        with self._cache.hold(None, self._timeout, adopt=False), ExitStack() as stack:
-            with suppress(RefreshRejected):  # a logout by another program; this is a login
-                held = self._cache.reload()
-                if held is not None:
-                    stack.enter_context(self._cache.room(held))
-            if held is not None:
-                given = with_values(given, access=held.access)
-            try:
-                fresh = self._ask(given, options, chapter)
-            except RefreshUnavailable as failure:
-                if held is None:  # a first login: there are no tokens to keep
-                    failure.remedy = failure.remedy.removeprefix("the tokens are kept; ")
-                raise
-            self._shared.forget_failures()
-            saved = self._cache.save_traded(fresh, given.refresh or "")
-            self._server.keep_cookies_for(saved.login_id)
-        chapter.note("logged_in", "the server took the refresh token", url=self._shown_url)
-        chapter.call_at_end(self._on_refresh, saved)
-        return Attempt(saved, asked=True)
-
-    def _ask(self, token: Token | None, options: SendOptions, chapter: Chapter) -> Token:
-        """Ask the server, and tell how long it took. Raises RefreshRejected, RefreshUnavailable."""
-        began = clock.monotonic()
-        fresh = self._server.ask(token, options)
-        seconds = clock.monotonic() - began
-        chapter.note(
-            "refreshed", f"refreshed in {seconds:.3f} s", seconds=seconds, url=self._shown_url
-        )
-        return fresh
-
-    @property
-    def _shown_url(self) -> str:
-        return describe_url(self._url)
 
 
 def _ends_soon(token: Token) -> bool:
@@ -760,13 +488,6 @@ def _ends_soon(token: Token) -> bool:
         return not token.lasts(MAX_LAST_SECONDS)
     lifetime = token.expires_at - token.received_at
     return not token.lasts(min(lifetime * LAST_SHARE, MAX_LAST_SECONDS))
-
-
-def _nothing_to_refresh(cause: str, remedy: str) -> RefreshRejected:
-    """Return the error of a refresh without a token to ask with, which is no logout."""
-    failure = RefreshRejected(cause, remedy)
-    failure.nothing_to_refresh = True
-    return failure
 
 
 def _can_log_in(call: Call[Attempt]) -> bool:

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import sysconfig
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -23,8 +24,10 @@ import pytest
 
 from requests_jwt_refresh import clock
 from requests_jwt_refresh.cli.main import main
+from requests_jwt_refresh.refresh.single_flight import THREAD_NAME
 from requests_jwt_refresh.stores.file import FileStore
 from requests_jwt_refresh.tokens import with_values
+from tests.support.waits import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -125,13 +128,19 @@ class User:
 
     def call(self, command: Callable[[], int]) -> CommandResult:
         """Call the function that carries out a command, and return its output."""
-        gc.collect()  # each command is a program of its own, which shares no memory with others
+        # Each command is a program of its own, which shares no memory with others.
+        wait_until(_has_no_thread, "the end of the last command's threads")
+        gc.collect()
         self._capsys.readouterr()
         try:
             status = command()
         except SystemExit as left:
             status = int(left.code or 0)
         return CommandResult(status, *self._capsys.readouterr())
+
+
+def _has_no_thread() -> bool:
+    return all(each.name != THREAD_NAME for each in threading.enumerate())
 
 
 @pytest.fixture

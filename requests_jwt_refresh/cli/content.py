@@ -1,0 +1,130 @@
+"""From the options of init to a profile, as it stands in the file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import requests_jwt_refresh as library
+from requests_jwt_refresh.presets import load as load_preset
+from requests_jwt_refresh.profiles.kinds import STORE_KINDS
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+_PROOFS: Final = {"jwt-bearer": "assertion_file", "token-exchange": "subject_token_file"}
+_IN_URLS: Final = ("domain", "tenant", "region", "realm", "server", "subdomain")  # of presets
+
+
+def make_content(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the profile that the options describe, as it stands in the file."""
+    content: dict[str, Any] = {"base_url": options.base_url}
+    if options.trusted_origin:
+        content["trusted_origins"] = options.trusted_origin
+    if options.allow_http:
+        content["allow_http"] = True
+    content |= _drop_empty({"attach": _make_attach(options)})
+    if not options.no_refresh:
+        content["refresh"] = _make_refresh(options)
+    content |= _drop_empty({"headers": _make_headers(options)})
+    when = dict(zip(("json_field", "value"), options.expired or (), strict=False))
+    if options.expired_status:
+        when["status"] = options.expired_status
+    if when:
+        content["when"] = when
+    store = {"path": options.path, "url": options.redis, "key": options.key}
+    if any(store.values()) or options.store not in (None, STORE_KINDS[0]):
+        where = options.store or ("file" if options.path else "redis")
+        content["store"] = _drop_empty({"kind": where, **store})
+    login = {
+        "send": options.login_send,
+        "url": options.login_url,
+        "username_field": options.username_field,
+        "password_field": options.password_field,
+        **{name: _to_place(getattr(options, f"login_{name}")) for name in ("access", "refresh")},
+        "expires_in": options.login_expires_in,
+    }
+    device = {"url": options.device_url, "scope": options.device_url and options.scope}
+    logout = {"send": options.logout_send, "url": options.logout_url}
+    for name, table in (("login", login), ("device", device), ("logout", logout)):
+        if any(table.values()):
+            content[name] = _drop_empty(table)
+    return content
+
+
+def _make_refresh(options: argparse.Namespace) -> dict[str, Any]:
+    kind = {"preset": options.preset} if options.preset else {"kind": options.kind or "json"}
+    fields = {name: getattr(options, name) for name in ("expires_in", "client_id", "client_auth")}
+    places = ("send", "access", "refresh")
+    fields = {name: _to_place(getattr(options, name)) for name in places} | fields
+    scope = None if options.device_url else options.scope
+    table = {**kind, "url": options.refresh_url, **fields, "scope": scope, **dict(options.set)}
+    return _drop_empty(table)
+
+
+def _to_place(text: str | None) -> str | dict[str, str] | None:
+    """Return the place that an option or an answer names, ``header:NAME`` say; a field is a path.
+
+    >>> _to_place("header:X-Auth-Token"), _to_place("data.token")
+    ({'header': 'X-Auth-Token'}, 'data.token')
+    """
+    kind, colon, name = (text or "").partition(":")
+    return {kind: name.strip()} if colon and kind in ("header", "cookie") else text
+
+
+def _make_attach(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the place of the access token; {} if it is the usual one."""
+    header = options.attach_header or (options.attach_scheme and "Authorization")
+    place = {"header": header, "scheme": options.attach_scheme, "cookie": options.attach_cookie}
+    return _drop_empty({**place, "csrf": list(options.csrf or ())})
+
+
+def _make_headers(options: argparse.Namespace) -> dict[str, Any]:
+    headers: dict[str, Any] = dict(options.header)
+    headers |= {name: {"file": path} for name, path in options.header_file}
+    return headers | {name: {"keyring": True} for name in options.header_keyring}
+
+
+def _drop_empty(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in table.items() if value}
+
+
+def find_missing_option(options: argparse.Namespace) -> str | None:
+    """Return an option that this profile needs and that is not given yet, None if all are."""
+    if not options.base_url:
+        return "--base-url"
+    if options.no_refresh:
+        return None if options.login_url else "--login-url"
+    if options.preset:
+        if load_preset(options.preset).needs_url and not options.refresh_url:
+            return "--refresh-url"
+    elif not options.refresh_url:
+        return "--refresh-url or --preset"
+    needed = list_needed(options)
+    if not needed:
+        return None
+    return "--client-id" if needed[0] == "client_id" else f"--set {needed[0]}="
+
+
+def list_needed(options: argparse.Namespace) -> list[str]:
+    """Return the keys of the refresh that are needed and not given yet."""
+    needed = [_PROOFS[options.kind]] if options.kind in _PROOFS else []
+    if options.kind == "client-credentials":
+        needed.append("client_id")
+    if options.preset:
+        needed += load_preset(options.preset).list_needed()
+    given = {*dict(options.set), *(["client_id"] if options.client_id else [])}
+    if options.refresh_url:  # it says what these would have said
+        needed = [name for name in needed if name not in _IN_URLS]
+    return [name for name in needed if name not in given]
+
+
+def find_profile_problem(name: str, content: Mapping[str, Any]) -> str | None:
+    """Return what is wrong with a profile that has not been written yet."""
+    from requests_jwt_refresh.profiles.load import check, default_path
+
+    try:
+        check(default_path(), name, content, prefix="")
+    except library.ProfileError as error:
+        return str(error).replace("allow_http = true", "--allow-http")
+    return None
