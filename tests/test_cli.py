@@ -137,6 +137,26 @@ def test_misspelt(arguments: list[str], cause: str, capsys: pytest.CaptureFixtur
     assert "hunter2" not in shown + remedy
 
 
+@pytest.mark.parametrize(
+    ("flag", "typed", "meant"),
+    [
+        ("--preset", "gitub", "github"),
+        ("--preset", "GitHub", "github"),
+        ("--preset", "EntraID", "entra-id"),
+        ("--preset", "flask_jwt_extended_cookies", "flask-jwt-extended-cookies"),
+        ("--kind", "clientcredentials", "client-credentials"),
+        ("--store", "fiel", "file"),
+    ],
+)
+def test_a_misspelt_choice(
+    flag: str, typed: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The nearest is named; a preset may be known by its class."""
+    with pytest.raises(SystemExit):
+        cli.main(["init", "prod", flag, typed])
+    assert f"did you mean '{meant}'?\n" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("happened", "status"), [(True, 0), (False, 1)])
 def test_the_demos_exit_status(
     happened: bool, status: int, monkeypatch: pytest.MonkeyPatch

@@ -339,7 +339,7 @@ def test_flags_have_the_values_that_a_profile_may_have(
     user: User, flag: str, known: set[str]
 ) -> None:
     """A profile takes each of them, and --help lists them."""
-    cause, _ = user.run(*INIT, flag, "nonsense").cause_and_remedy()
+    cause, _ = user.run(*INIT, flag, "xyzzy").cause_and_remedy()
     _, _, listed = cause.partition("must be one of ")
     assert set(re.findall(r"[\w-]+", listed)) == known
 

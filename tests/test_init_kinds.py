@@ -253,3 +253,35 @@ def test_an_api_without_a_refresh(user: User) -> None:
         terminal.answer("Logout endpoint; empty for none: ", "")
         assert terminal.end() == 0
     assert read_content(user) == expected
+
+
+# --- Misspelt ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("flags", "cause", "remedy"),
+    [
+        (("--refresh-url", "/r"), "--refresh-url is about a refresh", "leave one of them out"),
+        (("--set", "extra=x"), "--set is about a refresh", "leave one of them out"),
+        (("--access", "key"), "--access is about a refresh", "write --login-access"),
+        (("--expires-in", "ttl"), "--expires-in is about a refresh", "write --login-expires-in"),
+    ],
+)
+def test_nothing_is_ignored_where_there_is_no_refresh(
+    user: User, flags: tuple[str, ...], cause: str, remedy: str
+) -> None:
+    """An option that has no place is an error, and names the one that has."""
+    result = user.run(*INIT, "--no-refresh", "--login-url", "/in", *flags)
+    assert result.status == 2
+    found = result.cause_and_remedy()
+    assert (found[0].partition(",")[0], found[1][-len(remedy) :]) == (cause, remedy)
+    assert not user.file.exists()
+
+
+def test_a_misspelt_key_is_not_only_missing(user: User) -> None:
+    """It is named, and what was meant."""
+    flags = ("--preset", "auth0", "--client-id", "me", "--set", "domian=x.auth0.com")
+    assert user.run(*INIT, *flags).cause_and_remedy() == (
+        "--set domian= is not known",
+        "did you mean --set domain=?",
+    )

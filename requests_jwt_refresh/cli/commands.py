@@ -80,8 +80,20 @@ class Parser(argparse.ArgumentParser):
 
 def _hide_values(message: str) -> str:
     """Return an error message of argparse without the values that were typed."""
-    message = re.sub(r"invalid choice: .* \(choose from (.*)\)", r"must be one of \1", message)
+    message = re.sub(r"invalid choice: (.*) \(choose from (.*)\)", _suggest_choice, message)
     return re.sub(r"ignored explicit argument .*", "takes no value", message)
+
+
+def _suggest_choice(found: re.Match[str]) -> str:
+    """Return the choices that there are, and which of them is nearest to what was typed."""
+    import difflib
+
+    typed, listed = found[1].strip("'\"").lower(), found[2]
+    # Servers are also known as the classes of their presets: GitHub, SimpleJWT, EntraID.
+    choices = {each.replace("-", ""): each for each in re.findall(r"[\w-]+", listed)}
+    close = difflib.get_close_matches(re.sub("[-_ ]", "", typed), choices, 1)
+    hint = f": did you mean {choices[close[0]]!r}?" if close else ""
+    return f"must be one of {listed}{hint}"
 
 
 class _Help(argparse.HelpFormatter):

@@ -5,14 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import requests_jwt_refresh as library
+from requests_jwt_refresh.cli.console import UsageError
 from requests_jwt_refresh.presets import load as load_preset
 from requests_jwt_refresh.profiles.kinds import STORE_KINDS
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 _PROOFS: Final = {"jwt-bearer": "assertion_file", "token-exchange": "subject_token_file"}
+_OF_RESPONSE: Final = ("access", "refresh", "expires_in")
+_OF_REFRESH: Final = (
+    *("refresh_url", "set", "send", *_OF_RESPONSE, "client_id", "client_auth", "scope"),
+)
 _IN_URLS: Final = ("domain", "tenant", "region", "realm", "server", "subdomain")  # of presets
 
 
@@ -103,7 +108,31 @@ def find_missing_option(options: argparse.Namespace) -> str | None:
     needed = list_needed(options)
     if not needed:
         return None
+    _check_set(options, needed)
     return "--client-id" if needed[0] == "client_id" else f"--set {needed[0]}="
+
+
+def _check_set(options: argparse.Namespace, needed: Sequence[str]) -> None:
+    """Raise UsageError for a key of --set that may be one of those `needed`, misspelt."""
+    import difflib
+
+    for key in dict(options.set):
+        close = difflib.get_close_matches(key, needed, 1)
+        if close:
+            raise UsageError(f"--set {key}= is not known", f"did you mean --set {close[0]}=?")
+
+
+def check_no_refresh(options: argparse.Namespace) -> None:
+    """Raise UsageError for an option about a refresh beside --no-refresh."""
+    for name in _OF_REFRESH if options.no_refresh else ():
+        if getattr(options, name):
+            option = name.replace("_", "-")
+            raise UsageError(
+                f"--{option} is about a refresh, and --no-refresh says that there is none",
+                f"for the login's response write --login-{option}"
+                if name in _OF_RESPONSE
+                else "leave one of them out",
+            )
 
 
 def list_needed(options: argparse.Namespace) -> list[str]:

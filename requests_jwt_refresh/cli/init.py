@@ -11,7 +11,12 @@ import requests_jwt_refresh as library
 from requests_jwt_refresh.cli.account import write_urls
 from requests_jwt_refresh.cli.commands import COMPLETE_FILES, add_command, examples
 from requests_jwt_refresh.cli.console import Exit, UsageError, hanging_indent
-from requests_jwt_refresh.cli.content import find_missing_option, find_profile_problem, make_content
+from requests_jwt_refresh.cli.content import (
+    check_no_refresh,
+    find_missing_option,
+    find_profile_problem,
+    make_content,
+)
 from requests_jwt_refresh.cli.questions import KINDS, PRESETS, STATUS, ask_for_the_rest
 from requests_jwt_refresh.cli.token_file import (
     add_path_option,
@@ -233,6 +238,7 @@ def run(options: argparse.Namespace) -> int:
     path = _find_path(options)
     if not options.base_url and options.preset and not sys.stdin.isatty():
         options.base_url = load_preset(options.preset).base_url
+    check_no_refresh(options)
     missing = find_missing_option(options)
     if missing is not None:
         if not sys.stdin.isatty():
