@@ -238,7 +238,7 @@ def test_where_there_is_no_keyring_no_password_is_remembered(
         assert session.get(f"{server.url}/api/x", timeout=WAIT).status_code == 401
     result = user.run("token", "prod")
     assert result.status == 3
-    assert "no password is remembered for it" in result.err
+    assert "no password is remembered" in result.err
 
 
 @pytest.mark.parametrize("ended", ["refused", "throttled"])
@@ -433,6 +433,25 @@ def test_run_says_that_a_password_was_refused(service_bob: User, server: AuthSer
     assert "requests-jwt login prod" in err
     assert sum(each.kind == "login" for each in server.requests) == 2
     assert read_password(service_bob) is None
+
+
+def test_run_says_that_a_session_has_ended(service_bob: User, server: AuthServer) -> None:
+    """Without a password to log in with; not that nobody has logged in, until it is so."""
+    assert log_in(service_bob).status == 0
+    expire(service_bob, server)
+    out, err = end_program(start_program(server, 2))
+    assert (out, err.splitlines()) == (
+        "401 401\n",
+        [
+            "requests-jwt: profile 'prod': the login has expired, and no password is remembered",
+            "requests-jwt: log in again with: requests-jwt login prod",
+        ],
+    )
+    out, err = end_program(start_program(server))
+    assert (out, err.partition("\n")[0]) == (
+        "401\n",
+        "requests-jwt: profile 'prod' is not logged in",
+    )
 
 
 def test_a_remembered_password_survives_any_characters(keyring: DictKeyring) -> None:

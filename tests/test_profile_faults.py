@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import pytest
 
 from requests_jwt_refresh.adapter import JWTRefreshAdapter
-from requests_jwt_refresh.profiles.load import Profiles
+from requests_jwt_refresh.profiles.load import Options, Profiles
+from requests_jwt_refresh.profiles.schema import OF_PROFILE
 from tests.support.profiles import (
     CLIENT,
     GOOD,
@@ -42,6 +44,10 @@ FAULTS: list[tuple[str, tuple[str, ...]]] = [
     (f'{PROD}trusted_origin = ["x"]\n{JSON}', ("trusted_origin is not", "'trusted_origins'")),
     (f'{PROD}{JSON}acess = "x"', ("refresh.acess is not known", "Did you mean 'access'?")),
     (f'{PROD}[prod.refresh]\nkind = "bearer"\nurl = "/r"\nsent = "x"', ("refresh.sent is not",)),
+    (
+        f'{PROD}{JSON}renewed = {{ header = "X" }}',
+        ("refresh.renewed is not known. Write it in [prod] itself, above the line of the first ",),
+    ),
     (f'{PROD}{JSON}message_key = "x"', ("refresh.message_key is not known",)),
     (f"{PROD}{CLIENT}ok = 200", ("refresh.ok is not known", "client_id")),
     (f'{PROD}{JSON}client_id = "x"', ("refresh.client_id is not known",)),
@@ -434,3 +440,8 @@ def test_these_faults_are_named_too(file: Path, text: str, named: str) -> None:
     caught = catch_fault(file)
     assert str(caught.value).startswith(f"{file}: profile 'prod': ")
     assert named in str(caught.value)
+
+
+def test_the_keys_at_the_top_are_those_of_a_profile() -> None:
+    """Where one stands in a table, the error says where it belongs."""
+    assert {each.name for each in fields(Options)} == OF_PROFILE

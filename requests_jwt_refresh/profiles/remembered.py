@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.tokens import Token
 
 _REMEMBER: Final = "a password is remembered in a keyring alone; log in without --remember"
+_FORGET: Final = "if there was one when it was remembered, log out again where that can be reached"
 
 
 class Account(NamedTuple):
@@ -68,7 +69,7 @@ class RememberedPassword:
 
         Raises StoreError.
         """
-        with advise(_REMEMBER):
+        with advise(_FORGET):
             is_there = self.entry.load() is not None
             if is_there:
                 self.entry.clear()
@@ -158,11 +159,12 @@ class RememberedLogin(OwnLogin):
         is_possible = not self.password.entry.is_missing()
         account = self.password.load() if is_possible else None
         if account is None:
-            state = "the login has expired" if had_token else f"profile {name!r} is not logged in"
-            refusal = RefreshRejected(
-                f"{state}, and no password is remembered for it",
-                f"log in with: requests-jwt login {name}",
+            cause = (
+                "the login has expired, and no password is remembered"
+                if had_token
+                else f"profile {name!r} is not logged in, and no password is remembered for it"
             )
+            refusal = RefreshRejected(cause, f"log in with: requests-jwt login {name}")
             refusal.nothing_to_refresh = not had_token
             raise refusal
         login = self.login.for_user(*account)

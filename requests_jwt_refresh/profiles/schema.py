@@ -36,6 +36,13 @@ _JWT = re.compile(
 )  # "{" and a quote, in Base64 (RFC 7515)
 SOURCES: Final = ("file", "keyring", "public")
 """The keys of a table that says where a secret comes from; see sources.py."""
+OF_PROFILE: Final = frozenset(
+    {
+        *("base_url", "trusted_origins", "refresh_timeout", "match_limit", "allow_http"),
+        *("attach", "renewed"),
+    }
+)
+"""The keys at the top of a profile that are no tables of their own."""
 _WITH_SOURCES: Final = ("headers.", "refresh.")  # where a source may stand; see sources.py
 _WORD_BOUNDARY = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|-")
 
@@ -198,6 +205,8 @@ class Table:
         """Raise ProfileError if there is a key that has not been asked for."""
         for key in sorted(self.content.keys() - self.known_keys):
             hint = suggest(key, self.known_keys) or "leave it out."
+            if self.path and key in OF_PROFILE:
+                hint = f"write it in [{self.profile}] itself, above the line of the first table."
             known = ", ".join(sorted(self.known_keys))
             raise self.error(key, "is not known", f"{hint} Known here: {known}")
 
