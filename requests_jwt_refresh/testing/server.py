@@ -99,8 +99,10 @@ class AuthServer(ServerOptions):
       session-header (X-Auth-Token, and no refresh), client-credentials (RFC 6749 §4.4, RFC 7523 and
       RFC 8693 at one endpoint; the assertion "wrong" is refused)
 
-    `refresh_url`, `login_url` and `logout_url` say where each takes its requests. It is as strict
-    as the server: JSON for a form, another scheme, a missing API key or CSRF header are answered as
+    `refresh_url`, `login_url` and `logout_url` say where each takes its requests: give a preset
+    with a whole URL of its own this one, ``url=server.refresh_url``. At proxmox and
+    fastapi-template the base URL is `url`, without /api2/json or /api/v1. It is as strict as the
+    server: JSON for a form, another scheme, a missing API key or CSRF header are answered as
     there. Where it cannot know better, it is stricter. The client is `client_id` with
     `client_secret`, the API key is `api_key`; RecordedRequest.access is the access token wherever
     the server looks for it. A known server rotates, repeats and forgives as there (`rotate`,
