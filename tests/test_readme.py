@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +15,10 @@ from requests_jwt_refresh import JWTRefreshAdapter, JWTRefreshError, presets
 from requests_jwt_refresh.cli import main as cli
 from requests_jwt_refresh.cli.console import Exit
 from requests_jwt_refresh.profiles.load import Profiles
+from requests_jwt_refresh.testing import AuthServer
+
+if TYPE_CHECKING:
+    import requests
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -38,6 +42,15 @@ def test_the_first_example_runs() -> None:
     )
     assert (done.stdout.split(), done.stderr) == (promised, "")
     assert promised == ["200", "1"]
+
+
+def test_the_example_of_a_known_server_runs(session: requests.Session) -> None:
+    """It keeps the tokens, and asks the server once."""
+    (block,) = (each for each in BLOCKS if 'AuthServer(like="github")' in each)
+    names = {**NAMES, "AuthServer": AuthServer, "session": session, "pytest": pytest}
+    exec(block, names)
+    assert names["adapter"].token is not None
+    assert names["server"].counters.refreshes == 1
 
 
 @pytest.mark.parametrize("block", BLOCKS)
