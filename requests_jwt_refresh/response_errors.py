@@ -38,8 +38,12 @@ _SHOWABLE_URL = re.compile(
     r"(?:https?://[A-Za-z0-9.-]{1,80}(?::[0-9]{1,5})?)?(?:/[A-Za-z0-9._~-]{0,30}){1,10}"
 )
 # What to check when the server gives one of these codes (RFC 6749 §5.2, RFC 8707 §2).
+_CLIENT: Final = "check client_id and client_secret, and client_auth"
 _REMEDIES: Final = {
-    "invalid_client": "check client_id and client_secret, and client_auth",
+    "invalid_client": _CLIENT,
+    # As GitHub, Slack and Salesforce, HubSpot and Zoho say it.
+    **dict.fromkeys(("incorrect_client_credentials", "invalid_client_id"), _CLIENT),
+    **dict.fromkeys(("bad_client_id", "bad_client_secret", "invalid_client_secret"), _CLIENT),
     "invalid_request": "check client_auth and extra",
     "unauthorized_client": "check the client's registration: it may not use {handed_in}s",
     "unsupported_grant_type": "check the URL: no {handed_in}s are accepted there",
@@ -157,11 +161,12 @@ def _make_redirect_error(response: TokenResponse) -> RefreshUnavailable:
 
 def make_set_up_error(response: TokenResponse, code: str, handed_in: str) -> RefreshUnavailable:
     """Return the error for an error code of RFC 6749 §5.2 that is no refusal."""
-    fault = "is at fault" if code in _REMEDIES else "may be at fault"
+    found = _REMEDIES.get(code.lower())
+    fault = "is at fault" if found else "may be at fault"
     return _make_unavailable_error(
         f"the {response.source} answered {response.status} {code}: the set-up {fault}",
-        remedy.format(handed_in=handed_in)
-        if (remedy := _REMEDIES.get(code))
+        found.format(handed_in=handed_in)
+        if found
         else suggest_rule(parse_json(response.body), response.headers),
     )
 

@@ -296,6 +296,10 @@ def test_oauth2_takes_no_bare_status_for_a_refusal(code: int, body: object) -> N
     ("code", "advice"),
     [
         ("invalid_client", "check client_id and client_secret"),
+        ("incorrect_client_credentials", "check client_id and client_secret"),
+        ("bad_client_secret", "check client_id and client_secret"),
+        ("BAD_CLIENT_ID", "check client_id and client_secret"),
+        ("invalid_client_id", "check client_id and client_secret"),
         ("invalid_request", "check client_auth and extra"),
         ("unauthorized_client", "may not use refresh tokens"),
         ("unsupported_grant_type", "check the URL: no refresh tokens are accepted there"),
@@ -304,7 +308,7 @@ def test_oauth2_takes_no_bare_status_for_a_refusal(code: int, body: object) -> N
     ],
 )
 def test_oauth2_set_up_faults_keep_the_tokens_and_say_what_to_check(code: str, advice: str) -> None:
-    """RFC 6749 §5.2: every error code but invalid_grant."""
+    """RFC 6749 §5.2: every error code but invalid_grant; and those of GitHub, Slack, HubSpot."""
     body = {"error": code, "error_description": SECRET}
     error = catch_unavailable(OAUTH2, response(401, body))
     assert error.cause == f"the refresh endpoint answered 401 {code}: the set-up is at fault"

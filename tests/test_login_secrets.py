@@ -12,7 +12,7 @@ import requests
 
 from requests_jwt_refresh import JWTRefreshAdapter, StoreError
 from requests_jwt_refresh.cli.console import ask
-from requests_jwt_refresh.testing import AuthServer, Counters
+from requests_jwt_refresh.testing import AuthServer, Counters, Status
 from requests_jwt_refresh.tokens import with_expiry
 from tests.support.command_line import (
     JSON_REFRESH,
@@ -201,6 +201,29 @@ def test_a_secret_file_that_is_not_there(user: User, server: AuthServer) -> None
     assert (result.status, server.counters) == (5, Counters())
     assert str(user.home / "secret.txt") in cause
     assert remedy == "put the secret there, and nothing else"
+
+
+def test_a_wrong_client_secret_is_given_anew(
+    user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GitHub's error is no outage; the advice works where the profile has no login of its own."""
+    use_keyring(monkeypatch, DictKeyring())
+    refused = Status(200, body=b'{"error": "incorrect_client_credentials"}')
+    user.describe(server, f'{OAUTH2_REFRESH}\nclient_auth = "post"')
+    given = str(server.login("bob").refresh)
+    server.fail(refused)
+    result = user.run("login", "prod", "--refresh-token", "-", typed=f"wrong\n{given}\n")
+    cause, remedy = result.cause_and_remedy()
+    assert result.status == 4
+    assert cause.endswith("200 incorrect_client_credentials: the set-up is at fault")
+    advice = "requests-jwt login prod --client-secret -"
+    assert advice in remedy
+    assert remedy.endswith("; then: requests-jwt token prod")
+    result = user.run(*advice.split()[1:], typed="right\n")
+    assert (result.status, result.err) == (0, "")
+    assert result.out == "The secret of prod is kept in the keyring.\n"
+    assert user.run("token", "prod").status == 0
+    assert b"client_secret=right" in server.requests[-1].body
 
 
 # --- The value of a header -----------------------------------------------------------------------

@@ -103,6 +103,9 @@ _PROFILE_WORDING: Final = {
 _COMMAND_ENDINGS: Final = {
     "log in again": " with: requests-jwt login NAME",
     "try again later": ", or look closer with: requests-jwt doctor NAME",
+    "client_secret, and client_auth": (
+        "; give another secret with: requests-jwt login NAME --client-secret -, or in its file"
+    ),
 }
 
 

@@ -109,6 +109,9 @@ def run(options: argparse.Namespace) -> int:
         token = _log_in_by_password(
             profile, profile.login, options.username, remember=options.remember
         )
+    elif options.client_secret or options.secret:
+        sys.stdout.write(f"The secret of {options.name} is kept in the keyring.\n")
+        return Exit.DONE
     else:
         raise UsageError(
             f"profile {options.name!r} does not say how to log in",
@@ -313,15 +316,16 @@ def _trade_refresh_token(profile: Profile, refresh_token: str) -> Token:
         raise library.RefreshUnavailable(
             failure.cause, "nothing was stored; try again later"
         ) from failure
+    advice = failure.remedy.removeprefix("the tokens are kept; ")
     if stored is None:
         raise library.RefreshUnavailable(
             f"the token is stored, but could not be tried out: {failure.cause}",
-            f"try again later, with: requests-jwt token {profile.name}",
+            f"{advice}; then: requests-jwt token {profile.name}",
         )
     if stored != before:
         with suppress(Empty):
             return traded.get(timeout=_REPORT_DELAY)
     raise library.RefreshUnavailable(
         failure.cause,
-        "nothing was stored: there is a token from before, and it stays; try again later",
+        f"nothing was stored: there is a token from before, and it stays; {advice}",
     )
