@@ -76,6 +76,30 @@ def test_status_shows_where_tokens_come_from(user: User) -> None:
     assert "hunter2" not in result.out + result.err
 
 
+@pytest.mark.parametrize(
+    ("preset", "expected"),
+    [
+        ("fastapi-template", {"login URL": "https://h/login/access-token"}),
+        (
+            "vault",
+            {
+                "refresh URL": "https://h/v1/auth/token/renew-self",
+                "login URL": "https://h/v1/auth/userpass/login/{username}",
+            },
+        ),
+    ],
+)
+def test_status_of_a_preset(user: User, preset: str, expected: dict[str, str]) -> None:
+    """No refresh URL where there is no refresh, and a user name's place is shown as that."""
+    user.file.write_text(
+        '[prod]\nbase_url = "https://h"\nstore = {kind = "file", path = "t"}\n'
+        f'refresh = {{preset = "{preset}"}}\n',
+        encoding="utf-8",
+    )
+    shown = rows(user.run("status", "prod"))
+    assert {name: url for name, url in shown.items() if name.endswith(" URL")} == expected
+
+
 def test_status_of_an_expired_token(user: User, server: AuthServer) -> None:
     """It can be refreshed, so this is logged in: exit status 0."""
     user.describe(server)

@@ -117,10 +117,15 @@ def status(options: argparse.Namespace) -> int:
 
 def write_urls(profile: Profile) -> None:
     """Write where tokens come from and go to: a misplaced slash is seen here."""
+    from requests_jwt_refresh.profiles.remembered import has_refresh_token
     from requests_jwt_refresh.urls import without_query
 
-    for name, url in profile.named_urls().items():
-        write_row(f"{name} URL", without_query(url))
+    urls = profile.named_urls()
+    is_live = getattr(profile.refresh, "needs_live_token", False)
+    if not (is_live or has_refresh_token(profile.refresh)):
+        urls.pop("refresh", None)  # a preset's: the server has nothing but a login
+    for name, url in urls.items():
+        write_row(f"{name} URL", without_query(url).replace("%7Busername%7D", "{username}"))
 
 
 def _find_remembered(profile: Profile) -> str:
