@@ -374,6 +374,22 @@ def test_with_a_url_of_its_own_an_endpoint_sends_no_secret_to_the_documented_ser
     assert "url" not in known.logout_of(endpoint)
 
 
+@pytest.mark.parametrize(
+    ("url", "login"),
+    [
+        ("https://h/api/token/refresh/", "https://h/api/token/"),
+        ("https://auth.h/sso/api/token/refresh/", "https://auth.h/sso/api/token/"),
+        ("https://h/refresh", "/api/token/"),
+        ("/v2/api/token/refresh/", "/api/token/"),
+    ],
+)
+def test_a_whole_url_with_the_usual_path_says_where_the_login_is(url: str, login: str) -> None:
+    """Beside it, whatever the API's base URL is: README's own example has another one."""
+    known = presets.load("simplejwt")
+    assert known.login_of(SimpleJWT(url))["url"] == login
+    assert known.logout_of(SimpleJWT(url))["url"] == login + "blacklist/"
+
+
 def test_another_path_of_the_documented_server_changes_nothing() -> None:
     """The login and the logout are where they were."""
     known, endpoint = (

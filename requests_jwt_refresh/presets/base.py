@@ -106,12 +106,24 @@ class Preset:
         # A proxy before the server, or one for tests, was given: no secret goes past it.
         if url is not None and given not in (url, self._find_own_origin(endpoint)):
             del found["url"]
+        elif given is not None and found.get("url", "").startswith("/"):
+            found["url"] = self._find_root(endpoint) + found["url"]
         return found
 
+    def _find_root(self, endpoint: Any) -> str:
+        """Return what stands before the usual path in a whole URL, "" if it has another path."""
+        usual = self._find_usual_url(endpoint)
+        is_usual = usual.startswith("/") and endpoint.url.endswith(usual)
+        return str(endpoint.url).removesuffix(usual) if is_usual else ""
+
     def _find_own_origin(self, endpoint: object) -> Origin | None:
-        """Return the origin of the URL that such an endpoint has if nobody gives another."""
+        return origin_of(self._find_usual_url(endpoint))
+
+    def _find_usual_url(self, endpoint: object) -> str:
+        """Return the URL of such an endpoint if nobody gives another, "" if that is not known."""
         fields: dict[str, Any] = self.endpoint.__dataclass_fields__  # type: ignore[attr-defined]
-        return origin_of(fill({"url": fields["url"].default}, endpoint).get("url"))
+        url = fill({"url": fields["url"].default}, endpoint).get("url")
+        return url if isinstance(url, str) else ""
 
 
 @dataclass(frozen=True, repr=False)
