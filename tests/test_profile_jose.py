@@ -152,12 +152,22 @@ def test_a_faulty_key_of_a_client_is_named(file: Path, text: str, cause: str) ->
     assert str(KEY.as_dict(private=True)["d"]) not in str(error)
 
 
-def test_without_joserfc_the_extra_is_named(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("content", "key"),
+    [
+        (f"attach = {{ dpop = true }}\n{JSON}", "attach.dpop"),
+        ('[prod.refresh]\npreset = "bluesky-oauth"\nclient_id = "https://h/m"', "refresh.preset"),
+    ],
+    ids=["attach", "preset"],
+)
+def test_without_joserfc_the_extra_is_named(
+    file: Path, monkeypatch: pytest.MonkeyPatch, content: str, key: str
+) -> None:
     """As an error of the profile, with what to run."""
-    file.write_text(f"{PROD}attach = {{ dpop = true }}\n{JSON}")
+    file.write_text(PROD + content)
     monkeypatch.setitem(sys.modules, "joserfc", None)
     error = catch_fault(file).value
-    assert "attach.dpop cannot be used: DPoP and PrivateKeyJWT need joserfc" in error.cause
+    assert f"{key} cannot be used: DPoP and PrivateKeyJWT need joserfc" in error.cause
     assert error.remedy == "run: pip install 'requests-jwt-refresh[jose]'"
 
 

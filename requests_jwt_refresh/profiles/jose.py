@@ -66,6 +66,11 @@ def take_private_key(table: Table) -> tuple[Table, PrivateKeyJWT | None]:
     return replace(table, content=content), auth
 
 
+def check_attach(table: Table, endpoint: object) -> None:
+    """Raise ProfileError if a preset needs an extra for its `attach` that is not installed."""
+    _make(table, "preset", lambda: getattr(endpoint, "attach", None))
+
+
 def _is_true_or_text(value: object) -> bool:
     return value is True or isinstance(value, str)
 

@@ -16,7 +16,7 @@ from requests_jwt_refresh.grants.device import DeviceLogin
 from requests_jwt_refresh.grants.password import PasswordLogin
 from requests_jwt_refresh.grants.revocation import Logout
 from requests_jwt_refresh.profiles.fields import read_fields
-from requests_jwt_refresh.profiles.jose import take_private_key
+from requests_jwt_refresh.profiles.jose import check_attach, take_private_key
 from requests_jwt_refresh.profiles.kinds import ENDPOINT_KINDS, GRANT_KINDS
 from requests_jwt_refresh.profiles.schema import build, check_url
 from requests_jwt_refresh.profiles.secrets import (
@@ -96,6 +96,7 @@ def read_server(
     if table is not None:
         preset = _read_preset(table)
         endpoint = _read_endpoint(table, preset.endpoint, base_url)
+        check_attach(table, endpoint)
         refresh_url = base.join(table, "url", endpoint.url)
         _check_needs_login(profile, table, endpoint)
     return Server(
