@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from requests_jwt_refresh import errors
+from requests_jwt_refresh import JSONEndpoint, errors
 from requests_jwt_refresh.cli.console import (
     Exit,
     complain,
@@ -17,6 +17,7 @@ from requests_jwt_refresh.cli.console import (
     report,
     sanitize,
 )
+from tests.support.endpoints import make_response
 
 if TYPE_CHECKING:
     from tests.support.clock import Clock
@@ -112,6 +113,16 @@ def test_a_table_is_named_as_it_is_written(
     report(errors.StoreError("there is no keyring", use), name)
     _, remedy = lines_on_stderr(capsys)
     assert remedy == f"accept this one with allow_plaintext = true in [{shown}.store]"
+
+
+def test_a_rule_is_written_as_in_a_profile(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is to be copied into the file."""
+    with pytest.raises(errors.RefreshUnavailable) as caught:
+        JSONEndpoint("/r").read(make_response(200, {"error": "session_dead"}))
+    assert "add rejected=json_field('error', 'session_dead')" in caught.value.remedy
+    report(caught.value, "prod")
+    rule = 'add rejected = { json_field = "error", value = "session_dead" } to [prod.refresh]'
+    assert rule in lines_on_stderr(capsys)[1]
 
 
 def test_a_name_that_is_none_is_not_put_into_a_remedy(capsys: pytest.CaptureFixture[str]) -> None:

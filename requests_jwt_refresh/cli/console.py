@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
 import textwrap
 import time
@@ -78,6 +79,7 @@ def fill_in(remedy: str, name: str | None) -> str:
     name = name if name is not None and is_name(name) else "NAME"
     for in_python, in_a_profile in _PROFILE_WORDING.items():
         remedy = remedy.replace(in_python, in_a_profile)
+    remedy = _RULE_IN_PYTHON.sub(_RULE_IN_A_PROFILE, remedy)
     remedy = "; ".join(map(_add_command, remedy.split("; ")))
     remedy = remedy.replace("[NAME.", f'["{name}".' if "." in name else f"[{name}.")
     for command in ("init", "login", "doctor"):
@@ -97,6 +99,10 @@ _PROFILE_WORDING: Final = {
     'keep the token in a file: FileStore("~/.config/myapp/token.json")': _IN_A_FILE,
     "allow_plaintext=True": "allow_plaintext = true in [NAME.store]",
 }
+
+
+_RULE_IN_PYTHON: Final = re.compile(r"add rejected=json_field\('([^']+)', '([^']+)'\)")
+_RULE_IN_A_PROFILE: Final = r'add rejected = { json_field = "\1", value = "\2" } to [NAME.refresh]'
 
 
 # What the command line adds to a part of a remedy of the library, by how that ends.
