@@ -32,6 +32,7 @@ from requests_jwt_refresh import (
     presets,
 )
 from requests_jwt_refresh.testing import AuthServer
+from tests.support.keyrings import fail_backend, use_keyring
 from tests.support.servers.clients import in_threads
 from tests.support.waits import WAIT
 
@@ -175,6 +176,12 @@ def mount_by_profile(session: requests.Session, path: Path, **options: Any) -> J
     for prefix in adapter.prefixes():
         session.mount(prefix, adapter)
     return adapter
+
+
+@pytest.fixture(autouse=True)
+def _no_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a password may be remembered, none is, whatever keyring this machine has."""
+    use_keyring(monkeypatch, fail_backend())
 
 
 @pytest.fixture(params=WAYS)
