@@ -403,16 +403,16 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         """
         from requests_jwt_refresh.grants.password import PasswordLogin
 
-        secret = password() if callable(password) else password
-        own = self._login if isinstance(self._login, OwnLogin) else None
-        login = None if own is None else own.for_user(username, secret)
-        if login is None:
+        login = self._login
+        if not isinstance(login, PasswordLogin):
             login = PasswordLogin.find(
                 self._endpoint,
                 self.base_url,
                 allow_http=self._allow_http,
                 timeout=self._refresh_timeout,
-            ).for_user(username, secret)
+            )
+        secret = password() if callable(password) else password  # after it is known where it goes
+        login = login.for_user(username, secret)
         wish = hash((login.url, username, secret))
         del password, secret  # this frame may be in a traceback
         return self._refresher.log_in(login, self._usual_options(), wish)

@@ -166,6 +166,7 @@ class DPoP:
             return self._take_spare(token)
         known, key = self._parsed
         if key is None or known != jwk:
+            jwk = jwk if isinstance(jwk, dict) else {}  # whose repr shows none of its values
             key = _parse_key(jwk, self._alg)
             self._parsed = (jwk, key)
         return key

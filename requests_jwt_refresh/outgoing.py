@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from copy import copy as shallow_copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -22,12 +24,14 @@ from requests_jwt_refresh.authorization import (
     header,
     strip_ours,
 )
-from requests_jwt_refresh.errors import InvalidURL, JWTRefreshError
+from requests_jwt_refresh.errors import InvalidURL, JWTRefreshError, ReentrantRefresh
 from requests_jwt_refresh.refresh.user_functions import check_call, describe_error
 from requests_jwt_refresh.tokens import describe_kind
 from requests_jwt_refresh.urls import describe_url, origin_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from requests import PreparedRequest, Response
     from typing_extensions import TypeIs
 
@@ -79,7 +83,10 @@ class _FunctionCarrier:
         url = request.url
         failure: JWTRefreshError | None = None
         try:
-            self.function(request, token)
+            with _refuse_reentry("attach function", self.function):
+                self.function(request, token)
+        except ReentrantRefresh as error:
+            failure = error.about()
         except Exception as error:  # noqa: BLE001 - a user's function may raise anything
             failure = JWTRefreshError(
                 f"the attach function failed with {describe_error(error)}, so the request to "
@@ -102,6 +109,28 @@ class _FunctionCarrier:
     def find_problem(self, _secret: str) -> str | None:
         """Return None: the function knows what it can carry."""
         return None
+
+
+@contextmanager
+def _refuse_reentry(what: str, function: object) -> Iterator[None]:
+    """Have a function of the user's fail that sends over its own session, and so calls itself.
+
+    Raises ReentrantRefresh.
+    """
+    under_way = _under_way.get()
+    if any(each is function for each in under_way):
+        raise ReentrantRefresh(
+            f"the {what} sent a request over the session that calls it for each request",
+            "use another requests.Session in it",
+        )
+    mark = _under_way.set((*under_way, function))
+    try:
+        yield
+    finally:
+        _under_way.reset(mark)
+
+
+_under_way: ContextVar[tuple[object, ...]] = ContextVar("requests_jwt_refresh.outgoing", default=())
 
 
 # --- The API's own headers -----------------------------------------------------------------------
@@ -146,16 +175,10 @@ def _find_problem(value: object) -> str | None:
     )
 
 
-def add_headers(request: PreparedRequest, headers: Mapping[str, HeaderValue]) -> None:
-    """Write `headers` on `request`, but for those that it has. Raises JWTRefreshError."""
-    for name, value in headers.items():
-        if name not in request.headers:
-            request.headers[name] = value if isinstance(value, str) else _ask_value(name, value)
-
-
 def _ask_value(name: str, function: Callable[[], object]) -> str:
     try:
-        value = function()
+        with _refuse_reentry(f"function of headers[{name!r}]", function):
+            value = function()
     except JWTRefreshError:
         raise
     except Exception as error:  # noqa: BLE001 - a user's function may raise anything
@@ -192,7 +215,7 @@ class Outgoing:
         """
         copy = _copy(request)
         if self._headers:
-            add_headers(copy, self._headers)
+            self._add_headers(copy)
         if token is not None and token.access is not None:
             self.carrier.carry(copy, token)
         return copy
@@ -202,8 +225,14 @@ class Outgoing:
         if not self._headers:
             return request
         copy = _copy(request)
-        add_headers(copy, self._headers)
+        self._add_headers(copy)
         return copy
+
+    def _add_headers(self, request: PreparedRequest) -> None:
+        # No variable holds all of them: this frame may be in a traceback.
+        for name, value in self._headers.items():
+            if name not in request.headers:
+                request.headers[name] = value if isinstance(value, str) else _ask_value(name, value)
 
     def for_resend(
         self, request: PreparedRequest, token: Token | None, refused: Response

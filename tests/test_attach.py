@@ -16,6 +16,7 @@ from requests_jwt_refresh import (
     JWTRefreshAdapter,
     JWTRefreshError,
     MemoryStore,
+    ReentrantRefresh,
     Token,
     anonymous,
     cookie,
@@ -335,3 +336,30 @@ def test_a_callable_brings_the_cookie_as_well(
     set_csrf(server, "refresh", "one")
     adapter.refresh()
     assert sent_headers(session, server)["x-csrf"] == "one"
+
+
+# --- Functions that call through the session -----------------------------------------------------
+
+
+@pytest.mark.parametrize("auth", [None, anonymous])
+@pytest.mark.parametrize("option", ["attach", "headers"])
+def test_a_function_that_sends_over_its_own_session(
+    server: AuthServer, session: requests.Session, option: str, auth: Any
+) -> None:
+    """It would call itself for ever: an error says so, at the first time."""
+    calls: list[object] = []
+
+    def send(*_: object) -> str:
+        calls.append(None)
+        return session.get("/api/inner", auth=auth, timeout=WAIT).text
+
+    given: Any = send if option == "attach" else {"X-Signed": send}
+    mount(session, server.url, ENDPOINT, MemoryStore(server.login()), **{option: given})
+    if option == "attach" and auth is anonymous:
+        assert session.get("/api/outer", timeout=WAIT).status_code == 401  # it wrote nothing
+        return
+    with pytest.raises(ReentrantRefresh, match="sent a request over the session") as caught:
+        session.get("/api/outer", timeout=WAIT)
+    assert len(calls) == 1
+    assert "use another requests.Session" in caught.value.remedy
+    assert [each.path for each in server.requests if each.path.startswith("/api")] == []

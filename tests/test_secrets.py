@@ -17,6 +17,7 @@ import requests
 
 from requests_jwt_refresh import (
     BearerEndpoint,
+    DPoP,
     InvalidToken,
     JSONEndpoint,
     JWTRefreshAdapter,
@@ -24,6 +25,7 @@ from requests_jwt_refresh import (
     LockTimeout,
     MemoryStore,
     OAuth2Endpoint,
+    PasswordLogin,
     ReentrantRefresh,
     RefreshUnavailable,
     StoreError,
@@ -595,3 +597,72 @@ def test_reprs_hold_no_secret(watch: Watch) -> None:
     ]
     watch.show(token, [token], {"t": token}, MemoryStore(token), endpoints)
     watch.show(*(endpoint.read for endpoint in endpoints))
+
+
+# --- Secrets beside the token --------------------------------------------------------------------
+
+PASSWORD = "the-password-of-alice-0123456789"
+LOGINS = {
+    send: PasswordLogin("/auth/login", "alice", PASSWORD, send=send) for send in ("json", "form")
+}
+
+
+@pytest.mark.parametrize(
+    "login", [*LOGINS.values(), PasswordLogin("/auth/login", "alice", lambda: PASSWORD)]
+)
+@pytest.mark.usefixtures("no_backoff")
+def test_a_password_is_in_no_frame(server: AuthServer, start: Any, login: PasswordLogin) -> None:
+    """Neither where the login failed, nor in what makes its request once more."""
+    with start(login=login) as life:
+        life.watch.secrets.add(PASSWORD)
+        life.adapter.clear_token()
+        for fault in (Drop(), Status(500), JSONBody([])):
+            server.fail(fault, on="login", times=None)
+            life.get_in_vain()
+            life.adapter.clear_token()
+            with life.watch.failing():
+                life.adapter.log_in("alice", lambda: PASSWORD)
+            server.heal()
+
+
+def test_nobody_is_asked_for_a_password_that_goes_nowhere(start: Any) -> None:
+    """If log_in() does not know how, it says so first."""
+    asked: list[str] = []
+    with start() as life, pytest.raises(TypeError, match="does not know how to log in"):
+        life.adapter.log_in("alice", lambda: asked.append("") or PASSWORD)
+    assert asked == []
+
+
+def test_a_header_of_the_apis_is_in_no_frame(start: Any) -> None:
+    """Not even in that of the function of another one, which failed."""
+
+    def fail() -> str:
+        raise ValueError(SECRET)
+
+    with start(headers={"apikey": SECRET, "X-Signed": fail}) as life:
+        life.watch.secrets.add(SECRET)
+        life.get_in_vain()
+
+
+@pytest.mark.usefixtures("no_backoff")
+def test_a_key_in_the_endpoints_url_is_in_no_frame(server: AuthServer, start: Any) -> None:
+    """As Firebase has one; nor is it where the request is made once more."""
+    with start(JSONEndpoint(f"/auth/refresh?key={SECRET}")) as life:
+        server.expire()
+        server.fail(Drop(), times=None)
+        with pytest.raises(RefreshUnavailable) as caught:
+            life.session.get("/api/x")
+        server.heal()
+        shown = [repr(each) for error in walk_chain(caught.value) for each in walk_frames(error)]
+        assert not [each for each in shown if SECRET in each]
+
+
+@pytest.mark.parametrize("key", [f"-----BEGIN PRIVATE KEY-----\n{SECRET}", SECRET, {"d": SECRET}])
+def test_a_key_that_is_none_is_in_no_frame(start: Any, key: Any) -> None:
+    """The error of a token with a key that cannot sign (RFC 9449) shows nothing of it."""
+    pytest.importorskip("joserfc")
+    with start(attach=DPoP()) as life:
+        life.watch.secrets.add(SECRET)
+        life.adapter.set_token(Token("an-access-token-of-alice", extra={"dpop_key": key}))
+        life.get_in_vain()
+        assert life.watch.errors == [InvalidToken]

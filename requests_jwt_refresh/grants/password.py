@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import quote
 
@@ -218,18 +217,17 @@ class PasswordLogin(OwnLogin):
         Raises RefreshRejected or RefreshUnavailable.
         """
         password = self._ask_password()
-        key = self._find_key(password)
+        key, ask = self._find_key(password), self.prepare(self.username or "", password)
+        del password  # this frame may be in a traceback
         known = refused.find(key)
         if known is not None:
-            del password
             raise RefreshRejected(
                 f"{known}; that is not sent again, so that the account is not locked",
                 "check both, and log in with adapter.log_in(username, password)",
             )
         try:
-            return self.log_in(session, self.username or "", password, options, self.timeout)
+            return self.send_over(session, ask, options, self.timeout)
         except RefreshRejected as refusal:
-            del password  # this frame may be in a traceback
             refused.note(key, refusal.cause)
             raise
 
@@ -242,6 +240,7 @@ class PasswordLogin(OwnLogin):
                 "the PasswordLogin has no user name or no password",
                 "give both, or log in with adapter.log_in(username, password)",
             )
+        self._url_for(self.username)  # raises before anyone is asked, and a frame has a password
         password = self.password() if callable(self.password) else self.password
         if isinstance(password, str):
             return password
@@ -347,23 +346,24 @@ class PasswordLogin(OwnLogin):
             return cast("Reader", dataclasses.replace(endpoint, **given))  # type: ignore[type-var]
         return JSONEndpoint("/login", **given)
 
-    def log_in(
+    def prepare(self, username: str, password: str) -> Callable[[], requests.Request]:
+        """Return what makes the request of `ask`; it shows no password, as a partial would."""
+        return lambda: self.ask(username, password)
+
+    def send_over(
         self,
         session: requests.Session,
-        username: str,
-        password: str,
+        ask: Callable[[], requests.Request],
         options: SendOptions,
         seconds: float,
     ) -> Token:
-        """Return the tokens for a user name and a password, within `seconds`.
+        """Return the tokens for what `ask` makes, within `seconds`.
 
-        Raises RefreshRejected if the server refuses them, RefreshUnavailable if there is no usable
+        Raises RefreshRejected if the server refuses it, RefreshUnavailable if there is no usable
         response.
         """
         with first_tokens():
-            ask = partial(self.ask, username, password)
             request = ask()
-            del password  # this frame may be in a traceback
             response = send_request(session, request, options, seconds, "login endpoint", ask=ask)
             del ask
             try:
@@ -386,10 +386,11 @@ def log_in(
     *,
     proofs: Proofs | None = None,
 ) -> Token:
-    """Log in over a session of its own, with `proofs`. Raises as PasswordLogin.log_in does."""
-    cookies = RequestsCookieJar()
+    """Log in over a session of its own, with `proofs`. Raises as PasswordLogin.send_over does."""
+    cookies, ask = RequestsCookieJar(), login.prepare(username, password)
+    del password  # this frame may be in a traceback
     with first_tokens(), ClientSession(seconds, options, cookies, proofs=proofs) as session:
-        token = login.log_in(session, username, password, options, seconds)
+        token = login.send_over(session, ask, options, seconds)
     return token if proofs is None else proofs.bind(token)
 
 

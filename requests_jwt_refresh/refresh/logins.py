@@ -68,10 +68,6 @@ class OwnLogin:
         """
         raise NotImplementedError
 
-    def for_user(self, _username: str, _password: str) -> OwnLogin | None:
-        """Return the same login for this user; None if it does not take a password."""
-        return None
-
     def obtain(
         self, session: requests.Session, options: SendOptions, refused: RefusedLogins
     ) -> Token:

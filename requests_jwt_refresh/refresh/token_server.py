@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from requests_jwt_refresh.authorization import Cookie, Prover
@@ -170,8 +169,10 @@ class TokenServer:
         proofs: Proofs | None,
     ) -> Token:
         logger.debug("asks %s", describe_url(self._url))
-        # One that needs no login takes None as well.
-        ask = partial(endpoint.ask, self._url, cast("Token", token))
+
+        def ask() -> requests.Request:  # its repr shows no URL, which may have a key in its query
+            return endpoint.ask(self._url, cast("Token", token))  # None if it needs no login
+
         request = ask()
         response = send_request(session, request, options, self._timeout, ask=ask, proofs=proofs)
         try:
