@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import gc
 import io
 import json
 import logging
@@ -131,8 +130,7 @@ class User:
         """Call the function that carries out a command, and return its output."""
         # Each command is a program of its own, which shares no memory with others.
         wait_until(_has_no_thread, "the end of the last command's threads")
-        if shared._shared:  # noqa: SLF001 - some adapter is in a circle of references
-            gc.collect()
+        shared._shared.clear()  # noqa: SLF001 - see above
         self._capsys.readouterr()
         try:
             status = command()
