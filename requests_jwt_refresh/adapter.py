@@ -383,6 +383,8 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         another program or thread holds the store's lock for longer than `refresh_timeout`, and
         ReentrantRefresh in a login or refresh that this adapter waits for.
         """
+        if self._prover is not None and isinstance(token, Token):
+            self._prover.open(token)  # raises InvalidToken for a key that cannot sign
         self._refresher.set_token(token)
 
     def log_in(self, username: str, password: str | Callable[[], str]) -> Token:
@@ -403,8 +405,11 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         """
         from requests_jwt_refresh.grants.password import PasswordLogin
 
-        login = self._login
-        if not isinstance(login, PasswordLogin):
+        own = self._login
+        login: OwnLogin
+        if isinstance(own, OwnLogin) and own.takes_password:
+            login = own
+        else:
             login = PasswordLogin.find(
                 self._endpoint,
                 self.base_url,

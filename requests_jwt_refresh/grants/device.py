@@ -193,6 +193,9 @@ class DeviceCode(NamedTuple):
     interval: float
     """Seconds between two polls."""
 
+    def __repr__(self) -> str:
+        return f"DeviceCode({self.url!r})"
+
 
 def show_code(code: DeviceCode) -> None:
     """Print where to type the code, to stderr."""

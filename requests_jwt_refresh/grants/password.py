@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 from urllib.parse import quote
 
 import requests
@@ -93,6 +93,8 @@ class PasswordLogin(OwnLogin):
     PasswordLogin('/auth/login', 'alice', '***')
 
     """
+
+    takes_password: ClassVar[bool] = True
 
     url: str | None = None
     username: str | None = None

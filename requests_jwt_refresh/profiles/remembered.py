@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
 from requests_jwt_refresh.errors import RefreshRejected, StoreError
 from requests_jwt_refresh.profiles.secrets import advise, seal, unseal
@@ -99,6 +99,8 @@ def has_refresh_token(endpoint: object) -> bool:
 @dataclass(frozen=True)
 class RememberedLogin(OwnLogin):
     """Logs in with the remembered password; a `login` of JWTRefreshAdapter."""
+
+    takes_password: ClassVar[bool] = True
 
     login: PasswordLogin
     """With an absolute URL."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from requests_jwt_refresh.refresh.client import SendOptions
 
@@ -52,6 +52,8 @@ class OwnLogin:
     """
 
     url: str | None
+    takes_password: ClassVar[bool] = False
+    """Whether a user may log in with it by a user name and a password."""
 
     @property
     def can_log_in_alone(self) -> bool:
@@ -66,6 +68,10 @@ class OwnLogin:
         `timeout` is in seconds, for one exchange. Raises TypeError, ValueError or InvalidURL if
         something is missing or makes no sense.
         """
+        raise NotImplementedError
+
+    def for_user(self, username: str, password: str) -> OwnLogin:
+        """Return the same login for this user; only where it `takes_password`."""
         raise NotImplementedError
 
     def obtain(
