@@ -172,15 +172,14 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         self._store = (
             _default_store(self.base_url, refresh) if store is None else validate_store(store)
         )
-        self._when = when if when is not None else getattr(refresh, "when", any_401)
+        self._when = _choose(when, refresh, "when", any_401)
         check_matcher(self._when)
-        if attach is None or attach is AUTHORIZATION:
-            attach = getattr(refresh, "attach", None) or AUTHORIZATION
-        self._attach = attach
-        renewed = renewed if renewed is not None else getattr(refresh, "renewed", None)
+        attach = None if attach is AUTHORIZATION else attach
+        self._attach = _choose(attach, refresh, "attach", AUTHORIZATION)
+        renewed = _choose(renewed, refresh, "renewed")
         self._renewed = None if renewed is None else check_place("renewed", renewed)
-        given = headers if headers is not None else getattr(refresh, "api_headers", None)
-        self._headers = validate_headers(given, make_carrier(self._attach))
+        headers = _choose(headers, refresh, "api_headers")
+        self._headers = validate_headers(headers, make_carrier(self._attach))
         self._match_limit = validate_match_limit(match_limit)
         self._refresh_timeout = validate_timeout(refresh_timeout)
         self._login = validate_login(login)
@@ -541,6 +540,12 @@ def _rewind_or_warn(request: PreparedRequest, done: str = _REFRESHED) -> bool:
         type(request.body).__name__,
     )
     return False
+
+
+def _choose(given: Any, refresh: object, name: str, default: Any = None) -> Any:
+    """Return what the user gives, else what the endpoint has of its own, else `default`."""
+    found = given if given is not None else getattr(refresh, name, None)
+    return default if found is None else found
 
 
 def _default_store(base_url: str, refresh: object) -> TokenStore:
