@@ -17,6 +17,7 @@ from requests_jwt_refresh.arguments import (
     validate_endpoint,
     validate_login,
     validate_match_limit,
+    validate_refresh_ahead,
     validate_refresh_session,
     validate_store,
     validate_timeout,
@@ -80,6 +81,10 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
             background. The endpoint's own place if omitted, else none.
         headers: more headers of the API's, by name: strings, or functions ``() -> str``. They go
             with each request to our origins that does not have them.
+        refresh_ahead: how many seconds before the end of a token the first request starts a refresh
+            in the background, for which nobody waits: None is a share of the token's lifetime, a
+            fifth at most and 300 s at most; 0 is off. In the last moments (5 s at most) requests
+            wait for one refresh.
         match_limit: how many bytes of an answer's body, unpacked, `when` may see; a longer one does
             not match.
         login: ``PasswordLogin(...)``, ``DeviceLogin(...)``, or a function ``login(session) ->
@@ -104,7 +109,7 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
     Raises InvalidURL or InsecureURL for a URL that cannot be used, TypeError for what is not an
     endpoint, a store, a matcher or an adapter, for an async function or one that takes other
     arguments, and for an option that there is not, and ValueError for a refresh_timeout or
-    match_limit that is not positive.
+    match_limit that is not positive, or a refresh_ahead that cannot be.
 
     With the adapter mounted, a request may raise RefreshUnavailable, StoreError or
     ReentrantRefresh, besides all that requests raises by itself. A refused refresh is no error: the
@@ -121,6 +126,7 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         "_attach",
         "_renewed",
         "_headers",
+        "_refresh_ahead",
         "_match_limit",
         "_login",
         "_allow_http",
@@ -145,6 +151,7 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         attach: WirePlace | Carrier | Attach | None = AUTHORIZATION,
         renewed: WirePlace | None = None,
         headers: Mapping[str, HeaderValue] | None = None,
+        refresh_ahead: float | None = None,
         match_limit: int = MATCH_BYTES,
         login: Login | None = None,
         on_refresh: Callable[[Token], object] | None = None,
@@ -180,6 +187,7 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         self._renewed = None if renewed is None else check_place("renewed", renewed)
         headers = _choose(headers, refresh, "api_headers")
         self._headers = validate_headers(headers, make_carrier(self._attach))
+        self._refresh_ahead = validate_refresh_ahead(refresh_ahead, refresh)
         self._match_limit = validate_match_limit(match_limit)
         self._refresh_timeout = validate_timeout(refresh_timeout)
         self._login = validate_login(login)
@@ -236,6 +244,7 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
             self._store,
             carrier=carrier,
             renewed=self._renewed,
+            refresh_ahead=self._refresh_ahead,
             base_url=self.base_url,
             login=self._find_automatic_login(),
             on_refresh=self._on_refresh,

@@ -18,7 +18,7 @@ from requests_jwt_refresh.bodies import MATCH_BYTES
 from requests_jwt_refresh.refresh.token_server import is_endpoint, needs_login
 from requests_jwt_refresh.refresh.user_functions import check_call
 from requests_jwt_refresh.sessions import PlainSession
-from requests_jwt_refresh.tokens import Token, describe_kind
+from requests_jwt_refresh.tokens import LONGEST_LIFETIME, Token, describe_kind
 from requests_jwt_refresh.urls import Origin, join_endpoint, origin_of, validate_origin
 
 if TYPE_CHECKING:
@@ -187,6 +187,31 @@ def validate_timeout(seconds: float) -> float:
     else:
         return float(seconds)
     raise ValueError(f"refresh_timeout must be a positive number of seconds, such as 30.0{given}")
+
+
+def validate_refresh_ahead(seconds: float | None, refresh: object) -> float | None:
+    """Return `seconds` if a refresh can begin so long before the end; None is a share of the life.
+
+    Raises TypeError or ValueError.
+    """
+    if seconds is None:
+        return None
+    if not isinstance(seconds, (int, float)) or isinstance(seconds, bool):
+        raise TypeError(
+            "refresh_ahead must be a number of seconds such as 30.0, None for a share of the "
+            f"token's lifetime, or 0 for off, not {describe_kind(seconds)}"
+        )
+    if not 0 <= seconds <= LONGEST_LIFETIME:
+        raise ValueError(
+            "refresh_ahead must be a number of seconds before the token's end, such as 30.0; 0 is "
+            "off"
+        )
+    if seconds == 0 and getattr(refresh, "needs_live_token", False):
+        raise ValueError(
+            "refresh_ahead=0 does not go with this endpoint: it takes the access token only while "
+            "that is valid; leave refresh_ahead out"
+        )
+    return float(seconds)
 
 
 def validate_match_limit(size: int) -> int:

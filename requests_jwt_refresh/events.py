@@ -9,6 +9,7 @@ Kind = Literal[
     "matched",  # an API's answer says that the token has expired
     "unmatched",  # an answer that the matcher was asked about does not say so
     "early",  # the token was not valid yet: the request waits, and is sent with it once more
+    "ahead",  # a refresh begins in the background, before the end of the token
     "led",  # a request led a refresh, and waited for it
     "followed",  # a request waited for a refresh that another one led
     "adopted",  # the store had a newer token: another program has refreshed or logged in

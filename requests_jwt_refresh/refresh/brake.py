@@ -42,13 +42,16 @@ class Brake:
             logger.warning("%s. %s", capitalize(_LOOPING), capitalize(_CHECK_REFUSALS))
         return True
 
-    def cooldown_left(self, stale: Token | None, since: float) -> float:
-        """Return the seconds to wait before a refresh may start; raise if it must not."""
+    def cooldown_left(self, stale: Token | None, since: float, *, early: bool = False) -> float:
+        """Return the seconds to wait before a refresh may start; raise if it must not.
+
+        `early`: it is for a token that is still valid.
+        """
         if self.is_looping(stale):
             raise RefreshUnavailable(_LOOPING, _CHECK_REFUSALS)
         cooldown = self._shared.cooldown
         left = cooldown.left() if cooldown is not None else 0.0
-        if cooldown is None or left <= 0:
+        if cooldown is None or left <= 0 or (cooldown.is_early and not early):
             return 0.0
         failure = cooldown.failure
         if since <= cooldown.began:

@@ -53,7 +53,8 @@ class SendOptions(NamedTuple):
     `url` is what they were given for, with a Host header of the caller's own if there was one;
     None if that is the refresh endpoint. `transport` is the adapter that sends API requests, to
     the `origins` that it is mounted for; `base_url` is the API's. `prefixes` are those of the
-    session's mounts, the longest first, and whether that adapter is on each.
+    session's mounts, the longest first, and whether that adapter is on each. An early refresh has
+    `exit_grace` seconds left once the program ends.
     """
 
     verify: bool | str | None = True
@@ -65,6 +66,7 @@ class SendOptions(NamedTuple):
     base_url: str | None = None
     origins: frozenset[Origin] = frozenset()
     prefixes: tuple[tuple[str, bool], ...] = ()
+    exit_grace: float | None = None
 
     def __repr__(self) -> str:
         return f"SendOptions(transport={self.transport!r})"  # a proxy's URL may hold a password

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from contextlib import ExitStack, suppress
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from requests_jwt_refresh import clock
 from requests_jwt_refresh.errors import (
@@ -19,6 +19,7 @@ from requests_jwt_refresh.errors import (
     RefreshUnavailable,
     StoreError,
 )
+from requests_jwt_refresh.refresh.ahead import gains_nothing
 from requests_jwt_refresh.refresh.limits import Cooldown
 from requests_jwt_refresh.refresh.shared import Attempt
 from requests_jwt_refresh.refresh.story import Chapter
@@ -39,6 +40,13 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.refresh.token_cache import TokenCache
     from requests_jwt_refresh.refresh.token_server import Login, TokenServer
     from requests_jwt_refresh.tokens import Token
+
+logger = logging.getLogger("requests_jwt_refresh")
+
+_INHERITED: Final = (
+    "This process was forked with a token in a MemoryStore, which its parent has as well. The "
+    "first of the two to refresh it may log the other one out: use a FileStore, which both share"
+)
 
 
 class Task(NamedTuple):
@@ -95,13 +103,15 @@ class Leader:
         Raises RefreshRejected, RefreshUnavailable or StoreError.
         """
         if not task.force:  # the last call may have failed since the leader looked
-            self._brake.cooldown_left(task.stale, task.need.since)
+            self._brake.cooldown_left(task.stale, task.need.since, early=task.early)
         chapter = Chapter(self._story, call)
         try:
             attempt = self._refresh(task, call, chapter)
         except JWTRefreshError as failure:
             if self._may_recur(failure, task):
-                self._shared.cooldown = Cooldown.after(failure, self._shared.cooldown)
+                self._shared.cooldown = Cooldown.after(
+                    failure, self._shared.cooldown, is_early=task.early
+                )
             raise
         self._shared.cooldown = None
         if attempt.asked:
@@ -211,13 +221,15 @@ class Leader:
                 raise _nothing_to_refresh(
                     lack, "log in and call set_token() first" if has_none else "log in again"
                 )
+            if cache.tell_inherited(token):
+                logger.warning(_INHERITED)
             with cache.room(token):
                 try:
                     fresh = self._ask(token, task.need.find_options(), chapter)
                 except RefreshRejected as refusal:
                     chapter.note("refused", f"{refusal.cause}", url=self._shown_url)
                     if task.early:
-                        self._shared.refused_early = token
+                        self._shared.not_early = token
                         raise
                     newer = cache.clear_refused()
                     if newer is None:
@@ -227,6 +239,8 @@ class Leader:
                 saved = cache.save_new(fresh, token)
         if token is None:
             self._server.keep_cookies_for(saved.login_id)
+        elif task.early and gains_nothing(saved, token):
+            self._shared.not_early = saved
         return Attempt(saved, asked=True)
 
     def _log_in(
@@ -315,6 +329,7 @@ class Leader:
         began = clock.monotonic()
         fresh = self._server.ask(token, options)
         seconds = clock.monotonic() - began
+        self._shared.exchange_seconds = seconds
         chapter.note(
             "refreshed", f"refreshed in {seconds:.3f} s", seconds=seconds, url=self._shown_url
         )

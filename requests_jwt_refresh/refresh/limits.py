@@ -37,13 +37,22 @@ class Cooldown:
     failure: JWTRefreshError
     began: float  # clock.monotonic(): when the refresh failed
     seconds: float
+    is_early: bool = False  # of a refresh before the token's end: it holds back no other ones
 
     @classmethod
-    def after(cls, failure: JWTRefreshError, previous: Cooldown | None) -> Cooldown:
-        """Return the cooldown after `failure`: twice the previous one, or what the server asks."""
+    def after(
+        cls, failure: JWTRefreshError, previous: Cooldown | None, *, is_early: bool = False
+    ) -> Cooldown:
+        """Return the cooldown after `failure`: twice the previous one, or what the server asks.
+
+        One that the server has asked for holds back all refreshes.
+        """
+        if previous is not None and previous.is_early and not is_early:
+            previous = None
         grown = FIRST_COOLDOWN if previous is None else 2 * previous.seconds
         asked = failure.retry_after if isinstance(failure, RefreshUnavailable) else 0.0
-        return cls(failure.about(), clock.monotonic(), min(max(grown, asked), MAX_COOLDOWN))
+        seconds = min(max(grown, asked), MAX_COOLDOWN)
+        return cls(failure.about(), clock.monotonic(), seconds, is_early and not asked)
 
     def left(self) -> float:
         """Return the seconds until the next try; 0 or less if it has ended."""

@@ -9,9 +9,10 @@ What a call does in its own thread is in leader.py and account.py.
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from requests_jwt_refresh import clock
 from requests_jwt_refresh.bodies import can_be_resent
@@ -24,13 +25,14 @@ from requests_jwt_refresh.errors import (
     StoreError,
 )
 from requests_jwt_refresh.refresh.account import Account
+from requests_jwt_refresh.refresh.ahead import NEVER, Schedule, make_schedule
 from requests_jwt_refresh.refresh.brake import Brake
 from requests_jwt_refresh.refresh.leader import Leader, Task
 from requests_jwt_refresh.refresh.patience import Need
 from requests_jwt_refresh.refresh.renewal import Renewal
 from requests_jwt_refresh.refresh.shared import Attempt, shared_state
-from requests_jwt_refresh.refresh.sigterm import defer_sigterm
-from requests_jwt_refresh.refresh.single_flight import OutOfPatience
+from requests_jwt_refresh.refresh.sigterm import defer_sigterm, hold_sigterm
+from requests_jwt_refresh.refresh.single_flight import OutOfPatience, is_program_ending
 from requests_jwt_refresh.refresh.story import Story
 from requests_jwt_refresh.refresh.token_cache import TokenCache, is_better
 from requests_jwt_refresh.refresh.token_server import (
@@ -65,8 +67,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("requests_jwt_refresh")
 
 MAX_RESENDS: Final = 2  # with a token from another thread or process, then with one of our own
-LAST_SHARE: Final = 0.2  # of the lifetime, in which a token that has to be live is handed in
-MAX_LAST_SECONDS: Final = 60.0
+EXIT_GRACE: Final = 5.0  # seconds that an early refresh has left once the program ends
 MAX_EARLY: Final = 5.0  # seconds that a request waits for a token to become valid
 _KEPT: Final = "the tokens are kept; try again later"
 
@@ -89,6 +90,14 @@ class _Work:
         return self.function(call)
 
 
+class _Plan(NamedTuple):
+    """What requests are sent with as long as its token is in use: made once for each token."""
+
+    attempt: Attempt
+    schedule: Schedule
+    until: float  # clock.time(): until when there is nothing else to do
+
+
 class Refresher:
     """Keeps the token of one store fresh through one endpoint.
 
@@ -104,6 +113,7 @@ class Refresher:
         *,
         carrier: Carrier,
         renewed: WirePlace | None,
+        refresh_ahead: float | None,
         base_url: str,
         login: Login | None,
         on_refresh: Callable[[Token], object] | None,
@@ -137,7 +147,8 @@ class Refresher:
         self._account = Account(self._cache, self._server, self._shared, self.story, timeout)
         self._carrier = carrier
         self._can_start = login is not None or not needs_login(endpoint)  # without a token
-        self._needs_live_token = getattr(endpoint, "needs_live_token", False)
+        self._refresh_ahead = refresh_ahead
+        self._plan = _Plan(Attempt(None, asked=False), NEVER, until=-math.inf)
         self.flight = self._shared.flight
         self._renewal = (
             None
@@ -153,6 +164,18 @@ class Refresher:
         )
 
     # For the adapter, request by request
+
+    def ready_attempt(self) -> Attempt | None:
+        """Return what to send a request with, if there is nothing to do first."""
+        plan, memory = self._plan, self._shared.memory
+        if (
+            plan.attempt.token is memory.token
+            and clock.time() < plan.until
+            and not memory.dirty
+            and self.flight.call is None
+        ):
+            return plan.attempt
+        return None
 
     def token_to_send(self, need: Need) -> Attempt:
         """Return what to send a request with; a valid token comes from memory alone.
@@ -171,7 +194,7 @@ class Refresher:
             self._tell_no_login("nobody has logged in", need)
             return Attempt(None, asked=False)
         if token is not None and token.access is not None and not token.has_expired():
-            return Attempt(self._renew_live(token, need), asked=False)
+            return self._send_valid(token, need)
         began = clock.monotonic()
         try:
             return self._renew(token, need)
@@ -185,18 +208,78 @@ class Refresher:
                 raise
             return Attempt(token, asked=False, waited=clock.monotonic() - began)
 
-    def _renew_live(self, token: Token, need: Need) -> Token:
-        """Return `token`, or the one that it gives if it has to be handed in before its end."""
-        if not self._needs_live_token or not _ends_soon(token):
-            return token
-        cooldown = self._shared.cooldown
-        if token is self._shared.refused_early or (cooldown and cooldown.left() > 0):
-            return token
+    def _send_valid(self, token: Token, need: Need) -> Attempt:
+        """Return what to send while `token` is valid: that, or in its last moments the next one."""
+        plan, now = self._plan_for(token), clock.time()
+        if now < plan.until or not self._may_begin_early(token):
+            return plan.attempt
+        if now < plan.schedule.leeway:
+            self._begin_ahead(token, need)
+            return plan.attempt
         try:
-            return self._renew(token, need, early=True).token or token
+            return self._renew(token, need, early=True)._replace(asked=False)
         except (RefreshRejected, RefreshUnavailable, StoreError) as failure:
-            logger.debug("The token is used to its end, since it was not renewed: %s", failure)
-            return token
+            self._tell_used_to_its_end(failure)
+            return plan.attempt
+
+    def _plan_for(self, token: Token) -> _Plan:
+        plan = self._plan
+        if plan.attempt.token is not token:
+            schedule = self._schedule(token)
+            plan = _Plan(Attempt(token, asked=False), schedule, schedule.first)
+            self._plan = plan
+        return plan
+
+    def _schedule(self, token: Token) -> Schedule:
+        if self._server.find_lack(token) is not None:
+            return Schedule(math.inf, token.expires_at or math.inf)
+        is_inherited = self._cache.is_inherited(token)
+        ahead = 0.0 if is_inherited else self._refresh_ahead
+        return make_schedule(token, ahead, self._shared.exchange_seconds)
+
+    def _may_begin_early(self, token: Token) -> bool:
+        """Whether a refresh before the end of `token` can be of use now."""
+        if token is self._shared.not_early:
+            return False
+        cooldown = self._shared.cooldown
+        return cooldown is None or cooldown.left() <= 0
+
+    def _begin_ahead(self, token: Token, need: Need) -> None:
+        """Start a refresh in the background, unless there is one or the program is ending."""
+        if self.flight.call is not None or is_program_ending():
+            return
+        seconds = (token.expires_at or 0.0) - clock.time()
+        self.story.tell(
+            "ahead",
+            f"a refresh begins in the background, {seconds:.1f} s before the token's end",
+            url=describe_url(self._url),
+        )
+        find_options = need.find_options
+        background = Need(lambda: find_options()._replace(exit_grace=EXIT_GRACE), clock.monotonic())
+        let_go = hold_sigterm()
+        run = partial(self._renew_ahead, Task(token, background, early=True), let_go)
+        if not self.flight.begin(_Work(run, is_tentative=True)):
+            let_go()
+
+    def _renew_ahead(self, task: Task, let_go: Callable[[], None], call: Call[Attempt]) -> Attempt:
+        """Renew in the background; a failure is nobody's: the token is valid still."""
+        try:
+            if is_better(self._cache.token, task.stale):  # another thread has been faster
+                return Attempt(self._cache.token, asked=False)
+            return self._leader.renew(task, call)
+        except (RefreshRejected, RefreshUnavailable, StoreError) as failure:
+            self._tell_used_to_its_end(failure)
+            raise
+        finally:
+            let_go()
+
+    def _tell_used_to_its_end(self, failure: JWTRefreshError) -> None:
+        is_news = isinstance(failure, StoreError) and self._cache.tell_no_room()
+        logger.log(
+            logging.WARNING if is_news else logging.DEBUG,
+            "The token is not refreshed while it is still valid: %s",
+            failure,
+        )
 
     def replace(self, sent: Attempt, need: Need, response: Response) -> Attempt | None:
         """Return what to send instead after the API said "expired", None if there is nothing.
@@ -377,15 +460,16 @@ class Refresher:
     def valid_token(self, options: SendOptions, seconds: float) -> Token:
         """Return a token that lasts `seconds` more; refresh only if there is none."""
         token = self.current()
+        need = Need(lambda: options, clock.monotonic())
         if token is not None and token.access is not None and token.lasts(seconds):
-            return token
+            self._check_not_inside()
+            return _token_of(self._send_valid(token, need))
         try:
-            return _token_of(self._renew(token, Need(lambda: options, clock.monotonic())))
+            return _token_of(self._renew(token, need))
         except StoreError as failure:
             if token is None or token.access is None or token.has_expired():
                 raise
-            if self._cache.tell_no_room():
-                logger.warning("The token is not refreshed while it is still valid: %s", failure)
+            self._tell_used_to_its_end(failure)
             return token
 
     # One refresh for all
@@ -404,7 +488,7 @@ class Refresher:
             if not force and is_better(self._cache.token, stale):
                 return Attempt(self._cache.token, asked=False, waited=waited)
             if not force and self.flight.call is None:
-                pause = self._brake.cooldown_left(stale, need.since)
+                pause = self._brake.cooldown_left(stale, need.since, early=early)
                 if pause > 0:
                     clock.sleep(pause)
                     continue
@@ -475,19 +559,6 @@ class Refresher:
                 "a refresh or login called through the adapter that is waiting for it",
                 "use the session that the function was given, or auth=anonymous",
             )
-
-
-def _ends_soon(token: Token) -> bool:
-    """Whether less than a fifth of the lifetime is left, and no more than a minute.
-
-    A minute, where it is not known when the token came, as if a store was filled by hand.
-    """
-    if token.expires_at is None:
-        return False
-    if token.received_at is None:
-        return not token.lasts(MAX_LAST_SECONDS)
-    lifetime = token.expires_at - token.received_at
-    return not token.lasts(min(lifetime * LAST_SHARE, MAX_LAST_SECONDS))
 
 
 def _can_log_in(call: Call[Attempt]) -> bool:

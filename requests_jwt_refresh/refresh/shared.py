@@ -35,7 +35,7 @@ class Attempt(NamedTuple):
 class SharedState:
     """What all adapters on an equal store share.
 
-    No lock guards the last six (see limits.py and logins.py).
+    No lock guards the last seven (see limits.py and logins.py).
     """
 
     def __init__(self) -> None:
@@ -45,7 +45,8 @@ class SharedState:
         self.loop_guard = LoopGuard()
         self.warned_guard: LoopGuard | None = None  # about which a warning was logged
         self.marks = Marks()
-        self.refused_early: Token | None = None  # refused before its end; it is used until then
+        self.not_early: Token | None = None  # of no use before its end, by the server's own answer
+        self.exchange_seconds = 0.0  # how long the last exchange took
         self.refused_logins = RefusedLogins()
 
     def forget_failures(self) -> None:
@@ -75,6 +76,7 @@ def _renew_locks_in_child() -> None:
     _mutex = threading.Lock()
     for each in list(_shared.values()):
         each.memory.mutex = threading.Lock()
+        each.memory.note_fork()
 
 
 if hasattr(os, "register_at_fork"):

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 MAX_DEFERRAL: Final = 5.0  # seconds; then it is delivered, whatever the server has not answered
@@ -38,6 +38,8 @@ class _Deferral:
             _deliver()
         elif not self.has_come:
             self.has_come = True
+            if self.has_ended:  # in another thread, since then
+                _deliver()
             with suppress(RuntimeError):  # out of threads: it is delivered after the block
                 # Not threading's, whose lock the code may hold that this handler interrupts.
                 _thread.start_new_thread(self._send_again, ())
@@ -73,6 +75,29 @@ def defer_sigterm() -> Iterator[None]:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
         if deferral.has_come:
             _deliver()
+
+
+def hold_sigterm() -> Callable[[], None]:
+    """Deliver no SIGTERM until the function that is returned is called, in any thread.
+
+    For a refresh in the background, which the caller does not wait for. As `defer_sigterm` it needs
+    the main thread, and MAX_DEFERRAL holds. The handler stays: a SIGTERM that comes later is
+    delivered at once, and takes it away.
+    """
+    if not _would_kill_at_once():
+        return lambda: None
+    deferral = _Deferral()
+    try:
+        signal.signal(signal.SIGTERM, deferral)
+    except ValueError:  # in a sub-interpreter no handler can be set
+        return lambda: None
+
+    def let_go() -> None:
+        deferral.has_ended = True
+        if deferral.has_come:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return let_go
 
 
 @contextmanager

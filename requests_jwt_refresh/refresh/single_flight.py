@@ -145,6 +145,20 @@ class SingleFlight(Generic[T]):
             mine.to_thread.put(_LEFT)  # one step of the interpreter, which no signal comes before
         return call
 
+    def begin(self, work: Callable[[Call[T]], T]) -> bool:
+        """Start a call that does `work` and that nobody leads; return whether it was started.
+
+        It is not while another one is under way.
+
+        Its callbacks are called by its own thread.
+        """
+        mine = Call(work, self._slot)
+        mine.to_thread.put(_LEFT)
+        if self._slot.setdefault(_SLOT, mine) is not mine:
+            return False
+        mine.start(is_led=False)
+        return mine.state is not State.ABANDONED
+
     def _join(self, mine: Call[T], seconds: float) -> Call[T]:
         call = self._slot.setdefault(_SLOT, mine)
         if (
@@ -249,19 +263,22 @@ class Call(Generic[T]):
 
     # For the leader
 
-    def start(self, *, is_leader: bool = False) -> None:
-        """Start a thread that runs the call, unless another one does."""
+    def start(self, *, is_leader: bool = False, is_led: bool = True) -> None:
+        """Start a thread that runs the call, unless another one does.
+
+        If there can be none, it runs in this one, or, unless it `is_led`, not at all.
+        """
         thread = threading.Thread(
             target=contextvars.copy_context().run, args=(self._run,), name=THREAD_NAME, daemon=False
         )
         try:
             if _handles_signals():
                 # Thread.start() waits, in Python code that Ctrl-C interrupts: not in this thread.
-                _thread.start_new_thread(self._launch, (thread,))
+                _thread.start_new_thread(self._launch, (thread, is_led))
             else:
                 thread.start()
         except RuntimeError:  # out of threads, or Python is shutting down
-            self._run(in_leader=is_leader)
+            self._run_here(is_leader=is_leader, is_led=is_led)
 
     def lead(self, seconds: float) -> None:
         """Start the thread, wait for the end, and do what is asked of the leader.
@@ -325,11 +342,18 @@ class Call(Generic[T]):
 
     # The call's own thread
 
-    def _launch(self, thread: threading.Thread) -> None:
+    def _launch(self, thread: threading.Thread, is_led: bool) -> None:
         try:
             thread.start()
         except RuntimeError:
-            self._run()
+            self._run_here(is_led=is_led)
+
+    def _run_here(self, *, is_leader: bool = False, is_led: bool) -> None:
+        """Run, or give up, what no thread could be started for."""
+        if is_led:
+            self._run(in_leader=is_leader)
+        elif self._claim.acquire(blocking=False):
+            self.end(State.ABANDONED)
 
     def _run(self, *, in_leader: bool = False) -> None:
         if not self._claim.acquire(blocking=False):
@@ -356,7 +380,7 @@ class Call(Generic[T]):
             try:
                 return self.to_thread.get(timeout=_EXIT_POLL)
             except Empty:
-                if self._leader.daemon and _is_program_ending():
+                if self._leader.daemon and is_program_ending():
                     return _LEFT  # it does not wait for the leader, but for this thread
 
     def end(self, state: State) -> None:
@@ -388,7 +412,7 @@ def _find_is_main_interpreter() -> bool:
 _IS_MAIN_INTERPRETER: Final = _find_is_main_interpreter()
 
 
-def _is_program_ending() -> bool:
+def is_program_ending() -> bool:
     """Whether nothing keeps the program from ending but the threads of calls.
 
     That the main thread has ended does not say so: its other threads may work on for hours.

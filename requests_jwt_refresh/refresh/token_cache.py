@@ -28,6 +28,7 @@ from requests_jwt_refresh.refresh.guarded_store import GuardedStore
 from requests_jwt_refresh.refresh.limits import FIRST_COOLDOWN, MAX_COOLDOWN
 from requests_jwt_refresh.refresh.single_flight import shield
 from requests_jwt_refresh.stores.base import encode
+from requests_jwt_refresh.stores.memory import MemoryStore
 from requests_jwt_refresh.tokens import Token, with_expiry, with_values
 
 if TYPE_CHECKING:
@@ -78,6 +79,12 @@ class Memory:
         self.next_save = 0.0  # clock.monotonic(): when a dirty token is saved again
         self.next_renewal_save = 0.0  # clock.monotonic(): when a renewed token may be saved
         self.told_renewal_unsaved = False  # that the store did not take one
+        self.inherited: Token | None = None  # the one in use when this process was forked
+        self.told_inherited = False  # that its parent has it, too
+
+    def note_fork(self) -> None:
+        """Note, in a forked child, that its parent has the token in use as well."""
+        self.inherited, self.told_inherited = self.token, False
 
     def publish(self, token: Token | None, *, stored: bool = True) -> None:
         """Make `token` the one that requests are sent with; `stored`: the store holds it too."""
@@ -202,6 +209,7 @@ class TokenCache:
 
     def __init__(self, store: TokenStore, memory: Memory) -> None:
         self._store, self._memory = GuardedStore(store), memory
+        self._dies_with_process = isinstance(store, MemoryStore)
 
     @property
     def token(self) -> Token | None:
@@ -362,6 +370,26 @@ class TokenCache:
     def is_unconfirmed(self, token: Token) -> bool:
         """Whether `token` is new from the server, and no API call with it has ended."""
         return token is self._memory.unconfirmed
+
+    def is_inherited(self, token: Token) -> bool:
+        """Whether another process has a copy of `token`: that of a fork, and no store to share it.
+
+        A token without a refresh token is good for both.
+        """
+        inherited = self._memory.inherited
+        return (
+            inherited is not None
+            and self._dies_with_process
+            and token.refresh is not None
+            and token.refresh == inherited.refresh
+        )
+
+    def tell_inherited(self, token: Token | None) -> bool:
+        """Whether to say that `token` is inherited: once in a process."""
+        if token is None or self._memory.told_inherited or not self.is_inherited(token):
+            return False
+        self._memory.told_inherited = True
+        return True
 
     # For a refresh, in its own thread
 
