@@ -214,7 +214,8 @@ class Refresher:
         if now < plan.until or not self._may_begin_early(token):
             return plan.attempt
         if now < plan.schedule.leeway:
-            self._begin_ahead(token, need)
+            if self._renewal is None:  # else the answer may bring the next one
+                self._begin_ahead(token, need)
             return plan.attempt
         try:
             return self._renew(token, need, early=True)._replace(asked=False)
