@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
+import requests
 from urllib3.util import Timeout
 
 from requests_jwt_refresh.refresh.single_flight import is_program_ending
@@ -23,8 +24,6 @@ from requests_jwt_refresh.urls import describe_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    import requests
 
 logger = logging.getLogger("requests_jwt_refresh")
 
@@ -120,6 +119,7 @@ class Watchdog:
         self._deadline = deadline
         self._function = function
         self._stopped = threading.Event()
+        self.has_called = False
         with suppress(RuntimeError):  # a sub-interpreter has no daemons, an ending one no threads
             threading.Thread(target=self._watch, daemon=True, name="jwt-watchdog").start()
 
@@ -132,12 +132,16 @@ class Watchdog:
             if self._stopped.wait(self._deadline.until_next_look()):
                 return
         if not self._stopped.wait(DEADLINE_SLACK):
+            self.has_called = True
             self._function()
 
 
 @contextmanager
 def cut_off(response: requests.Response, deadline: Deadline) -> Iterator[None]:
-    """End a body that trickles in past the deadline, whatever session it comes over."""
+    """End a body that trickles in past the deadline, whatever session it comes over.
+
+    Raises Timeout if it did: what came until then may look like a whole body.
+    """
 
     def shut_down() -> None:
         with suppress(Exception):  # read to its end, or a transport of another kind
@@ -148,6 +152,8 @@ def cut_off(response: requests.Response, deadline: Deadline) -> Iterator[None]:
         yield
     finally:
         watchdog.stop()
+    if watchdog.has_called:
+        raise requests.Timeout
 
 
 def _shut_down(raw: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from time import sleep
 from typing import TYPE_CHECKING, Any, Final
 
 from urllib3.exceptions import MaxRetryError, ResponseError
@@ -79,5 +79,5 @@ class RetryUntil(Retry):
             if self.deadline.left() <= left:
                 raise TimeoutError(_NO_TIME)
             pause = min(left, self.deadline.until_next_look())
-            time.sleep(pause)
+            sleep(pause)
             left -= pause
