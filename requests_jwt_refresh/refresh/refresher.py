@@ -165,6 +165,13 @@ class Refresher:
 
     # For the adapter, request by request
 
+    def holds_token(self) -> bool | None:
+        """Whether there is an access token in memory; None before the first look into the store."""
+        token = self._cache.token
+        if token is None:
+            return False if self._cache.has_looked else None
+        return token.access is not None
+
     def ready_attempt(self) -> Attempt | None:
         """Return what to send a request with, if there is nothing to do first."""
         plan, memory = self._plan, self._shared.memory
@@ -304,6 +311,15 @@ class Refresher:
         except RefreshRejected:
             return None
         return renewed._replace(resends=sent.resends + 1, has_paused=sent.has_paused)
+
+    def is_acceptance_news(self) -> bool:
+        """Whether there is something to note when the API does not refuse a token."""
+        shared = self._shared
+        return (
+            shared.memory.unconfirmed is not None
+            or bool(shared.loop_guard.refused)
+            or bool(shared.marks)
+        )
 
     def note_accepted(self, sent: Attempt, need: Need | None = None) -> None:
         """Remember that the API did not refuse a token."""

@@ -217,6 +217,11 @@ class TokenCache:
         return self._memory.token
 
     @property
+    def has_looked(self) -> bool:
+        """Whether the store has been read or written."""
+        return self._memory.stored is not _UNKNOWN
+
+    @property
     def epoch(self) -> int:
         """Changes with every set_token() and clear_token()."""
         return self._memory.epoch
