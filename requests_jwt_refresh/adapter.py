@@ -375,7 +375,7 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
             keep_refused(response, refused)
             self._tell("resent", response, need)
         self._refresher.note_accepted(attempt, need)
-        self._refresher.take_up(attempt, request, response)
+        self._refresher.take_up(attempt, need, response)
         return response
 
     def _prove_again(

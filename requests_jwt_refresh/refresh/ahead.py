@@ -56,6 +56,7 @@ def make_schedule(token: Token, seconds: float | None, exchange_seconds: float) 
         return NEVER
     is_known = token.received_at is not None
     lifetime = max(ends - (clock.time() if token.received_at is None else token.received_at), 0.0)
+    longest = lifetime / 2 if is_known else UNKNOWN_AHEAD
     leeway = min(lifetime * LEEWAY_SHARE, LONGEST_LEEWAY)
     leeway = min(max(leeway, exchange_seconds), lifetime / 4)
     if seconds == 0:
@@ -65,7 +66,7 @@ def make_schedule(token: Token, seconds: float | None, exchange_seconds: float) 
         ahead *= 1 - _JITTER * _draw()
     else:
         ahead = seconds * (1 - _JITTER_OF_GIVEN * _draw())
-    ahead = min(max(ahead, leeway + _EXCHANGES_AHEAD * exchange_seconds), lifetime / 2)
+    ahead = min(max(ahead, leeway + _EXCHANGES_AHEAD * exchange_seconds), longest)
     return Schedule(ends - ahead, ends - leeway)
 
 

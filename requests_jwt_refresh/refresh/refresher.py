@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import requests
-    from requests import PreparedRequest, Response
+    from requests import Response
 
     from requests_jwt_refresh.authorization import Carrier, WirePlace
     from requests_jwt_refresh.endpoints import Endpoint
@@ -221,7 +221,8 @@ class Refresher:
         if now < plan.until or not self._may_begin_early(token):
             return plan.attempt
         if now < plan.schedule.leeway:
-            self._begin_ahead(token, need)
+            if self._renewal is None:  # else the answer may bring the next one
+                self._begin_ahead(token, need)
             return plan.attempt
         try:
             return self._renew(token, need, early=True)._replace(asked=False)
@@ -330,10 +331,19 @@ class Refresher:
         if need is not None and self._shared.marks:
             self._shared.marks.note_accepted(need.place)
 
-    def take_up(self, sent: Attempt, request: PreparedRequest, response: Response) -> None:
-        """Use a newer access token that `response` hands out, if the API does that."""
-        if self._renewal is not None:
-            self._renewal.take_up(sent.token, request, response)
+    def take_up(self, sent: Attempt, need: Need, response: Response) -> None:
+        """Use a newer access token that `response` hands out, if the API does that.
+
+        If that was to be refreshed by now, and the answer brought none, begin that.
+        """
+        if self._renewal is None or need.request is None:
+            return
+        self._renewal.take_up(sent.token, need.request, response)
+        token, plan = sent.token, self._plan
+        if token is None or plan.attempt.token is not token or self._cache.token is not token:
+            return
+        if plan.until <= clock.time() < plan.schedule.leeway and self._may_begin_early(token):
+            self._begin_ahead(token, need)
 
     def _note_refused(self, token: Token) -> None:
         was_accepted = not self._cache.is_unconfirmed(token)

@@ -6,6 +6,8 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from requests_jwt_refresh.refresh.single_flight import THREAD_NAME, _flights
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -22,6 +24,17 @@ def wait_until(is_so: Callable[[], object], what: str = "it") -> None:
     while not is_so():
         assert time.monotonic() < end, f"{what} did not happen within {WAIT:g} s"
         time.sleep(_LOOK)
+
+
+def finish_background() -> None:
+    """Wait for what this library does in threads of its own to end."""
+    wait_until(_is_idle, "the end of the background work")
+
+
+def _is_idle() -> bool:
+    if any(flight.call is not None for flight in list(_flights)):
+        return False
+    return all(each.name != THREAD_NAME for each in threading.enumerate())
 
 
 def join(*threads: threading.Thread) -> None:
