@@ -359,13 +359,15 @@ def test_without_anything_to_refresh_with(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A bare access token is used to its end, and nobody is warned before that."""
-    adapter = start()
+    kinds: list[str] = []
+    adapter = start(on_event=lambda event: kinds.append(event.kind))
     adapter.set_token(Token(server.login().access))
     for seconds in (IN_WINDOW, IN_LEEWAY - IN_WINDOW):
         clock.advance(seconds)
         assert status(session) == 200
         finish_background()
     assert all(each.levelno < logging.WARNING for each in caplog.records)
+    assert kinds == []
     assert server.counters.refreshes == 0
 
 
