@@ -23,6 +23,7 @@ from requests_jwt_refresh import (
 from requests_jwt_refresh.refresh.single_flight import THREAD_NAME
 from requests_jwt_refresh.testing import AuthServer, Status
 from requests_jwt_refresh.tokens import with_expiry
+from tests.support.clock import no_backoff
 from tests.support.crowd import THREADS, Crowd
 from tests.support.sliding import NAME, slide
 from tests.support.users import ENDPOINT
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     import requests
 
     from tests.support.clock import Clock
+
+__all__ = ["no_backoff"]  # a fixture
 
 LIFETIME = 300.0
 NOT_YET = 0.79 * LIFETIME  # seconds after receipt
@@ -246,6 +249,7 @@ def test_one_of_those_that_share_a_store_begins(
 # --- When it fails -------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("no_backoff")
 def test_an_outage_is_no_error_while_the_token_is_valid(
     server: AuthServer,
     session: requests.Session,
