@@ -254,8 +254,8 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         self._statuses = fixed_statuses(self._when)
         carrier = make_carrier(self._attach)
         self._outgoing = Outgoing(carrier, self._headers)
-        self._replaces_netrc = self._outgoing.replaces_netrc
         self._prover = carrier if isinstance(carrier, Prover) else None
+        self._reads_all = self._renewed is not None or self._prover is not None
         self._refresher = Refresher(
             self._endpoint,
             self._refresh_url,
@@ -339,17 +339,10 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
 
     def _is_final(self, response: Response) -> bool:
         """Whether `response` says nothing about the token that the caller need not see."""
-        statuses = self._statuses
-        if statuses is None:
-            is_asked = may_match(self._when, response.status_code)
-        else:
-            is_asked = response.status_code in statuses
-        return not (
-            is_asked
-            or self._prover is not None
-            or self._renewed is not None
-            or self._refresher.is_acceptance_news()
-        )
+        code, statuses = response.status_code, self._statuses
+        if code in statuses if statuses is not None else may_match(self._when, code):
+            return False
+        return not (self._reads_all or self._refresher.is_acceptance_news())
 
     def _finish(
         self, response: Response, attempt: Attempt, need: Need, given: tuple[Any, ...]
@@ -562,7 +555,7 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         Before the first look into the store it is not known whether there is a token: then an
         Authorization header of the caller's own is kept from netrc, and nothing else.
         """
-        if not self._replaces_netrc:
+        if not self._outgoing.replaces_netrc:
             return False
         holds = self._refresher.holds_token()
         if holds is None:
