@@ -148,10 +148,6 @@ class _Plan(NamedTuple):
         adapter: Any = None if prefix is None else self.mounts[prefix]
         return adapter if _is_ours(adapter) and adapter.serves(blank.url) else None
 
-    def __reduce__(self) -> tuple[type[None], tuple[()]]:
-        """Be None in a copy of the session, which makes its own."""
-        return type(None), ()
-
 
 def _find_plan(session: requests.Session) -> _Plan | None:
     """Return the plan for `session`, None if it has none of our adapters."""
