@@ -77,6 +77,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
     "Rejected or unavailable": (
         "test_refusals",
         "test_unavailable",
+        "test_deadlines",
         "test_refusal_rules",
         "test_refresh_places",
         "test_throttling",

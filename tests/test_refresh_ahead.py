@@ -23,6 +23,7 @@ from requests_jwt_refresh import (
 from requests_jwt_refresh.refresh.single_flight import THREAD_NAME
 from requests_jwt_refresh.testing import AuthServer, Status
 from requests_jwt_refresh.tokens import with_expiry
+from tests.support.clock import no_backoff
 from tests.support.crowd import THREADS, Crowd
 from tests.support.sliding import NAME, slide
 from tests.support.users import ENDPOINT
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     import requests
 
     from tests.support.clock import Clock
+
+__all__ = ["no_backoff"]  # a fixture
 
 LIFETIME = 300.0
 NOT_YET = 0.79 * LIFETIME  # seconds after receipt
@@ -246,6 +249,7 @@ def test_one_of_those_that_share_a_store_begins(
 # --- When it fails -------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("no_backoff")
 def test_an_outage_is_no_error_while_the_token_is_valid(
     server: AuthServer,
     session: requests.Session,
@@ -262,13 +266,14 @@ def test_an_outage_is_no_error_while_the_token_is_valid(
     assert [status(session) for _ in range(5)] == [200] * 5
     finish_background()
     assert server.counters.faults == asked > 0
-    for _ in range(3):  # the pause doubles
-        clock.advance(7)
+    for seconds in (7, 7, 7, 9):  # the pause doubles; the last one would end after the token
+        clock.advance(seconds)
         assert status(session) == 200
         finish_background()
     assert server.counters.faults > asked
     server.clear_faults()
-    clock.advance(LIFETIME)
+    clock.advance(7)
+    server.expire()
     assert status(session) == 200
     assert server.counters.unauthorized == 0
 
@@ -347,7 +352,7 @@ def test_a_server_that_gives_the_same_token_again(
     for _ in range(5):
         assert status(session) == 200
         finish_background()
-        clock.advance(7)
+        clock.advance(8.5)
     assert len(asked) == 1
 
 
@@ -359,13 +364,15 @@ def test_without_anything_to_refresh_with(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A bare access token is used to its end, and nobody is warned before that."""
-    adapter = start()
+    kinds: list[str] = []
+    adapter = start(on_event=lambda event: kinds.append(event.kind))
     adapter.set_token(Token(server.login().access))
     for seconds in (IN_WINDOW, IN_LEEWAY - IN_WINDOW):
         clock.advance(seconds)
         assert status(session) == 200
         finish_background()
     assert all(each.levelno < logging.WARNING for each in caplog.records)
+    assert kinds == []
     assert server.counters.refreshes == 0
 
 

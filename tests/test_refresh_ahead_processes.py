@@ -32,7 +32,7 @@ import atexit, signal, sys, time, requests
 from requests_jwt_refresh import FileStore, JSONEndpoint, mount
 session = requests.Session()
 session.trust_env = False
-mount(session, sys.argv[1], JSONEndpoint("/auth/refresh"), FileStore(sys.argv[2]))
+adapter = mount(session, sys.argv[1], JSONEndpoint("/auth/refresh"), FileStore(sys.argv[2]))
 def call():
     print(session.get("/api/x").status_code, flush=True)
 """
@@ -85,10 +85,36 @@ def test_the_end_of_the_program(server: AuthServer, store: FileStore) -> None:
 def test_none_begins_once_the_program_ends(server: AuthServer, store: FileStore) -> None:
     """A thread that is started then may be cut off between the server's answer and the store."""
     before = load(store)
-    with program(server, store, "atexit.register(call)") as child:
-        assert child.communicate(timeout=WAIT) == ("200\n", "")
+    code = """
+def end():
+    call()
+    print("idle" if adapter._refresher.flight.call is None else "busy")
+atexit.register(end)
+"""
+    with server.gate(on="refresh"), program(server, store, code) as child:
+        assert child.communicate(timeout=WAIT) == ("200\nidle\n", "")
     assert load(store) == before
     assert server.counters.refreshes == 0
+
+
+def test_a_server_that_does_not_answer_at_the_end_of_the_program(
+    server: AuthServer, store: FileStore
+) -> None:
+    """The end waits so long and no longer; then the connection is closed, and it is said."""
+    before = load(store)
+    code = """
+from requests_jwt_refresh.refresh import refresher
+refresher.EXIT_GRACE = 0.3
+call()
+"""
+    with server.gate(on="refresh") as gate, program(server, store, code) as child:
+        gate.wait_for(1, timeout=WAIT)
+        _, errors = child.communicate(timeout=WAIT)
+    assert child.returncode == 0
+    assert "/auth/refresh" in errors
+    assert "a new login" in errors
+    assert len(errors.splitlines()) == 1
+    assert load(store) == before
 
 
 @with_signals
