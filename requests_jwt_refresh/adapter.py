@@ -250,7 +250,8 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
             prepare()
         # For a refresh() between requests. No lock guards it: it is replaced as a whole.
         self._last_options: _Options | None = None
-        self.origin_prefixes = tuple(each for origin in self._origins for each in origin.prefixes())
+        prefixes = [each for origin in self._origins for each in origin.prefixes()]
+        self._origin_prefixes = tuple(prefixes)
         self._statuses = fixed_statuses(self._when)
         carrier = make_carrier(self._attach)
         self._outgoing = Outgoing(carrier, self._headers)
@@ -302,7 +303,7 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         one.
         """
         given = (stream, timeout, verify, cert, proxies)
-        if not self.serves(request.url):
+        if not self._serves(request.url):
             return self._transport_send(request, *given)
         outgoing = self._outgoing
         if outgoing.carrier.is_callers(request):
@@ -321,9 +322,9 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         need = self._make_need(request, timeout, began, options)
         return self._finish(response, attempt, need, given)
 
-    def serves(self, url: str | None) -> bool:
+    def _serves(self, url: str | None) -> bool:
         """Whether the token is sent to `url`."""
-        is_certain = isinstance(url, str) and url.startswith(self.origin_prefixes)
+        is_certain = isinstance(url, str) and url.startswith(self._origin_prefixes)
         return is_certain or origin_of(url) in self._origins
 
     def _make_need(
@@ -547,9 +548,9 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
 
     def prefixes(self) -> tuple[str, ...]:
         """Return the prefixes to mount this adapter on: one or two for each origin."""
-        return self.origin_prefixes
+        return self._origin_prefixes
 
-    def spares_netrc(self, session: requests.Session, request: requests.Request) -> bool:
+    def _spares_netrc(self, session: requests.Session, request: requests.Request) -> bool:
         """Whether this `request` needs nothing out of netrc: it gets a token in its place.
 
         Before the first look into the store it is not known whether there is a token: then an

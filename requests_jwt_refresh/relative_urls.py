@@ -45,16 +45,16 @@ class AcceptsRelativeURLs:
     """Marks an adapter: a session's relative URLs go below its ``base_url``."""
 
     base_url: str
-    origin_prefixes: tuple[str, ...] = ()
+    _origin_prefixes: tuple[str, ...] = ()
     """What most URLs begin with to which the token is sent."""
     accepts_relative_urls: ClassVar[bool] = True
     """False in a class that is mounted on no session: then requests is left as it is."""
 
-    def serves(self, _url: str | None) -> bool:
+    def _serves(self, _url: str | None) -> bool:
         """Whether the token is sent to this absolute URL."""
         return False
 
-    def spares_netrc(self, _session: requests.Session, _request: requests.Request) -> bool:
+    def _spares_netrc(self, _session: requests.Session, _request: requests.Request) -> bool:
         """Whether this request, to a URL that is served, needs nothing out of netrc."""
         return False
 
@@ -124,7 +124,7 @@ class _Plan(NamedTuple):
             and request.auth is None
             and session.auth is None
             and _finds_adapters_as_usual(session)
-            and adapter.spares_netrc(session, request)
+            and adapter._spares_netrc(session, request)  # noqa: SLF001 - of the class above
         )
         if absolute is None and not is_spared:
             return request
@@ -137,7 +137,7 @@ class _Plan(NamedTuple):
 
     def _find_server(self, url: str) -> AcceptsRelativeURLs | None:
         """Return the adapter of ours that sends a token to an absolute URL, None if none does."""
-        if not any(_is_ours(each) and each.serves(url) for each in self.mounts.values()):
+        if not any(_is_ours(each) and each._serves(url) for each in self.mounts.values()):  # noqa: SLF001 - of the class above
             return None
         blank = requests.PreparedRequest()
         try:
@@ -146,7 +146,7 @@ class _Plan(NamedTuple):
             return None  # requests will say so itself
         prefix = _prefix_for(self.mounts, blank.url or "")
         adapter: Any = None if prefix is None else self.mounts[prefix]
-        return adapter if _is_ours(adapter) and adapter.serves(blank.url) else None
+        return adapter if _is_ours(adapter) and adapter._serves(blank.url) else None  # noqa: SLF001 - of the class above
 
 
 def _find_plan(session: requests.Session) -> _Plan | None:
@@ -178,7 +178,7 @@ def _make_plan(mounts: Mounts) -> _Plan:
         adapter,
         base_url,
         start if _serves_all(mounts, start) is adapter else None,
-        tuple(each for each in adapter.origin_prefixes if _serves_all(mounts, each) is adapter),
+        tuple(each for each in adapter._origin_prefixes if _serves_all(mounts, each) is adapter),  # noqa: SLF001 - of the class above
     )
 
 
