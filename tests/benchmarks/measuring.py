@@ -12,7 +12,9 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,7 +24,7 @@ import urllib3
 from tests.benchmarks.table import Figure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     Works = Mapping[str, Callable[[], float]]
 
@@ -109,6 +111,16 @@ def run_child(module: str, *arguments: object) -> Any:
     """Run a module in a process of its own, and return the JSON that it prints."""
     command = [sys.executable, "-m", module, *map(str, arguments)]
     return json.loads(run_command(command))
+
+
+@contextmanager
+def compiled_modules() -> Iterator[dict[str, str]]:
+    """Yield an environment in which programs find their modules compiled from the second start on.
+
+    As those of installed packages are.
+    """
+    with tempfile.TemporaryDirectory() as cache:
+        yield {"PYTHONPYCACHEPREFIX": cache, "PYTHONDONTWRITEBYTECODE": ""}
 
 
 def describe_load() -> str:
