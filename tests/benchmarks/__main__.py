@@ -1,6 +1,6 @@
 """Everything that is measured, by one command: side by side, with goals.
 
-    python -m tests.benchmarks [NAME ...] [--quick] [--json FILE]
+python -m tests.benchmarks [NAME ...] [--quick] [--json FILE]
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ A library that is not installed is left out, and `list_missing` says so.
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import importlib
 import importlib.util
 import inspect
@@ -64,7 +64,7 @@ class Setup:
 
     def to_fields(self) -> dict[str, Any]:
         """Return the token as an OAuth 2.0 response has it (RFC 6749 §5.1)."""
-        fields = {
+        fields: dict[str, Any] = {
             "access_token": self.token.access,
             "refresh_token": self.token.refresh,
             "token_type": "Bearer",
@@ -152,11 +152,11 @@ def _make_google(setup: Setup) -> requests.Session:
     return session
 
 
-def _to_google_expiry(expires_at: float | None) -> datetime.datetime | None:
+def _to_google_expiry(expires_at: float | None) -> dt.datetime | None:
     """Return the moment as google-auth wants it: UTC, without saying so."""
     if expires_at is None:
         return None
-    return datetime.datetime.fromtimestamp(expires_at, datetime.timezone.utc).replace(tzinfo=None)
+    return dt.datetime.fromtimestamp(expires_at, dt.timezone.utc).replace(tzinfo=None)
 
 
 def _make_oauthlib(setup: Setup) -> requests.Session:

@@ -6,7 +6,6 @@ import sys
 import sysconfig
 import tempfile
 import time
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -42,8 +41,7 @@ def measure(*, quick: bool) -> list[Table]:
         printed = run_command(commands[_TOKEN], environment).strip()
         assert printed == token.access, "the command prints another token"
         works = {
-            name: partial(time_command, command, environment)
-            for name, command in commands.items()
+            name: partial(time_command, command, environment) for name, command in commands.items()
         }
         samples = Samples.take(works, 1 if quick else 31)
     return [Table(_TITLE, [_make_row(name, samples) for name in commands])]

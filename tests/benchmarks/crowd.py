@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+CROWD_THREAD: Final = "crowd"
 _WAIT: Final = 120.0  # seconds; only a benchmark that hangs waits so long
 
 
@@ -28,7 +29,10 @@ def time_crowd(count: int, call: Callable[[], object]) -> tuple[float, list[obje
         except Exception as failure:  # noqa: BLE001 - what became of it is what is measured
             outcomes[number] = failure
 
-    threads = [threading.Thread(target=run, args=(each,), daemon=True) for each in range(count)]
+    threads = [
+        threading.Thread(target=run, args=(number,), name=CROWD_THREAD, daemon=True)
+        for number in range(count)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -36,3 +40,10 @@ def time_crowd(count: int, call: Callable[[], object]) -> tuple[float, list[obje
     if any(thread.is_alive() for thread in threads):
         raise TimeoutError(f"{count} threads have not ended in {_WAIT:g} s")
     return time.perf_counter() - moments[0], outcomes
+
+
+def raise_first(outcomes: list[object]) -> None:
+    """Raise the first of these outcomes that is an error."""
+    for each in outcomes:
+        if isinstance(each, Exception):
+            raise each

@@ -12,8 +12,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-import requests
-
 from tests.benchmarks.clients import (
     AUTHLIB,
     CLIENTS,
@@ -25,12 +23,14 @@ from tests.benchmarks.clients import (
     list_missing,
     without_refresh_ahead,
 )
-from tests.benchmarks.crowd import time_crowd
+from tests.benchmarks.crowd import raise_first, time_crowd
 from tests.benchmarks.server import ServerProcess
 from tests.benchmarks.table import Figure, Goal, Row, Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    import requests
 
 LIFETIME: Final = 2.0  # seconds
 THREADS: Final = 4
@@ -146,7 +146,7 @@ def _call_for(session: requests.Session, url: str, seconds: float) -> tuple[list
             times.extend(own)
             failures += failed
 
-    time_crowd(THREADS, call)
+    raise_first(time_crowd(THREADS, call)[1])
     return times, failures
 
 

@@ -87,12 +87,12 @@ def measure(*, quick: bool) -> list[Table]:
     """Return a table for trust_env off, and one for on."""
     rounds, times = (3, 20) if quick else (31, 120)
     tables = []
-    for trust_env, title in (
+    for trust_env, what in (
         (False, "bare, and what each adds to it"),
         (True, "bare, and each as a multiple of it"),
     ):
         rows = [_measure_case(case, rounds, times, trust_env=trust_env) for case in CASES]
-        title = f"Hot path: processor time of one request, the network stubbed out: {title}"
+        title = f"Hot path: processor time of one request, the network stubbed out: {what}"
         tables.append(Table(title, rows, list_missing(RIVALS)))
     return tables
 

@@ -28,7 +28,9 @@ _STATEMENTS: Final = {
     "the same, with its names": f"{_REQUESTS}; from {_OURS} import FileStore, JSONEndpoint, mount",
 }
 _GOAL: Final = 5.0  # ms
-_TITLE: Final = "Import: processor time, and modules loaded, over `import requests` in the same round"
+_TITLE: Final = (
+    "Import: processor time, and modules loaded, over `import requests` in the same round"
+)
 
 
 def measure(*, quick: bool) -> list[Table]:

@@ -15,11 +15,9 @@ import sys
 import tempfile
 import time
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-
-import requests
-import urllib3
 
 from tests.benchmarks.table import Figure
 
@@ -136,8 +134,8 @@ def describe_machine() -> dict[str, str]:
     """Return what the figures depend on."""
     return {
         "python": platform.python_version(),
-        "requests": requests.__version__,
-        "urllib3": urllib3.__version__,
+        "requests": version("requests"),
+        "urllib3": version("urllib3"),
         "cores": str(os.cpu_count()),
         "load": describe_load(),
         "date": time.strftime("%Y-%m-%d %H:%M", time.gmtime()),

@@ -1,8 +1,8 @@
 """An AuthServer in a process of its own, so that it does not take our interpreter's lock.
 
-    with ServerProcess(opaque=True) as server:
-        token = server.login()
-        server.expire()
+with ServerProcess(opaque=True) as server:
+    token = server.login()
+    server.expire()
 """
 
 from __future__ import annotations

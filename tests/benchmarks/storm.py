@@ -46,8 +46,8 @@ _TITLE: Final = (
     "detection): from the first request to the last 200. Ideal: this case alone, written by hand"
 )
 _RIVALS_TITLE: Final = (
-    f"{_RIVAL_THREADS} threads whose token has expired, as its expires_at says; rotation with reuse "
-    "detection"
+    f"{_RIVAL_THREADS} threads whose token has expired, as its expires_at says; rotation with "
+    "reuse detection"
 )
 
 

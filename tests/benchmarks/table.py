@@ -120,9 +120,7 @@ def to_json(table: Table) -> dict[str, Any]:
                     name: None if each is None else {"value": each.value, "unit": each.unit}
                     for name, each in row.figures.items()
                 },
-                "goals": [
-                    {"text": goal.text, "reached": goal.is_reached} for goal in row.goals
-                ],
+                "goals": [{"text": goal.text, "reached": goal.is_reached} for goal in row.goals],
             }
             for row in table.rows
         ],

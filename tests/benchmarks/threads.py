@@ -6,11 +6,13 @@ import _thread
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 from unittest import mock
 
+from requests_jwt_refresh.tokens import with_values
 from tests.benchmarks.clients import CLIENTS, HAS_REFRESH_AHEAD, OURS, Setup
+from tests.benchmarks.crowd import CROWD_THREAD, raise_first, time_crowd
 from tests.benchmarks.server import ServerProcess
 from tests.benchmarks.table import Figure, Row, Table, at_most
 from tests.support.waits import wait_until
@@ -20,13 +22,22 @@ if TYPE_CHECKING:
 
     import requests
 
-    from requests_jwt_refresh import JWTRefreshAdapter
+    from requests_jwt_refresh import JWTRefreshAdapter, Token
 
 _GOAL: Final = 1.0
 _COUNT: Final = 10
 _LIFETIME: Final = 100.0  # seconds, of which so many are left of one that is refreshed ahead:
 _LEFT: Final = 12.0
 _TITLE: Final = f"Threads started per refresh, counted over {_COUNT} refreshes"
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to a refresh; the threads of `work` are counted."""
+
+    name: str
+    prepare: Callable[[], object]
+    work: Callable[[], object]
 
 
 def measure(*, quick: bool) -> list[Table]:
@@ -43,23 +54,42 @@ def measure(*, quick: bool) -> list[Table]:
 def _measure_ways(server: ServerProcess, session: requests.Session) -> list[Row]:
     url = f"{server.url}/api/x"
     adapter: Any = session.get_adapter(url)
-    session.get(url).raise_for_status()
 
-    def meet_401() -> None:
-        server.expire()
+    def get() -> None:
         session.get(url).raise_for_status()
 
-    def refresh_ahead() -> None:
-        before = server.counters().rotated
-        adapter.set_token(replace(adapter.token, expires_at=time.time() + _LEFT))
-        session.get(url).raise_for_status()
-        wait_until(lambda: server.counters().rotated > before, "the refresh ahead")
+    def get_elsewhere() -> None:
+        raise_first(time_crowd(1, get)[1])
+
+    def get_ahead() -> None:
+        get()
         _wait_for_token(adapter)
 
-    ways = {"refresh()": adapter.refresh, "for a 401": meet_401}
+    get()
+    ways = [
+        Way("for a 401", server.expire, get_elsewhere),
+        Way("for a 401, in the main thread", server.expire, get),
+        Way("refresh(), in the main thread", _do_nothing, adapter.refresh),
+    ]
     if HAS_REFRESH_AHEAD:
-        ways["ahead, in the background"] = refresh_ahead
-    return [_measure_way(name, work) for name, work in ways.items()]
+        ways.append(Way("ahead, in the background", lambda: _set_aged(adapter), get_ahead))
+    return [_measure_way(way) for way in ways]
+
+
+def _do_nothing() -> None:
+    pass
+
+
+def _set_aged(adapter: JWTRefreshAdapter) -> None:
+    token = adapter.token
+    assert token is not None
+    adapter.set_token(_age(token))
+
+
+def _age(token: Token) -> Token:
+    """Return the token as one that was received long ago."""
+    ends = time.time() + _LEFT
+    return with_values(token, received_at=ends - _LIFETIME, expires_at=ends)
 
 
 def _wait_for_token(adapter: JWTRefreshAdapter) -> None:
@@ -72,13 +102,15 @@ def _wait_for_token(adapter: JWTRefreshAdapter) -> None:
     wait_until(has_come, "a new token")
 
 
-def _measure_way(name: str, work: Callable[[], object]) -> Row:
-    work()
-    with count_threads() as started:
-        for _ in range(_COUNT):
-            work()
-    threads = Figure(len(started) / _COUNT, "threads")
-    return Row(name, {"per refresh": threads}, (at_most(threads, _GOAL),))
+def _measure_way(way: Way) -> Row:
+    started = 0
+    for _ in range(_COUNT):
+        way.prepare()
+        with count_threads() as names:
+            way.work()
+        started += len([name for name in names if name != CROWD_THREAD])
+    threads = Figure(started / _COUNT, "threads")
+    return Row(way.name, {"per refresh": threads}, (at_most(threads, _GOAL),))
 
 
 @contextmanager

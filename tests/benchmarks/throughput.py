@@ -18,7 +18,7 @@ from tests.benchmarks.clients import (
     list_missing,
     make_by_hand,
 )
-from tests.benchmarks.crowd import time_crowd
+from tests.benchmarks.crowd import raise_first, time_crowd
 from tests.benchmarks.measuring import Samples
 from tests.benchmarks.server import ServerProcess
 from tests.benchmarks.table import Figure, Row, Table
@@ -60,9 +60,7 @@ def _measure_threads(server: ServerProcess, threads: int, rounds: int, requests_
 
 def _list_clients() -> list[Client]:
     by_hand = Client(BARE, make_by_hand)
-    return [
-        by_hand if client is CLIENTS[BARE] else client for client in find_clients(*EVERYBODY)
-    ]
+    return [by_hand if client is CLIENTS[BARE] else client for client in find_clients(*EVERYBODY)]
 
 
 def _to_speed(samples: Samples, name: str) -> Figure:
@@ -71,9 +69,7 @@ def _to_speed(samples: Samples, name: str) -> Figure:
 
 def _time_requests(threads: int, call: Callable[[], object]) -> float:
     seconds, outcomes = time_crowd(threads, call)
-    failures = [each for each in outcomes if isinstance(each, Exception)]
-    if failures:
-        raise failures[0]
+    raise_first(outcomes)
     return seconds
 
 

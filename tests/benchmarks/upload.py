@@ -78,7 +78,10 @@ class CountingGenerator:
             yield piece
 
 
-_BODIES: Final = {FILE: CountingFile, GENERATOR: CountingGenerator}
+_BODIES: Final[dict[str, type[CountingFile | CountingGenerator]]] = {
+    FILE: CountingFile,
+    GENERATOR: CountingGenerator,
+}
 
 
 def measure(*, quick: bool) -> list[Table]:
@@ -112,7 +115,9 @@ def _measure_upload(name: str, body: str, size: int, *, is_known: bool) -> Row:
         "seconds": Figure(found["seconds"], "s"),
     }
     what = f"{name}, {body}, expiry {'known' if is_known else 'unknown'}"
-    return Row(what, figures, _make_goals(found, arrived, size, body, is_known) if name == OURS else ())
+    return Row(
+        what, figures, _make_goals(found, arrived, size, body, is_known) if name == OURS else ()
+    )
 
 
 def _make_goals(
@@ -132,9 +137,7 @@ def _make_goals(
 # --- In a process of its own ---------------------------------------------------------------------
 
 
-def upload(
-    name: str, body: str, size: int, setup: Setup
-) -> dict[str, float | int]:
+def upload(name: str, body: str, size: int, setup: Setup) -> dict[str, float | int]:
     """Upload a file of zeros, and return what came of it."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "body")
