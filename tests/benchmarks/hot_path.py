@@ -85,7 +85,7 @@ CASES: Final = (
 
 def measure(*, quick: bool) -> list[Table]:
     """Return a table for trust_env off, and one for on."""
-    rounds, times = (3, 20) if quick else (31, 120)
+    rounds, times = (2, 5) if quick else (31, 120)
     tables = []
     for trust_env, what in (
         (False, "bare, and what each adds to it"),
