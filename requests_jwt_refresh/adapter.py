@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from requests.adapters import BaseAdapter, HTTPAdapter
 
@@ -23,11 +23,23 @@ from requests_jwt_refresh.arguments import (
     validate_timeout,
     validate_transport,
 )
-from requests_jwt_refresh.authorization import AUTHORIZATION, Prover, check_place
+from requests_jwt_refresh.authorization import (
+    AUTHORIZATION,
+    Prover,
+    check_place,
+    find_header,
+    may_be_callers,
+)
 from requests_jwt_refresh.bodies import MATCH_BYTES, release, rewind, says_expired
 from requests_jwt_refresh.errors import JWTRefreshError
 from requests_jwt_refresh.history import keep_history, keep_refused
-from requests_jwt_refresh.matching import SafeMatcher, any_401, check_matcher, may_match
+from requests_jwt_refresh.matching import (
+    SafeMatcher,
+    any_401,
+    check_matcher,
+    fixed_statuses,
+    may_match,
+)
 from requests_jwt_refresh.outgoing import Outgoing, make_carrier, validate_headers
 from requests_jwt_refresh.refresh.client import SendOptions
 from requests_jwt_refresh.refresh.logins import OwnLogin
@@ -57,6 +69,9 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.stores.base import TokenStore
 
 logger = logging.getLogger("requests_jwt_refresh")
+
+_Options: TypeAlias = tuple[Any, Any, Any, Any, Any]
+"""The first five fields of SendOptions, which is made of them when there is a refresh."""
 
 
 class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
@@ -234,9 +249,12 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         if prepare is not None:
             prepare()
         # For a refresh() between requests. No lock guards it: it is replaced as a whole.
-        self._last_options: SendOptions | None = None
+        self._last_options: _Options | None = None
+        self.origin_prefixes = tuple(each for origin in self._origins for each in origin.prefixes())
+        self._statuses = fixed_statuses(self._when)
         carrier = make_carrier(self._attach)
         self._outgoing = Outgoing(carrier, self._headers)
+        self._replaces_netrc = self._outgoing.replaces_netrc
         self._prover = carrier if isinstance(carrier, Prover) else None
         self._refresher = Refresher(
             self._endpoint,
@@ -284,21 +302,62 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         one.
         """
         given = (stream, timeout, verify, cert, proxies)
-        if origin_of(request.url) not in self._origins:
+        if not self.serves(request.url):
             return self._transport_send(request, *given)
         outgoing = self._outgoing
         if outgoing.carrier.is_callers(request):
             return self._transport_send(outgoing.without_token(request), *given)
-        options = SendOptions(verify, cert, proxies, request.url, request.headers.get("Host"))
+        host = find_header(request.headers, "Host")
+        options = (verify, cert, proxies, request.url, host)
         if verify is not False:  # one request may skip the check, a later refresh() does not
             self._last_options = options
-        need = Need(partial(self._complete, options), clock.monotonic(), request, timeout)
+        began = clock.monotonic()
+        attempt = self._refresher.ready_attempt()
+        if attempt is None:
+            attempt = self._wait_for_token(self._make_need(request, timeout, began, options))
+        response = self._transport_send(outgoing.with_token(request, attempt.token), *given)
+        if self._is_final(response):
+            return response
+        need = self._make_need(request, timeout, began, options)
+        return self._finish(response, attempt, need, given)
+
+    def serves(self, url: str | None) -> bool:
+        """Whether the token is sent to `url`."""
+        is_certain = isinstance(url, str) and url.startswith(self.origin_prefixes)
+        return is_certain or origin_of(url) in self._origins
+
+    def _make_need(
+        self, request: PreparedRequest, timeout: Any, began: float, options: _Options
+    ) -> Need:
+        return Need(partial(self._complete, SendOptions(*options)), began, request, timeout)
+
+    def _wait_for_token(self, need: Need) -> Attempt:
         try:
-            attempt = self._refresher.token_to_send(need)
+            return self._refresher.token_to_send(need)
         except JWTRefreshError as failure:
-            raise failure.about(request, None) from failure.__cause__
-        copy = outgoing.with_token(request, attempt.token)
-        response = self._send_proved(copy, need, attempt, given)
+            raise failure.about(need.request, None) from failure.__cause__
+
+    def _is_final(self, response: Response) -> bool:
+        """Whether `response` says nothing about the token that the caller need not see."""
+        statuses = self._statuses
+        if statuses is None:
+            is_asked = may_match(self._when, response.status_code)
+        else:
+            is_asked = response.status_code in statuses
+        return not (
+            is_asked
+            or self._prover is not None
+            or self._renewed is not None
+            or self._refresher.is_acceptance_news()
+        )
+
+    def _finish(
+        self, response: Response, attempt: Attempt, need: Need, given: tuple[Any, ...]
+    ) -> Response:
+        """Return the answer for the caller: `response`, or that to the request sent again."""
+        request = cast("PreparedRequest", need.request)
+        stream = given[0]
+        response = self._prove_again(response, need, attempt, given)
         while self._says_expired(response, need, stream=stream):
             try:
                 better = self._refresher.replace(attempt, need, response)
@@ -310,22 +369,22 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
                 self._refresher.note_accepted(better)
                 return response
             attempt, refused = better, response
-            copy = outgoing.for_resend(request, attempt.token, refused)
-            response = self._send_proved(copy, need, attempt, given)
+            copy = self._outgoing.for_resend(request, attempt.token, refused)
+            response = self._transport_send(copy, *given)
+            response = self._prove_again(response, need, attempt, given)
             keep_refused(response, refused)
             self._tell("resent", response, need)
         self._refresher.note_accepted(attempt, need)
-        self._refresher.take_up(attempt, request, response)
+        self._refresher.take_up(attempt, need, response)
         return response
 
-    def _send_proved(
-        self, copy: PreparedRequest, need: Need, attempt: Attempt, given: tuple[Any, ...]
+    def _prove_again(
+        self, response: Response, need: Need, attempt: Attempt, given: tuple[Any, ...]
     ) -> Response:
-        """Send `copy`; if the API asks for another proof, once more with that and the same token.
+        """If `response` asks for another proof, send that once, with the same token.
 
         Counted apart from the resends: it says nothing about the token (RFC 9449 §9).
         """
-        response = self._transport_send(copy, *given)
         prover = self._prover
         if prover is None or attempt.token is None or not prover.note_answer(response):
             return response
@@ -495,7 +554,20 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
 
     def prefixes(self) -> tuple[str, ...]:
         """Return the prefixes to mount this adapter on: one or two for each origin."""
-        return tuple(prefix for origin in self._origins for prefix in origin.prefixes())
+        return self.origin_prefixes
+
+    def spares_netrc(self, session: requests.Session, request: requests.Request) -> bool:
+        """Whether this `request` needs nothing out of netrc: it gets a token in its place.
+
+        Before the first look into the store it is not known whether there is a token: then an
+        Authorization header of the caller's own is kept from netrc, and nothing else.
+        """
+        if not self._replaces_netrc:
+            return False
+        holds = self._refresher.holds_token()
+        if holds is None:
+            return may_be_callers(request.headers, session.headers)
+        return holds
 
     def _note_mounts(self, session: requests.Session) -> None:
         """Note for which URLs `session` has the transport mounted, before we take its place.
@@ -508,8 +580,10 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
 
     def _usual_options(self) -> SendOptions:
         """Return the send options of the last request, for a refresh that belongs to no request."""
-        usual = self._last_options or SendOptions.from_environment(self._refresh_url)
-        return self._complete(usual)
+        last = self._last_options
+        if last is None:
+            return self._complete(SendOptions.from_environment(self._refresh_url))
+        return self._complete(SendOptions(*last))
 
     def _complete(self, options: SendOptions) -> SendOptions:
         """Return `options` with this adapter's part in them."""
@@ -527,9 +601,16 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
             sender = sender.transport
         return sender
 
-    def _transport_send(self, request: PreparedRequest, *options: Any) -> Response:
+    def _transport_send(
+        self,
+        request: PreparedRequest,
+        stream: bool,
+        timeout: Any,
+        verify: Any,
+        cert: Any,
+        proxies: Any,
+    ) -> Response:
         send = super().send if self.transport is None else self.transport.send
-        stream, timeout, verify, cert, proxies = options
         return send(
             request, stream=stream, timeout=timeout, verify=verify, cert=cert, proxies=proxies
         )

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeAlias, runtime_checkable
 
 import requests
 from requests.auth import AuthBase, HTTPBasicAuth
+from requests.structures import CaseInsensitiveDict
 from requests.utils import get_netrc_auth
 
 from requests_jwt_refresh import clock
@@ -94,6 +95,11 @@ class Header:
         usual = self.scheme == _usual_scheme(self.name)
         return f"header({', '.join(name if usual else [*name, f'scheme={self.scheme!r}'])})"
 
+    @property
+    def is_beside_authorization(self) -> bool:
+        """Whether the Authorization header has nothing to do with this place."""
+        return not self._is_authorization
+
     @cached_property
     def _is_authorization(self) -> bool:
         return self.name.lower() == _AUTHORIZATION.lower()
@@ -130,9 +136,9 @@ class Header:
         """
         if request.hooks.get("response") and _waits_for_response(request):
             return True
-        if not self._is_authorization or _AUTHORIZATION not in request.headers:
+        if not self._is_authorization:
             return False
-        value = _as_text(request.headers[_AUTHORIZATION])
+        value = _as_text(find_header(request.headers, _AUTHORIZATION))
         return bool(value) and not self._is_ours(value) and not is_from_netrc(request)
 
     def _is_ours(self, value: str) -> bool:
@@ -146,6 +152,7 @@ class Cookie:
 
     name: str
     csrf: tuple[str, str] | None = None
+    is_beside_authorization: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
@@ -477,6 +484,26 @@ def strip_ours(request: PreparedRequest) -> None:
     """Take off an Authorization header that is not the caller's: a Bearer, or one from netrc."""
     if not AUTHORIZATION.is_callers(request):
         request.headers.pop(_AUTHORIZATION, None)
+
+
+def may_be_callers(*headers: object) -> bool:
+    """Whether there is an Authorization header that may be the caller's own: it is no Bearer.
+
+    Of several mappings of headers the first that has one counts.
+    """
+    for each in headers:
+        for name, value in each.items() if isinstance(each, Mapping) else ():
+            if _as_text(name).lower() == _AUTHORIZATION.lower():
+                return bool(value) and not starts_with_bearer(_as_text(value))
+    return False
+
+
+def find_header(headers: Mapping[str, Any], name: str) -> Any:
+    """Return the value of a header, None if there is none."""
+    if type(headers) is CaseInsensitiveDict:  # whose get() raises a KeyError within, and is slow
+        found = headers._store.get(name.lower())  # noqa: SLF001 - the same in each version
+        return None if found is None else found[1]
+    return headers.get(name)
 
 
 def is_from_netrc(request: PreparedRequest) -> bool:

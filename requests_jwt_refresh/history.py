@@ -53,9 +53,11 @@ def _wrap(send: Any) -> Any:
         session: requests.Session, request: requests.PreparedRequest, **options: Any
     ) -> Response:
         response: Response = send(session, request, **options)
-        chain = [*(getattr(response, "history", None) or ()), response]
-        if any(_REFUSED in getattr(each, "__dict__", ()) for each in chain):
-            _restore(chain)
+        history = getattr(response, "history", None)
+        if history or _REFUSED in getattr(response, "__dict__", ()):
+            chain = [*(history or ()), response]
+            if any(_REFUSED in getattr(each, "__dict__", ()) for each in chain):
+                _restore(chain)
         return response
 
     vars(send_and_restore)[_MARK] = True  # functools.wraps hands it on to a wrap around ours

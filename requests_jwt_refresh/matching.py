@@ -119,6 +119,16 @@ def may_match(matcher: Matcher, status_code: int) -> bool:
     return status_code in _possible_statuses(matcher)
 
 
+def fixed_statuses(matcher: Matcher) -> frozenset[int] | None:
+    """Return the statuses that `may_match`, if they never change: those of a matcher made here.
+
+    >>> fixed_statuses(status(401, 422)) == {401, 422}, fixed_statuses(lambda response: True)
+    (True, None)
+    """
+    is_ours = type(matcher) in (Status, BearerChallenge, JSONField, AnyOf, AllOf)
+    return _possible_statuses(matcher) if is_ours else None
+
+
 @dataclass(frozen=True, repr=False)
 class Status:
     """See `status`."""

@@ -11,9 +11,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from copy import copy as shallow_copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from requests import PreparedRequest
 from requests.cookies import extract_cookies_to_jar, get_cookie_header
+from requests.structures import CaseInsensitiveDict
 
 from requests_jwt_refresh.authorization import (
     AUTHORIZATION,
@@ -32,7 +34,7 @@ from requests_jwt_refresh.urls import describe_url, origin_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from requests import PreparedRequest, Response
+    from requests import Response
     from typing_extensions import TypeIs
 
     from requests_jwt_refresh.authorization import Carrier, WirePlace
@@ -208,6 +210,11 @@ class Outgoing:
         self.carrier = carrier
         self._headers = headers
 
+    @property
+    def replaces_netrc(self) -> bool:
+        """Whether the token takes the place of what requests reads from netrc."""
+        return not getattr(self.carrier, "is_beside_authorization", False)
+
     def with_token(self, request: PreparedRequest, token: Token | None) -> PreparedRequest:
         """Return a copy with the access token of `token`, if there is one.
 
@@ -243,8 +250,23 @@ class Outgoing:
 
 def _copy(request: PreparedRequest) -> PreparedRequest:
     """Return a copy; request.copy() would copy a whole cookie jar as well."""
-    copy = shallow_copy(request)
-    copy.headers = request.headers.copy()
+    if type(request) is PreparedRequest:  # shallow_copy() and headers.copy() are ten times slower
+        copy = _new_request(PreparedRequest)
+        vars(copy).update(vars(request))
+    else:
+        copy = shallow_copy(request)
+    copy.headers = _copy_headers(request.headers)
+    return copy
+
+
+_new_request: Final = PreparedRequest.__new__
+
+
+def _copy_headers(headers: CaseInsensitiveDict[Any]) -> CaseInsensitiveDict[Any]:
+    if type(headers) is not CaseInsensitiveDict:  # a class of the caller's, or a dict
+        return headers.copy()
+    copy: CaseInsensitiveDict[Any] = CaseInsensitiveDict.__new__(CaseInsensitiveDict)
+    copy._store = headers._store.copy()  # noqa: SLF001 - the same in each version
     return copy
 
 

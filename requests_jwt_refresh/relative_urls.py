@@ -1,8 +1,11 @@
-"""The one seam that lets a Session accept URLs relative to a base URL.
+"""The one seam in Session: URLs relative to a base URL, and no netrc where a token goes.
 
-requests refuses them before any adapter is asked, in PreparedRequest.prepare_url. Wrapping
+requests refuses relative URLs before any adapter is asked, in PreparedRequest.prepare_url. Wrapping
 ``Session.prepare_request`` on the class, rather than on a session, is what survives pickling and
 copying. The wrap acts only for a session on which an `AcceptsRelativeURLs` is mounted.
+
+requests also reads netrc there, for each request, and lets it overwrite an Authorization header of
+the caller's. So a request that gets a token has an auth that does nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +15,11 @@ import functools
 import os
 import re
 import threading
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
+
+import requests
+from requests.auth import HTTPBasicAuth
+from requests.utils import get_auth_from_url
 
 from requests_jwt_refresh.errors import InvalidURL
 from requests_jwt_refresh.sessions import PlainSession
@@ -21,9 +28,12 @@ from requests_jwt_refresh.urls import has_scheme, join, redact
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    import requests
+    Mounts = tuple[tuple[str, Any], ...]
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+# A relative URL that is joined as it is: its path has no colon, escape or backslash, and no "..".
+_SIMPLE: Final = re.compile(r"/?[A-Za-z0-9_~-](?:[A-Za-z0-9_~/-]|\.(?!\.))*(?:[?#].*)?")
+_PLAN: Final = "_requests_jwt_refresh_plan"  # an attribute of a session that has one of ours
 _MARK = "_accepts_relative_urls"  # an attribute of our wrap
 _mutex = threading.Lock()  # guards Session.prepare_request while it is looked at and wrapped
 
@@ -32,8 +42,18 @@ class AcceptsRelativeURLs:
     """Marks an adapter: a session's relative URLs go below its ``base_url``."""
 
     base_url: str
+    origin_prefixes: tuple[str, ...] = ()
+    """What most URLs begin with to which the token is sent."""
     accepts_relative_urls: ClassVar[bool] = True
     """False in a class that is mounted on no session: then requests is left as it is."""
+
+    def serves(self, _url: str | None) -> bool:
+        """Whether the token is sent to this absolute URL."""
+        return False
+
+    def spares_netrc(self, _session: requests.Session, _request: requests.Request) -> bool:
+        """Whether this request, to a URL that is served, needs nothing out of netrc."""
+        return False
 
 
 def accept_relative_urls() -> None:
@@ -57,15 +77,164 @@ if hasattr(os, "register_at_fork"):
 def _wrap(prepare_request: Any) -> Any:
     @functools.wraps(prepare_request)
     def prepare(session: requests.Session, request: requests.Request) -> requests.PreparedRequest:
-        url = _make_absolute(session, request.url)
-        if url is not None:
-            request = copy.copy(request)  # the caller's own is not written on
-            request.url = url
+        plan = _find_plan(session)
+        if plan is not None:
+            request = plan.adjust(session, request)
         prepared: requests.PreparedRequest = prepare_request(session, request)
         return prepared
 
     vars(prepare)[_MARK] = True  # functools.wraps hands it on to a wrap around ours
     return prepare
+
+
+# --- What is done for a session ------------------------------------------------------------------
+
+
+class _Plan(NamedTuple):
+    """What is known of a session with one of our adapters, as long as its `mounts` are the same.
+
+    Most sessions have one `adapter` of ours. Then `start` is what a simple relative URL is put
+    after, if all that begins so is served by it, and a URL is served by it that begins with one of
+    `prefixes`. What is not certain takes the long way.
+    """
+
+    mounts: Mounts
+    adapter: AcceptsRelativeURLs | None = None
+    base_url: str = ""
+    start: str | None = None
+    prefixes: tuple[str, ...] = ()
+
+    def adjust(self, session: requests.Session, request: requests.Request) -> requests.Request:
+        """Return the request with an absolute URL, and without need of netrc if it gets a token."""
+        url: Any = request.url
+        absolute: str | None = None
+        adapter = self.adapter
+        if type(url) is not str:
+            absolute, adapter = self._look_up(session, url)
+        elif url.startswith(self.prefixes):
+            pass
+        elif self.start is not None and _SIMPLE.fullmatch(url):
+            absolute = self.start + url.removeprefix("/")
+        else:
+            absolute, adapter = self._look_up(session, url)
+        is_spared = (
+            adapter is not None
+            and request.auth is None
+            and session.auth is None
+            and adapter.spares_netrc(session, request)
+        )
+        if absolute is None and not is_spared:
+            return request
+        changed = _copy(request)  # the caller's own is not written on
+        if absolute is not None:
+            changed.url = absolute
+        if is_spared:
+            changed.auth = _take_no_netrc
+        return changed
+
+    def _look_up(
+        self, session: requests.Session, url: object
+    ) -> tuple[str | None, AcceptsRelativeURLs | None]:
+        """Return `url` below the base URL if it is relative, and who of ours serves it."""
+        absolute = _make_absolute(session, url)
+        return absolute, self._find_server(absolute, url)
+
+    def _find_server(self, absolute: str | None, url: object) -> AcceptsRelativeURLs | None:
+        """Return the adapter of ours that serves a URL, None if there is none."""
+        text = absolute
+        if text is None and url is not None:
+            text = read_url(url)
+        ours = [each for _, each in self.mounts if _is_ours(each)]
+        if text is None or not any(each.serves(text) for each in ours):
+            return None
+        blank = requests.PreparedRequest()
+        try:
+            blank.prepare_url(text, None)
+        except (requests.RequestException, ValueError):
+            return None  # requests says so itself
+        text = blank.url or ""
+        found = next((each for each in self.mounts if _is_below(text, each[0])), None)
+        return (
+            found[1] if found is not None and found[1] in ours and found[1].serves(text) else None
+        )
+
+    def __reduce__(self) -> tuple[type[None], tuple[()]]:
+        """Be None in a copy of the session, which makes its own."""
+        return type(None), ()
+
+
+def _find_plan(session: requests.Session) -> _Plan | None:
+    """Return the plan for `session`, None if it has none of our adapters."""
+    plan: _Plan | None = vars(session).get(_PLAN)
+    if plan is not None:
+        mounts = tuple(session.adapters.items())
+        adapter = plan.adapter
+        is_same = adapter is None or adapter.base_url is plan.base_url
+        if is_same and plan.mounts == mounts:
+            return plan
+        del vars(session)[_PLAN]
+    adapters = getattr(session, "adapters", None)
+    if not adapters or not any(map(_is_ours, adapters.values())):
+        return None
+    plan = _make_plan(session, tuple(adapters.items()))
+    vars(session)[_PLAN] = plan
+    return plan
+
+
+def _make_plan(session: requests.Session, mounts: Mounts) -> _Plan:
+    ours = list({id(each): each for _, each in mounts if _is_ours(each)}.values())
+    asks_otherwise = type(session).get_adapter is not PlainSession.get_adapter
+    if len(ours) > 1 or asks_otherwise:
+        return _Plan(mounts)
+    adapter: Any = ours[0]
+    base_url = adapter.base_url
+    start = f"{base_url.rstrip('/')}/"
+    return _Plan(
+        mounts,
+        adapter,
+        base_url,
+        start if _serves_all(mounts, start) is adapter else None,
+        tuple(each for each in adapter.origin_prefixes if _serves_all(mounts, each) is adapter),
+    )
+
+
+def _serves_all(mounts: Mounts, start: str) -> object:
+    """Return the adapter that serves all URLs that begin with `start`, None if they are several."""
+    for prefix, adapter in mounts:
+        if _is_below(start, prefix):
+            return adapter
+        if _is_below(prefix, start):
+            return None
+    return None
+
+
+def _is_below(url: str, prefix: str) -> bool:
+    """Whether `prefix` is one for `url`, as Session.get_adapter sees it."""
+    return url.lower().startswith(prefix.lower())
+
+
+def _is_ours(adapter: object) -> bool:
+    return isinstance(adapter, AcceptsRelativeURLs) and adapter.accepts_relative_urls
+
+
+def _copy(request: requests.Request) -> requests.Request:
+    if type(request) is not requests.Request:
+        return copy.copy(request)
+    changed = requests.Request.__new__(requests.Request)
+    vars(changed).update(vars(request))
+    return changed
+
+
+def _take_no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Authenticate as requests does without netrc: by the user name in the URL, if it has one."""
+    if "@" in (request.url or ""):
+        user, password = get_auth_from_url(request.url or "")
+        if user or password:
+            return HTTPBasicAuth(user, password)(request)
+    return request
+
+
+# --- Relative URLs -------------------------------------------------------------------------------
 
 
 def _make_absolute(session: requests.Session, url: object) -> str | None:
@@ -75,11 +244,8 @@ def _make_absolute(session: requests.Session, url: object) -> str | None:
     text = read_url(url)
     if has_scheme(text) or _is_mounted(session, text):
         return None
-    ours = {
-        prefix: adapter
-        for prefix, adapter in session.adapters.items()
-        if isinstance(adapter, AcceptsRelativeURLs) and adapter.accepts_relative_urls
-    }
+    every: Any = session.adapters.items()
+    ours = {prefix: adapter for prefix, adapter in every if _is_ours(adapter)}
     if not ours:
         return None
     absolute = join(_common_base(ours.values(), text), text)
@@ -101,8 +267,7 @@ def read_url(url: object) -> str:
 def _prefix_for(session: requests.Session, url: str) -> str | None:
     """Return the prefix that decides which adapter serves `url`, as Session.get_adapter does."""
     # Not by asking it: test doubles put themselves in its place.
-    prefixes = (each for each in session.adapters if url.lower().startswith(each.lower()))
-    return next(prefixes, None)
+    return next((each for each in session.adapters if _is_below(url, each)), None)
 
 
 def _common_base(adapters: Iterable[AcceptsRelativeURLs], url: str) -> str:
@@ -119,7 +284,4 @@ def _common_base(adapters: Iterable[AcceptsRelativeURLs], url: str) -> str:
 
 def _is_mounted(session: requests.Session, url: str) -> bool:
     """Whether the session has an adapter for the scheme of `url`, such as "mock:"."""
-    return any(
-        _SCHEME.match(prefix) and url.lower().startswith(prefix.lower())
-        for prefix in session.adapters
-    )
+    return any(_SCHEME.match(prefix) and _is_below(url, prefix) for prefix in session.adapters)

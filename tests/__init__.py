@@ -76,6 +76,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
     "Rejected or unavailable": (
         "test_refusals",
         "test_unavailable",
+        "test_deadlines",
         "test_refusal_rules",
         "test_refresh_places",
         "test_throttling",
@@ -114,6 +115,9 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
     "Bodies": ("test_uploads",),
     "Time": (
         "test_expiry",
+        "test_refresh_ahead",
+        "test_refresh_ahead_processes",
+        "test_refresh_ahead_schedule",
         "test_patience",
         "test_early_tokens",
         "test_live_tokens",

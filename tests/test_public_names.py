@@ -77,8 +77,8 @@ CLIENT = "client_id=None, client_secret=None, client_auth=None"
 
 CALLS = {
     "JWTRefreshAdapter": "(base_url, refresh, store=None, *, when=None, attach=header(), "
-    "renewed=None, headers=None, refresh_ahead=None, match_limit=262144, login=None, on_refresh=None, "
-    "on_logout=None, on_event=None, transport=None, "
+    "renewed=None, headers=None, refresh_ahead=None, match_limit=262144, login=None, "
+    "on_refresh=None, on_logout=None, on_event=None, transport=None, "
     "trusted_origins=(), refresh_session=None, refresh_timeout=30.0, allow_http=False, "
     "**http_adapter_options)",
     "header": "(name='Authorization', scheme=Ellipsis)",

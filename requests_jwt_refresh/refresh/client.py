@@ -6,7 +6,7 @@ import copy
 import re
 import threading
 from collections import deque
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -15,8 +15,13 @@ from requests.structures import CaseInsensitiveDict
 
 from requests_jwt_refresh.authorization import AUTHORIZATION, anonymous, join_cookies
 from requests_jwt_refresh.errors import JWTRefreshError, RefreshUnavailable
-from requests_jwt_refresh.refresh.deadline import cut_off, seconds_until
-from requests_jwt_refresh.refresh.transport import RENEW, make_transport
+from requests_jwt_refresh.refresh.deadline import Deadline, cut_off
+from requests_jwt_refresh.refresh.transport import (
+    RENEW,
+    NetworkTransport,
+    StandInTransport,
+    make_transport,
+)
 from requests_jwt_refresh.refresh.user_functions import describe_error
 from requests_jwt_refresh.relative_urls import read_url
 from requests_jwt_refresh.responses import TokenResponse
@@ -267,7 +272,6 @@ def exchange(
     proofs: Proofs | None = None,
 ) -> TokenResponse:
     """Do the same, but raise what requests raises: for a request without secrets."""
-    deadline = monotonic() + seconds
     proofs = proofs or getattr(session, "proofs", None)
 
     def prepare(request: requests.Request) -> requests.PreparedRequest:
@@ -281,11 +285,12 @@ def exchange(
         return prepare(request if ask is None else ask())
 
     prepared = prepare(request)
+    deadline = _find_deadline(session, prepared, options, seconds)
     try:
         response = _send(session, prepared, options, deadline, source)
     except requests.exceptions.ChunkedEncodingError:
         # The response broke off in its body, where urllib3's retries do not reach.
-        if monotonic() >= deadline:
+        if deadline.has_passed():
             raise
         response = _send(session, renew(), options, deadline, source)
     if proofs is not None and proofs.note_answer(prepared.url, response):
@@ -315,12 +320,12 @@ def _send(
     session: requests.Session,
     prepared: requests.PreparedRequest,
     options: SendOptions,
-    deadline: float,
+    deadline: Deadline,
     source: str,
 ) -> TokenResponse:
     response = session.send(
         prepared,
-        timeout=None if isinstance(session, ClientSession) else seconds_until(deadline),
+        timeout=None if isinstance(session, ClientSession) else deadline.timeout(),
         verify=options.verify if session.verify is True else session.verify,
         cert=session.cert or options.cert,
         proxies={**(options.proxies or {}), **session.proxies},
@@ -328,7 +333,8 @@ def _send(
         stream=True,
     )
     try:
-        with cut_off(response, deadline):
+        is_watched = getattr(_find_adapter(session, prepared), "is_watched", True)
+        with cut_off(response, deadline) if is_watched else nullcontext():
             body = _read_body(response, deadline, source)
     finally:
         if response.raw is not None:  # as it is in a response that a fake made up
@@ -358,11 +364,28 @@ def read_set_cookies(response: requests.Response) -> tuple[str, ...]:
     return tuple(filter(None, map(str.strip, _BETWEEN_COOKIES.split(joined))))
 
 
+def _find_deadline(
+    session: requests.Session,
+    request: requests.PreparedRequest,
+    options: SendOptions,
+    seconds: float,
+) -> Deadline:
+    """Return that of our own adapter, and a new one for another."""
+    adapter = _find_adapter(session, request)
+    if isinstance(adapter, (NetworkTransport, StandInTransport)):
+        return adapter.deadline
+    return Deadline(seconds, options.exit_grace, request.url)
+
+
 def _has_hung_up(session: requests.Session, request: requests.PreparedRequest) -> bool:
-    return getattr(session.get_adapter(request.url or ""), "has_hung_up", False)
+    return getattr(_find_adapter(session, request), "has_hung_up", False)
 
 
-def _read_body(response: requests.Response, deadline: float, source: str) -> bytes:
+def _find_adapter(session: requests.Session, request: requests.PreparedRequest) -> BaseAdapter:
+    return session.get_adapter(request.url or "")
+
+
+def _read_body(response: requests.Response, deadline: Deadline, source: str) -> bytes:
     body = bytearray()
     for chunk in _iterate(response):
         body += chunk
@@ -371,7 +394,7 @@ def _read_body(response: requests.Response, deadline: float, source: str) -> byt
                 f"the {source} answered with more than 1 MiB, which is no token",
                 "the tokens are kept; check the URL, and what answers there",
             )
-        if monotonic() > deadline:
+        if deadline.has_passed():
             raise requests.Timeout
     return bytes(body)
 

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import requests
-    from requests import PreparedRequest, Response
+    from requests import Response
 
     from requests_jwt_refresh.authorization import Carrier, WirePlace
     from requests_jwt_refresh.endpoints import Endpoint
@@ -164,6 +164,13 @@ class Refresher:
         )
 
     # For the adapter, request by request
+
+    def holds_token(self) -> bool | None:
+        """Whether there is an access token in memory; None before the first look into the store."""
+        token = self._cache.token
+        if token is None:
+            return False if self._cache.has_looked else None
+        return token.access is not None
 
     def ready_attempt(self) -> Attempt | None:
         """Return what to send a request with, if there is nothing to do first."""
@@ -306,6 +313,15 @@ class Refresher:
             return None
         return renewed._replace(resends=sent.resends + 1, has_paused=sent.has_paused)
 
+    def is_acceptance_news(self) -> bool:
+        """Whether there is something to note when the API does not refuse a token."""
+        shared = self._shared
+        return (
+            shared.memory.unconfirmed is not None
+            or bool(shared.loop_guard.refused)
+            or bool(shared.marks)
+        )
+
     def note_accepted(self, sent: Attempt, need: Need | None = None) -> None:
         """Remember that the API did not refuse a token."""
         self._cache.note_confirmed(sent.token)
@@ -315,10 +331,19 @@ class Refresher:
         if need is not None and self._shared.marks:
             self._shared.marks.note_accepted(need.place)
 
-    def take_up(self, sent: Attempt, request: PreparedRequest, response: Response) -> None:
-        """Use a newer access token that `response` hands out, if the API does that."""
-        if self._renewal is not None:
-            self._renewal.take_up(sent.token, request, response)
+    def take_up(self, sent: Attempt, need: Need, response: Response) -> None:
+        """Use a newer access token that `response` hands out, if the API does that.
+
+        If that was to be refreshed by now, and the answer brought none, begin that.
+        """
+        if self._renewal is None or need.request is None:
+            return
+        self._renewal.take_up(sent.token, need.request, response)
+        token, plan = sent.token, self._plan
+        if token is None or plan.attempt.token is not token or self._cache.token is not token:
+            return
+        if plan.until <= clock.time() < plan.schedule.leeway and self._may_begin_early(token):
+            self._begin_ahead(token, need)
 
     def _note_refused(self, token: Token) -> None:
         was_accepted = not self._cache.is_unconfirmed(token)

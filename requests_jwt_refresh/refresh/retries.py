@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from time import monotonic
+from time import sleep
 from typing import TYPE_CHECKING, Any, Final
 
 from urllib3.exceptions import MaxRetryError, ResponseError
@@ -14,16 +14,19 @@ if TYPE_CHECKING:
     from typing_extensions import Self
     from urllib3 import BaseHTTPResponse
 
+    from requests_jwt_refresh.refresh.deadline import Deadline
+
 RETRIES: Final = 3  # after the first attempt: at once, after 0.5 s, after 1 s
+_NO_TIME: Final = "no time left for another attempt"
 
 
 class RetryUntil(Retry):
     """urllib3's Retry, which stops when the next attempt would come after the deadline."""
 
-    deadline: float
+    deadline: Deadline
 
     @classmethod
-    def policy_until(cls, deadline: float) -> RetryUntil:
+    def policy_until(cls, deadline: Deadline) -> RetryUntil:
         """Return the retry policy of a refresh: promptly, and only for what may pass.
 
         Connection errors, 429, 502, 503 and 504; pauses as Retry-After says (RFC 9110 §10.2.3).
@@ -57,8 +60,24 @@ class RetryUntil(Retry):
         """Count one attempt. Raises MaxRetryError if there is no time for another."""
         again = super().increment(*args, **kwargs)
         response, error = kwargs.get("response"), kwargs.get("error")
-        pause = (response and again.get_retry_after(response)) or again.get_backoff_time()
-        if monotonic() + pause >= self.deadline:
-            reason = error or ResponseError("no time left for another attempt")
+        if again.find_pause(response) >= self.deadline.left():
+            reason = error or ResponseError(_NO_TIME)
             raise MaxRetryError(kwargs["_pool"], None, reason) from error
         return again
+
+    def find_pause(self, response: BaseHTTPResponse | None) -> float:
+        """Return the seconds to wait before the next attempt."""
+        return (response and self.get_retry_after(response)) or self.get_backoff_time()
+
+    def sleep(self, response: BaseHTTPResponse | None = None) -> None:
+        """Wait before the next attempt. Raises TimeoutError if the end of the program comes first.
+
+        Its end may bring the deadline forward, so that the wait is in slices.
+        """
+        left = self.find_pause(response)
+        while left > 0:
+            if self.deadline.left() <= left:
+                raise TimeoutError(_NO_TIME)
+            pause = min(left, self.deadline.until_next_look())
+            sleep(pause)
+            left -= pause

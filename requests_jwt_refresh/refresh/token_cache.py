@@ -83,8 +83,15 @@ class Memory:
         self.told_inherited = False  # that its parent has it, too
 
     def note_fork(self) -> None:
-        """Note, in a forked child, that its parent has the token in use as well."""
-        self.inherited, self.told_inherited = self.token, False
+        """Note, in a forked child, that its parent has the token in use as well.
+
+        It is another object here, so that what was planned for the parent's is planned anew.
+        """
+        mine = self.token
+        self.inherited, self.told_inherited = mine, False
+        if mine is not None:
+            self.token = with_values(mine)
+            self.unconfirmed = self.token if self.unconfirmed is mine else self.unconfirmed
 
     def publish(self, token: Token | None, *, stored: bool = True) -> None:
         """Make `token` the one that requests are sent with; `stored`: the store holds it too."""
@@ -215,6 +222,11 @@ class TokenCache:
     def token(self) -> Token | None:
         """The token in memory."""
         return self._memory.token
+
+    @property
+    def has_looked(self) -> bool:
+        """Whether the store has been read or written."""
+        return self._memory.stored is not _UNKNOWN
 
     @property
     def epoch(self) -> int:

@@ -3,7 +3,9 @@
 An HTTPAdapter that sends API requests is asked for a connection pool by the hooks that requests
 documents for its subclasses; what it knows of TLS, certificates and proxies is in there. A copy
 of that pool does the sending, so that the deadline and the retries of a refresh are no matter of
-the API's connections. An adapter that reaches no network (WSGI, a fake for tests) answers itself.
+the API's connections. Connections of urllib3's own keep the deadline by themselves; on those of
+another kind a watchdog hangs up. An adapter that reaches no network (WSGI, a fake for tests)
+answers itself.
 """
 
 from __future__ import annotations
@@ -14,14 +16,14 @@ import socket
 import threading
 from contextlib import suppress
 from functools import lru_cache, partial
-from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3 import HTTPConnectionPool
 
 from requests_jwt_refresh.errors import RefreshUnavailable
-from requests_jwt_refresh.refresh.deadline import TimeLeft, Watchdog, seconds_until
+from requests_jwt_refresh.refresh.connections import can_keep_deadline, make_connection_class
+from requests_jwt_refresh.refresh.deadline import Deadline, TimeLeft, Watchdog
 from requests_jwt_refresh.refresh.retries import RetryUntil
 from requests_jwt_refresh.urls import describe_url, origin_of
 
@@ -50,7 +52,7 @@ def make_transport(
 
 
 class NetworkTransport(HTTPAdapter):
-    """An adapter on which nothing outlives the deadline: a watchdog hangs up."""
+    """An adapter on which nothing outlives the deadline."""
 
     def __init__(self, seconds: float, options: SendOptions, *, restart_each_time: bool) -> None:
         super().__init__()
@@ -58,15 +60,16 @@ class NetworkTransport(HTTPAdapter):
         self._hooks = adapter if isinstance(adapter, HTTPAdapter) else HTTPAdapter()
         self._api_url = options.base_url
         self._host, self._host_url = options.host, options.url
-        self._seconds = seconds
+        self.deadline = Deadline(seconds, options.exit_grace)
+        self.max_retries = RetryUntil.policy_until(self.deadline)
         self._restart_each_time = restart_each_time
         self._pools: dict[HTTPConnectionPool, HTTPConnectionPool] = {}  # theirs -> ours
         # Written by the session's thread, read by the watchdog's: each is one step, without a lock.
         self._connections: list[Any] = []
         self._watchdog: Watchdog | None = None
-        self.has_hung_up = False  # the deadline came before all had been read
+        self.is_watched = False  # some connections do not keep the deadline by themselves
+        self.has_hung_up = False  # on one of these, before all had been read
         self._sending = threading.local()  # a login may send from several threads
-        self._start()
 
     def send(
         self,
@@ -78,21 +81,26 @@ class NetworkTransport(HTTPAdapter):
         proxies: Any = None,
     ) -> requests.Response:
         if self._restart_each_time:
-            self._start()
+            self._restart()
+        self.deadline.url = request.url
         self._sending.renew, self._sending.is_retry = getattr(request, RENEW, None), False
         request = self._name_host(request)
         if timeout is None:  # what a function of the user's gives is kept, up to the deadline
-            timeout = TimeLeft(self._deadline)
+            timeout = TimeLeft(self.deadline)
         return super().send(  # by name, as requests does: a program may have wrapped it
             request, stream=stream, timeout=timeout, verify=verify, cert=cert, proxies=proxies
         )
 
-    def _start(self) -> None:
+    def _restart(self) -> None:
+        self.deadline.restart()
+        if self.is_watched:
+            self._watch()
+
+    def _watch(self) -> None:
         if self._watchdog is not None:
             self._watchdog.stop()
-        self._deadline = monotonic() + self._seconds
-        self.max_retries = RetryUntil.policy_until(self._deadline)
-        self._watchdog = Watchdog(self._seconds, self._hang_up)
+        self.is_watched = True
+        self._watchdog = Watchdog(self.deadline, self._hang_up)
 
     def get_connection_with_tls_context(
         self, request: requests.PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
@@ -104,9 +112,10 @@ class NetworkTransport(HTTPAdapter):
 
         theirs = find_pool(request)
         if not isinstance(theirs, HTTPConnectionPool):
+            self.is_watched = True
             return theirs
         if theirs not in self._pools:
-            ours = _copy_pool(theirs, self._connections)
+            ours = self._copy_pool(theirs)
             if self._is_elsewhere(request) and _is_pinned(ours):
                 to_api = copy.copy(request)
                 to_api.url = self._api_url
@@ -114,6 +123,19 @@ class NetworkTransport(HTTPAdapter):
             vars(ours)["urlopen"] = partial(self._urlopen, ours.urlopen)
             self._pools[theirs] = ours
         return self._pools[theirs]
+
+    def _copy_pool(self, pool: HTTPConnectionPool) -> HTTPConnectionPool:
+        """Return a pool that connects as `pool` does, within the deadline."""
+        ours = copy.copy(pool)
+        ours.pool = pool.QueueCls(1)
+        ours.block = False
+        ours.conn_kw = dict(pool.conn_kw)
+        if can_keep_deadline(pool):
+            ours.ConnectionCls = make_connection_class(pool.ConnectionCls, self.deadline)
+        else:
+            ours.ConnectionCls = _make_recording_class(pool.ConnectionCls, self._connections)
+            self._watch()
+        return ours
 
     def _urlopen(
         self,
@@ -175,16 +197,6 @@ class NetworkTransport(HTTPAdapter):
                     sock.shutdown(socket.SHUT_RDWR)
 
 
-def _copy_pool(pool: HTTPConnectionPool, connections: list[Any]) -> HTTPConnectionPool:
-    """Return a pool that connects as `pool` does, and adds its connections to `connections`."""
-    ours = copy.copy(pool)
-    ours.pool = pool.QueueCls(1)
-    ours.block = False
-    ours.conn_kw = dict(pool.conn_kw)
-    ours.ConnectionCls = _make_recording_class(pool.ConnectionCls, connections)
-    return ours
-
-
 # Which certificate one host shows, and by which name.
 _PINS: Final = ("assert_hostname", "assert_fingerprint")
 _NAME: Final = "server_hostname"
@@ -218,14 +230,15 @@ def _make_recording_class(base: type[Any], connections: list[Any]) -> type[Any]:
 class StandInTransport(BaseAdapter):
     """Sends through an adapter that answers by itself, to the origins that it is mounted for."""
 
+    is_watched = True
+
     def __init__(self, seconds: float, options: SendOptions, *, restart_each_time: bool) -> None:
         super().__init__()
         self._adapter: Any = options.transport
         self._origins = options.origins
         self._prefixes = options.prefixes
-        self._seconds = seconds
         self._restart_each_time = restart_each_time
-        self._deadline = monotonic() + seconds
+        self.deadline = Deadline(seconds, options.exit_grace)
 
     def send(
         self,
@@ -244,9 +257,10 @@ class StandInTransport(BaseAdapter):
                 "give a session that reaches it as refresh_session=",
             )
         if self._restart_each_time:
-            self._deadline = monotonic() + self._seconds
+            self.deadline.restart()
+        self.deadline.url = request.url
         if timeout is None:
-            timeout = seconds_until(self._deadline)
+            timeout = self.deadline.timeout()
         response: requests.Response = self._adapter.send(
             request, stream=stream, timeout=timeout, verify=verify, cert=cert, proxies=proxies
         )

@@ -91,8 +91,11 @@ def soak(
         newest = store.load()
         failed = [failure for outcome in outcomes for failure in outcome["failed"]]
         unavailable = [each for each in failed if restarts and each.startswith(UNAVAILABLE)]
-        # The first token may have expired before the workers were up.
+        # The first token may have expired before the workers were up; a refresh ahead of the end
+        # may have brought one last token that no worker needed any more.
         used = {first.access, *(each.bearer for each in server.requests if each.kind == "api")}
+        if newest is not None:
+            used.add(newest.access)
         return SoakResult(
             calls=sum(outcome["calls"] for outcome in outcomes),
             failed=[failure for failure in failed if failure not in unavailable],
