@@ -83,7 +83,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _run_program(name: str) -> None:
-    """Run a benchmark that has a command of its own, and lets it print."""
+    """Run a benchmark that has a command of its own, and let it print."""
     module = f"tests.benchmarks.{name}"
     print(f"\n{name}", flush=True)
     if importlib.util.find_spec(module) is None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 import io
+import sys
 import time
 from dataclasses import dataclass, field
 from functools import partial
@@ -140,4 +141,4 @@ def _make_request(client: Client, case: Case, trust_env: bool) -> Callable[[], o
 if __name__ == "__main__":
     from tests.benchmarks.__main__ import main
 
-    main(["hot_path"])
+    main(["hot_path", *sys.argv[1:]])
