@@ -216,6 +216,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
 # What no promise is about: the shape of the package, its names, and that what is written is so.
 HOUSEKEEPING: Final = (
     "test_arguments",
+    "test_benchmarks",
     "test_documents",
     "test_errors",
     "test_floors",
