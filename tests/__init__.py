@@ -69,6 +69,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_login_crowds",
         "test_processes",
         "test_locking",
+        "test_polling",
         "test_memory_store",
         "test_redis_lock",
         "test_store_locks",
