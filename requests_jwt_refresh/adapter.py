@@ -250,12 +250,13 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
             prepare()
         # For a refresh() between requests. No lock guards it: it is replaced as a whole.
         self._last_options: _Options | None = None
-        self.origin_prefixes = tuple(each for origin in self._origins for each in origin.prefixes())
+        prefixes = [each for origin in self._origins for each in origin.prefixes()]
+        self._origin_prefixes = tuple(prefixes)
         self._statuses = fixed_statuses(self._when)
         carrier = make_carrier(self._attach)
         self._outgoing = Outgoing(carrier, self._headers)
-        self._replaces_netrc = self._outgoing.replaces_netrc
         self._prover = carrier if isinstance(carrier, Prover) else None
+        self._reads_all = self._renewed is not None or self._prover is not None
         self._refresher = Refresher(
             self._endpoint,
             self._refresh_url,
@@ -302,7 +303,7 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         one.
         """
         given = (stream, timeout, verify, cert, proxies)
-        if not self.serves(request.url):
+        if not self._serves(request.url):
             return self._transport_send(request, *given)
         outgoing = self._outgoing
         if outgoing.carrier.is_callers(request):
@@ -321,9 +322,9 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         need = self._make_need(request, timeout, began, options)
         return self._finish(response, attempt, need, given)
 
-    def serves(self, url: str | None) -> bool:
+    def _serves(self, url: str | None) -> bool:
         """Whether the token is sent to `url`."""
-        is_certain = isinstance(url, str) and url.startswith(self.origin_prefixes)
+        is_certain = isinstance(url, str) and url.startswith(self._origin_prefixes)
         return is_certain or origin_of(url) in self._origins
 
     def _make_need(
@@ -339,17 +340,10 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
 
     def _is_final(self, response: Response) -> bool:
         """Whether `response` says nothing about the token that the caller need not see."""
-        statuses = self._statuses
-        if statuses is None:
-            is_asked = may_match(self._when, response.status_code)
-        else:
-            is_asked = response.status_code in statuses
-        return not (
-            is_asked
-            or self._prover is not None
-            or self._renewed is not None
-            or self._refresher.is_acceptance_news()
-        )
+        code, statuses = response.status_code, self._statuses
+        if code in statuses if statuses is not None else may_match(self._when, code):
+            return False
+        return not (self._reads_all or self._refresher.is_acceptance_news())
 
     def _finish(
         self, response: Response, attempt: Attempt, need: Need, given: tuple[Any, ...]
@@ -554,15 +548,15 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
 
     def prefixes(self) -> tuple[str, ...]:
         """Return the prefixes to mount this adapter on: one or two for each origin."""
-        return self.origin_prefixes
+        return self._origin_prefixes
 
-    def spares_netrc(self, session: requests.Session, request: requests.Request) -> bool:
+    def _spares_netrc(self, session: requests.Session, request: requests.Request) -> bool:
         """Whether this `request` needs nothing out of netrc: it gets a token in its place.
 
         Before the first look into the store it is not known whether there is a token: then an
         Authorization header of the caller's own is kept from netrc, and nothing else.
         """
-        if not self._replaces_netrc:
+        if not self._outgoing.replaces_netrc:
             return False
         holds = self._refresher.holds_token()
         if holds is None:

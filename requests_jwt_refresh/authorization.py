@@ -138,8 +138,10 @@ class Header:
             return True
         if not self._is_authorization:
             return False
-        value = _as_text(find_header(request.headers, _AUTHORIZATION))
-        return bool(value) and not self._is_ours(value) and not is_from_netrc(request)
+        found = find_header(request.headers, _AUTHORIZATION)
+        if not found:
+            return False
+        return not self._is_ours(_as_text(found)) and not is_from_netrc(request)
 
     def _is_ours(self, value: str) -> bool:
         scheme, space, _ = value.partition(" ")

@@ -209,11 +209,8 @@ class Outgoing:
     def __init__(self, carrier: Carrier, headers: Mapping[str, HeaderValue]) -> None:
         self.carrier = carrier
         self._headers = headers
-
-    @property
-    def replaces_netrc(self) -> bool:
-        """Whether the token takes the place of what requests reads from netrc."""
-        return not getattr(self.carrier, "is_beside_authorization", False)
+        # Whether the token goes where requests puts what it reads from netrc.
+        self.replaces_netrc = not getattr(carrier, "is_beside_authorization", False)
 
     def with_token(self, request: PreparedRequest, token: Token | None) -> PreparedRequest:
         """Return a copy with the access token of `token`, if there is one.
@@ -252,7 +249,7 @@ def _copy(request: PreparedRequest) -> PreparedRequest:
     """Return a copy; request.copy() would copy a whole cookie jar as well."""
     if type(request) is PreparedRequest:  # shallow_copy() and headers.copy() are ten times slower
         copy = _new_request(PreparedRequest)
-        vars(copy).update(vars(request))
+        copy.__dict__ = request.__dict__.copy()
     else:
         copy = shallow_copy(request)
     copy.headers = _copy_headers(request.headers)

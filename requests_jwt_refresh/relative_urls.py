@@ -15,6 +15,7 @@ import functools
 import os
 import re
 import threading
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 import requests
@@ -26,13 +27,15 @@ from requests_jwt_refresh.sessions import PlainSession
 from requests_jwt_refresh.urls import has_scheme, join, redact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-    Mounts = tuple[tuple[str, Any], ...]
+    Mounts = OrderedDict[str, Any]
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 # A relative URL that is joined as it is: its path has no colon, escape or backslash, and no "..".
-_SIMPLE: Final = re.compile(r"/?[A-Za-z0-9_~-](?:[A-Za-z0-9_~/-]|\.(?!\.))*(?:[?#].*)?")
+_SIMPLE: Final = re.compile(
+    r"/?[A-Za-z0-9_~-][A-Za-z0-9_~/-]*(?:\.[A-Za-z0-9_~/-]+)*\.?(?:[?#].*)?"
+)
 _PLAN: Final = "_requests_jwt_refresh_plan"  # an attribute of a session that has one of ours
 _MARK = "_accepts_relative_urls"  # an attribute of our wrap
 _mutex = threading.Lock()  # guards Session.prepare_request while it is looked at and wrapped
@@ -42,16 +45,16 @@ class AcceptsRelativeURLs:
     """Marks an adapter: a session's relative URLs go below its ``base_url``."""
 
     base_url: str
-    origin_prefixes: tuple[str, ...] = ()
+    _origin_prefixes: tuple[str, ...] = ()
     """What most URLs begin with to which the token is sent."""
     accepts_relative_urls: ClassVar[bool] = True
     """False in a class that is mounted on no session: then requests is left as it is."""
 
-    def serves(self, _url: str | None) -> bool:
+    def _serves(self, _url: str | None) -> bool:
         """Whether the token is sent to this absolute URL."""
         return False
 
-    def spares_netrc(self, _session: requests.Session, _request: requests.Request) -> bool:
+    def _spares_netrc(self, _session: requests.Session, _request: requests.Request) -> bool:
         """Whether this request, to a URL that is served, needs nothing out of netrc."""
         return False
 
@@ -91,7 +94,7 @@ def _wrap(prepare_request: Any) -> Any:
 
 
 class _Plan(NamedTuple):
-    """What is known of a session with one of our adapters, as long as its `mounts` are the same.
+    """What is known of a session with our adapters, as long as its `mounts` are the same.
 
     Most sessions have one `adapter` of ours. Then `start` is what a simple relative URL is put
     after, if all that begins so is served by it, and a URL is served by it that begins with one of
@@ -109,19 +112,19 @@ class _Plan(NamedTuple):
         url: Any = request.url
         absolute: str | None = None
         adapter = self.adapter
-        if type(url) is not str:
-            absolute, adapter = self._look_up(session, url)
-        elif url.startswith(self.prefixes):
+        if type(url) is str and url.startswith(self.prefixes):
             pass
-        elif self.start is not None and _SIMPLE.fullmatch(url):
+        elif self.start is not None and type(url) is str and _SIMPLE.fullmatch(url):
             absolute = self.start + url.removeprefix("/")
-        else:
-            absolute, adapter = self._look_up(session, url)
+        elif url is not None:
+            absolute = _make_absolute(session, url)
+            adapter = self._find_server(absolute or read_url(url))
         is_spared = (
             adapter is not None
             and request.auth is None
             and session.auth is None
-            and adapter.spares_netrc(session, request)
+            and _finds_adapters_as_usual(session)
+            and adapter._spares_netrc(session, request)  # noqa: SLF001 - of the class above
         )
         if absolute is None and not is_spared:
             return request
@@ -132,61 +135,42 @@ class _Plan(NamedTuple):
             changed.auth = _take_no_netrc
         return changed
 
-    def _look_up(
-        self, session: requests.Session, url: object
-    ) -> tuple[str | None, AcceptsRelativeURLs | None]:
-        """Return `url` below the base URL if it is relative, and who of ours serves it."""
-        absolute = _make_absolute(session, url)
-        return absolute, self._find_server(absolute, url)
-
-    def _find_server(self, absolute: str | None, url: object) -> AcceptsRelativeURLs | None:
-        """Return the adapter of ours that serves a URL, None if there is none."""
-        text = absolute
-        if text is None and url is not None:
-            text = read_url(url)
-        ours = [each for _, each in self.mounts if _is_ours(each)]
-        if text is None or not any(each.serves(text) for each in ours):
+    def _find_server(self, url: str) -> AcceptsRelativeURLs | None:
+        """Return the adapter of ours that sends a token to an absolute URL, None if none does."""
+        if not any(_is_ours(each) and each._serves(url) for each in self.mounts.values()):  # noqa: SLF001 - of the class above
             return None
         blank = requests.PreparedRequest()
         try:
-            blank.prepare_url(text, None)
+            blank.prepare_url(url, None)  # an adapter is looked for by what comes out of it
         except (requests.RequestException, ValueError):
-            return None  # requests says so itself
-        text = blank.url or ""
-        found = next((each for each in self.mounts if _is_below(text, each[0])), None)
-        return (
-            found[1] if found is not None and found[1] in ours and found[1].serves(text) else None
-        )
-
-    def __reduce__(self) -> tuple[type[None], tuple[()]]:
-        """Be None in a copy of the session, which makes its own."""
-        return type(None), ()
+            return None  # requests will say so itself
+        prefix = _prefix_for(self.mounts, blank.url or "")
+        adapter: Any = None if prefix is None else self.mounts[prefix]
+        return adapter if _is_ours(adapter) and adapter._serves(blank.url) else None  # noqa: SLF001 - of the class above
 
 
 def _find_plan(session: requests.Session) -> _Plan | None:
     """Return the plan for `session`, None if it has none of our adapters."""
-    plan: _Plan | None = vars(session).get(_PLAN)
+    known = session.__dict__
+    plan: _Plan | None = known.get(_PLAN)
+    adapters: Any = getattr(session, "adapters", None)
     if plan is not None:
-        mounts = tuple(session.adapters.items())
-        adapter = plan.adapter
-        is_same = adapter is None or adapter.base_url is plan.base_url
-        if is_same and plan.mounts == mounts:
+        is_same = plan.mounts == adapters and type(adapters) is OrderedDict
+        if is_same and (plan.adapter is None or plan.adapter.base_url is plan.base_url):
             return plan
-        del vars(session)[_PLAN]
-    adapters = getattr(session, "adapters", None)
+        del known[_PLAN]
     if not adapters or not any(map(_is_ours, adapters.values())):
         return None
-    plan = _make_plan(session, tuple(adapters.items()))
-    vars(session)[_PLAN] = plan
+    plan = _make_plan(OrderedDict(adapters))
+    known[_PLAN] = plan
     return plan
 
 
-def _make_plan(session: requests.Session, mounts: Mounts) -> _Plan:
-    ours = list({id(each): each for _, each in mounts if _is_ours(each)}.values())
-    asks_otherwise = type(session).get_adapter is not PlainSession.get_adapter
-    if len(ours) > 1 or asks_otherwise:
+def _make_plan(mounts: Mounts) -> _Plan:
+    ours = list({id(each): each for each in mounts.values() if _is_ours(each)}.values())
+    if len(ours) > 1:
         return _Plan(mounts)
-    adapter: Any = ours[0]
+    adapter = ours[0]
     base_url = adapter.base_url
     start = f"{base_url.rstrip('/')}/"
     return _Plan(
@@ -194,13 +178,19 @@ def _make_plan(session: requests.Session, mounts: Mounts) -> _Plan:
         adapter,
         base_url,
         start if _serves_all(mounts, start) is adapter else None,
-        tuple(each for each in adapter.origin_prefixes if _serves_all(mounts, each) is adapter),
+        tuple(each for each in adapter._origin_prefixes if _serves_all(mounts, each) is adapter),  # noqa: SLF001 - of the class above
     )
+
+
+def _finds_adapters_as_usual(session: requests.Session) -> bool:
+    """Whether the mounts of `session` say which adapter it takes."""
+    is_own = type(session).get_adapter is not PlainSession.get_adapter
+    return not is_own and "get_adapter" not in session.__dict__
 
 
 def _serves_all(mounts: Mounts, start: str) -> object:
     """Return the adapter that serves all URLs that begin with `start`, None if they are several."""
-    for prefix, adapter in mounts:
+    for prefix, adapter in mounts.items():
         if _is_below(start, prefix):
             return adapter
         if _is_below(prefix, start):
@@ -221,7 +211,7 @@ def _copy(request: requests.Request) -> requests.Request:
     if type(request) is not requests.Request:
         return copy.copy(request)
     changed = requests.Request.__new__(requests.Request)
-    vars(changed).update(vars(request))
+    changed.__dict__ = request.__dict__.copy()
     return changed
 
 
@@ -249,7 +239,7 @@ def _make_absolute(session: requests.Session, url: object) -> str | None:
     if not ours:
         return None
     absolute = join(_common_base(ours.values(), text), text)
-    prefix = _prefix_for(session, absolute)
+    prefix = _prefix_for(session.adapters, absolute)
     if prefix not in ours:
         raise InvalidURL(
             f"the relative URL {redact(text)} would go without a token: {redact(absolute)} is "
@@ -264,10 +254,10 @@ def read_url(url: object) -> str:
     return (url.decode("utf-8") if isinstance(url, bytes) else str(url)).lstrip()
 
 
-def _prefix_for(session: requests.Session, url: str) -> str | None:
+def _prefix_for(mounts: Mapping[str, object], url: str) -> str | None:
     """Return the prefix that decides which adapter serves `url`, as Session.get_adapter does."""
     # Not by asking it: test doubles put themselves in its place.
-    return next((each for each in session.adapters if _is_below(url, each)), None)
+    return next((each for each in mounts if _is_below(url, each)), None)
 
 
 def _common_base(adapters: Iterable[AcceptsRelativeURLs], url: str) -> str:

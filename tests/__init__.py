@@ -15,6 +15,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "The caller's objects": (
         "test_callers_request",
+        "test_netrc",
         "test_callers_response",
         "test_history",
         "test_connection_pools",
@@ -140,6 +141,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_users_mocks",
         "test_replaced_sessions",
         "test_hot_path",
+        "test_shortcuts",
         "test_run_transparency",
     ),
     "Python not needed": (
@@ -214,6 +216,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
 # What no promise is about: the shape of the package, its names, and that what is written is so.
 HOUSEKEEPING: Final = (
     "test_arguments",
+    "test_benchmarks",
     "test_documents",
     "test_errors",
     "test_floors",

@@ -264,19 +264,50 @@ def test_a_request_that_is_not_read(is_read: bool, watchdogs: list[object]) -> N
     assert not watchdogs
 
 
-def test_what_came_until_then_is_no_answer() -> None:
-    """A body without a length ends where the connection does, which a watchdog has ended."""
+def send_no_length(server: Endless, sock: socket.socket) -> None:
+    read_head(sock)
+    sock.sendall(HEAD + b'Connection: close\r\n\r\n{"access_token": "part of it"}')
+    server.trickle(sock, b" ")
 
-    def play(server: Endless, sock: socket.socket) -> None:
-        read_head(sock)
-        sock.sendall(HEAD + b'Connection: close\r\n\r\n{"access_token": "part of it"}')
-        server.trickle(sock, b" ")
 
+@pytest.mark.parametrize("play", [send_no_length, send_a_trailer], ids=name)
+def test_what_came_until_then_is_no_answer(
+    play: Callable[[Endless, socket.socket], None],
+) -> None:
+    """Over a user's own session it may look whole, since a watchdog ends the connection."""
     request = requests.Request("POST", "http://")
     with run_endless(play) as server, plain_session() as own:
         request.url = f"http://{server.address}/"
         with pytest.raises(RefreshUnavailable, match=r"within 0\.4 s"):
             send_request(own, request, SendOptions(), SECONDS)
+
+
+# --- Timeouts of the user's own ------------------------------------------------------------------
+
+
+def test_a_shorter_timeout_of_a_functions_own_holds() -> None:
+    """It may give up sooner than refresh_timeout."""
+    with (
+        run_endless(send_nothing) as server,
+        ClientSession(2 * WAIT, SendOptions(), RequestsCookieJar()) as session,
+        pytest.raises(requests.ConnectionError, match=r"read timeout=0\.1"),
+    ):
+        session.get(f"http://{server.address}/", timeout=0.1)
+
+
+@pytest.mark.parametrize("play", [shake_hands_slowly, send_records_slowly], ids=name)
+def test_a_longer_one_does_not(
+    play: Callable[[Endless, socket.socket, Path], None], ca: Path, watchdogs: list[object]
+) -> None:
+    """Nothing outlives refresh_timeout."""
+    with (
+        run_endless(lambda server, sock: play(server, sock, ca)) as server,
+        ClientSession(SECONDS, SendOptions(verify=str(ca)), RequestsCookieJar()) as session,
+    ):
+        with pytest.raises(requests.RequestException):
+            session.get(f"https://{server.address}/", timeout=2 * WAIT)
+        assert server.hung_up.wait(WAIT)
+    assert not watchdogs
 
 
 # --- Whose connections keep it -------------------------------------------------------------------
@@ -477,6 +508,36 @@ def test_a_body_over_a_session_of_the_users_own_has_little_time_then(
     assert len(find_warnings(caplog)) == 1
 
 
+def test_a_handshake_has_little_time_from_the_start(ca: Path) -> None:
+    """Nothing has been sent, so that nothing is lost, and it cannot be waited for in slices."""
+    with run_endless(lambda server, sock: shake_hands_slowly(server, sock, ca)) as server:
+        options = SendOptions(verify=str(ca), exit_grace=0.1)
+        ask(f"https://{server.address}/", options, seconds=2 * WAIT)
+        assert server.hung_up.wait(WAIT)
+
+
+def test_a_handshake_after_a_proxys_answer_has_all_of_it(ca: Path) -> None:
+    """Not only what was left of the last slice in which that answer was waited for."""
+
+    def play(server: Endless, sock: socket.socket) -> None:
+        read_head(sock)
+        sock.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        for _ in range(30):
+            server.wait()
+        tls = TLSBytes(sock, ca)
+        tls.read()
+        sock.sendall(tls.encrypt(HEAD + b"Content-Length: 2\r\n\r\n{}"))
+
+    with run_endless(play) as proxy:
+        options = SendOptions(
+            verify=str(ca), exit_grace=WAIT, proxies={"https": f"http://{proxy.address}"}
+        )
+        with ClientSession(2 * WAIT, options, RequestsCookieJar()) as session:
+            request = requests.Request("POST", "https://127.0.0.1:1/")
+            assert send_request(session, request, options, 2 * WAIT).status == 200
+        assert proxy.connections == 1
+
+
 @pytest.mark.parametrize("pause", [0, 20])
 def test_an_answer_that_comes_then_is_used(
     pause: int, ending: threading.Event, caplog: pytest.LogCaptureFixture
@@ -538,10 +599,15 @@ def test_a_program_ends_in_the_middle_of_an_early_refresh(server: AuthServer) ->
     token = server.login()
     server.fail(Hang(), times=None)
     code = """
-import sys, time, requests
+import sys, threading, time, requests
 from requests_jwt_refresh import JSONEndpoint, MemoryStore, Token, mount
-from requests_jwt_refresh.refresh import refresher
+from requests_jwt_refresh.refresh import client, refresher
 refresher.EXIT_GRACE = 0.3
+begun, exchange = threading.Event(), client.exchange
+def note(*args, **options):
+    begun.set()
+    return exchange(*args, **options)
+client.exchange = note
 url, access, refresh = sys.argv[1:]
 session = requests.Session()
 session.trust_env = False
@@ -549,8 +615,8 @@ token = Token(access, refresh, expires_at=time.time() + 30)
 mount(session, url, JSONEndpoint("/auth/refresh"), MemoryStore(token), refresh_timeout=1000)
 sys.stderr = sys.stdout  # where logging's last resort writes
 print(session.get("/api/x").status_code, flush=True)
+assert begun.wait(30)
 """
     output = run_python(code, server.url, token.access or "", token.refresh or "")
     assert output.startswith("200\n")
     assert output.count("a new login is needed") == 1
-    assert server.counters.refreshes == 1

@@ -56,6 +56,20 @@ def test_a_server_may_ask_for_more(asked: float, seconds: float) -> None:
 
 
 @pytest.mark.usefixtures("clock")
+def test_a_cooldown_of_an_early_refresh() -> None:
+    """It holds back no refresh at the token's end, and that one's pauses begin anew.
+
+    Unless the server has asked for it.
+    """
+    early = Cooldown.after(unavailable(), None, is_early=True)
+    early = Cooldown.after(unavailable(), early, is_early=True)
+    assert (early.seconds, early.is_early) == (2 * FIRST_COOLDOWN, True)
+    late = Cooldown.after(unavailable(), early)
+    assert (late.seconds, late.is_early) == (FIRST_COOLDOWN, False)
+    assert not Cooldown.after(unavailable(10.0), None, is_early=True).is_early
+
+
+@pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize("failure", [unavailable(), RefreshRejected("no")])
 def test_a_cooldown_keeps_no_traceback(failure: JWTRefreshError) -> None:
     """Its failure is shared for a while: frames of one request must not live as long."""

@@ -213,6 +213,41 @@ def test_what_the_leader_does_takes_as_long_as_it_takes() -> None:
     assert call.outcome.get() == "in"
 
 
+def test_a_call_that_nobody_leads() -> None:
+    """Others follow it; a second one is not begun meanwhile; its callbacks have its own thread."""
+    flight: SingleFlight[str] = SingleFlight()
+    seen: list[threading.Thread] = []
+
+    def give(call: Call[str]) -> str:
+        call.add_callback(lambda _: seen.append(threading.current_thread()), None, fail)
+        return "done"
+
+    work, got = Work(give), list[object]()
+    assert flight.begin(work)
+    assert work.begun.wait(WAIT)
+    assert not flight.begin(fail)
+    threads = start(lambda: got.append(outcome_of(flight, fail)))
+    wait_until(lambda: flight.waiting == 1)
+    work.go_on.set()
+    join(*threads, *work.threads)
+    assert got == ["done"]
+    assert seen == work.threads
+
+
+def test_a_call_that_nobody_leads_has_nobody_to_hand_back_to() -> None:
+    """It does not wait for a leader that never comes, nor to call what is to be called last."""
+    flight: SingleFlight[str] = SingleFlight()
+    work = Work(lambda call: call.run_in_leader(lambda: "done"))
+    assert flight.begin(work)
+    assert work.begun.wait(WAIT)
+    call = flight.call
+    work.go_on.set()
+    join(*work.threads)
+    assert call is not None
+    assert call.state is State.ABANDONED
+    assert flight.call is None
+
+
 def test_what_the_leader_raises_is_raised_in_the_work() -> None:
     """The work may mend it."""
     flight: SingleFlight[str] = SingleFlight()

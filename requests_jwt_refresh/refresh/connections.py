@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 _POOLS: Final = frozenset({"urllib3.connectionpool", "urllib3.contrib.socks"})
 _CONNECTIONS: Final = frozenset({"urllib3.connection", "urllib3.contrib.socks"})
-_RECORD_BYTES: Final = 16 * 1024  # of TLS; more is sent in several steps (RFC 8446 §5.1)
 
 
 def can_keep_deadline(pool: HTTPConnectionPool) -> bool:
@@ -61,6 +60,7 @@ def make_connection_class(base: type[Any], deadline: Deadline) -> type[Any]:
 
     class Connection(base):  # type: ignore[misc]
         timeout: Any
+        _response: http.client.HTTPResponse | None = None
 
         def _new_conn(self) -> Any:
             self.timeout = self._shorten(self.timeout)
@@ -69,19 +69,24 @@ def make_connection_class(base: type[Any], deadline: Deadline) -> type[Any]:
             return sock
 
         def _tunnel(self) -> None:
-            super()._tunnel()
+            try:
+                super()._tunnel()
+            finally:
+                if self._response is not None:
+                    self._response.close()  # Python 3.10 leaves it open
             self.sock.settimeout(self._shorten(self.timeout))
 
         def send(self, data: Any) -> None:
             if self.sock is None and self.auto_open:
                 self.connect()
-            for piece in _split(data):
+            if self.sock is not None:
                 self.sock.settimeout(self._shorten(self.timeout))
-                super().send(piece)
+            super().send(data)
 
         def response_class(self, sock: socket.socket, *args: Any, **options: Any) -> Any:
             response = http.client.HTTPResponse(sock, *args, **options)
             response.fp = io.BufferedReader(_Reader(response.fp, sock, deadline))
+            self._response = response
             return response
 
         def _shorten(self, timeout: Any) -> float:
@@ -90,12 +95,6 @@ def make_connection_class(base: type[Any], deadline: Deadline) -> type[Any]:
 
     Connection.__name__ = base.__name__
     return Connection
-
-
-def _split(data: Any) -> Any:
-    if not isinstance(data, bytes) or len(data) <= _RECORD_BYTES:
-        return (data,)
-    return (data[i : i + _RECORD_BYTES] for i in range(0, len(data), _RECORD_BYTES))
 
 
 class _Reader(io.RawIOBase):

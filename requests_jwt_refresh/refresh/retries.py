@@ -70,14 +70,16 @@ class RetryUntil(Retry):
         return (response and self.get_retry_after(response)) or self.get_backoff_time()
 
     def sleep(self, response: BaseHTTPResponse | None = None) -> None:
-        """Wait before the next attempt. Raises TimeoutError if the end of the program comes first.
+        """Wait before the next attempt. Raises TimeoutError if there is no time for it any more.
 
-        Its end may bring the deadline forward, so that the wait is in slices.
+        The end of the program may bring the deadline forward, so that the wait is in slices.
         """
         left = self.find_pause(response)
-        while left > 0:
+        while True:
             if self.deadline.left() <= left:
                 raise TimeoutError(_NO_TIME)
+            if left <= 0:
+                return
             pause = min(left, self.deadline.until_next_look())
             sleep(pause)
             left -= pause
