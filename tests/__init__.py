@@ -12,6 +12,10 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_url_joining",
         "test_relative_urls",
         "test_mounting",
+        "test_discovery",
+        "test_discovery_lies",
+        "test_find_issuer",
+        "test_registration",
     ),
     "The caller's objects": (
         "test_callers_request",
