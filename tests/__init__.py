@@ -176,6 +176,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_doctor_places",
         "test_grants",
         "test_init",
+        "test_init_discovery",
         "test_init_file",
         "test_init_kinds",
         "test_init_offers",

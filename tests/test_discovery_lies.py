@@ -452,6 +452,14 @@ def test_the_url_that_was_typed_decides(server: DocumentServer) -> None:
     assert server.received == []
 
 
+def test_a_proxy_is_not_asked_for_what_only_it_can_reach(internet: Internet) -> None:
+    """It looks names up by itself, and may stand inside a network."""
+    with internet.session() as session:
+        for issuer in ("https://localhost", "https://127.0.0.1", "https://10.0.0.1"):
+            refuse(issuer, session=session, typed=ISSUER)
+    assert internet.received == []
+
+
 def test_a_lookup_ends_at_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     """The resolver has no bound of its own."""
     end = threading.Event()
