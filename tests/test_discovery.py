@@ -147,6 +147,13 @@ def test_the_documents_own_url_is_taken_for_the_issuer(
     assert ServerMetadata.discover(server.url + place).issuer == issuer
 
 
+def test_a_server_of_this_machine_may_be_called_localhost(server: DocumentServer) -> None:
+    """And lead to where it is called otherwise."""
+    issuer = f"http://localhost:{server.server_port}"
+    server.describe(issuer=issuer, userinfo_endpoint=f"http://[::1]:{server.server_port}/me")
+    assert ServerMetadata.discover(issuer).token_url == f"{server.url}/token"
+
+
 @pytest.mark.parametrize(
     ("issuer", "kind", "word"),
     [
