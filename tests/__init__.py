@@ -73,6 +73,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_login_crowds",
         "test_processes",
         "test_locking",
+        "test_polling",
         "test_memory_store",
         "test_redis_lock",
         "test_store_locks",
@@ -162,6 +163,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_profile_headers",
         "test_profile_kinds",
         "test_profile_places",
+        "test_profile_refresh_ahead",
         "test_profile_presets",
         # the command line
         "test_cli",
@@ -226,5 +228,6 @@ HOUSEKEEPING: Final = (
     "test_errors",
     "test_floors",
     "test_public_names",
+    "test_start_up",
     "test_readme",
 )

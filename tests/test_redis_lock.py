@@ -5,9 +5,10 @@ from __future__ import annotations
 import gc
 import logging
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import redis
 
 from requests_jwt_refresh import LockTimeout, RedisStore, StoreError, Token
 from requests_jwt_refresh.tokens import with_values
@@ -15,7 +16,7 @@ from tests.support.redis_server import RedisServer, new_redis, running_redis
 from tests.support.waits import WAIT, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 __all__ = ["running_redis"]  # a fixture: used by its name
 
@@ -110,6 +111,63 @@ def test_what_another_program_has_put_there_stays(server_: RedisServer) -> None:
             client.hset(KEY, "token", "garbage")
         with pytest.raises(StoreError, match="was lost"):
             store.save(token("new", 3))
+
+
+# --- Waiting for it ------------------------------------------------------------------------------
+
+
+class NotingClient(redis.Redis):
+    """A client that notes what it asks, and may ask it twice, as one does that lost an answer."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.asked: list[str] = []
+        self.asks_twice = False
+
+    def execute_command(self, *arguments: Any, **options: Any) -> Any:
+        ask: Callable[..., Any] = super().execute_command
+        self.asked.append(arguments[0])
+        if self.asks_twice:
+            ask(*arguments, **options)
+        return ask(*arguments, **options)
+
+
+@pytest.fixture
+def noting_client(server_: RedisServer) -> Iterator[NotingClient]:
+    with server_.client() as client:
+        pool = client.connection_pool
+        yield NotingClient(connection_pool=pool)
+        pool.disconnect()  # redis-py 5.0 leaves it connected
+
+
+def test_a_try_costs_one_command(server_: RedisServer, noting_client: NotingClient) -> None:
+    """Whether the lock is had or not: a fleet that waits makes many."""
+    store = RedisStore(noting_client, KEY)
+    with store.lock(0):
+        pass  # Redis knows its scripts from here on
+    noting_client.asked.clear()
+    with RedisStore(server_.url, KEY).lock(0), pytest.raises(LockTimeout), store.lock(0):
+        pytest.fail("the lock is held by another client")
+    assert noting_client.asked == ["EVALSHA"]
+
+
+def test_a_lock_that_was_given_unheard_is_ours(noting_client: NotingClient) -> None:
+    """The answer was lost, and the client asks again by itself: it finds its own lock."""
+    noting_client.asks_twice = True
+    store = RedisStore(noting_client, KEY)
+    with store.lock(0):
+        store.save(token("new", 2))
+    assert load_all(store) == (token("new", 2), "alice's", 2)
+
+
+def test_what_another_program_keeps_in_its_place_is_no_lock(server_: RedisServer) -> None:
+    """It is not touched, and the error says how to be rid of it."""
+    with server_.client() as client:
+        client.lpush(LOCK, "theirs")
+        with pytest.raises(LockTimeout) as caught, RedisStore(server_.url, KEY).lock(0):
+            pytest.fail("that is no lock")
+        assert "it has no end" in caught.value.cause
+        assert client.lrange(LOCK, 0, -1) == [b"theirs"]
 
 
 # --- Before anything is traded in ----------------------------------------------------------------

@@ -17,11 +17,14 @@ from requests_jwt_refresh import (
     Token,
 )
 from requests_jwt_refresh.refresh.token_cache import Memory, TokenCache, is_better
+from tests.support.pauses import Pauses, pauses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.support.clock import Clock
+
+__all__ = ["pauses"]  # a fixture: used by its name
 
 OLD, NEW, NEWER = (Token(f"access-{n}", f"refresh-{n}") for n in range(3))
 
@@ -34,6 +37,7 @@ class Store:
     is_full: bool = False
     is_locked: bool = False
     asked: list[str] = field(default_factory=list)
+    timeouts: list[float] = field(default_factory=list)
 
     def load(self) -> Token | None:
         self.asked.append("load")
@@ -53,6 +57,7 @@ class Store:
 
     @contextmanager
     def lock(self, timeout: float) -> Iterator[None]:
+        self.timeouts.append(timeout)
         if self.is_locked:
             raise LockTimeout(f"not free within {timeout:g} s", "try again")
         self.asked.append("lock")
@@ -276,6 +281,66 @@ def test_a_newer_token_makes_the_lock_needless(store: Store, cache: TokenCache) 
     with cache.hold(OLD, 1.0, adopt=True) as adopted:
         assert adopted is NEW
     assert cache.token is NEW
+
+
+def test_who_waits_for_a_token_never_takes_the_lock(
+    store: Store, cache: TokenCache, pauses: Pauses
+) -> None:
+    """The store is looked into again and again, and the lock is only tried: it stays free."""
+    store.is_locked = True
+
+    def save_at_last() -> None:
+        if len(pauses.made) == 3:
+            store.token = NEW
+
+    pauses.before_next = save_at_last
+    with cache.hold(OLD, 30.0, adopt=True) as adopted:
+        assert adopted is NEW
+    assert store.asked == ["load"] * 4
+    assert store.timeouts == [0] * 3
+    assert pauses.now < 0.1
+
+
+def test_a_lock_that_comes_free_is_taken_soon(
+    store: Store, cache: TokenCache, pauses: Pauses
+) -> None:
+    """Its holder has died, or has failed: there is nothing to adopt, and somebody has to go on."""
+    store.is_locked = True
+
+    def free() -> None:
+        store.is_locked = pauses.now < 1.0
+
+    pauses.before_next = free
+    with cache.hold(OLD, 30.0, adopt=True) as adopted:
+        assert adopted is None
+        assert store.asked[-1] == "lock"
+    assert store.asked[-1] == "unlock"
+    assert pauses.now < 1.3
+
+
+def test_who_wants_the_lock_waits_for_that_alone(
+    store: Store, cache: TokenCache, pauses: Pauses
+) -> None:
+    """A forced refresh or a login has no use for another's token: the store's own wait is best."""
+    with cache.hold(OLD, 7.0, adopt=False) as adopted:
+        assert adopted is None
+    store.is_locked = True
+    with pytest.raises(RefreshUnavailable), cache.hold(OLD, 7.0, adopt=False):
+        pytest.fail("the lock is held by another program")
+    assert store.timeouts == [7.0, 7.0]
+    assert (store.asked, pauses.made) == (["lock", "unlock"], [])
+
+
+def test_the_wait_for_the_lock_is_bounded(store: Store, cache: TokenCache, pauses: Pauses) -> None:
+    """Whatever the store's own waits are; and few looks are enough for a wait of 30 s."""
+    store.is_locked = True
+    with (
+        pytest.raises(RefreshUnavailable, match="for 30 s, and nothing is refreshed without it"),
+        cache.hold(OLD, 30.0, adopt=True),
+    ):
+        pytest.fail("the lock is held by another program")
+    assert pauses.now == pytest.approx(30.0)
+    assert len(store.timeouts) < 100
 
 
 def test_without_the_lock_nothing_is_refreshed(store: Store, cache: TokenCache) -> None:

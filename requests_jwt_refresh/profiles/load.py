@@ -37,6 +37,7 @@ from requests_jwt_refresh.bodies import MATCH_BYTES
 from requests_jwt_refresh.errors import ProfileError
 from requests_jwt_refresh.profiles.fields import read_fields
 from requests_jwt_refresh.profiles.home import NoHome, expand_user, find_folder
+from requests_jwt_refresh.profiles.kinds import KINDS
 from requests_jwt_refresh.profiles.remembered import (
     RememberedLogin,
     RememberedPassword,
@@ -49,16 +50,17 @@ from requests_jwt_refresh.profiles.schema import (
     make_printable,
     suggest,
 )
-from requests_jwt_refresh.profiles.server import KINDS, find_carrier, read_server
+from requests_jwt_refresh.profiles.server import find_carrier, read_server
 from requests_jwt_refresh.profiles.sources import HeaderValue, read_api_headers, read_headers
 from requests_jwt_refresh.profiles.store import read_store
 from requests_jwt_refresh.profiles.when import read_when
-from requests_jwt_refresh.refresh.token_server import needs_login
+from requests_jwt_refresh.refresh.logins import needs_login
 from requests_jwt_refresh.urls import origin_of, validate_base, validate_origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+    from typing import TypeAlias
 
     from requests_jwt_refresh.authorization import Carrier, Proofs, WirePlace
     from requests_jwt_refresh.endpoints import Endpoint
@@ -70,6 +72,8 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.refresh.logins import OwnLogin
     from requests_jwt_refresh.stores.base import TokenStore
     from requests_jwt_refresh.urls import Origin
+
+    SecondsOrZero: TypeAlias = float  # how fields.py reads such a key
 
 __all__ = [
     "KINDS",
@@ -102,6 +106,7 @@ class Options:
     allow_http: bool = False
     attach: Carrier | None = None
     renewed: WirePlace | None = None
+    refresh_ahead: SecondsOrZero | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -327,6 +332,7 @@ def _interpret(table: Table) -> Profile:
     for origin in options.trusted_origins:
         check_url(table, "trusted_origins", origin, lambda url: validate_origin(url, **allow))
     server = read_server(table, base_url, attach=options.attach, allow_http=options.allow_http)
+    _check_refresh_ahead(table, options, server.refresh)
     stores = read_store(table, base_url)
     when = read_when(table.table("when"))
     headers = _read_headers(table, options, server.refresh, base_url)
@@ -347,6 +353,16 @@ def _interpret(table: Table) -> Profile:
         probe_store=stores.probe_store,
         when=when,
     )
+
+
+def _check_refresh_ahead(table: Table, options: Options, endpoint: Endpoint | None) -> None:
+    if options.refresh_ahead == 0 and getattr(endpoint, "needs_live_token", False):
+        raise table.error(
+            "refresh_ahead",
+            "= 0 does not go with this endpoint, which takes the access token only while that is "
+            "valid",
+            "leave the key out, or give a number of seconds above 0",
+        )
 
 
 def _read_headers(

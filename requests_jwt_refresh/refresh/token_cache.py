@@ -12,7 +12,6 @@ import threading
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from secrets import token_hex
-from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from requests_jwt_refresh import clock
@@ -29,6 +28,7 @@ from requests_jwt_refresh.refresh.limits import FIRST_COOLDOWN, MAX_COOLDOWN
 from requests_jwt_refresh.refresh.single_flight import shield
 from requests_jwt_refresh.stores.base import encode
 from requests_jwt_refresh.stores.memory import MemoryStore
+from requests_jwt_refresh.stores.polling import poll
 from requests_jwt_refresh.tokens import Token, with_expiry, with_values
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("requests_jwt_refresh")
 
-LOCK_POLL_INTERVAL: Final = 0.5  # seconds between two looks into the store while its lock is taken
 GLANCE_INTERVAL: Final = 1.0  # seconds between two looks for the sake of a forbidden URL
 RELOAD_DELAY: Final = 0.3  # seconds; an emptied store is a logout, so it is looked into twice
 RENEWAL_INTERVAL: Final = 60.0  # seconds between two saves of tokens of unknown lifetime
@@ -409,30 +408,39 @@ class TokenCache:
     def hold(self, stale: Token | None, timeout: float, *, adopt: bool) -> Iterator[Token | None]:
         """Hold the store's lock and yield None, or with `adopt` yield a token better than `stale`.
 
-        While another one has the lock, the store is read every LOCK_POLL_INTERVAL seconds: of a
-        thousand workers that wait, one refreshes, and the others need not take the lock one after
-        the other to learn of it. Raises RefreshUnavailable after `timeout` seconds, StoreError.
+        While another one has the lock, the store is read again and again: of a thousand workers
+        that wait, one refreshes, and the others learn of it without taking the lock one after the
+        other. Raises RefreshUnavailable after `timeout` seconds, StoreError.
         """
-        deadline = monotonic() + timeout
-        looks = max(1, round(timeout / LOCK_POLL_INTERVAL))
         with ExitStack() as held:
-            for look in range(looks):
-                adopted = self.adopt_newer(stale) if adopt else None
-                if adopted is not None:
-                    break
+            if adopt:
+                yield self._adopt_or_lock(stale, timeout, held)
+            else:
                 try:
-                    left = max(deadline - monotonic(), 0.0)
-                    held.enter_context(self._store.lock(min(timeout / looks, left)))
-                    break
+                    held.enter_context(self._store.lock(timeout))
                 except LockTimeout as error:
-                    if look == looks - 1 or monotonic() >= deadline:
-                        raise RefreshUnavailable(
-                            "another program or thread has held the token store's lock for "
-                            f"{timeout:g} s, and nothing is refreshed without it",
-                            "the tokens are kept; try again later, or look for a program that "
-                            "hangs",
-                        ) from error
-            yield adopted
+                    raise _locked_out(timeout) from error
+                yield None
+
+    def _adopt_or_lock(self, stale: Token | None, timeout: float, held: ExitStack) -> Token | None:
+        """Return a token better than `stale`, or None as soon as `held` holds the store's lock."""
+        adopted: Token | None = None
+
+        def look() -> bool:
+            nonlocal adopted
+            adopted = self.adopt_newer(stale)
+            return adopted is not None or self._try_to_lock(held)
+
+        if not poll(look, timeout):
+            raise _locked_out(timeout)
+        return adopted
+
+    def _try_to_lock(self, held: ExitStack) -> bool:
+        try:
+            held.enter_context(self._store.lock(0))
+        except LockTimeout:
+            return False
+        return True
 
     def adopt_newer(self, stale: Token | None) -> Token | None:
         """Return the store's token if it is new and better than `stale`; needs no lock.
@@ -665,6 +673,14 @@ class TokenCache:
         """Whether the store has the very tokens in use, though noted down in another way."""
         mine = self._memory.token
         return mine is not None and (mine.access, mine.refresh) == (stored.access, stored.refresh)
+
+
+def _locked_out(timeout: float) -> RefreshUnavailable:
+    return RefreshUnavailable(
+        f"another program or thread has held the token store's lock for {timeout:g} s, and nothing "
+        "is refreshed without it",
+        "the tokens are kept; try again later, or look for a program that hangs",
+    )
 
 
 def _warn_unsaved(failure: JWTRefreshError) -> None:

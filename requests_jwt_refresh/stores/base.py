@@ -50,8 +50,9 @@ class TokenStore(Protocol):
     def lock(self, timeout: float) -> AbstractContextManager[None]:
         """Keep all others who share the store out for the length of a ``with`` block.
 
-        `timeout` is in seconds. Raises LockTimeout when it passes, StoreError if there can be no
-        lock. It need not be reentrant.
+        `timeout` is in seconds; with 0 the lock is tried once, which is how the adapter waits:
+        it looks into the store in between. Raises LockTimeout when it passes, StoreError if there
+        can be no lock. It need not be reentrant.
         """
 
 

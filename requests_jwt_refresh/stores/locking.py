@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from requests_jwt_refresh.errors import LockTimeout, StoreError
 from requests_jwt_refresh.stores import disk_errors, private_file
+from requests_jwt_refresh.stores.polling import poll
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
 
-_POLL_INTERVAL = 0.02  # seconds between two tries to get the lock
+_SHORTEST_PAUSE: Final = 0.005  # seconds between two tries to get the lock
+_LONGEST_PAUSE: Final = 0.02  # seconds
 
 # Versions of filelock differ in which of these they have; old_filelock.py sees to what is missing.
 _OPTIONS: Final[dict[str, Any]] = {
@@ -87,14 +89,21 @@ class _FileLock:
     def _acquire(self, acquire: Callable[..., object]) -> None:
         import filelock
 
-        try:
-            acquire(timeout=max(self._timeout, 0.0), poll_interval=_POLL_INTERVAL)
-        except filelock.Timeout:
+        def try_to_acquire() -> bool:
+            try:
+                acquire()
+            except filelock.Timeout:
+                return False
+            return True
+
+        if not poll(
+            try_to_acquire, self._timeout, shortest=_SHORTEST_PAUSE, longest=_LONGEST_PAUSE
+        ):
             raise LockTimeout(
                 f"the lock {self._path} was not free within {self._timeout:g} s: another program "
                 "or thread holds it",
                 "nothing was changed; try again, or look for a program that hangs",
-            ) from None
+            )
 
     def _free(self) -> None:
         """Free the lock if it is held."""
@@ -136,13 +145,16 @@ def user_lock_path(*credential: str) -> Path:
 
 
 def _lock_functions(path: Path) -> tuple[Callable[..., object], Callable[[], object]]:
-    """Return the functions that acquire and release a new lock on `path`."""
+    """Return the functions that try once to acquire a new lock on `path`, and release it.
+
+    The first raises filelock.Timeout if another has it.
+    """
     import filelock
 
     known = inspect.signature(filelock.FileLock.__init__).parameters
     lock = filelock.FileLock(path, **{name: _OPTIONS[name] for name in _OPTIONS if name in known})
     if "preserve_lock_file" in known:
-        return lock.acquire, lock.release
+        return partial(lock.acquire, timeout=0), lock.release
     from requests_jwt_refresh.stores import old_filelock
 
     return partial(old_filelock.acquire, lock, path), partial(old_filelock.release, lock)

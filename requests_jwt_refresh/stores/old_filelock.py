@@ -11,7 +11,6 @@ from __future__ import annotations
 import errno
 import os
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import filelock
@@ -27,14 +26,17 @@ _CREATE = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
 _held: set[Any] = set()
 
 
-def acquire(lock: Any, path: Path, timeout: float, poll_interval: float) -> None:
-    """Do what ``lock.acquire`` does. Raises filelock.Timeout, or OSError, also for a soft lock."""
+def acquire(lock: Any, path: Path) -> None:
+    """Try once to acquire it. Raises filelock.Timeout, or OSError, also for a soft lock."""
     os.close(os.open(path, _CREATE, 0o600))  # they follow links, and the oldest know no mode
-    end = time.monotonic() + timeout
-    while not _try_to_acquire(lock):
-        if time.monotonic() >= end:
-            raise filelock.Timeout(str(path))
-        time.sleep(poll_interval)
+    try:
+        lock.acquire(blocking=False)
+    except NotImplementedError:  # what versions from 3.10 to 3.23 say of such a file system
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS)) from None
+    if isinstance(lock, filelock.SoftFileLock):
+        lock.release()
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    _held.add(lock)
 
 
 def release(lock: Any) -> None:
@@ -43,20 +45,6 @@ def release(lock: Any) -> None:
     descriptor = _take_descriptor(lock)
     if descriptor is not None:
         _unlock(descriptor)
-
-
-def _try_to_acquire(lock: Any) -> bool:
-    try:
-        lock.acquire(blocking=False)
-    except filelock.Timeout:
-        return False
-    except NotImplementedError:  # what versions from 3.10 to 3.23 say of such a file system
-        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS)) from None
-    if isinstance(lock, filelock.SoftFileLock):
-        lock.release()
-        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-    _held.add(lock)
-    return True
 
 
 def _take_descriptor(lock: Any) -> int | None:

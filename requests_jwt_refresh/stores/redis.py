@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from requests_jwt_refresh.errors import StoreError
 from requests_jwt_refresh.stores import redis_errors
 from requests_jwt_refresh.stores.base import check_token, decode, encode
-from requests_jwt_refresh.stores.redis_lock import ANY, RedisLock
+from requests_jwt_refresh.stores.redis_lock import ACQUIRE, ANY, RedisLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -155,6 +155,7 @@ class RedisStore:
             self._lock_name,
             self._lease,
             timeout,
+            acquire=self._acquire,
             ask=self._ask,
             thread=self._thread,
         )
@@ -198,6 +199,7 @@ class RedisStore:
         self._cipher = None if self._encryption_key is None else _make_cipher(self._encryption_key)
         self._change = self._client.register_script(_CHANGE)
         self._restore = self._client.register_script(_RESTORE)
+        self._acquire = self._client.register_script(ACQUIRE)
         # The newest generation seen, and its text. No lock guards it: it is replaced as a whole. Of
         # two threads at once the older one may win, until the next load.
         self._known: tuple[int, str | None] = (0, None)

@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from requests_jwt_refresh.errors import LockTimeout, StoreError
+from requests_jwt_refresh.stores.polling import poll
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,8 +22,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger("requests_jwt_refresh")
 
 ANY: Final = -1  # no generation has been seen: write over whatever is there
-_POLL_INTERVAL: Final = 0.05  # seconds between two tries to get the lock
 _PATIENCE: Final = 5.0  # seconds that the end of a block waits for a renewal that is under way
+
+# Take the lock, or return how many milliseconds its holder has left. That may be we: a client that
+# has lost an answer asks again by itself.
+ACQUIRE: Final = """
+if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return -3 end
+if redis.pcall('GET', KEYS[1]) == ARGV[1] then return -3 end
+return redis.call('PTTL', KEYS[1])
+"""
+_OURS: Final = -3
 _NO_EXPIRY: Final = -1  # what PTTL says of a key that stays
 
 
@@ -42,19 +51,19 @@ class RedisLock:
         lease: float,
         timeout: float,
         *,
+        acquire: Any,
         ask: Callable[[str, Callable[[], Any]], Any],
         thread: threading.local,
     ) -> None:
         from redis.lock import Lock
 
         self._client, self._name, self._lease, self._timeout = client, name, lease, timeout
+        self._acquire_script = acquire  # ACQUIRE, as the client has registered it
         self._ask = ask  # what talks to Redis, with errors as StoreErrors
         self._thread = thread  # .held: a weak reference to the lock that it has entered last
         self._process = os.getpid()
         self._token = uuid.uuid4().hex.encode()
-        self._lock: Any = Lock(
-            client, name, timeout=lease, sleep=_POLL_INTERVAL, thread_local=False
-        )
+        self._lock: Any = Lock(client, name, timeout=lease, thread_local=False)
         self._renewal: _Renewal | None = None
         self.is_held = False
         self.seen = ANY  # the generation that the holder has loaded or saved last
@@ -69,8 +78,9 @@ class RedisLock:
             self._renewal = _Renewal(self)
             self._renewal.start()
         except BaseException:
-            self._lock.local.token = self._token  # Redis may have given it, unheard
-            self._give_back()
+            if self.may_be_held:  # Redis may have given it, unheard
+                self._lock.local.token = self._token
+                self._give_back()
             raise
 
     def __exit__(self, *_error: object) -> None:
@@ -118,10 +128,19 @@ class RedisLock:
         return self._lease
 
     def _acquire(self) -> None:
-        if self._ask("locked", self._try_to_acquire):
+        left = 0
+
+        def try_to_acquire() -> bool:
+            nonlocal left
+            left = self._try_to_acquire()
+            return left == _OURS
+
+        if poll(try_to_acquire, self._timeout):
+            self._lock.local.token = self._token
             return
+        self.may_be_held = False  # Redis has said so: there is nothing to give back
         cause = f"the lock {self._name!r} in Redis was not free within {self._timeout:g} s: "
-        if self._ask("locked", lambda: self._client.pttl(self._name)) == _NO_EXPIRY:
+        if left == _NO_EXPIRY:
             raise LockTimeout(
                 f"{cause}it has no end, so no client of this library has made it",
                 "nothing was changed; if it is nobody's, delete it with: redis-cli DEL "
@@ -129,9 +148,11 @@ class RedisLock:
             )
         raise LockTimeout(f"{cause}another client holds it", "nothing was changed; try again")
 
-    def _try_to_acquire(self) -> object:
-        timeout = max(self._timeout, 0.0)
-        return self._lock.acquire(token=self._token, blocking_timeout=timeout)
+    def _try_to_acquire(self) -> int:
+        """Return _OURS, or how many milliseconds its holder has left."""
+        arguments = [self._token, int(self._lease * 1000)]
+        answer = self._ask("locked", lambda: self._acquire_script([self._name], arguments))
+        return int(answer)
 
     def _give_back(self) -> None:
         self.is_held = False

@@ -237,6 +237,12 @@ class StoreContract:
             locked_out = pool.submit(_is_locked_out, other)
             assert not locked_out.result(self.patience), "a lock let go must be free"
 
+    def test_no_time_is_one_try(self) -> None:
+        """``lock(0)`` gives a lock that is free: that is how the adapter tries, between looks."""
+        store = self._empty_store()
+        for _ in range(10):
+            assert not _is_locked_out(store, 0), "lock(0) must give a lock that is free"
+
     def test_the_lock_is_handed_on(self) -> None:
         """A thread that waits gets the lock when its holder lets go."""
         store, other = self._empty_store(), self.make_store()
