@@ -17,8 +17,13 @@ from requests.cookies import RequestsCookieJar
 from urllib3.util import Retry
 
 from requests_jwt_refresh.errors import DiscoveryError, InvalidURL, RefreshUnavailable
-from requests_jwt_refresh.grants.addresses import Network, find_network, find_networks
-from requests_jwt_refresh.grants.addresses import list_reachable as list_reachable_from
+from requests_jwt_refresh.grants.addresses import (
+    Network,
+    find_network,
+    find_networks,
+    list_reachable,
+)
+from requests_jwt_refresh.grants.device import SingleRequestSession
 from requests_jwt_refresh.matching import MISSING, parse_json
 from requests_jwt_refresh.refresh.client import ClientSession, SendOptions, send_request
 from requests_jwt_refresh.refresh.deadline import Deadline
@@ -64,7 +69,7 @@ class DocumentClient:
         self._deadline = Deadline(timeout)
         self._networks: dict[str, frozenset[Network]] = {}
         self._is_https = urlsplit(typed).scheme.lower() == "https"
-        self._reachable = list_reachable_from(self._find_networks(typed))
+        self._reachable = list_reachable(self._find_networks(typed))
 
     def get(self, url: str, source: str) -> TokenResponse:
         """Return what `url` answers. `source` is what is asked, for an error's text.
@@ -141,17 +146,17 @@ class DocumentClient:
         request = requests.Request(method, url, headers=_IDENTITY, json=document)
         options = _read_options(self._session, url)
         seconds = max(round(self._deadline.left(), 1), 0.1)
-        with ClientSession(seconds, options, RequestsCookieJar()) as session:
+        make_session = ClientSession if retries else SingleRequestSession
+        with make_session(seconds, options, RequestsCookieJar(), proofs=None) as session:
             session.max_bytes = MAX_DOCUMENT_BYTES
             transport = _GuardedTransport(seconds, options, self._reachable)
+            if not retries:
+                transport.max_retries = Retry(0, read=False)
             if _is_direct(options, url):
                 for prefix in list(session.adapters):
                     session.mount(prefix, transport)
             if not reads_body:
                 session.listeners.append(_drop_body)
-            if not retries:
-                for adapter in session.adapters.values():
-                    adapter.max_retries = Retry(0, read=False)  # type: ignore[attr-defined]
             try:
                 return send_request(session, request, options, seconds, source)
             except RefreshUnavailable as error:
