@@ -22,6 +22,7 @@ NAMES = [
     "ClientCredentials",
     "DPoP",
     "DeviceLogin",
+    "DiscoveryError",
     "Endpoint",
     "Event",
     "FileStore",
@@ -45,6 +46,7 @@ NAMES = [
     "RefreshRejected",
     "RefreshUnavailable",
     "Reply",
+    "ServerMetadata",
     "StoreError",
     "Token",
     "TokenExchange",
@@ -106,6 +108,11 @@ CALLS = {
     "method='POST', access='access_token', refresh='refresh_token', expires_in='expires_in', "
     "expires_in_unit=None, expires_at=None, ok=None, rejected=None, endpoint=None)",
     "DeviceLogin": "(url, token_url=None, client_id=None, *, client=None, scope=None, show=None)",
+    "ServerMetadata": "(issuer, *, authorization_url=None, token_url=None, device_url=None, "
+    "revocation_url=None, end_session_url=None, registration_url=None, jwks_url=None, "
+    "userinfo_url=None, client_auths=('basic',), scopes=None, "
+    "grant_types=('authorization_code', 'implicit'), response_modes=('query', 'fragment'), "
+    "pkce_methods=(), sends_iss=False, is_openid=False, takes_offline_access=False)",
     "Event": "(kind, at, seconds=None, url=None, status=None, rule=None)",
     "FileStore": "(path)",
     "MemoryStore": "(token=None)",
@@ -140,6 +147,7 @@ ERRORS = {
     "ReentrantRefresh": {"JWTRefreshError"},
     "StoreError": {"JWTRefreshError"},
     "LockTimeout": {"StoreError"},
+    "DiscoveryError": {"JWTRefreshError"},
     "ProfileError": {"JWTRefreshError"},
     "InvalidToken": {"JWTRefreshError", "ValueError"},
     "InvalidURL": {"JWTRefreshError", "InvalidURL"},

@@ -28,9 +28,7 @@ _DEFAULT_FIELDS: Final = {"access": "access_token", "refresh": "refresh_token"}
 def ask_for_the_rest(options: argparse.Namespace) -> None:
     """Ask, one question after the other, for what no option has given."""
     if not options.base_url:
-        find_problem = _make_base_url_check(options.allow_http)
-        usual = load_preset(options.preset).base_url if options.preset else None
-        options.base_url = _ask("Base URL of the API", usual or "", find_problem)
+        ask_for_base_url(options)
     if not (options.preset or options.kind or options.no_refresh):
         _ask_for_server(options)
     if options.no_refresh:
@@ -43,6 +41,13 @@ def ask_for_the_rest(options: argparse.Namespace) -> None:
         _ask_for_rule(options)
     if options.kind not in GRANT_KINDS:
         _ask_option(options, "logout_url", "Logout endpoint; empty for none")
+
+
+def ask_for_base_url(options: argparse.Namespace) -> None:
+    """Ask where the API is."""
+    find_problem = _make_base_url_check(options.allow_http)
+    usual = load_preset(options.preset).base_url if options.preset else None
+    options.base_url = _ask("Base URL of the API", usual or "", find_problem)
 
 
 def _ask_for_preset(options: argparse.Namespace) -> None:
