@@ -17,7 +17,8 @@ The parts:
   `any_of`, `all_of`, or your own (`Matcher`)
 - where the token lives: `KeyringStore`, `FileStore`, `MemoryStore`, `RedisStore`, or your own
   (`TokenStore`)
-- how to log in: `PasswordLogin`, `DeviceLogin`, or your own function ``(session) -> Token``
+- how to log in: `PasswordLogin`, `DeviceLogin`, or your own function ``(session) -> Token``; what
+  a server says of itself: `ServerMetadata`
 - what happened, step by step: `Event`
 - what can go wrong: `RefreshUnavailable`, `RefreshRejected`, `StoreError` and the other errors, all
   of them a `JWTRefreshError`
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
         OAuth2Endpoint,
     )
     from requests_jwt_refresh.errors import (
+        DiscoveryError,
         InsecureURL,
         InvalidToken,
         InvalidURL,
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
     )
     from requests_jwt_refresh.events import Event
     from requests_jwt_refresh.grants.device import DeviceLogin
+    from requests_jwt_refresh.grants.discovery import ServerMetadata
     from requests_jwt_refresh.grants.password import PasswordLogin
     from requests_jwt_refresh.jose import DPoP, PrivateKeyJWT
     from requests_jwt_refresh.matching import (
@@ -84,6 +87,7 @@ __all__ = [
     "ClientCredentials",
     "DPoP",
     "DeviceLogin",
+    "DiscoveryError",
     "Endpoint",
     "Event",
     "FileStore",
@@ -107,6 +111,7 @@ __all__ = [
     "RefreshRejected",
     "RefreshUnavailable",
     "Reply",
+    "ServerMetadata",
     "StoreError",
     "Token",
     "TokenExchange",
@@ -136,6 +141,7 @@ _WHERE = {
     "Endpoint": "endpoints",
     "JSONEndpoint": "endpoints",
     "OAuth2Endpoint": "endpoints",
+    "DiscoveryError": "errors",
     "InsecureURL": "errors",
     "InvalidToken": "errors",
     "InvalidURL": "errors",
@@ -148,6 +154,7 @@ _WHERE = {
     "StoreError": "errors",
     "Event": "events",
     "DeviceLogin": "grants.device",
+    "ServerMetadata": "grants.discovery",
     "PasswordLogin": "grants.password",
     "DPoP": "jose",
     "PrivateKeyJWT": "jose",

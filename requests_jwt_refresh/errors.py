@@ -7,6 +7,7 @@ requests.RequestException
     ├── ReentrantRefresh     a refresh or login that calls through the adapter it serves
     ├── StoreError           the token store cannot be read, written or trusted
     │   └── LockTimeout      another program or thread holds the store's lock
+    ├── DiscoveryError       a server does not describe itself, or not so that it can be believed
     ├── ProfileError         the profiles file, or a profile in it, cannot be used
     ├── InvalidToken         not a string fit for a header (also a ValueError)
     └── InvalidURL           a URL with no clear meaning (also requests' InvalidURL, a ValueError)
@@ -115,6 +116,15 @@ class LockTimeout(StoreError):
     """The store's lock was not free within the time given."""
 
     remedy = "nothing was changed; try again, or look for a program that hangs"
+
+
+class DiscoveryError(JWTRefreshError):
+    """A server does not describe itself, or what it says of itself cannot be believed.
+
+    Nothing that it said was used. `cause` names the document and the field.
+    """
+
+    remedy = "nothing of it was used; check the URL, or give the server's endpoints yourself"
 
 
 class ProfileError(JWTRefreshError):

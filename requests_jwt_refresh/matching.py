@@ -160,7 +160,7 @@ class BearerChallenge:
     def __call__(self, response: requests.Response) -> bool:
         if response.status_code not in self.statuses:
             return False
-        challenges = _parse_challenges(response.headers.get("WWW-Authenticate") or "")
+        challenges = parse_challenges(response.headers.get("WWW-Authenticate") or "")
         return any(
             is_bearer(scheme) and self.error in (None, parameters.get("error"))
             for scheme, parameters in challenges
@@ -607,13 +607,13 @@ _CHALLENGE_PART = re.compile(
 )
 
 
-def _parse_challenges(header: str) -> list[tuple[str, dict[str, str]]]:
+def parse_challenges(header: str) -> list[tuple[str, dict[str, str]]]:
     """Return each challenge's scheme and its own parameters (RFC 9110 §11.6.1).
 
     requests joins several header lines with commas, as §5.3 allows, so that only a scheme's name
     tells where the next challenge starts.
 
-    >>> _parse_challenges('Basic realm="a", Bearer error="invalid_token"')
+    >>> parse_challenges('Basic realm="a", Bearer error="invalid_token"')
     [('Basic', {'realm': 'a'}), ('Bearer', {'error': 'invalid_token'})]
     """
     found: list[tuple[str, dict[str, str]]] = []

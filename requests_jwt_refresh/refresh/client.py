@@ -108,6 +108,9 @@ class ClientSession(PlainSession):
     InvalidURL; a refresh_session of the user's own takes none. `proofs` are those of what is sent.
     """
 
+    max_bytes: int = MAX_RESPONSE_BYTES
+    """Of a response's body that are read at most."""
+
     def __init__(
         self,
         seconds: float,
@@ -335,7 +338,7 @@ def _send(
     try:
         is_watched = getattr(_find_adapter(session, prepared), "is_watched", True)
         with cut_off(response, deadline) if is_watched else nullcontext():
-            body = _read_body(response, deadline, source)
+            body = _read_body(response, deadline, source, _find_limit(session))
     finally:
         if response.raw is not None:  # as it is in a response that a fake made up
             response.close()
@@ -385,13 +388,19 @@ def _find_adapter(session: requests.Session, request: requests.PreparedRequest) 
     return session.get_adapter(request.url or "")
 
 
-def _read_body(response: requests.Response, deadline: Deadline, source: str) -> bytes:
+def _find_limit(session: requests.Session) -> int:
+    return session.max_bytes if isinstance(session, ClientSession) else MAX_RESPONSE_BYTES
+
+
+def _read_body(response: requests.Response, deadline: Deadline, source: str, limit: int) -> bytes:
     body = bytearray()
     for chunk in _iterate(response):
         body += chunk
-        if len(body) > MAX_RESPONSE_BYTES:
+        if len(body) > limit:
+            is_token = limit == MAX_RESPONSE_BYTES
+            size = "1 MiB, which is no token" if is_token else f"{limit // 1024} KiB"
             raise RefreshUnavailable(
-                f"the {source} answered with more than 1 MiB, which is no token",
+                f"the {source} answered with more than {size}",
                 "the tokens are kept; check the URL, and what answers there",
             )
         if deadline.has_passed():

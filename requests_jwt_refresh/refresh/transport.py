@@ -58,6 +58,8 @@ class NetworkTransport(HTTPAdapter):
         super().__init__()
         adapter = options.transport
         self._hooks = adapter if isinstance(adapter, HTTPAdapter) else HTTPAdapter()
+        if isinstance(adapter, NetworkTransport):  # of a login that asks another server first
+            self._hooks = adapter._hooks  # noqa: SLF001 - of the same class
         self._api_url = options.base_url
         self._host, self._host_url = options.host, options.url
         self.deadline = Deadline(seconds, options.exit_grace)

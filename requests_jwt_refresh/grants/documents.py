@@ -1,0 +1,272 @@
+"""Asking a server that has yet to show who it is, and reading what it says of itself.
+
+Nothing that it answers is believed without a look: not the URLs, nor where they lead, nor the
+types of its fields. It is given no credentials.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+import requests
+from requests.cookies import RequestsCookieJar
+from urllib3.util import Retry
+
+from requests_jwt_refresh.errors import DiscoveryError, InvalidURL, RefreshUnavailable
+from requests_jwt_refresh.grants.addresses import Network, find_network, find_networks
+from requests_jwt_refresh.grants.addresses import list_reachable as list_reachable_from
+from requests_jwt_refresh.matching import MISSING, parse_json
+from requests_jwt_refresh.refresh.client import ClientSession, SendOptions, send_request
+from requests_jwt_refresh.refresh.deadline import Deadline
+from requests_jwt_refresh.refresh.transport import is_stand_in
+from requests_jwt_refresh.tokens import describe_kind, is_finite
+from requests_jwt_refresh.urls import describe_url, origin_of, validate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from requests_jwt_refresh.responses import TokenResponse
+
+MAX_DOCUMENT_BYTES: Final = 64 * 1024
+_WORD: Final = re.compile(r"[\x21-\x7e]{1,2000}")  # RFC 6749 §3.3, and what a list holds otherwise
+_ELSEWHERE: Final = "nothing was sent there; if that is meant, give the server's endpoints yourself"
+_NOT_REACHED: Final = "check the URL, and whether that server can be reached from here"
+_IDENTITY: Final = {"Accept": "application/json", "Accept-Encoding": "identity"}
+
+
+class DocumentClient:
+    """Sends requests without credentials, all of them together within `timeout` seconds.
+
+    They reach the network as `session` does: with its verify, cert, proxies and the TLS of its
+    adapters. `typed` is the URL that a person gave: a server leads into a local network, or to
+    this machine, only if that URL does; and from https to http only if `allow_http`.
+    """
+
+    def __init__(
+        self,
+        typed: str,
+        *,
+        session: requests.Session | None,
+        allow_http: bool,
+        timeout: float,
+    ) -> None:
+        if not is_finite(timeout) or timeout <= 0:
+            raise ValueError("timeout must be a positive number of seconds, such as 10.0")
+        self.allow_http = allow_http
+        self._session = session
+        self._seconds = timeout
+        self._deadline = Deadline(timeout)
+        self._networks: dict[str, frozenset[Network]] = {}
+        self._is_https = urlsplit(typed).scheme.lower() == "https"
+        self._reachable = list_reachable_from(self._find_networks(typed))
+
+    def get(self, url: str, source: str) -> TokenResponse:
+        """Return what `url` answers. `source` is what is asked, for an error's text.
+
+        Raises DiscoveryError if there is no answer.
+        """
+        return self._send("GET", url, source)
+
+    def get_head(self, url: str, source: str) -> TokenResponse:
+        """Return the same without the body, however long that is."""
+        return self._send("GET", url, source, reads_body=False)
+
+    def post(self, url: str, document: Mapping[str, Any], source: str) -> TokenResponse:
+        """Return the answer to a document in JSON, which is sent once at the most."""
+        return self._send("POST", url, source, document=document, retries=False)
+
+    def check(self, url: str, what: str) -> str:
+        """Return a URL that the server gave, as requests would send it.
+
+        It has to be as a refresh URL, and may not lead where `typed` does not. `what` names it in
+        an error's text. Raises DiscoveryError.
+        """
+        try:
+            checked = validate(url, what=what, allow_http=self.allow_http)
+        except InvalidURL as error:
+            problem = error.cause
+        else:
+            self._check_parts(checked, what)
+            self._check_network(checked, what)
+            return checked
+        raise DiscoveryError(problem)
+
+    def _check_parts(self, url: str, what: str) -> None:
+        parts = urlsplit(url)
+        if parts.fragment or "#" in url:  # RFC 6749 §3.1, §3.2
+            raise DiscoveryError(f"{what} {describe_url(url)} has a fragment")
+        if parts.scheme == "http" and self._is_https and not self.allow_http:
+            raise DiscoveryError(f"{what} {describe_url(url)} leads from https to http")
+
+    def _check_network(self, url: str, what: str) -> None:
+        """Raise DiscoveryError for a host in a network that may not be led to."""
+        barred = self._find_networks(url) - self._reachable
+        for network in barred:
+            raise DiscoveryError(
+                f"{what} {describe_url(url)} is on {network.value}, and what was asked is not",
+                _ELSEWHERE,
+            )
+
+    def _find_networks(self, url: str) -> frozenset[Network]:
+        origin = origin_of(url)
+        host = "" if origin is None else origin.host
+        if host not in self._networks:
+            may_look_up = _is_direct(_read_options(self._session, url), url)
+            try:
+                found = find_networks(host, self._deadline.left(), may_look_up=may_look_up)
+            except TimeoutError:
+                found = None
+            if found is None:
+                raise DiscoveryError(
+                    f"the name {host!r} could not be looked up within {self._seconds:g} s",
+                    _NOT_REACHED,
+                )
+            self._networks[host] = found
+        return self._networks[host]
+
+    def _send(
+        self,
+        method: str,
+        url: str,
+        source: str,
+        *,
+        document: Mapping[str, Any] | None = None,
+        reads_body: bool = True,
+        retries: bool = True,
+    ) -> TokenResponse:
+        self._check_network(url, f"the {source}")
+        request = requests.Request(method, url, headers=_IDENTITY, json=document)
+        options = _read_options(self._session, url)
+        seconds = max(round(self._deadline.left(), 1), 0.1)
+        with ClientSession(seconds, options, RequestsCookieJar()) as session:
+            session.max_bytes = MAX_DOCUMENT_BYTES
+            if _is_direct(options, url):
+                session.listeners.append(self._check_peer)
+            if not reads_body:
+                session.listeners.append(_drop_body)
+            if not retries:
+                for adapter in session.adapters.values():
+                    adapter.max_retries = Retry(0, read=False)  # type: ignore[attr-defined]
+            try:
+                return send_request(session, request, options, seconds, source)
+            except RefreshUnavailable as error:
+                problem = error.cause
+        raise DiscoveryError(problem, _NOT_REACHED)
+
+    def _check_peer(self, response: requests.Response) -> None:
+        """Raise DiscoveryError if a name has led elsewhere than it did when it was looked up."""
+        sock = getattr(getattr(response.raw, "connection", None), "sock", None)
+        try:
+            network = find_network(sock.getpeername()[0])  # type: ignore[union-attr]
+        except (AttributeError, OSError, TypeError, ValueError):
+            return  # a transport of another kind
+        if network not in self._reachable:
+            response.close()
+            raise DiscoveryError(
+                f"{describe_url(response.url)} is on {network.value}, and what was asked is not",
+                _ELSEWHERE,
+            )
+
+
+def _read_options(session: requests.Session | None, url: str) -> SendOptions:
+    """Return how `session` would send to `url`; None is a plain one."""
+    if session is None:
+        return SendOptions.from_environment(url)
+    found = session.merge_environment_settings(url, {}, None, None, None)
+    origin = origin_of(url)
+    return SendOptions(
+        found["verify"],
+        found["cert"],
+        found["proxies"],
+        transport=session.get_adapter(url),
+        origins=frozenset() if origin is None else frozenset({origin}),
+    )
+
+
+def _is_direct(options: SendOptions, url: str) -> bool:
+    """Whether names are looked up here, and connections lead to the server itself."""
+    if options.transport is not None and is_stand_in(options.transport):
+        return False
+    return requests.utils.select_proxy(url, dict(options.proxies or {})) is None
+
+
+def _drop_body(response: requests.Response) -> None:
+    """Leave a response as a fake makes it up: without a body to read."""
+    response.close()
+    response.raw, response._content = None, b""  # noqa: SLF001 - as requests' own tests make one
+
+
+# --- What it answered ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Document:
+    """A JSON object that a server gave. Each field that is read is checked; null is none."""
+
+    url: str
+    """Where it was, for an error's text."""
+    content: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, response: TokenResponse, url: str, *, ok: tuple[int, ...] = (200,)) -> Document:
+        """Return the document in a response. Raises DiscoveryError if there is none."""
+        shown = describe_url(url)
+        if response.status not in ok:
+            raise DiscoveryError(f"{shown} answered {describe_status(response.status)}")
+        content = parse_json(response.body)
+        if not isinstance(content, dict):
+            kind = "no JSON" if content is MISSING else "JSON, but no object"
+            media_type = response.headers.get("Content-Type", "").partition(";")[0].strip()
+            named = f" ({media_type})" if re.fullmatch("[a-z]+/[a-z.+-]{1,60}", media_type) else ""
+            raise DiscoveryError(f"{shown} answered {response.status} and {kind}{named}")
+        return cls(shown, content)
+
+    def name(self, field: str) -> str:
+        """Return the name of a field as it stands in an error's text."""
+        return f"{self.url}: {field}"
+
+    def text(self, field: str) -> str | None:
+        """Return a string, None if it is missing or empty. Raises DiscoveryError."""
+        value = self.content.get(field)
+        if value is None or value == "":
+            return None
+        if not isinstance(value, str):
+            raise DiscoveryError(f"{self.name(field)} is {describe_kind(value)}, not a string")
+        return value
+
+    def url_at(self, field: str, client: DocumentClient) -> str | None:
+        """Return a URL that may be used, None if it is missing. Raises DiscoveryError."""
+        value = self.text(field)
+        return None if value is None else client.check(value, self.name(field))
+
+    def words(self, field: str) -> tuple[str, ...] | None:
+        """Return a list of words without spaces, None if it is missing. Raises DiscoveryError."""
+        value = self.content.get(field)
+        if value is None:
+            return None
+        if not isinstance(value, list):
+            raise DiscoveryError(f"{self.name(field)} is {describe_kind(value)}, not a list")
+        if not all(isinstance(each, str) and _WORD.fullmatch(each) for each in value):
+            raise DiscoveryError(f"{self.name(field)} holds something that is no word")
+        return tuple(dict.fromkeys(value))
+
+    def flag(self, field: str) -> bool:
+        """Return a boolean, False if it is missing. Raises DiscoveryError."""
+        value = self.content.get(field)
+        if not isinstance(value, bool | None):
+            raise DiscoveryError(f"{self.name(field)} is {describe_kind(value)}, not true or false")
+        return bool(value)
+
+
+def describe_status(status: int) -> str:
+    """Return a status as it stands in a sentence.
+
+    >>> describe_status(302)
+    '302, a redirect, which is not followed'
+    """
+    is_redirect = HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST
+    return f"{status}, a redirect, which is not followed" if is_redirect else str(status)
