@@ -159,6 +159,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_profile_headers",
         "test_profile_kinds",
         "test_profile_places",
+        "test_profile_refresh_ahead",
         "test_profile_presets",
         # the command line
         "test_cli",

@@ -95,7 +95,7 @@ def test_a_new_key_is_listed_and_suggested(file: Path) -> None:
 def test_a_new_option_at_the_top_reaches_the_adapter(file: Path) -> None:
     """The fields of Options are the keys there, and arguments of JWTRefreshAdapter."""
     places = "".join(f'{name} = {{ header = "X" }}\n' for name in ("attach", "renewed"))
-    file.write_text(PROD + places + JSON)
+    file.write_text(f"{PROD}refresh_ahead = 5\n{places}{JSON}")
     made = Profiles.read(file).profile("prod")
     assert {each.name for each in dataclasses.fields(Options)} <= made.options().keys()
 

@@ -19,6 +19,7 @@ _READERS: Final[Mapping[str, Callable[..., Any]]] = {
     "str": Table.text,
     "bool": Table.flag,
     "float": Table.seconds,
+    "SecondsOrZero": Table.seconds_or_zero,
     "int": Table.size,
     "tuple[int, ...]": Table.numbers,
     "tuple[str, ...]": Table.texts,

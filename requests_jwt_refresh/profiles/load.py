@@ -59,6 +59,7 @@ from requests_jwt_refresh.urls import origin_of, validate_base, validate_origin
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+    from typing import TypeAlias
 
     from requests_jwt_refresh.authorization import Carrier, Proofs, WirePlace
     from requests_jwt_refresh.endpoints import Endpoint
@@ -70,6 +71,8 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.refresh.logins import OwnLogin
     from requests_jwt_refresh.stores.base import TokenStore
     from requests_jwt_refresh.urls import Origin
+
+    SecondsOrZero: TypeAlias = float  # how fields.py reads such a key
 
 __all__ = [
     "KINDS",
@@ -102,6 +105,7 @@ class Options:
     allow_http: bool = False
     attach: Carrier | None = None
     renewed: WirePlace | None = None
+    refresh_ahead: SecondsOrZero | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -327,6 +331,7 @@ def _interpret(table: Table) -> Profile:
     for origin in options.trusted_origins:
         check_url(table, "trusted_origins", origin, lambda url: validate_origin(url, **allow))
     server = read_server(table, base_url, attach=options.attach, allow_http=options.allow_http)
+    _check_refresh_ahead(table, options, server.refresh)
     stores = read_store(table, base_url)
     when = read_when(table.table("when"))
     headers = _read_headers(table, options, server.refresh, base_url)
@@ -347,6 +352,16 @@ def _interpret(table: Table) -> Profile:
         probe_store=stores.probe_store,
         when=when,
     )
+
+
+def _check_refresh_ahead(table: Table, options: Options, endpoint: Endpoint | None) -> None:
+    if options.refresh_ahead == 0 and getattr(endpoint, "needs_live_token", False):
+        raise table.error(
+            "refresh_ahead",
+            "= 0 does not go with this endpoint, which takes the access token only while that is "
+            "valid",
+            "leave the key out, or give a number of seconds above 0",
+        )
 
 
 def _read_headers(

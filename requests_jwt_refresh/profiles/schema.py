@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from requests_jwt_refresh.errors import InvalidURL, ProfileError
 from requests_jwt_refresh.profiles.home import NoHome, expand_user
+from requests_jwt_refresh.tokens import LONGEST_LIFETIME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -39,7 +40,7 @@ SOURCES: Final = ("file", "keyring", "public")
 OF_PROFILE: Final = frozenset(
     {
         *("base_url", "trusted_origins", "refresh_timeout", "match_limit", "allow_http"),
-        *("attach", "renewed"),
+        *("attach", "renewed", "refresh_ahead"),
     }
 )
 """The keys at the top of a profile that are no tables of their own."""
@@ -87,15 +88,23 @@ class Table:
 
     def seconds(self, key: str, default: T = REQUIRED) -> float | T:
         """Return the number of seconds above 0 at `key`."""
+        allowed = f"above 0, up to {int(_MAX_SECONDS)}"
+        return self._seconds(key, default, lambda found: 0 < found <= _MAX_SECONDS, allowed)
+
+    def seconds_or_zero(self, key: str, default: T = REQUIRED) -> float | T:
+        """Return the number of seconds of a token's life at `key`; 0 is allowed."""
+        allowed = f"from 0 (off) to {int(LONGEST_LIFETIME)}"
+        return self._seconds(key, default, lambda found: 0 <= found <= LONGEST_LIFETIME, allowed)
+
+    def _seconds(
+        self, key: str, default: T, fits: Callable[[float], bool], allowed: str
+    ) -> float | T:
         found = self.get(key, default, "a number of seconds", _is_number)
         if found is default:
             return default
-        if not 0 < found <= _MAX_SECONDS:  # nan is neither
-            raise self.error(
-                key,
-                f"must be a number of seconds above 0, up to {int(_MAX_SECONDS)}",
-                "give such a number, or leave the key out",
-            )
+        if not fits(found):  # as nan never does
+            problem = f"must be a number of seconds {allowed}"
+            raise self.error(key, problem, "give such a number, or leave the key out")
         return float(found)
 
     def size(self, key: str, default: T = REQUIRED) -> int | T:
