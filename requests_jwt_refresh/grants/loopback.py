@@ -91,7 +91,7 @@ class LoopbackReceiver:
             paste = partial(self._paste, terminal)
             self._selector.register(terminal.number, selectors.EVENT_READ, paste)
         try:
-            self._serve(monotonic() + seconds, lambda: self._parameters is not None)
+            self.serve(monotonic() + seconds, lambda: self._parameters is not None)
         finally:
             if terminal is not None:
                 with suppress(KeyError):  # it has ended
@@ -100,6 +100,15 @@ class LoopbackReceiver:
             raise make_timeout_error(seconds)
         return self._parameters
 
+    def serve(self, end: float, has_ended: Callable[[], bool]) -> None:
+        """Answer what comes, until `end` in `time.monotonic()` or until it `has_ended`."""
+        while not has_ended() and (left := end - monotonic()) > 0:
+            for key, _events in self._selector.select(min(left, _TICK)):
+                key.data()
+            now = monotonic()
+            for connection in [each for each in self._open if each.deadline <= now]:
+                self._drop(connection)
+
     def finish(self, page: Page) -> None:
         """Answer the browser that waits, and for a moment any other that asks for the same."""
         if self._held is not None:
@@ -107,7 +116,7 @@ class LoopbackReceiver:
             self._watch(self._held)
             self._held = None
         with suppress(RefreshUnavailable):  # flooded: the login has ended all the same
-            self._serve(monotonic() + LINGER_SECONDS, lambda: False)
+            self.serve(monotonic() + LINGER_SECONDS, lambda: False)
 
     def close(self) -> None:
         """Close the port and all connections."""
@@ -118,14 +127,6 @@ class LoopbackReceiver:
             each.close()
         self._open.clear()
         self._selector.close()
-
-    def _serve(self, end: float, has_ended: Callable[[], bool]) -> None:
-        while not has_ended() and (left := end - monotonic()) > 0:
-            for key, _events in self._selector.select(min(left, _TICK)):
-                key.data()
-            now = monotonic()
-            for connection in [each for each in self._open if each.deadline <= now]:
-                self._drop(connection)
 
     def _accept(self, listener: socket.socket) -> None:
         self._count += 1
