@@ -217,7 +217,7 @@ def test_the_port_is_open_as_well(codes: CodeServer, capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize(
     ("lines", "problem"),
     [
-        (None, "has to be pasted, and stdin has ended. Log in from a terminal"),
+        (None, "and stdin is no terminal, or has ended. Log in from a terminal"),
         ("no\n" * 20, "no URL of this login was pasted 10 times"),
         ("", "did not end within 0.05 s"),
     ],
@@ -253,6 +253,34 @@ def test_a_no_can_be_pasted(codes: CodeServer, monkeypatch: pytest.MonkeyPatch) 
     login = BrowserLogin(codes.url, "tv", redirect_uri=ELSEWHERE, open=urls.append)
     with pytest.raises(RefreshRejected, match="denied"):
         log_in(login)
+
+
+def test_in_a_notebook_elsewhere_the_url_is_pasted(
+    codes: CodeServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its kernel is on a server, whose ports the browser does not reach."""
+    monkeypatch.setattr(desktop, "is_notebook", lambda: True)
+    monkeypatch.setattr("requests_jwt_refresh.grants.pasting.is_notebook", lambda: True)
+    monkeypatch.setattr("builtins.input", lambda: make_url(codes.authorize(wait_for_url(capsys))))
+    assert log_in(BrowserLogin(codes.url, "tv", open=False)).access
+
+
+@posix
+def test_what_is_piped_in_is_the_programs_own(
+    codes: CodeServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Only a terminal is read."""
+    reader, writer = os.pipe()
+    with os.fdopen(reader) as stdin, os.fdopen(writer, "w") as pipe:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        print("data", file=pipe, flush=True)
+        with pytest.raises(RefreshUnavailable, match="stdin is no terminal"):
+            log_in(BrowserLogin(codes.url, "tv", redirect_uri=ELSEWHERE, open=len))
+        capsys.readouterr()
+        threads = start(lambda: log_in(BrowserLogin(codes.url, "tv", open=False)))
+        follow(codes.authorize(wait_for_url(capsys)))
+        join(*threads)
+        assert stdin.readline() == "data\n"
 
 
 def test_a_form_cannot_be_pasted(codes: CodeServer) -> None:
@@ -359,8 +387,8 @@ def test_a_server_that_cannot_be_used(
 
 @contextmanager
 def pasting() -> Iterator[tuple[Any, Callable[[str | None], None]]]:
-    """Give a stdin, and what sends text to it; None ends it."""
-    reader, writer = os.pipe()
+    """Give a terminal as stdin, and what sends text to it; None ends it."""
+    writer, reader = os.openpty()
     with os.fdopen(reader) as stdin, os.fdopen(writer, "w") as pipe:
 
         def send(text: str | None) -> None:

@@ -222,6 +222,21 @@ def test_an_oversized_request_is_refused(data: bytes) -> None:
         assert send(found.port, data).startswith(b"HTTP/1.1 400 ")
 
 
+def test_nothing_is_taken_after_the_first_request_of_a_connection() -> None:
+    """What a client smuggles in behind it, or sends after its answer."""
+    with waiting() as found:
+        host = f"Host: 127.0.0.1:{found.port}\r\n\r\n"
+        first = f"GET /other HTTP/1.1\r\n{host}".encode()
+        second = f"GET /cb?code=x&state={STATE} HTTP/1.1\r\n{host}".encode()
+        assert send(found.port, first + second).startswith(b"HTTP/1.1 404 ")
+        with socket.create_connection(("127.0.0.1", found.port), WAIT) as sock:
+            sock.sendall(first)
+            while sock.recv(65536):
+                pass
+            sock.sendall(second)
+            assert get(found.url).status_code == 400
+
+
 def test_slow_clients_hold_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each has its seconds; meanwhile others are answered."""
     monkeypatch.setattr(loopback, "REQUEST_SECONDS", 0.3)

@@ -21,7 +21,7 @@ from requests_jwt_refresh.grants.device import DeviceLogin
 from requests_jwt_refresh.grants.discovery import ServerMetadata, choose_scope
 from requests_jwt_refresh.grants.loopback import LoopbackReceiver
 from requests_jwt_refresh.grants.pages import LOGGED_IN, make_failure
-from requests_jwt_refresh.grants.pasting import Terminal, receive_pasted
+from requests_jwt_refresh.grants.pasting import PROMPT, Terminal, receive_pasted
 from requests_jwt_refresh.grants.redirects import RedirectURI
 from requests_jwt_refresh.refresh.client import ClientSession, send_request
 from requests_jwt_refresh.refresh.logins import OwnLogin, RefusedLogins
@@ -220,14 +220,22 @@ class _Attempt:
             return self._trade(request.read_code(parameters), redirect.text)
         with LoopbackReceiver(redirect, request.state, uses_post=request.uses_post) as receiver:
             is_open = _show(request.make_url(receiver.redirect_uri), opener, seconds)
-            terminal = None if is_open or request.uses_post else Terminal.find()
-            if terminal is not None:
-                desktop.tell(
-                    "If the browser is on another machine, it will fail to open the last page.\n"
-                    "Paste the address of that page here: "
-                )
-            parameters = receiver.receive(seconds, terminal)
-            return self._end(parameters, receiver)
+            may_paste = not is_open and not request.uses_post
+            return self._end(self._receive(receiver, may_paste=may_paste), receiver)
+
+    def _receive(self, receiver: LoopbackReceiver, *, may_paste: bool) -> Parameters:
+        """Wait for the response at the port, or for its URL, from a browser on another machine."""
+        seconds, terminal = self._login.timeout, Terminal.find()
+        is_notebook = desktop.is_notebook()
+        if may_paste and (is_notebook or terminal is not None):
+            desktop.tell("A browser on another machine will fail to open the last page.\n")
+        if may_paste and is_notebook:  # where nothing but `input` reads
+            redirect = RedirectURI.parse(receiver.redirect_uri)
+            return receive_pasted(redirect, self._request.state, seconds)
+        if not may_paste or terminal is None:
+            return receiver.receive(seconds)
+        desktop.tell(PROMPT)
+        return receiver.receive(seconds, terminal)
 
     def _end(self, parameters: Parameters, receiver: LoopbackReceiver) -> Token:
         """Trade the code, and tell the person what came of it."""

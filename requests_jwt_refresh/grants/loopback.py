@@ -111,10 +111,11 @@ class LoopbackReceiver:
 
     def finish(self, page: Page) -> None:
         """Answer the browser that waits, and for a moment any other that asks for the same."""
-        if self._held is not None:
-            self._held.answer(page)
-            self._watch(self._held)
-            self._held = None
+        if self._held is None:  # it was pasted
+            return
+        self._held.answer(page)
+        self._watch(self._held)
+        self._held = None
         with suppress(RefreshUnavailable):  # flooded: the login has ended all the same
             self.serve(monotonic() + LINGER_SECONDS, lambda: False)
 

@@ -17,6 +17,7 @@ from requests_jwt_refresh.grants.redirects import MAX_BYTES, Parameters, Redirec
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+PROMPT: Final = "Paste the address to which the browser was sent here: "
 _MOST_TRIES: Final = 10  # URLs that are not of this login
 _NOT_THIS_LOGIN: Final = (
     "That is not the URL of this login. Copy the whole address from the browser, which begins with "
@@ -33,10 +34,13 @@ class Terminal:
 
     @classmethod
     def find(cls) -> Terminal | None:
-        """Return stdin; None if it cannot be waited for, as in a notebook and on Windows."""
-        if os.name != "posix" or is_notebook():
+        """Return stdin; None if it is no terminal, or cannot be waited for as on Windows.
+
+        What is piped in is the program's own.
+        """
+        if os.name != "posix" or not is_terminal():
             return None
-        with suppress(AttributeError, OSError, ValueError):  # None, closed, or another object
+        with suppress(AttributeError, OSError, ValueError):  # another object
             return cls(sys.stdin.fileno())
         return None
 
@@ -64,7 +68,7 @@ def receive_pasted(redirect: RedirectURI, state: str, seconds: float) -> Paramet
 
     `seconds` hold only where stdin can be waited for.
     """
-    tell("Paste the address to which the browser was sent: ")
+    tell(PROMPT)
     terminal = Terminal.find()
     lines = _ask_lines() if terminal is None else _read_lines(terminal, seconds)
     for _, line in zip(range(_MOST_TRIES), lines, strict=False):
@@ -111,6 +115,7 @@ def _ask_lines() -> Iterator[str]:
 
 def _make_ended_error() -> RefreshUnavailable:
     return RefreshUnavailable(
-        "the address to which the browser was sent has to be pasted, and stdin has ended",
+        "the address to which the browser was sent has to be pasted, and stdin is no terminal, or "
+        "has ended",
         "log in from a terminal or a notebook, or register http://127.0.0.1 as redirect_uri",
     )

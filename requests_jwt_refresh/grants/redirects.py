@@ -98,12 +98,11 @@ class RedirectURI(NamedTuple):
             is_same_port = mine.port == other.port
         except ValueError:
             return False
-        return (
-            (mine.scheme, mine.hostname, mine.path or "/")
-            == (other.scheme, other.hostname, other.path or "/")
-            and is_same_port
-            and "@" not in other.netloc
-        )
+        return (mine.scheme, mine.hostname, mine.path or "/") == (
+            other.scheme,
+            other.hostname,
+            other.path or "/",
+        ) and is_same_port
 
 
 def _find_problem(text: str, *, is_loopback: bool) -> str | None:
