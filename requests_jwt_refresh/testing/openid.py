@@ -73,6 +73,7 @@ _KINDS: Final[dict[str, Kind]] = {
     REGISTER_PATH: "register",
     END_SESSION_PATH: "end_session",
 }
+_NEVER_STORED: Final = ("refresh", "login", "logout", "device", "register")
 
 
 class _ClientRefused(Exception):
@@ -113,11 +114,14 @@ class OpenIDRoutes(Routes):
         if path_of(request) == DEVICE_PAGE:
             respond = self._show_device_page
         try:
-            return respond(request)
+            response = respond(request)
         except _ClientRefused:
-            return _refuse_client(request)
+            response = _refuse_client(request)
         except GrantRefused as refused:
-            return make_error(str(refused), headers=NO_STORE)
+            response = make_error(str(refused))
+        if request.kind not in _NEVER_STORED:
+            return response
+        return replace(response, headers={**response.headers, **NO_STORE})
 
     # --- Documents ------------------------------------------------------------------------------
 
@@ -166,7 +170,7 @@ class OpenIDRoutes(Routes):
         except RegistrationRefused as refused:
             return make_error(refused.code, str(refused))
         self._ledger.count("registrations")
-        return json_response(201, answer, NO_STORE)
+        return json_response(201, answer)
 
     def _authenticate(self, request: RecordedRequest) -> Client:
         """Return the client that makes a request (RFC 6749 §2.3).
@@ -336,10 +340,12 @@ class OpenIDRoutes(Routes):
         client = self._clients.find(client_id or "")
         if hint is not None and client is None:
             return make_error_page("invalid_request", "id_token_hint is none of this server's")
-        if uri is not None and (client is None or not client.takes_logout_redirect(uri)):
+        if client is None:
+            uri = None
+        elif uri is not None and not client.takes_logout_redirect(uri):
             text = "post_logout_redirect_uri is not registered"
             return make_error_page("invalid_request", text)
-        if hint is None and "logout" not in fields:
+        if request.method != "POST" or "logout" not in fields:
             return make_logout_page(END_SESSION_PATH, fields)
         if self._authorizations.end_session(read_cookies(request).get(SESSION_COOKIE, "")):
             self._ledger.count("sessions_ended")
@@ -365,4 +371,4 @@ def _refuse_client(request: RecordedRequest) -> ServerResponse:
     """Return the refusal of a client (RFC 6749 §5.2)."""
     is_basic = read_basic(request) is not None
     challenge = {"WWW-Authenticate": 'Basic realm="token"'} if is_basic else {}
-    return json_response(401, {"error": "invalid_client"}, {**NO_STORE, **challenge})
+    return json_response(401, {"error": "invalid_client"}, challenge)

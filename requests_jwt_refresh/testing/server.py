@@ -10,9 +10,10 @@
 
 It speaks HTTP/1.1 with keep-alive and needs the standard library only. It implements RFC 6749
 §4.3 (passwords), §6 (refreshing), §10.4 (rotation and reuse detection), RFC 6750 (bearer tokens),
-RFC 7009 (revocation) and RFC 8628 (devices), and with ``openid=True`` OpenID Connect; access tokens are JWTs (RFC 7519) signed with HS256,
-whose expiry the server judges by requests_jwt_refresh.clock, as the library does. Faults that wait
-(Delay, Trickle) and gates keep the machine's own time.
+RFC 7009 (revocation) and RFC 8628 (devices), with ``openid=True`` OpenID Connect, too; access
+tokens are JWTs (RFC 7519) signed with HS256, whose expiry the server judges by
+requests_jwt_refresh.clock, as the library does. Faults that wait (Delay, Trickle) and gates keep
+the machine's own time.
 
 The parts, each importing only those before it: values.py, faults.py, gates.py, fault_plan.py,
 shapes.py and likes/ (known servers, as data), signing.py, rendering.py, options.py, devices.py

@@ -76,6 +76,11 @@ class Page:
         return self.forms[0]
 
 
+def _read_fields(url: str) -> dict[str, str]:
+    parts = urlsplit(url)
+    return dict(parse_qsl(parts.query or parts.fragment))
+
+
 class FormBrowser:
     """A browser that stops before it sends anything to `redirect_uri`. A context manager."""
 
@@ -101,7 +106,7 @@ class FormBrowser:
     def _send(self, method: str, url: str, fields: dict[str, str]) -> Page | Arrival:
         for _ in range(_MOST_PAGES):
             if url.startswith(self._redirect_uri):
-                return Arrival(url, method, fields or dict(parse_qsl(urlsplit(url).query)))
+                return Arrival(url, method, fields or _read_fields(url))
             response = self._session.request(
                 method, url, data=fields or None, allow_redirects=False, timeout=WAIT
             )
@@ -122,9 +127,21 @@ class FormBrowser:
             found = self.answer(found, user, consent=consent)
         raise AssertionError("pages without end")
 
+    def decide_device(self, url: str, *, consent: bool = True) -> None:
+        """Let alice approve the device of a verification page, or refuse it (RFC 8628 §3.3)."""
+        found = self.open(url)
+        for _ in range(_MOST_PAGES):
+            if not isinstance(found, Page) or not found.forms:
+                return
+            is_last = not consent and "abort" in dict(found.form.buttons)
+            found = self.answer(found, "alice", consent=consent)
+            if is_last:
+                return
+        raise AssertionError("pages without end")
+
     def answer(self, page: Page, user: str, *, consent: bool) -> Page | Arrival:
         """Fill in a page as `user`, who consents or not."""
-        assert page.response.ok, page.response.text
+        assert page.response.ok or page.forms, page.response.text
         form = page.form
         buttons = dict(form.buttons)
         answers: dict[str, str] = {}
@@ -138,6 +155,8 @@ class FormBrowser:
             for link in page.links:
                 if link.endswith("/abort"):
                     return self.open(urljoin(page.response.url, link))
+        if "logout" in buttons:
+            answers["logout"] = "yes"
         if "decision" in buttons:
             answers["decision"] = "allow" if consent else "deny"
         return self.submit(page, **answers)

@@ -23,7 +23,7 @@ from urllib.parse import urlencode
 import pytest
 
 from requests_jwt_refresh import Token
-from tests.support.form_browser import FormBrowser, Page
+from tests.support.form_browser import FormBrowser
 from tests.support.sessions import plain_session
 from tests.support.waits import WAIT
 
@@ -188,13 +188,6 @@ class OpenIDProvider(_Provider):
 
     def __init__(self, redirect_uris: Sequence[str] = ("http://127.0.0.1/callback",)) -> None:
         super().__init__({"redirect_uris": list(redirect_uris)})
-
-    def decide_device(self, verification_uri_complete: str, *, consent: bool = True) -> None:
-        """Let alice approve the device, or refuse it, at the provider's pages (RFC 8628 §3.3)."""
-        with FormBrowser("about:nothing") as browser:
-            found = browser.open(verification_uri_complete)
-            while isinstance(found, Page) and found.forms:
-                found = browser.answer(found, "alice", consent=consent)
 
 
 def _skip_without_node() -> None:
