@@ -88,6 +88,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_password_login",
         "test_device_login",
         "test_browser_login",
+        "test_browser_login_real",
         "test_browser_setups",
         "test_loopback",
         "test_log_in",
