@@ -12,6 +12,8 @@ from html import escape
 from http import HTTPStatus
 from typing import Final, NamedTuple
 
+from requests_jwt_refresh.errors import capitalize
+
 _MAX_SHOWN: Final = 500  # characters of what a server says
 _STYLE: Final = (
     ":root{color-scheme:light dark}"
@@ -74,7 +76,8 @@ def make_page(title: str, *sentences: str, quote: str | None = None) -> Page:
     paragraphs = [f"<p>{escape(each)}</p>" for each in sentences]
     if quote:
         shown = strip_unprintable(quote)
-        paragraphs.insert(1, f"<blockquote><p>{escape(shown)}</p></blockquote>")
+        said = f"<p>The server says:</p>\n<blockquote><p>{escape(shown)}</p></blockquote>"
+        paragraphs.insert(1, said)
     text = _TEMPLATE.format(title=escape(title), style=_STYLE, paragraphs="\n".join(paragraphs))
     return Page(HTTPStatus.OK, "text/html", text)
 
@@ -101,4 +104,5 @@ BAD_REQUEST: Final = make_plain(HTTPStatus.BAD_REQUEST, "This is no response to 
 
 def make_failure(cause: str, remedy: str, quote: str | None = None) -> Page:
     """Return the page of a login that failed."""
-    return make_page("You are not logged in", f"{cause}.", f"{remedy}.", quote=quote)
+    sentences = [f"{capitalize(each)}." for each in (cause, remedy)]
+    return make_page("You are not logged in", *sentences, quote=quote)
