@@ -46,6 +46,7 @@ class SoakResult(NamedTuple):
     unavailable: int
     expiries: int
     refreshes: int
+    unauthorized: int
     reuse: int
     alive: bool
 
@@ -56,7 +57,7 @@ class SoakResult(NamedTuple):
         return (
             f"{self.calls} calls, {len(self.failed)} failed, {self.unavailable} without the store, "
             f"{self.expiries} expiries, "
-            f"{self.refreshes} refreshes, reuse {self.reuse}, "
+            f"{self.refreshes} refreshes, {self.unauthorized} times 401, reuse {self.reuse}, "
             f"family {'alive' if self.alive else 'revoked'}: "
             f"{'good' if self.is_good() else 'NOT GOOD'}"
         )
@@ -102,6 +103,7 @@ def soak(
             unavailable=len(unavailable),
             expiries=len(used) - 1,  # all but the last
             refreshes=server.counters.refreshes,
+            unauthorized=server.counters.unauthorized,
             reuse=server.counters.reuse,
             alive=newest is not None and server.family_alive(newest),
         )
