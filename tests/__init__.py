@@ -12,6 +12,10 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_url_joining",
         "test_relative_urls",
         "test_mounting",
+        "test_discovery",
+        "test_discovery_lies",
+        "test_find_issuer",
+        "test_registration",
     ),
     "The caller's objects": (
         "test_callers_request",
@@ -178,6 +182,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_doctor_places",
         "test_grants",
         "test_init",
+        "test_init_discovery",
         "test_init_file",
         "test_init_kinds",
         "test_init_offers",
@@ -229,5 +234,6 @@ HOUSEKEEPING: Final = (
     "test_errors",
     "test_floors",
     "test_public_names",
+    "test_start_up",
     "test_readme",
 )

@@ -150,6 +150,25 @@ def test_the_browser_of_this_machine_is_opened(
         assert (browser.urls[0] in err) is not works
 
 
+def test_a_browser_that_blocks_holds_nothing_up(
+    desk: pytest.MonkeyPatch, codes: CodeServer
+) -> None:
+    """One for text, or BROWSER="firefox %s": it shows the page before `open` returns."""
+    browser = Browser(codes)
+    pages: list[str] = []
+
+    class Blocking(webbrowser.GenericBrowser):
+        def open(self, url: str, *_options: object) -> bool:
+            browser(url)
+            pages.append(browser.page().text)
+            return True
+
+    desk.setattr(webbrowser, "get", lambda: Blocking("w3m"))
+    assert log_in(BrowserLogin(codes.urls, "tv", timeout=WAIT)).access
+    wait_until(lambda: pages, "the page")
+    assert "You are logged in" in pages[0]
+
+
 # --- Without a browser here ----------------------------------------------------------------------
 
 

@@ -23,6 +23,7 @@ NAMES = [
     "ClientCredentials",
     "DPoP",
     "DeviceLogin",
+    "DiscoveryError",
     "Endpoint",
     "Event",
     "FileStore",
@@ -46,6 +47,7 @@ NAMES = [
     "RefreshRejected",
     "RefreshUnavailable",
     "Reply",
+    "ServerMetadata",
     "StoreError",
     "Token",
     "TokenExchange",
@@ -109,6 +111,11 @@ CALLS = {
     "BrowserLogin": "(issuer_or_urls, client_id, *, client_secret=None, scope=None, "
     "redirect_uri=None, open=None, timeout=300.0)",
     "DeviceLogin": "(url, token_url=None, client_id=None, *, client=None, scope=None, show=None)",
+    "ServerMetadata": "(issuer, *, authorization_url=None, token_url=None, device_url=None, "
+    "revocation_url=None, end_session_url=None, registration_url=None, jwks_url=None, "
+    "userinfo_url=None, client_auths=('basic',), scopes=None, "
+    "grant_types=('authorization_code', 'implicit'), response_modes=('query', 'fragment'), "
+    "pkce_methods=(), sends_iss=False, is_openid=False, takes_offline_access=False)",
     "Event": "(kind, at, seconds=None, url=None, status=None, rule=None)",
     "FileStore": "(path)",
     "MemoryStore": "(token=None)",
@@ -143,6 +150,7 @@ ERRORS = {
     "ReentrantRefresh": {"JWTRefreshError"},
     "StoreError": {"JWTRefreshError"},
     "LockTimeout": {"StoreError"},
+    "DiscoveryError": {"JWTRefreshError"},
     "ProfileError": {"JWTRefreshError"},
     "InvalidToken": {"JWTRefreshError", "ValueError"},
     "InvalidURL": {"JWTRefreshError", "InvalidURL"},

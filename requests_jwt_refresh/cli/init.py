@@ -17,7 +17,8 @@ from requests_jwt_refresh.cli.content import (
     find_profile_problem,
     make_content,
 )
-from requests_jwt_refresh.cli.questions import KINDS, PRESETS, STATUS, ask_for_the_rest
+from requests_jwt_refresh.cli.discover import describe_server
+from requests_jwt_refresh.cli.questions import PRESETS, STATUS, ask_for_the_rest
 from requests_jwt_refresh.cli.token_file import (
     add_path_option,
     ask_for_path,
@@ -28,6 +29,7 @@ from requests_jwt_refresh.client_auth import CLIENT_AUTHS
 from requests_jwt_refresh.grants import LOGIN_SENDS, LOGOUT_SENDS
 from requests_jwt_refresh.presets import load as load_preset
 from requests_jwt_refresh.profiles.kinds import (
+    KINDS,
     STORE_KINDS,
 )
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from requests_jwt_refresh.cli.commands import Parser, Subparsers
+    from requests_jwt_refresh.grants.discovery import Client
     from requests_jwt_refresh.profiles.load import Profile
 
 _IF_IT_DIFFERS: Final = "of the login's response, if it differs"
@@ -59,6 +62,10 @@ def add_parser(subparsers: Subparsers) -> None:
             (
                 "requests-jwt init prod --base-url https://api.example.com --preset simplejwt",
                 "djangorestframework-simplejwt, with its documented paths",
+            ),
+            (
+                "requests-jwt init prod --from https://api.example.com/v1",
+                "an API that says itself where to log in",
             ),
             (_LONG_EXAMPLE, "another server; the file takes more options: see the README"),
         ),
@@ -93,6 +100,11 @@ def add_parser(subparsers: Subparsers) -> None:
         "--allow-http", action="store_true", help="allow http URLs, where tokens are not encrypted"
     )
     parser.add_argument("--replace", action="store_true", help="replace a profile of this name")
+    parser.add_argument(
+        "--yes",
+        action="store_true",
+        help="with --issuer or --from: do not ask whether that is the right server",
+    )
 
 
 def _add_server_options(parser: Parser) -> None:
@@ -106,6 +118,17 @@ def _add_server_options(parser: Parser) -> None:
     _add_choice(server, "--kind", KINDS, "another server: {}")
     server.add_argument(
         "--no-refresh", action="store_true", help="an API that has a login, and no refresh"
+    )
+    server.add_argument(
+        "--issuer",
+        metavar="URL",
+        help="a server that says itself how to log in (OpenID Connect, RFC 8414)",
+    )
+    server.add_argument(
+        "--from",
+        metavar="URL",
+        dest="from_url",
+        help="an API that says itself where to log in (RFC 9728)",
     )
     parser.add_argument("--refresh-url", metavar="URL", help="absolute, or below the base URL")
     parser.add_argument(
@@ -239,6 +262,7 @@ def run(options: argparse.Namespace) -> int:
     if not options.base_url and options.preset and not sys.stdin.isatty():
         options.base_url = load_preset(options.preset).base_url
     check_no_refresh(options)
+    client = describe_server(options) if options.issuer or options.from_url else None
     missing = find_missing_option(options)
     if missing is not None:
         if not sys.stdin.isatty():
@@ -262,6 +286,8 @@ def run(options: argparse.Namespace) -> int:
     from requests_jwt_refresh.profiles.edit import write_profile
     from requests_jwt_refresh.profiles.load import check
 
+    if client is not None:
+        _keep_secret(check(path, options.name, content), client)
     write_profile(path, options.name, content, replace=options.replace)
     sys.stdout.write(f"Profile {options.name!r} is in {path}\n")
     profile = check(path, options.name, content)
@@ -275,6 +301,15 @@ def run(options: argparse.Namespace) -> int:
     else:
         sys.stdout.write(f"Nobody has to log in; try it: requests-jwt token {options.name}\n")
     return Exit.DONE
+
+
+def _keep_secret(profile: Profile, client: Client) -> None:
+    """Keep the secret of a client that was registered. Raises StoreError or InvalidToken."""
+    from requests_jwt_refresh.profiles.secrets import CLIENT_SECRET, SecretInKeyring
+
+    secret = profile.secrets.get(CLIENT_SECRET)
+    if client.client_secret is not None and isinstance(secret, SecretInKeyring):
+        secret.write(client.client_secret)
 
 
 def _has_secrets_in_keyring(profile: Profile) -> bool:

@@ -13,13 +13,12 @@ from requests_jwt_refresh.cli.content import find_profile_problem, list_needed, 
 from requests_jwt_refresh.client_auth import CLIENT_AUTHS
 from requests_jwt_refresh.presets import PRESET_MODULES
 from requests_jwt_refresh.presets import load as load_preset
-from requests_jwt_refresh.profiles.kinds import ENDPOINT_KINDS, GRANT_KINDS
+from requests_jwt_refresh.profiles.kinds import GRANT_KINDS, KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
 PRESETS: Final = tuple(PRESET_MODULES)
-KINDS: Final = (*ENDPOINT_KINDS, *GRANT_KINDS)
 STATUS: Final = re.compile(r"[45][0-9]{2}")  # RFC 9110 §15.5, §15.6
 _NONE: Final = "none"  # the answer for an API that has a login and no refresh
 _REFRESH_QUESTION: Final = "Refresh endpoint, such as /auth/refresh"
@@ -29,9 +28,7 @@ _DEFAULT_FIELDS: Final = {"access": "access_token", "refresh": "refresh_token"}
 def ask_for_the_rest(options: argparse.Namespace) -> None:
     """Ask, one question after the other, for what no option has given."""
     if not options.base_url:
-        find_problem = _make_base_url_check(options.allow_http)
-        usual = load_preset(options.preset).base_url if options.preset else None
-        options.base_url = _ask("Base URL of the API", usual or "", find_problem)
+        ask_for_base_url(options)
     if not (options.preset or options.kind or options.no_refresh):
         _ask_for_server(options)
     if options.no_refresh:
@@ -44,6 +41,13 @@ def ask_for_the_rest(options: argparse.Namespace) -> None:
         _ask_for_rule(options)
     if options.kind not in GRANT_KINDS:
         _ask_option(options, "logout_url", "Logout endpoint; empty for none")
+
+
+def ask_for_base_url(options: argparse.Namespace) -> None:
+    """Ask where the API is."""
+    find_problem = _make_base_url_check(options.allow_http)
+    usual = load_preset(options.preset).base_url if options.preset else None
+    options.base_url = _ask("Base URL of the API", usual or "", find_problem)
 
 
 def _ask_for_preset(options: argparse.Namespace) -> None:

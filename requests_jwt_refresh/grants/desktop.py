@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import threading
 import webbrowser
 from contextlib import suppress
 from typing import Final
@@ -54,10 +55,20 @@ def _find_wsl_opener() -> str | None:
 def open_browser(url: str) -> bool:
     """Open `url` in the user's browser; whether that worked. BROWSER goes first, as ever."""
     opener = None if os.environ.get("BROWSER") else _find_wsl_opener()
-    with suppress(webbrowser.Error):
+    with suppress(webbrowser.Error, RuntimeError):  # RuntimeError: out of threads
         browser = webbrowser.get(f"{_WSL_OPENER} %s &") if opener else webbrowser.get()
-        return browser.open(url)
+        if not _blocks(browser):
+            return browser.open(url)
+        name = "jwt-browser"
+        threading.Thread(target=browser.open, args=(url,), name=name, daemon=True).start()
+        return True
     return False
+
+
+def _blocks(browser: object) -> bool:
+    """Whether `open` may return only once the browser is closed: one for text, or BROWSER's."""
+    is_background = isinstance(browser, webbrowser.BackgroundBrowser)
+    return isinstance(browser, webbrowser.GenericBrowser) and not is_background
 
 
 def tell(text: str) -> None:

@@ -245,13 +245,13 @@ def _log_in(
         if not isinstance(session, ClientSession):
             return send_request(session, request, options, seconds, source)
         cookies, proofs = session.cookies, session.proofs
-        with _SingleRequestSession(seconds, options, cookies, proofs=proofs) as single:
+        with SingleRequestSession(seconds, options, cookies, proofs=proofs) as single:
             return send_request(single, request, options, seconds, source)
 
     return _Polling(login, code, send).wait()
 
 
-class _SingleRequestSession(ClientSession):
+class SingleRequestSession(ClientSession):
     """Sends one request, once: what fails is asked again after the interval, not before."""
 
     def __init__(

@@ -6,7 +6,7 @@ OpenID Connect Discovery 1.0 and RFC 8414, RFC 9728, RFC 7591. documents.py does
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -76,6 +76,7 @@ class ServerMetadata:
 
     issuer: str
     """As the server writes it: what `iss` has to be equal to."""
+    _: KW_ONLY
     authorization_url: str | None = None
     token_url: str | None = None
     device_url: str | None = None
@@ -210,12 +211,18 @@ def _find_document(client: DocumentClient, issuer: str) -> Document:
             failures.append(error)
         else:
             return document
-    remedies = [each.remedy for each in failures if each.remedy != DiscoveryError.remedy]
-    raise DiscoveryError(
-        f"{describe_url(issuer)} says nothing of itself that can be used: "
-        f"{'; '.join(each.cause for each in failures)}",
-        remedies[0] if remedies else "check the issuer, or give the server's endpoints yourself",
+    raise _join_failures(
+        f"{describe_url(issuer)} says nothing of itself that can be used",
+        failures,
+        "check the issuer, or give the server's endpoints yourself",
     )
+
+
+def _join_failures(what: str, failures: Sequence[DiscoveryError], remedy: str) -> DiscoveryError:
+    """Return one error for what was tried in vain, with `remedy` if none of them has its own."""
+    own = (each.remedy for each in failures if each.remedy != DiscoveryError.remedy)
+    causes = "; ".join(each.cause for each in failures)
+    return DiscoveryError(f"{what}: {causes}", next(own, remedy))
 
 
 def _check_issuer(document: Document, asked: str) -> None:
@@ -269,27 +276,26 @@ def find_issuer(
     asked = validate(api_url, what="the API's URL", allow_http=allow_http)
     client = DocumentClient(asked, session=session, allow_http=allow_http, timeout=timeout)
     response = client.get_head(asked, "API")
-    tried, failures = [asked], []
+    tried, failures = [asked], list[DiscoveryError]()
     named = _find_named_document(response)
     if named is None:
+        answered = f"{describe_url(asked)} answered {describe_status(response.status)}"
         failures.append(
-            f"{describe_url(asked)} answered {describe_status(response.status)} "
-            "without a challenge that has resource_metadata"
+            DiscoveryError(f"{answered} without a challenge that has resource_metadata")
         )
     for place, resource in _list_resource_places(client, asked, named):
         tried.append(place)
         answer = client.get(place, "resource metadata")
         try:
             document = Document.read(answer, place)
+            issuer = _read_resource(document, resource, client)
         except DiscoveryError as error:
-            failures.append(error.cause)
-            continue
-        issuer = _read_resource(document, resource, client)
-        if issuer is not None:
+            failures.append(error)
+        else:
             return Found(issuer, document.text("resource") or resource, tuple(tried))
-        failures.append(f"{document.name('authorization_servers')} is missing")
-    raise DiscoveryError(
-        f"{describe_url(asked)} does not say which server logs its users in: {'; '.join(failures)}",
+    raise _join_failures(
+        f"{describe_url(asked)} does not say which server logs its users in",
+        failures,
         "give the issuer that the API's documentation names",
     )
 
@@ -317,10 +323,10 @@ def _list_resource_places(
         yield f"{site}/.well-known/{_RESOURCE}", site
 
 
-def _read_resource(document: Document, resource: str, client: DocumentClient) -> str | None:
-    """Return the first server of a resource's document (RFC 9728 §2), None if it names none.
+def _read_resource(document: Document, resource: str, client: DocumentClient) -> str:
+    """Return the first server of a resource's document (RFC 9728 §2).
 
-    Raises DiscoveryError for the document of another resource (§3.3).
+    Raises DiscoveryError if it names none, and for the document of another resource (§3.3).
     """
     named = document.text("resource")
     if named is None:
@@ -333,7 +339,7 @@ def _read_resource(document: Document, resource: str, client: DocumentClient) ->
         )
     servers = document.words("authorization_servers")
     if not servers:
-        return None
+        raise DiscoveryError(f"{document.name('authorization_servers')} is missing")
     client.check(servers[0], document.name("authorization_servers"))
     return servers[0]
 

@@ -17,17 +17,24 @@ from requests.cookies import RequestsCookieJar
 from urllib3.util import Retry
 
 from requests_jwt_refresh.errors import DiscoveryError, InvalidURL, RefreshUnavailable
-from requests_jwt_refresh.grants.addresses import Network, find_network, find_networks
-from requests_jwt_refresh.grants.addresses import list_reachable as list_reachable_from
+from requests_jwt_refresh.grants.addresses import (
+    Network,
+    find_network,
+    find_networks,
+    list_reachable,
+)
+from requests_jwt_refresh.grants.device import SingleRequestSession
 from requests_jwt_refresh.matching import MISSING, parse_json
 from requests_jwt_refresh.refresh.client import ClientSession, SendOptions, send_request
 from requests_jwt_refresh.refresh.deadline import Deadline
-from requests_jwt_refresh.refresh.transport import is_stand_in
+from requests_jwt_refresh.refresh.transport import NetworkTransport, is_stand_in
 from requests_jwt_refresh.tokens import describe_kind, is_finite
 from requests_jwt_refresh.urls import describe_url, origin_of, validate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from urllib3 import HTTPConnectionPool
 
     from requests_jwt_refresh.responses import TokenResponse
 
@@ -62,7 +69,7 @@ class DocumentClient:
         self._deadline = Deadline(timeout)
         self._networks: dict[str, frozenset[Network]] = {}
         self._is_https = urlsplit(typed).scheme.lower() == "https"
-        self._reachable = list_reachable_from(self._find_networks(typed))
+        self._reachable = list_reachable(self._find_networks(typed))
 
     def get(self, url: str, source: str) -> TokenResponse:
         """Return what `url` answers. `source` is what is asked, for an error's text.
@@ -90,26 +97,23 @@ class DocumentClient:
         except InvalidURL as error:
             problem = error.cause
         else:
-            self._check_parts(checked, what)
+            self._check_parts(url, what)
             self._check_network(checked, what)
             return checked
         raise DiscoveryError(problem)
 
     def _check_parts(self, url: str, what: str) -> None:
         parts = urlsplit(url)
-        if parts.fragment or "#" in url:  # RFC 6749 §3.1, §3.2
+        if "#" in url:  # RFC 6749 §3.1, §3.2
             raise DiscoveryError(f"{what} {describe_url(url)} has a fragment")
-        if parts.scheme == "http" and self._is_https and not self.allow_http:
+        if parts.scheme.lower() == "http" and self._is_https and not self.allow_http:
             raise DiscoveryError(f"{what} {describe_url(url)} leads from https to http")
 
     def _check_network(self, url: str, what: str) -> None:
         """Raise DiscoveryError for a host in a network that may not be led to."""
         barred = self._find_networks(url) - self._reachable
         for network in barred:
-            raise DiscoveryError(
-                f"{what} {describe_url(url)} is on {network.value}, and what was asked is not",
-                _ELSEWHERE,
-            )
+            raise _make_elsewhere_error(url, network, what)
 
     def _find_networks(self, url: str) -> frozenset[Network]:
         origin = origin_of(url)
@@ -142,34 +146,72 @@ class DocumentClient:
         request = requests.Request(method, url, headers=_IDENTITY, json=document)
         options = _read_options(self._session, url)
         seconds = max(round(self._deadline.left(), 1), 0.1)
-        with ClientSession(seconds, options, RequestsCookieJar()) as session:
+        make_session = ClientSession if retries else SingleRequestSession
+        with make_session(seconds, options, RequestsCookieJar(), proofs=None) as session:
             session.max_bytes = MAX_DOCUMENT_BYTES
+            transport = _GuardedTransport(seconds, options, self._reachable)
+            if not retries:
+                transport.max_retries = Retry(0, read=False)
             if _is_direct(options, url):
-                session.listeners.append(self._check_peer)
+                for prefix in list(session.adapters):
+                    session.mount(prefix, transport)
             if not reads_body:
                 session.listeners.append(_drop_body)
-            if not retries:
-                for adapter in session.adapters.values():
-                    adapter.max_retries = Retry(0, read=False)  # type: ignore[attr-defined]
             try:
                 return send_request(session, request, options, seconds, source)
             except RefreshUnavailable as error:
                 problem = error.cause
+        if transport.barred is not None:
+            raise _make_elsewhere_error(url, transport.barred)
         raise DiscoveryError(problem, _NOT_REACHED)
 
-    def _check_peer(self, response: requests.Response) -> None:
-        """Raise DiscoveryError if a name has led elsewhere than it did when it was looked up."""
-        sock = getattr(getattr(response.raw, "connection", None), "sock", None)
+
+def _make_elsewhere_error(url: str, network: Network, what: str = "") -> DiscoveryError:
+    shown = f"{what} {describe_url(url)}".strip()
+    return DiscoveryError(f"{shown} is on {network.value}, and what was asked is not", _ELSEWHERE)
+
+
+class _Elsewhere(Exception):
+    """A connection leads where nothing may lead to. No OSError, which would be tried again."""
+
+
+class _GuardedTransport(NetworkTransport):
+    """Looks at where each connection leads before anything is sent over it (DNS rebinding)."""
+
+    barred: Network | None = None
+    """Where one has led that may not."""
+
+    def __init__(self, seconds: float, options: SendOptions, reachable: frozenset[Network]) -> None:
+        super().__init__(seconds, options, restart_each_time=False)
+        self._reachable = reachable
+
+    def _copy_pool(self, pool: HTTPConnectionPool) -> HTTPConnectionPool:
+        ours = super()._copy_pool(pool)
+        ours.ConnectionCls = _make_guarded_class(ours.ConnectionCls, self._check_peer)
+        return ours
+
+    def _check_peer(self, sock: Any) -> None:
         try:
-            network = find_network(sock.getpeername()[0])  # type: ignore[union-attr]
-        except (AttributeError, OSError, TypeError, ValueError):
-            return  # a transport of another kind
+            network = find_network(sock.getpeername()[0])
+        except (OSError, TypeError, ValueError):
+            return  # of another kind, such as a local socket's
         if network not in self._reachable:
-            response.close()
-            raise DiscoveryError(
-                f"{describe_url(response.url)} is on {network.value}, and what was asked is not",
-                _ELSEWHERE,
-            )
+            self.barred = network
+            sock.close()
+            raise _Elsewhere
+
+
+def _make_guarded_class(base: type[Any], check: Callable[[Any], object]) -> type[Any]:
+    """Return a connection class that has each new connection looked at."""
+
+    class Guarded(base):  # type: ignore[misc]
+        def _new_conn(self) -> Any:
+            sock = super()._new_conn()
+            check(sock)
+            return sock
+
+    Guarded.__name__ = base.__name__
+    return Guarded
 
 
 def _read_options(session: requests.Session | None, url: str) -> SendOptions:
