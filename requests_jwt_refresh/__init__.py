@@ -17,8 +17,8 @@ The parts:
   `any_of`, `all_of`, or your own (`Matcher`)
 - where the token lives: `KeyringStore`, `FileStore`, `MemoryStore`, `RedisStore`, or your own
   (`TokenStore`)
-- how to log in: `PasswordLogin`, `DeviceLogin`, or your own function ``(session) -> Token``; what
-  a server says of itself: `ServerMetadata`
+- how to log in: `BrowserLogin`, `DeviceLogin`, `PasswordLogin`, or your own function ``(session) ->
+  Token``; what a server says of itself: `ServerMetadata`
 - what happened, step by step: `Event`
 - what can go wrong: `RefreshUnavailable`, `RefreshRejected`, `StoreError` and the other errors, all
   of them a `JWTRefreshError`
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
         StoreError,
     )
     from requests_jwt_refresh.events import Event
+    from requests_jwt_refresh.grants.browser import BrowserLogin
     from requests_jwt_refresh.grants.device import DeviceLogin
     from requests_jwt_refresh.grants.discovery import ServerMetadata
     from requests_jwt_refresh.grants.password import PasswordLogin
@@ -84,6 +85,7 @@ __docformat__ = "google"  # for pdoc
 
 __all__ = [
     "BearerEndpoint",
+    "BrowserLogin",
     "ClientCredentials",
     "DPoP",
     "DeviceLogin",
@@ -153,6 +155,7 @@ _WHERE = {
     "RefreshUnavailable": "errors",
     "StoreError": "errors",
     "Event": "events",
+    "BrowserLogin": "grants.browser",
     "DeviceLogin": "grants.device",
     "ServerMetadata": "grants.discovery",
     "PasswordLogin": "grants.password",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 NAMES = [
     "BearerEndpoint",
+    "BrowserLogin",
     "ClientCredentials",
     "DPoP",
     "DeviceLogin",
@@ -107,6 +108,8 @@ CALLS = {
     "username_field='username', password_field='password', extra=<factory>, headers=<factory>, "
     "method='POST', access='access_token', refresh='refresh_token', expires_in='expires_in', "
     "expires_in_unit=None, expires_at=None, ok=None, rejected=None, endpoint=None)",
+    "BrowserLogin": "(issuer_or_urls, client_id, *, client_secret=None, scope=None, "
+    "redirect_uri=None, open=None, timeout=300.0)",
     "DeviceLogin": "(url, token_url=None, client_id=None, *, client=None, scope=None, show=None)",
     "ServerMetadata": "(issuer, *, authorization_url=None, token_url=None, device_url=None, "
     "revocation_url=None, end_session_url=None, registration_url=None, jwks_url=None, "

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from requests_jwt_refresh.testing.faults import Exchange
 from requests_jwt_refresh.testing.like_routes import LikeRoutes
+from requests_jwt_refresh.testing.openid import OpenIDRoutes
 from requests_jwt_refresh.testing.routes import Routes
 from requests_jwt_refresh.testing.values import Headers, RecordedRequest
 
@@ -151,11 +152,10 @@ class Listener(ThreadingHTTPServer):
         super().__init__(address, Connection)
         self.address: tuple[str, int] = (address[0], self.server_address[1])
         url, shape = base_url(self.address), options.shape
-        self.routes = (
-            Routes(options, ledger, url)
-            if shape is None
-            else LikeRoutes(options, ledger, url, shape)
-        )
+        if shape is not None:
+            self.routes: Routes = LikeRoutes(options, ledger, url, shape)
+        else:
+            self.routes = (OpenIDRoutes if options.openid else Routes)(options, ledger, url)
 
     def server_bind(self) -> None:
         socketserver.TCPServer.server_bind(self)  # HTTPServer's asks the DNS for this host's name

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from requests_jwt_refresh import clock
+from requests_jwt_refresh.testing.authorizations import Authorizations
+from requests_jwt_refresh.testing.clients import Clients
 from requests_jwt_refresh.testing.devices import Devices
 from requests_jwt_refresh.testing.signing import sign
 from requests_jwt_refresh.testing.values import Counters, RecordedRequest, shorten
@@ -54,6 +56,8 @@ class Ledger:
 
     def __init__(self, options: ServerOptions) -> None:
         self.devices = Devices(options)
+        self.clients = Clients(options)
+        self.authorizations = Authorizations()
         self._options = options
         # Guards all below, and what is in the families; held for look-ups, never for I/O.
         self._lock = threading.Lock()
@@ -194,6 +198,18 @@ class Ledger:
                 return True  # and no token of this server
             family.key = family.key or key
             return family.key == key
+
+    def family_of(self, token: str | None) -> str | None:
+        """Return the name of a token's family, None if this server never gave it."""
+        with self._lock:
+            family = self._find_family(token)
+            return None if family is None else family.name
+
+    def revoke_family(self, name: str) -> None:
+        with self._lock:
+            for family in self._families:
+                if family.name == name:
+                    self._revoke(family)
 
     def _find_family(self, token: str | None) -> _Family | None:
         known = self._accesses.get(token or "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import secrets
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from requests_jwt_refresh.testing.faults import Status
 from requests_jwt_refresh.testing.likes import find_shape
@@ -13,6 +13,8 @@ from requests_jwt_refresh.testing.rendering import find_slot
 from requests_jwt_refresh.testing.shapes import EXPIRIES, InField, Slot, throttle
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from requests_jwt_refresh.testing.shapes import Shape
 
 _Options = TypeVar("_Options", bound="ServerOptions")
@@ -24,6 +26,8 @@ _INVALID_JWT = Status(
 )
 
 
+# One token endpoint for all grants; a public client, as programs with users have.
+_OPENID: Mapping[str, Any] = {"refresh_path": "/auth/token", "client_secret": None}
 _THROTTLED = throttle({"message": "Too Many Requests"})
 
 
@@ -43,7 +47,7 @@ def note_given(options: type[_Options]) -> type[_Options]:
 @note_given
 @dataclass(kw_only=True, eq=False, repr=False)
 class ServerOptions:
-    """How the server behaves. All but `like` may be changed between requests."""
+    """How the server behaves. All but `like` and `openid` may be changed between requests."""
 
     like: str | None = None
     """The known server to play, such as ``"github"``: see AuthServer. It sets the options below
@@ -88,21 +92,49 @@ class ServerOptions:
     device_interval: float = 5.0
     """Seconds between two polls with a device code, as its response says (RFC 8628 §3.2)."""
     client_id: str = "client-id"
-    """The OAuth 2.0 client that a known server knows."""
+    """The OAuth 2.0 client that a known server or an OpenID provider knows."""
     client_secret: str | None = "client-secret"  # noqa: S105 - an example
     """Its secret; None makes it a public client (RFC 6749 §2.1)."""
     api_key: str = "api-key"
     """The key that a known server wants beside the tokens, if it wants one (Firebase, Supabase)."""
+    openid: bool = False
+    """Whether it is an OpenID provider as well: see AuthServer. Not with `like`: ValueError."""
+    issuer: str | None = None
+    """Who an OpenID provider says it is; None is the truth, its URL."""
+    scopes: Sequence[str] = ("openid", "profile", "email")
+    """What may be asked of it, beside ``offline_access``. What is not known is not granted."""
+    refresh_tokens: Literal["asked", "always", "never"] = "asked"
+    """Which logins get a refresh token there. ``"asked"``: those that ask for the scope
+    ``offline_access``, with ``prompt=consent`` if it is by a browser (OpenID Connect Core §11).
+    With the others there is no such scope."""
+    consent: bool | None = None
+    """What the person says who is asked there; None shows a page and lets a browser answer. The
+    other two answer at once, as ``login_hint`` or alice."""
+    redirect_uris: Sequence[str] | None = None
+    """Where it sends the codes of `client_id`; None is any http URI of this machine. The port of
+    such a URI may be another one (RFC 8252 §7.3)."""
+    response_modes: Sequence[str] = ("query", "form_post")
+    """How it hands out codes."""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    """What it says of itself other than the truth; a value of None leaves a field out."""
+    resource_metadata: Mapping[str, Any] = field(default_factory=dict)
+    """Likewise what its API says (RFC 9728)."""
+    callback_fields: Mapping[str, str | None] = field(default_factory=dict)
+    """Likewise what it sends to redirect URIs: ``state``, ``iss``, ``code``, ``error``."""
+    id_token_claims: Mapping[str, Any] = field(default_factory=dict)
+    """Likewise what it writes into ID tokens."""
     signing_key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     """The key of the JWTs' HS256 (RFC 7518 §3.2)."""
     _given: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
+        if self.openid and self.like is not None:
+            raise ValueError(f"openid=True and like={self.like!r}: give one of them")
         self.shape: Shape | None = None if self.like is None else find_shape(self.like)
-        if self.shape is not None:
-            for name, value in list_options(self.shape).items():
-                if not self._is_given(name):
-                    setattr(self, name, value)
+        usual = _OPENID if self.openid else {}
+        for name, value in (usual if self.shape is None else list_options(self.shape)).items():
+            if not self._is_given(name):
+                setattr(self, name, value)
 
     def _is_given(self, name: str) -> bool:
         given: frozenset[str] | None = getattr(self, "_given", None)

@@ -14,7 +14,7 @@ from requests_jwt_refresh.testing.reading import path_of, read_basic, read_field
 from requests_jwt_refresh.testing.values import Kind, ServerResponse, json_response, shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from requests_jwt_refresh.testing.ledger import Grant, Ledger
     from requests_jwt_refresh.testing.options import ServerOptions
@@ -35,7 +35,7 @@ _KINDS: dict[str, Kind] = {
 _POST_ONLY = ("refresh", "login", "logout", "device")
 BAD_PASSWORDS = ("", "wrong")
 _DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"  # RFC 8628 §3.4
-_NO_STORE = {"Cache-Control": "no-store"}  # RFC 6749 §5.1, RFC 8628 §3.2
+NO_STORE = {"Cache-Control": "no-store"}  # RFC 6749 §5.1, RFC 8628 §3.2
 
 
 class Routes:
@@ -66,7 +66,7 @@ class Routes:
         path = path_of(request)
         by_kind: dict[Kind, Callable[[RecordedRequest], ServerResponse]] = {
             "refresh": self._refresh,
-            "login": self._grant if path == _TOKEN_PATH else self._log_in,
+            "login": self._log_in if path == LOGIN_PATH else self._grant,
             "logout": self._revoke if path == _REVOKE_PATH else self._log_out,
             "device": self._start_device,
             "public": echo,
@@ -87,7 +87,7 @@ class Routes:
     def _refresh(self, request: RecordedRequest) -> ServerResponse:
         grant = self._ledger.refresh(self._read_refresh_token(request))
         if grant is None:
-            return _error(self._refusal_code(request))
+            return make_error(self._refusal_code(request))
         if self._options.bare:
             return json_response(self._options.status, grant.access)
         return self._token_response(grant)
@@ -103,7 +103,9 @@ class Routes:
         has_token = self._read_refresh_token(request) is not None
         return "invalid_grant" if has_token else "invalid_request"
 
-    def _token_response(self, grant: Grant) -> ServerResponse:
+    def _token_response(
+        self, grant: Grant, more: Mapping[str, object] | None = None
+    ) -> ServerResponse:
         """Return a response that gives tokens, in the server's dialect (RFC 6749 §5.1)."""
         options = self._options
         content: dict[str, object] = {options.access_field: grant.access, "token_type": "Bearer"}
@@ -111,7 +113,7 @@ class Routes:
             content[options.expires_field] = shorten(grant.seconds)
         if grant.refresh is not None:
             content[options.refresh_field] = grant.refresh
-        return json_response(options.status, content, _NO_STORE)
+        return json_response(options.status, {**content, **(more or {})}, NO_STORE)
 
     def _log_in(self, request: RecordedRequest) -> ServerResponse:
         user, password = _read_credentials(request)
@@ -128,10 +130,10 @@ class Routes:
         """Answer at the token endpoint (RFC 6749 §3.2)."""
         form = read_form(request)
         try:
-            authorize = self._grants().get(_read_required(form, "grant_type"), _refuse_grant_type)
+            authorize = self._grants().get(read_required(form, "grant_type"), _refuse_grant_type)
             user = authorize(form)
         except GrantRefused as refused:
-            return _error(str(refused), _NO_STORE)
+            return make_error(str(refused), headers=NO_STORE)
         return self._give_first_tokens(user)
 
     def _grants(self) -> dict[str, Callable[[dict[str, str]], str]]:
@@ -140,12 +142,12 @@ class Routes:
 
     def _authorize_by_device_code(self, form: dict[str, str]) -> str:
         """Return the user who approved the device (RFC 8628 §3.4)."""
-        return self._ledger.devices.poll(_read_required(form, "device_code"))
+        return self._ledger.devices.poll(read_required(form, "device_code"))
 
     def _start_device(self, request: RecordedRequest) -> ServerResponse:
         """Answer a device authorization request (RFC 8628 §3.1, §3.2)."""
         if not read_form(request).get("client_id"):
-            return _error("invalid_request")
+            return make_error("invalid_request")
         device = self._ledger.devices.start()
         page = f"{self._base_url}/public/device"
         content = {
@@ -156,7 +158,7 @@ class Routes:
             "expires_in": shorten(device.seconds),
             "interval": shorten(device.interval),
         }
-        return json_response(200, content, _NO_STORE)
+        return json_response(200, content, NO_STORE)
 
     def _log_out(self, request: RecordedRequest) -> ServerResponse:
         self._ledger.logout(self._read_refresh_token(request))
@@ -166,7 +168,7 @@ class Routes:
         """Answer a revocation request: 200 for an unknown token, too (RFC 7009 §2.2)."""
         token = read_form(request).get("token")
         if not token:
-            return _error("invalid_request")
+            return make_error("invalid_request")
         self._ledger.logout(token)
         return ServerResponse(200)
 
@@ -225,15 +227,18 @@ def _respond_with_status(digits: str) -> ServerResponse:
     return json_response(int(digits), {"message": reasons.get(int(digits), "Unnamed")})
 
 
-def _error(code: str, headers: dict[str, str] | None = None) -> ServerResponse:
+def make_error(
+    code: str, text: str | None = None, *, headers: Mapping[str, str] | None = None
+) -> ServerResponse:
     """Return a refusal with its error code (RFC 6749 §5.2)."""
-    return json_response(400, {"error": code}, headers)
+    content = {"error": code} if text is None else {"error": code, "error_description": text}
+    return json_response(400, content, headers)
 
 
 # --- Reading a request ---------------------------------------------------------------------------
 
 
-def _read_required(form: dict[str, str], name: str) -> str:
+def read_required(form: dict[str, str], name: str) -> str:
     if not form.get(name):  # an empty one counts as omitted (RFC 6749 §3.2)
         raise GrantRefused("invalid_request")
     return form[name]

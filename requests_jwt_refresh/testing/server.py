@@ -10,13 +10,16 @@
 
 It speaks HTTP/1.1 with keep-alive and needs the standard library only. It implements RFC 6749
 §4.3 (passwords), §6 (refreshing), §10.4 (rotation and reuse detection), RFC 6750 (bearer tokens),
-RFC 7009 (revocation) and RFC 8628 (devices); access tokens are JWTs (RFC 7519) signed with HS256,
-whose expiry the server judges by requests_jwt_refresh.clock, as the library does. Faults that wait
-(Delay, Trickle) and gates keep the machine's own time.
+RFC 7009 (revocation) and RFC 8628 (devices), with ``openid=True`` OpenID Connect, too; access
+tokens are JWTs (RFC 7519) signed with HS256, whose expiry the server judges by
+requests_jwt_refresh.clock, as the library does. Faults that wait (Delay, Trickle) and gates keep
+the machine's own time.
 
 The parts, each importing only those before it: values.py, faults.py, gates.py, fault_plan.py,
 shapes.py and likes/ (known servers, as data), signing.py, rendering.py, options.py, devices.py
-(device codes), ledger.py (tokens), reading.py, checks.py, routes.py, like_routes.py, connection.py.
+(device codes), clients.py and authorizations.py (OpenID clients and codes), ledger.py (tokens),
+reading.py, checks.py, routes.py, like_routes.py, metadata.py, pages.py, authorize.py and openid.py
+(OpenID Connect), connection.py.
 """
 
 from __future__ import annotations
@@ -73,6 +76,44 @@ class AuthServer(ServerOptions):
     With ``refresh_path="/auth/token"`` that path takes refresh tokens as well. To faults, gates and
     counters each request there is what its grant says: "login" for a password or a device code,
     "refresh" for all else.
+
+    **OpenID Connect.** With ``openid=True`` it is an OpenID provider, too, and its API leads to it:
+
+        with AuthServer(openid=True, consent=True) as server:
+            client = MyClient(issuer=server.url, client_id=server.client_id)
+            client.log_in(open=requests.get)       # stands for a browser
+            assert server.counters.authorizations == 1
+
+        GET  /.well-known/openid-configuration         what it says of itself (Discovery §4)
+        GET  /.well-known/oauth-authorization-server   the same (RFC 8414)
+        GET  /.well-known/oauth-protected-resource/... the API: any path of it (RFC 9728)
+        POST /auth/register     registers a client (RFC 7591)
+        GET  /auth/authorize    shows a person the page to log in and to consent; PKCE is required
+        POST /auth/token        trades codes, device codes and refresh tokens in, for forms alone
+        POST /auth/device       as above; its page, /public/device, asks a person
+        GET  /auth/userinfo     who it is; needs a token
+        GET  /auth/end-session  logs the browser out; tokens live on (RP-Initiated Logout)
+
+    The API's 401 names its document in ``resource_metadata`` (RFC 9728 §5.1). Clients are those
+    that have registered, and `client_id` with `client_secret`, which is None here unless given: a
+    public client. Each logs in at the token endpoint, at /auth/device and at /auth/revoke. A code
+    is good once, for 60 s; its second use revokes the tokens of the first. ID tokens are signed
+    with HS256: with the client's secret, with `signing_key` for a public client. Every user but
+    "" may log in, with every password but "" and "wrong"; a browser that has logged in is known
+    by a cookie, and what was consented to without ``prompt=consent`` is not asked again.
+
+    Whatever a server may do wrong is an option: another `issuer`, no ``offline_access``
+    (`refresh_tokens`), form_post alone (`response_modes`), a `consent` that is refused. What else
+    it is to say other than the truth stands in `metadata`, `resource_metadata`, `callback_fields`
+    and `id_token_claims`:
+
+        server.callback_fields = {"state": "of another login"}
+        server.id_token_claims = {"nonce": None}              # it is left out
+        server.metadata = {"registration_endpoint": None}
+        server.fail(Status(404), on="discovery", times=None)  # it says nothing at all
+
+    To faults and gates these are requests of kind "discovery", "register", "authorize" and
+    "end_session"; a code is traded in by one of kind "login".
 
     **Known servers.** With `like` it is one of these instead, from its documentation: its paths,
     fields, units, statuses and headers, its words for "expired", "refused" and "not so often".

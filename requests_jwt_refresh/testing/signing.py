@@ -24,6 +24,13 @@ def sign(claims: Mapping[str, object], key: bytes) -> str:
     return f"{signed}.{_base64url(signature)}"
 
 
+def verify(jwt: str, key: bytes) -> bool:
+    """Whether `sign` made a JWT with this key."""
+    signed, _, signature = jwt.rpartition(".")
+    wanted = _base64url(hmac.digest(key, signed.encode(), "sha256"))
+    return hmac.compare_digest(signature.encode(), wanted.encode())
+
+
 def _base64url_json(content: Mapping[str, object]) -> str:
     return _base64url(json.dumps(content, separators=(",", ":")).encode())
 

@@ -7,8 +7,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Kind = Literal["refresh", "login", "logout", "device", "public", "api"]
-"""What a request is for. "api" is everything that needs an access token."""
+Kind = Literal[
+    "refresh",
+    "login",
+    "logout",
+    "device",
+    "public",
+    "api",
+    "discovery",
+    "authorize",
+    "register",
+    "end_session",
+]
+"""What a request is for. "api" is everything that needs an access token. The last four are there
+with AuthServer(openid=True) alone."""
 
 Target = Kind | Callable[[str], bool]
 """Which requests a fault or a gate is for: a kind, or a predicate on the path (without query).
@@ -131,6 +143,19 @@ class Counters:
     AuthServer.login() is not among them."""
     logouts: int = 0
     """POSTs to the logout endpoint, and those to the revocation endpoint that name a token."""
+    discoveries: int = 0
+    """Documents of a server about itself or its API that were given (``openid=True``, as the next
+    five)."""
+    registrations: int = 0
+    """Clients that have registered."""
+    authorizations: int = 0
+    """Codes that were given at the authorization endpoint; their logins are among `logins`."""
+    authorizations_refused: int = 0
+    """Errors that were sent to a client from there, a person's no among them."""
+    codes_reused: int = 0
+    """Second uses of a code; each revokes the family of the first."""
+    sessions_ended: int = 0
+    """Browsers' sessions that were ended at the logout page."""
     renewed: int = 0
     """API answers that handed out a newer access token in a header (``like="sliding"``)."""
     answered: int = 0

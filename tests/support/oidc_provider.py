@@ -1,5 +1,7 @@
 """The certified oidc-provider of the folder tests/oidc_provider, with an API beside it.
 
+OIDCProvider takes DPoP proofs alone; OpenIDProvider is for logins without set-up.
+
 It needs node and the npm package: `.ci/run` installs them. The environment's OIDC_PROVIDER is the
 folder that has node_modules, ``.node`` in the checkout if unset.
 """
@@ -10,33 +12,32 @@ import base64
 import hashlib
 import json
 import os
-import re
 import secrets
 import shutil
 import subprocess
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import parse_qs, urljoin, urlsplit
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import urlencode
 
 import pytest
-import requests
 
 from requests_jwt_refresh import Token
+from tests.support.form_browser import FormBrowser
 from tests.support.sessions import plain_session
 from tests.support.waits import WAIT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    import requests
     from typing_extensions import Self
 
     from requests_jwt_refresh import PrivateKeyJWT
 
 _TESTS = Path(__file__).parents[1]
-_SCRIPT = _TESTS / "oidc_provider" / "server.mjs"
+_PROGRAMS = _TESTS / "oidc_provider"
 _MODULES = Path(os.environ.get("OIDC_PROVIDER", _TESTS.parent / ".node")).absolute()
-_FORM = re.compile(r'<form[^>]* action="([^"]+)"')
 
 
 class Seen(NamedTuple):
@@ -48,13 +49,15 @@ class Seen(NamedTuple):
     nonce: str | None
 
 
-class OIDCProvider:
-    """A running provider whose signing clients have the public key `jwk`. A context manager."""
+class _Provider:
+    """One of the programs of tests/oidc_provider, running. A context manager."""
 
-    def __init__(self, jwk: Mapping[str, Any]) -> None:
+    _program: str
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
         _skip_without_node()
         self._process = subprocess.Popen(
-            ["node", str(_SCRIPT)],
+            ["node", str(_PROGRAMS / self._program)],
             env={**os.environ, "OIDC_PROVIDER": str(_MODULES)},
             stdin=subprocess.PIPE,  # it ends with it, also if we are killed
             stdout=subprocess.PIPE,
@@ -67,7 +70,7 @@ class OIDCProvider:
         watchdog.start()
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps({"jwk": jwk}) + "\n")
+        self._process.stdin.write(json.dumps(options) + "\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         watchdog.cancel()
@@ -110,13 +113,22 @@ class OIDCProvider:
         """Let no refresh token of now be good any more."""
         self._tell("POST", "/_revoke")
 
-    def rotate_nonce(self) -> None:
-        """Have the API take another nonce from now on."""
-        self._tell("POST", "/_rotate", self.api)
-
     def _tell(self, method: str, path: str, base: str = "") -> requests.Response:
         with plain_session() as session:
             return session.request(method, (base or self.issuer) + path, timeout=WAIT)
+
+
+class OIDCProvider(_Provider):
+    """A provider that takes DPoP proofs alone; its signing clients have the public key `jwk`."""
+
+    _program = "dpop.mjs"
+
+    def __init__(self, jwk: Mapping[str, Any]) -> None:
+        super().__init__({"jwk": jwk})
+
+    def rotate_nonce(self) -> None:
+        """Have the API take another nonce from now on."""
+        self._tell("POST", "/_rotate", self.api)
 
     # Logging in, as a browser does
 
@@ -155,38 +167,27 @@ class OIDCProvider:
             "code_challenge": base64.urlsafe_b64encode(challenge).decode().rstrip("="),
             "code_challenge_method": "S256",
         }
-        with plain_session() as browser:
-            page = self._follow(
-                browser,
-                browser.get(
-                    f"{self.issuer}/auth", params=query, allow_redirects=False, timeout=WAIT
-                ),
-            )
-            while isinstance(page, requests.Response):
-                page = self._follow(browser, self._submit(browser, page))
-        return page
+        with FormBrowser(self._redirect) as browser:
+            found = browser.log_in(f"{self.issuer}/auth?{urlencode(query)}")
+        return found.fields["code"]
 
-    def _submit(self, browser: requests.Session, page: requests.Response) -> requests.Response:
-        """Fill in the form of a page: the login, or the consent."""
-        form = _FORM.search(page.text)
-        assert form, page.text
-        prompt = "login" if 'name="login"' in page.text else "consent"
-        answers = {"prompt": prompt, "login": "alice", "password": "any"}
-        return browser.post(form[1], data=answers, allow_redirects=False, timeout=WAIT)
 
-    def _follow(
-        self, browser: requests.Session, answer: requests.Response
-    ) -> requests.Response | str:
-        """Follow redirects to a page, or to the code that the last one carries."""
-        while answer.is_redirect:
-            target = urljoin(answer.url, answer.headers["Location"])
-            if target.startswith(self._redirect):
-                found = parse_qs(urlsplit(target).query)
-                assert "code" in found, found
-                return found["code"][0]
-            answer = browser.get(target, allow_redirects=False, timeout=WAIT)
-        answer.raise_for_status()
-        return answer
+class OpenIDProvider(_Provider):
+    """A provider that a client needs to know nothing of but its issuer, or its API's URL.
+
+    Its clients: `PUBLIC`, and `CONFIDENTIAL` with `SECRET`; both may be redirected to any port of
+    127.0.0.1 at /callback, or to `redirect_uris` instead. Others may register. Everybody may log
+    in, with any password.
+    """
+
+    PUBLIC: Final = "public"
+    CONFIDENTIAL: Final = "confidential"
+    SECRET: Final = "confidential-secret"
+
+    _program = "openid.mjs"
+
+    def __init__(self, redirect_uris: Sequence[str] = ("http://127.0.0.1/callback",)) -> None:
+        super().__init__({"redirect_uris": list(redirect_uris)})
 
 
 def _skip_without_node() -> None:

@@ -3,33 +3,17 @@
 // Both take DPoP proofs alone, with nonces (RFC 9449). Refresh tokens rotate, and a second use of
 // one revokes all that came of the login. Clients are public, or sign (private_key_jwt).
 //
-// Reads one line of JSON, {"jwk": the signing clients' public key}; prints one with the URLs; ends
-// with its standard input. OIDC_PROVIDER names the folder that has node_modules.
+// Its option is "jwk", the signing clients' public key; common.mjs says how it starts.
 
 import * as crypto from 'node:crypto';
-import * as http from 'node:http';
-import { createRequire } from 'node:module';
-import * as path from 'node:path';
-import * as readline from 'node:readline';
-import { pathToFileURL } from 'node:url';
+import {
+  Provider, findAccount, jose, listen, makeKeys, readOptions, record, serve,
+} from './common.mjs';
 
-const folder = createRequire(path.join(process.env.OIDC_PROVIDER, 'package.json'));
-const load = (name, from = folder) => import(pathToFileURL(from.resolve(name)));
-
-const { default: Provider } = await load('oidc-provider');
-const within = createRequire(folder.resolve('oidc-provider'));
-const { EmbeddedJWK, calculateJwkThumbprint, jwtVerify } = await load('jose', within);
-
-const lines = readline.createInterface({ input: process.stdin });
-const { jwk } = JSON.parse(await new Promise((resolve) => { lines.once('line', resolve); }));
-lines.once('close', () => process.exit());
-
-const listen = (server) => new Promise((resolve) => {
-  server.listen(0, '127.0.0.1', () => resolve(`http://127.0.0.1:${server.address().port}`));
-});
-const issuerServer = http.createServer();
-const apiServer = http.createServer();
-const [issuer, api] = [await listen(issuerServer), await listen(apiServer)];
+const { EmbeddedJWK, calculateJwkThumbprint, jwtVerify } = jose;
+const { jwk } = await readOptions();
+const [issuerServer, issuer] = await listen();
+const [apiServer, api] = await listen();
 
 // --- The provider --------------------------------------------------------------------------------
 
@@ -65,63 +49,14 @@ const provider = new Provider(issuer, {
     devInteractions: { enabled: true },
   },
   cookies: { keys: ['only for tests'] },
-  jwks: {
-    keys: [{
-      ...crypto.generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
-        .export({ format: 'jwk' }),
-      use: 'sig',
-    }],
-  },
-  findAccount: (_ctx, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
+  jwks: makeKeys(),
+  findAccount,
   issueRefreshToken: (_ctx, client) => client.grantTypeAllowed('refresh_token'),
   rotateRefreshToken: true,
   ttl: { AccessToken: 300, ClientCredentials: 300, RefreshToken: 3600 },
 });
 
-// --- What tests see and do -----------------------------------------------------------------------
-
-const seen = [];
-const accessTokens = new Set();
-const refreshTokens = new Set();
-provider.on('access_token.saved', (token) => accessTokens.add(token));
-provider.on('client_credentials.saved', (token) => accessTokens.add(token));
-provider.on('refresh_token.saved', (token) => refreshTokens.add(token));
-
-const destroy = async (tokens) => {
-  await Promise.all([...tokens].map((token) => token.destroy()));
-  tokens.clear();
-};
-
-const control = async (request, answer) => {
-  if (request.url === '/_expire') {
-    await destroy(accessTokens);
-  } else if (request.url === '/_revoke') {
-    await destroy(refreshTokens);
-  } else if (request.method === 'DELETE') {
-    seen.length = 0;
-  }
-  answer.setHeader('Content-Type', 'application/json').end(JSON.stringify(seen));
-};
-
-const claimsIn = (jwt) => (jwt ? JSON.parse(Buffer.from(jwt.split('.')[1], 'base64url')) : {});
-
-const record = (request, answer) => {
-  const { pathname } = new URL(request.url, issuer);
-  const { jti, nonce } = claimsIn(request.headers.dpop);
-  answer.once('finish', () => {
-    seen.push({ path: pathname, status: answer.statusCode, jti: jti ?? null, nonce: nonce ?? null });
-  });
-};
-
-const callback = provider.callback();
-issuerServer.on('request', (request, answer) => {
-  if (request.url.startsWith('/_')) {
-    control(request, answer);
-    return;
-  }
-  record(request, answer);
-  callback(request, answer);
-});
+serve(issuerServer, provider);
 
 // --- The API -------------------------------------------------------------------------------------
 

@@ -1,0 +1,78 @@
+"""Whether a person with a browser sits at this machine, and opening a page there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import threading
+import webbrowser
+from contextlib import suppress
+from typing import Final
+
+_FALSE: Final = ("", "0", "false", "no", "off")
+_REMOTE: Final = ("SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY")
+_DISPLAYS: Final = ("DISPLAY", "WAYLAND_DISPLAY")
+_WSL_OPENER: Final = "wslview"  # of wslu; opens the browser of Windows, which reaches our loopback
+
+
+def find_browser_problem() -> str | None:
+    """Return why no browser can be opened for a person here; None if one can.
+
+    There has to be a display, and somebody who has started the program from a terminal or works in
+    a notebook; what runs for CI has nobody.
+    """
+    if os.environ.get("CI", "").lower() not in _FALSE:
+        return "CI is set in the environment, so nobody is there to log in"
+    if not (is_terminal() or is_notebook()):
+        return "stdin is no terminal, so perhaps nobody is there to log in"
+    return None if _has_display() else "there is no display"
+
+
+def is_terminal() -> bool:
+    """Whether stdin is a terminal."""
+    with suppress(AttributeError, ValueError):  # None, or closed
+        return sys.stdin.isatty()
+    return False
+
+
+def is_notebook() -> bool:
+    """Whether this is an IPython kernel, where `input` asks in the notebook."""
+    find_shell = getattr(sys.modules.get("IPython"), "get_ipython", None)
+    return getattr(find_shell() if callable(find_shell) else None, "kernel", None) is not None
+
+
+def _has_display() -> bool:
+    if sys.platform in ("win32", "darwin"):
+        return not any(os.environ.get(name) for name in _REMOTE)
+    return any(os.environ.get(name) for name in _DISPLAYS) or _find_wsl_opener() is not None
+
+
+def _find_wsl_opener() -> str | None:
+    return shutil.which(_WSL_OPENER) if os.environ.get("WSL_DISTRO_NAME") else None
+
+
+def open_browser(url: str) -> bool:
+    """Open `url` in the user's browser; whether that worked. BROWSER goes first, as ever."""
+    opener = None if os.environ.get("BROWSER") else _find_wsl_opener()
+    with suppress(webbrowser.Error, RuntimeError):  # RuntimeError: out of threads
+        browser = webbrowser.get(f"{_WSL_OPENER} %s &") if opener else webbrowser.get()
+        if not _blocks(browser):
+            return browser.open(url)
+        name = "jwt-browser"
+        threading.Thread(target=browser.open, args=(url,), name=name, daemon=True).start()
+        return True
+    return False
+
+
+def _blocks(browser: object) -> bool:
+    """Whether `open` may return only once the browser is closed: one for text, or BROWSER's."""
+    is_background = isinstance(browser, webbrowser.BackgroundBrowser)
+    return isinstance(browser, webbrowser.GenericBrowser) and not is_background
+
+
+def tell(text: str) -> None:
+    """Write to stderr, if there is one."""
+    if sys.stderr is not None:
+        sys.stderr.write(text)
+        sys.stderr.flush()

@@ -1,0 +1,121 @@
+"""Having a person paste the URL that a browser elsewhere was redirected to."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+from contextlib import suppress
+from time import monotonic
+from typing import TYPE_CHECKING, Final
+
+from requests_jwt_refresh.errors import RefreshUnavailable
+from requests_jwt_refresh.grants.desktop import is_notebook, is_terminal, tell
+from requests_jwt_refresh.grants.loopback import make_timeout_error
+from requests_jwt_refresh.grants.redirects import MAX_BYTES, Parameters, RedirectURI
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROMPT: Final = "Paste the address to which the browser was sent here: "
+_MOST_TRIES: Final = 10  # URLs that are not of this login
+_NOT_THIS_LOGIN: Final = (
+    "That is not the URL of this login. Copy the whole address from the browser, which begins with "
+    "{uri}, and paste it here: "
+)
+
+
+class Terminal:
+    """Stdin, read byte by byte, so that what follows a line is left for the program."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self._line = bytearray()
+
+    @classmethod
+    def find(cls) -> Terminal | None:
+        """Return stdin; None if it is no terminal, or cannot be waited for as on Windows.
+
+        What is piped in is the program's own.
+        """
+        if os.name != "posix" or not is_terminal():
+            return None
+        with suppress(AttributeError, OSError, ValueError):  # another object
+            return cls(sys.stdin.fileno())
+        return None
+
+    def read_line(self) -> str | None:
+        """Return the next line once it is whole; None until then, and "" at the end of stdin."""
+        try:
+            byte = os.read(self.number, 1)
+        except OSError:  # the terminal is gone
+            return ""
+        self._line += byte
+        is_whole = byte in (b"", b"\n") or len(self._line) > MAX_BYTES
+        if not is_whole:
+            return None
+        line = self._line.decode("utf-8", "replace")
+        self._line.clear()
+        return line
+
+    def parse(self, line: str, redirect_uri: str, state: str) -> Parameters | None:
+        """Return what a pasted URL says; None, and word about that, for one of another login."""
+        return _parse(line, redirect_uri, state)
+
+
+def receive_pasted(redirect: RedirectURI, state: str, seconds: float) -> Parameters:
+    """Wait for a pasted URL, and return its parameters. Raises RefreshUnavailable.
+
+    `seconds` hold only where stdin can be waited for.
+    """
+    tell(PROMPT)
+    terminal = Terminal.find()
+    lines = _ask_lines() if terminal is None else _read_lines(terminal, seconds)
+    for _, line in zip(range(_MOST_TRIES), lines, strict=False):
+        found = _parse(line, redirect.text, state)
+        if found is not None:
+            return found
+    raise RefreshUnavailable(f"no URL of this login was pasted {_MOST_TRIES} times", "log in again")
+
+
+def _parse(line: str, redirect_uri: str, state: str) -> Parameters | None:
+    text = line.strip()
+    if not text:
+        return None
+    if len(text) < MAX_BYTES and RedirectURI.parse(redirect_uri).matches(text):
+        found = Parameters.parse(text.partition("#")[0].partition("?")[2])
+        if found is not None and found.answers(state):
+            return found
+    tell(_NOT_THIS_LOGIN.format(uri=redirect_uri))
+    return None
+
+
+def _read_lines(terminal: Terminal, seconds: float) -> Iterator[str]:
+    end = monotonic() + seconds
+    while (left := end - monotonic()) > 0:
+        if not select.select([terminal.number], [], [], left)[0]:
+            break
+        line = terminal.read_line()
+        if line == "":
+            raise _make_ended_error()
+        if line is not None:
+            yield line
+    raise make_timeout_error(seconds)
+
+
+def _ask_lines() -> Iterator[str]:
+    if not (is_notebook() or is_terminal()):
+        raise _make_ended_error()
+    while True:
+        try:
+            yield input()
+        except EOFError:
+            raise _make_ended_error() from None
+
+
+def _make_ended_error() -> RefreshUnavailable:
+    return RefreshUnavailable(
+        "the address to which the browser was sent has to be pasted, and stdin is no terminal, or "
+        "has ended",
+        "log in from a terminal or a notebook, or register http://127.0.0.1 as redirect_uri",
+    )
