@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from requests.adapters import BaseAdapter, HTTPAdapter
 
 from requests_jwt_refresh.bodies import MATCH_BYTES
-from requests_jwt_refresh.refresh.token_server import is_endpoint, needs_login
+from requests_jwt_refresh.refresh.logins import needs_login
+from requests_jwt_refresh.refresh.token_server import is_endpoint
 from requests_jwt_refresh.refresh.user_functions import check_call
 from requests_jwt_refresh.sessions import PlainSession
 from requests_jwt_refresh.tokens import LONGEST_LIFETIME, Token, describe_kind

@@ -226,5 +226,6 @@ HOUSEKEEPING: Final = (
     "test_errors",
     "test_floors",
     "test_public_names",
+    "test_start_up",
     "test_readme",
 )

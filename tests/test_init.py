@@ -14,9 +14,8 @@ from requests_jwt_refresh.endpoints import OAuth2Endpoint
 from requests_jwt_refresh.grants.password import PasswordLogin
 from requests_jwt_refresh.grants.revocation import Logout
 from requests_jwt_refresh.presets import PRESET_MODULES
-from requests_jwt_refresh.profiles.kinds import STORE_KINDS
+from requests_jwt_refresh.profiles.kinds import KINDS, STORE_KINDS
 from requests_jwt_refresh.profiles.load import Profiles
-from requests_jwt_refresh.profiles.server import KINDS
 from tests.support.command_line import (
     API,
     INIT,

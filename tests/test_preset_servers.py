@@ -24,6 +24,7 @@ from requests_jwt_refresh.testing import AuthServer
 from tests.support.clock import no_backoff
 from tests.support.crowd import Crowd
 from tests.support.preset_servers import make_preset, start_server
+from tests.support.waits import finish_background
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,7 +74,8 @@ class Mounted:
 
     @property
     def exchanges(self) -> int:
-        """How often the token server was asked for tokens."""
+        """How often the token server was asked for tokens, also in the background."""
+        finish_background()
         return sum(each.kind in ("refresh", "login") for each in self.server.requests)
 
 

@@ -16,7 +16,7 @@ from requests_jwt_refresh.grants.password import PasswordLogin
 from requests_jwt_refresh.grants.revocation import Logout
 from requests_jwt_refresh.profiles import server as reading
 from requests_jwt_refresh.profiles.fields import arguments, find_key, read_fields
-from requests_jwt_refresh.profiles.load import Options, Profiles
+from requests_jwt_refresh.profiles.load import KINDS, Options, Profiles
 from requests_jwt_refresh.profiles.schema import Table
 from tests.support.profiles import (
     JSON,
@@ -47,7 +47,7 @@ class Extended(JSONEndpoint):
 @pytest.fixture
 def extended(monkeypatch: pytest.MonkeyPatch) -> None:
     """The kind "json" is the one with more fields."""
-    monkeypatch.setitem(reading.KINDS, "json", Extended)
+    monkeypatch.setattr(reading, "load_kind", {"json": Extended}.__getitem__)
 
 
 MORE = 'audience = "mine"\nscopes = ["a", "b"]\npause = 2\nencode = "form"\n'
@@ -185,7 +185,7 @@ def test_a_type_that_no_table_can_hold_is_the_programmers_fault() -> None:
 @pytest.mark.parametrize(
     ("made", "special"),
     [
-        *((made, {"when", "client_secret"}) for made in reading.KINDS.values()),
+        *((made, {"when", "client_secret"}) for made in map(reading.load_kind, KINDS)),
         *(
             (presets.load(name).endpoint, {"when", "client_secret"})
             for name in presets.PRESET_MODULES

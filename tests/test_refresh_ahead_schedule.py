@@ -73,7 +73,9 @@ def test_what_gains_nothing(clock: Clock) -> None:
     """The same token, or one that ends with the session: asked for once, not ever faster."""
     now = clock.time()
     old = with_values(Token("a", "r", now + 100), received_at=now)
-    assert gains_nothing(Token("a", "r", now + 200), old)
+    assert gains_nothing(Token("a", "r", now + 100), old)
+    assert not gains_nothing(Token("a", "r", now + 200), old)  # Vault
+    assert gains_nothing(Token("a", "r"), old)
     assert gains_nothing(Token("b", "r", now + 104), old)
     assert not gains_nothing(Token("b", "r", now + 106), old)
     assert not gains_nothing(Token("b", "r"), old)

@@ -17,7 +17,7 @@ from requests_jwt_refresh.cli.content import (
     find_profile_problem,
     make_content,
 )
-from requests_jwt_refresh.cli.questions import KINDS, PRESETS, STATUS, ask_for_the_rest
+from requests_jwt_refresh.cli.questions import PRESETS, STATUS, ask_for_the_rest
 from requests_jwt_refresh.cli.token_file import (
     add_path_option,
     ask_for_path,
@@ -28,6 +28,7 @@ from requests_jwt_refresh.client_auth import CLIENT_AUTHS
 from requests_jwt_refresh.grants import LOGIN_SENDS, LOGOUT_SENDS
 from requests_jwt_refresh.presets import load as load_preset
 from requests_jwt_refresh.profiles.kinds import (
+    KINDS,
     STORE_KINDS,
 )
 

@@ -13,13 +13,12 @@ from requests_jwt_refresh.cli.content import find_profile_problem, list_needed, 
 from requests_jwt_refresh.client_auth import CLIENT_AUTHS
 from requests_jwt_refresh.presets import PRESET_MODULES
 from requests_jwt_refresh.presets import load as load_preset
-from requests_jwt_refresh.profiles.kinds import ENDPOINT_KINDS, GRANT_KINDS
+from requests_jwt_refresh.profiles.kinds import GRANT_KINDS, KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
 PRESETS: Final = tuple(PRESET_MODULES)
-KINDS: Final = (*ENDPOINT_KINDS, *GRANT_KINDS)
 STATUS: Final = re.compile(r"[45][0-9]{2}")  # RFC 9110 §15.5, §15.6
 _NONE: Final = "none"  # the answer for an API that has a login and no refresh
 _REFRESH_QUESTION: Final = "Refresh endpoint, such as /auth/refresh"

@@ -176,7 +176,7 @@ def _choose_names(profiles: Profiles, names: Sequence[str] | None) -> Sequence[s
 
 def _extra_variables(names: Sequence[str], profiles: Profiles | None) -> dict[str, str]:
     """Return what the program's environment gets beyond ours: names and paths, no secret."""
-    from requests_jwt_refresh.inject.proxy import NAMES_VARIABLE
+    from requests_jwt_refresh.inject.report import NAMES_VARIABLE
     from requests_jwt_refresh.profiles.load import PATH_VARIABLE, default_path
 
     before = os.environ.get("PYTHONPATH")

@@ -17,6 +17,7 @@ from requests_jwt_refresh.errors import JWTRefreshError
 from requests_jwt_refresh.inject.adapter import ProfileAdapter, RequestContext
 from requests_jwt_refresh.inject.forks import ForkLock
 from requests_jwt_refresh.inject.report import (
+    NAMES_VARIABLE,
     set_up_logging,
     split_names,
     warn_faulty,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
     from requests import PreparedRequest, Response
 
-NAMES_VARIABLE: Final = "REQUESTS_JWT_PROFILE"  # which profiles, with commas; all if it is not set
 
 _SEND_OPTIONS: Final = ("stream", "timeout", "verify", "cert", "proxies")
 _thread_state = threading.local()

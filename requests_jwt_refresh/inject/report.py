@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from requests_jwt_refresh.errors import JWTRefreshError
 
+NAMES_VARIABLE: Final = "REQUESTS_JWT_PROFILE"  # which profiles, with commas; all if it is not set
 REPORTED_VARIABLE: Final = "REQUESTS_JWT_REPORTED"  # profiles that `run` has warned of, with commas
 ALL: Final = "*"  # in REQUESTS_JWT_REPORTED: whatever profiles there are
 WITHOUT_TOKENS: Final = "the program runs without tokens"

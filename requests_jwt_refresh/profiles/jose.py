@@ -13,11 +13,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from requests_jwt_refresh.client_auth import CLIENT_AUTHS
-from requests_jwt_refresh.jose import DPoP, PrivateKeyJWT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from requests_jwt_refresh.jose import DPoP, PrivateKeyJWT
     from requests_jwt_refresh.profiles.schema import Table
 
 PRIVATE_KEY_JWT: Final = "private_key_jwt"  # OpenID Connect Core §9
@@ -31,6 +31,8 @@ _OPTIONS: Final = {
 
 def read_dpop(table: Table) -> DPoP:
     """Return what the table ``attach`` says of DPoP. Raises ProfileError."""
+    from requests_jwt_refresh.jose import DPoP  # late: few profiles have a key that signs
+
     table.known_keys |= {"dpop", "alg"}
     table.check_all_known()
     given = table.get("dpop", None, "true, or the path of a key file", _is_true_or_text)
@@ -58,6 +60,8 @@ def take_private_key(table: Table) -> tuple[Table, PrivateKeyJWT | None]:
         raise table.missing(_KEY, "the path of a PEM or JWK file with the client's private key")
     if "client_id" not in table.content:
         raise table.missing("client_id", "the id of the client that signs")
+    from requests_jwt_refresh.jose import PrivateKeyJWT
+
     path = table.file_path(_KEY)
     options = {name: table.text(key, None) for key, name in _OPTIONS.items()}
     auth = _make(table, _KEY, lambda: PrivateKeyJWT(path, **options))  # type: ignore[arg-type]

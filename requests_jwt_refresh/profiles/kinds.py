@@ -19,5 +19,8 @@ GRANT_KINDS: Final = {
 }
 """Each grant that needs no refresh token, and its class in `requests_jwt_refresh.token_grants`."""
 
+KINDS: Final = (*ENDPOINT_KINDS, *GRANT_KINDS)
+"""Both; the first is the default."""
+
 STORE_KINDS: Final = ("keyring", "file", "redis")
 """The kinds of store; the first is the default."""

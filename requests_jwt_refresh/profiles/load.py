@@ -37,6 +37,7 @@ from requests_jwt_refresh.bodies import MATCH_BYTES
 from requests_jwt_refresh.errors import ProfileError
 from requests_jwt_refresh.profiles.fields import read_fields
 from requests_jwt_refresh.profiles.home import NoHome, expand_user, find_folder
+from requests_jwt_refresh.profiles.kinds import KINDS
 from requests_jwt_refresh.profiles.remembered import (
     RememberedLogin,
     RememberedPassword,
@@ -49,11 +50,11 @@ from requests_jwt_refresh.profiles.schema import (
     make_printable,
     suggest,
 )
-from requests_jwt_refresh.profiles.server import KINDS, find_carrier, read_server
+from requests_jwt_refresh.profiles.server import find_carrier, read_server
 from requests_jwt_refresh.profiles.sources import HeaderValue, read_api_headers, read_headers
 from requests_jwt_refresh.profiles.store import read_store
 from requests_jwt_refresh.profiles.when import read_when
-from requests_jwt_refresh.refresh.token_server import needs_login
+from requests_jwt_refresh.refresh.logins import needs_login
 from requests_jwt_refresh.urls import origin_of, validate_base, validate_origin
 
 if TYPE_CHECKING:

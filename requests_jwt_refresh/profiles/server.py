@@ -8,16 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
-from requests_jwt_refresh import endpoints, presets, token_grants
+from requests_jwt_refresh import endpoints, presets
 from requests_jwt_refresh.authorization import AUTHORIZATION
 from requests_jwt_refresh.endpoint_options import check_headers, check_json
 from requests_jwt_refresh.endpoints import JSONEndpoint, OAuth2Endpoint
-from requests_jwt_refresh.grants.device import DeviceLogin
-from requests_jwt_refresh.grants.password import PasswordLogin
-from requests_jwt_refresh.grants.revocation import Logout
 from requests_jwt_refresh.profiles.fields import read_fields
 from requests_jwt_refresh.profiles.jose import check_attach, take_private_key
-from requests_jwt_refresh.profiles.kinds import ENDPOINT_KINDS, GRANT_KINDS
+from requests_jwt_refresh.profiles.kinds import ENDPOINT_KINDS, GRANT_KINDS, KINDS
 from requests_jwt_refresh.profiles.schema import build, check_url
 from requests_jwt_refresh.profiles.secrets import (
     PLACEHOLDER,
@@ -26,8 +23,7 @@ from requests_jwt_refresh.profiles.secrets import (
     WithSecrets,
 )
 from requests_jwt_refresh.profiles.sources import take_out
-from requests_jwt_refresh.refresh.token_server import needs_login
-from requests_jwt_refresh.token_grants import ClientCredentials
+from requests_jwt_refresh.refresh.logins import needs_login
 from requests_jwt_refresh.urls import join_endpoint, origin_of
 
 if TYPE_CHECKING:
@@ -36,14 +32,11 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.authorization import Carrier
     from requests_jwt_refresh.endpoints import Endpoint
     from requests_jwt_refresh.grants import OAuth2Client
+    from requests_jwt_refresh.grants.device import DeviceLogin
+    from requests_jwt_refresh.grants.password import PasswordLogin
+    from requests_jwt_refresh.grants.revocation import Logout
     from requests_jwt_refresh.profiles.schema import Table
     from requests_jwt_refresh.profiles.secrets import Secret
-
-KINDS: Final[Mapping[str, Any]] = {
-    **{kind: getattr(endpoints, name) for kind, name in ENDPOINT_KINDS.items()},
-    **{kind: getattr(token_grants, name) for kind, name in GRANT_KINDS.items()},
-}
-"""The classes of endpoints by their kinds in a profile; presets have their own."""
 
 _NO_KEYS: Final = {"when", "client_secret"}  # a table of its own; no secret goes into a profile
 NO_LOGIN_KEYS: Final = frozenset({"url", "username", "password", "endpoint"})
@@ -130,7 +123,16 @@ def _read_preset(table: Table) -> presets.Preset:
         return presets.load(preset)
     if kind is None:
         raise table.missing("kind", f"one of {', '.join(KINDS)}, or there must be a preset")
-    return presets.Preset(KINDS[kind])
+    return presets.Preset(load_kind(kind))
+
+
+def load_kind(kind: str) -> Any:
+    """Return the class of endpoints that is called `kind` in a profile; presets have their own."""
+    if kind in ENDPOINT_KINDS:
+        return getattr(endpoints, ENDPOINT_KINDS[kind])
+    from requests_jwt_refresh import token_grants  # late, as all that few profiles have
+
+    return getattr(token_grants, GRANT_KINDS[kind])
 
 
 def _read_endpoint(table: Table, make: Any, base_url: str) -> Any:
@@ -171,6 +173,8 @@ def _read_client_secret(
     table: Table, make: Any, fields: Mapping[str, Any], service: str
 ) -> Secret | None:
     """Return where the secret of a client that has one is; in the keyring if nothing is said."""
+    from requests_jwt_refresh.token_grants import ClientCredentials
+
     has_file = table.text("client_secret_file", None) is not None
     usual = make.__dataclass_fields__["client_auth"].default
     usual = usual or ("basic" if issubclass(make, ClientCredentials) else "none")
@@ -194,6 +198,8 @@ def _read_login(
     documented = _fill(table, preset, preset.login, endpoint)
     if given is None and "url" not in documented and documented.get("send") != "oauth2":
         return None  # of no server, or of another one than that which is documented
+    from requests_jwt_refresh.grants.password import PasswordLogin
+
     fields = documented | read_fields(table, PasswordLogin, leave_out=NO_LOGIN_KEYS)
     usual = fields.pop("url", None)
     if fields.get("send") == "oauth2":
@@ -223,6 +229,8 @@ def _read_device(profile: Table, endpoint: Endpoint | None, base: _Base) -> Devi
     client = _check_oauth2(table, "url", endpoint)
     if client.client_id is None:
         raise profile.error("refresh.client_id", "is missing: the device flow needs it", "add it")
+    from requests_jwt_refresh.grants.device import DeviceLogin
+
     table = replace(table, content={"token_url": client.url, **table.content})
     fields = read_fields(table, DeviceLogin, leave_out={"client", "client_id", "show"})
     table.check_all_known()
@@ -241,6 +249,8 @@ def _read_logout(
     given = profile.table("logout")
     if given is None:  # also with a preset: not every server has its logout switched on
         return None
+    from requests_jwt_refresh.grants.revocation import Logout
+
     table, documented = given, _fill(given, preset, preset.logout, endpoint)
     fields = documented | read_fields(table, Logout, leave_out={"url", "client", "attach"})
     url = _read_url(table, fields.pop("url", None), base)

@@ -79,10 +79,10 @@ def gains_nothing(new: Token, old: Token) -> bool:
     """Whether `new`, given for `old` before its end, ends hardly later.
 
     The server gives the same token again until it has expired, or the session has an end of its
-    own. To refresh that one ahead as well would go on and on, faster each time.
+    own. To refresh that one ahead as well would go on and on, faster each time. One that gives the
+    same token a longer life (Vault) is another matter.
     """
-    if new.access == old.access:
-        return True
-    if new.expires_at is None or old.expires_at is None or old.received_at is None:
-        return False
-    return new.expires_at - old.expires_at < LEEWAY_SHARE * (old.expires_at - old.received_at)
+    if new.expires_at is None or old.expires_at is None:
+        return new.access == old.access
+    lifetime = 0.0 if old.received_at is None else old.expires_at - old.received_at
+    return new.expires_at - old.expires_at <= LEEWAY_SHARE * lifetime

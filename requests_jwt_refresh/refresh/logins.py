@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from requests_jwt_refresh.refresh.client import SendOptions
-
 if TYPE_CHECKING:
     import requests
     from typing_extensions import Self
 
+    from requests_jwt_refresh.refresh.client import SendOptions
     from requests_jwt_refresh.tokens import Token
 
 _MOST_REFUSED: Final = 64  # passwords that are remembered; a person types fewer
+
+
+def needs_login(refresh: object) -> bool:
+    """Whether somebody has to log in first: not for a grant of the client's own (RFC 6749 §4.4)."""
+    needs: bool = getattr(refresh, "needs_refresh_token", True)
+    return needs or getattr(refresh, "hands_in_access", False)
 
 
 class RefusedLogins:
@@ -82,4 +87,6 @@ class OwnLogin:
 
     def __call__(self, session: requests.Session) -> Token:
         """Log in over `session`. Raises RefreshRejected or RefreshUnavailable."""
+        from requests_jwt_refresh.refresh.client import SendOptions  # whoever can send has it
+
         return self.obtain(session, SendOptions(), RefusedLogins())

@@ -425,22 +425,22 @@ class TokenCache:
     def _adopt_or_lock(self, stale: Token | None, timeout: float, held: ExitStack) -> Token | None:
         """Return a token better than `stale`, or None as soon as `held` holds the store's lock."""
         adopted: Token | None = None
+        refused: LockTimeout | None = None
 
         def look() -> bool:
-            nonlocal adopted
+            nonlocal adopted, refused
             adopted = self.adopt_newer(stale)
-            return adopted is not None or self._try_to_lock(held)
+            if adopted is None:
+                try:
+                    held.enter_context(self._store.lock(0))
+                except LockTimeout as error:
+                    refused = error
+                    return False
+            return True
 
         if not poll(look, timeout):
-            raise _locked_out(timeout)
+            raise _locked_out(timeout) from refused
         return adopted
-
-    def _try_to_lock(self, held: ExitStack) -> bool:
-        try:
-            held.enter_context(self._store.lock(0))
-        except LockTimeout:
-            return False
-        return True
 
     def adopt_newer(self, stale: Token | None) -> Token | None:
         """Return the store's token if it is new and better than `stale`; needs no lock.

@@ -21,6 +21,7 @@ from requests_jwt_refresh.refresh.client import (
 )
 from requests_jwt_refresh.refresh.cookies import LoginCookies
 from requests_jwt_refresh.refresh.logins import OwnLogin
+from requests_jwt_refresh.refresh.logins import needs_login as needs_login  # noqa: PLC0414 - refresher asks here
 from requests_jwt_refresh.refresh.sigterm import let_sigterm_through
 from requests_jwt_refresh.refresh.user_functions import call_user_function, describe_error
 from requests_jwt_refresh.responses import (
@@ -295,12 +296,6 @@ def _towards(login: Login, options: SendOptions) -> SendOptions:
 def is_endpoint(refresh: Endpoint | RefreshCallable | None) -> TypeIs[Endpoint]:
     """Whether `refresh` asks and reads, rather than being called."""
     return hasattr(refresh, "ask") and hasattr(refresh, "read")
-
-
-def needs_login(refresh: object) -> bool:
-    """Whether somebody has to log in first: not for a grant of the client's own (RFC 6749 §4.4)."""
-    needs: bool = getattr(refresh, "needs_refresh_token", True)
-    return needs or getattr(refresh, "hands_in_access", False)
 
 
 def explain(error: Exception) -> RefreshUnavailable:

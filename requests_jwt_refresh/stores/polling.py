@@ -39,6 +39,17 @@ def poll(
         left = timeout - (now - began)
         if left <= 0:
             return False
-        pause = max(shortest, (now - began) * _GROWTH, (now - tried) * _REST)
-        jitter = random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - no secret
-        sleep(min(pause * jitter, longest, left))
+        pause = draw_pause(now - began, now - tried, shortest=shortest, longest=longest)
+        sleep(min(pause, left))
+
+
+def draw_pause(
+    waited: float, cost: float, *, shortest: float = SHORTEST_PAUSE, longest: float = LONGEST_PAUSE
+) -> float:
+    """Return the pause after a try that took `cost`, by one who has `waited` so long; in seconds.
+
+    A part of it is left to chance.
+    """
+    pause = max(shortest, waited * _GROWTH, cost * _REST)
+    jitter = random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - no secret
+    return min(pause * jitter, longest)

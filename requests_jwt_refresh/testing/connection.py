@@ -8,6 +8,7 @@ import socket
 import socketserver
 import sys
 import threading
+import time
 from dataclasses import replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -66,7 +67,8 @@ class Connection(BaseHTTPRequestHandler):
         kind = self.server.routes.kind_of_path(urlsplit(self.path).path)
         headers = Headers(self.headers.items())
         request = RecordedRequest(self.command, self.path, kind, self.number, headers)
-        return replace(request, access=self.server.routes.find_access(request))
+        access = self.server.routes.find_access(request)
+        return replace(request, access=access, at=time.monotonic())
 
     def _skips_body(self, request: RecordedRequest) -> bool:
         if self.server.options.read_body_first or request.kind != "api" or not _has_body(request):

@@ -12,12 +12,14 @@ import argparse
 import subprocess
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 import requests
 
 from requests_jwt_refresh import RedisStore
 from requests_jwt_refresh.testing import AuthServer
+from requests_jwt_refresh.testing.faults import Delay
 from requests_jwt_refresh.tokens import with_expiry
 from tests.stress.workers import ROOT, make_store, mount_session_on, read_line, step
 from tests.support.redis_server import RedisServer
@@ -34,6 +36,8 @@ NOT_COUNTED: Final = {  # what connecting and asking for the counts costs
     "script|load",
     "select",
 }
+SENT: Final = ("hmget", "evalsha")  # by the store; a script itself carries out the rest
+REFRESH: Final = 0.02  # seconds that the server takes for one
 _FLEET: Final = "--fleet"
 
 
@@ -99,8 +103,11 @@ def count_commands(client: redis.Redis) -> dict[str, int]:
     return {name.removeprefix("cmdstat_"): stat["calls"] for name, stat in stats.items()}
 
 
-def measure(workers: int, processes: int) -> tuple[int, dict[str, int]]:
-    """Return how many refreshes and commands one expiry of the whole fleet costs."""
+def measure(workers: int, processes: int) -> tuple[int, dict[str, int], float]:
+    """Return how many refreshes and commands one expiry of the whole fleet costs, and seconds.
+
+    The seconds are from the first call to the end of the last.
+    """
     with RedisServer() as place, AuthServer() as server, place.client() as client:
         make_store("redis", place.url).save(with_expiry(server.login()))
         fleet = [
@@ -110,18 +117,22 @@ def measure(workers: int, processes: int) -> tuple[int, dict[str, int]]:
         for process in fleet:
             assert read_line(process) == "ready"
         server.expire()
+        server.fail(Delay(REFRESH))
         before, refreshes = count_commands(client), server.counters.refreshes
+        began = time.perf_counter()
         for process in fleet:
             step(process)
         for process in fleet:
             assert read_line(process) == "done"
+        seconds = time.perf_counter() - began
+        for process in fleet:
             process.communicate()
         cost = {
             name: number - before.get(name, 0)
             for name, number in count_commands(client).items()
             if name not in NOT_COUNTED
         }
-        return server.counters.refreshes - refreshes, cost
+        return server.counters.refreshes - refreshes, cost, seconds
 
 
 def main() -> None:
@@ -133,7 +144,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=4)
     options = parser.parse_args()
     workers = options.workers // options.processes * options.processes
-    refreshes, cost = measure(workers, options.processes)
+    refreshes, cost, _ = measure(workers, options.processes)
     print(f"{workers} workers, one expiry: {refreshes} refresh")
     for name, number in sorted(cost.items(), key=lambda item: -item[1]):
         if number:

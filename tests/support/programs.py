@@ -21,7 +21,7 @@ import pytest
 
 from requests_jwt_refresh import FileStore, Token
 from requests_jwt_refresh.cli.run import SITE
-from requests_jwt_refresh.inject.proxy import NAMES_VARIABLE
+from requests_jwt_refresh.inject.report import NAMES_VARIABLE
 from requests_jwt_refresh.tokens import with_expiry
 from tests.support.fork_server import ForkServer
 
