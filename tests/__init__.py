@@ -220,6 +220,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_auth_server_oauth2",
         "test_auth_server_odd_answers",
         "test_auth_server_openid",
+        "test_auth_server_openid_browser",
         "test_auth_server_openid_real",
         "test_auth_server_tokens",
         "test_pytest_plugin",

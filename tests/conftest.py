@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from requests_jwt_refresh.testing import AuthServer
+from tests.support.chromium import Chromium
 from tests.support.clock import Clock
 
 if TYPE_CHECKING:
@@ -39,6 +40,13 @@ def server() -> Iterator[AuthServer]:
     """A token server that rotates, detects reuse and gives tokens that live five minutes."""
     with AuthServer() as server:
         yield server
+
+
+@pytest.fixture
+def chromium() -> Iterator[Chromium]:
+    """A real browser, without cookies. The test is skipped where there is none."""
+    with Chromium() as browser:
+        yield browser
 
 
 @pytest.fixture

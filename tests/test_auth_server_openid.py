@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from requests_jwt_refresh.testing import AuthServer, Counters, Status
-from requests_jwt_refresh.testing.signing import verify
+from requests_jwt_refresh.testing.signing import sign, verify
 from requests_jwt_refresh.tokens import jwt_claims
 from tests.support.form_browser import Arrival, FormBrowser, Page
 from tests.support.openid_client import CALLBACK, OpenIDClient
@@ -120,8 +120,14 @@ class TestCounters:
         self, server: AuthServer, client: OpenIDClient, browser: FormBrowser
     ) -> None:
         """Where nothing may be sent to the client, nothing is counted as sent to it."""
-        text = read_text(browser.open(client.make_url(redirect_uri="https://evil.example/")))
-        assert "the redirect URI is not registered" in text
+        for uri in (
+            "https://evil.example/",
+            "http://evil.example/",
+            CALLBACK + "\r\nX: y",
+            CALLBACK + "\u0107",
+        ):
+            text = read_text(browser.open(client.make_url(redirect_uri=uri)))
+            assert "the redirect URI is not registered" in text
         assert (server.counters.authorizations, server.counters.authorizations_refused) == (0, 0)
 
 
@@ -190,6 +196,29 @@ class TestPerson:
         assert isinstance(other, Arrival)
         assert other.fields["error"] == "consent_required"
         assert "password" in show(browser, client, prompt="login").form.fields
+
+    def test_another_person_may_log_in(
+        self, server: AuthServer, client: OpenIDClient, browser: FormBrowser
+    ) -> None:
+        """prompt=login asks who it is, whoever the browser belongs to."""
+        submit(browser, show(browser, client))
+        found = submit(browser, show(browser, client, prompt="login consent"), username="carol")
+        assert isinstance(found, Arrival)
+        access = client.trade(found.fields["code"]).json()["access_token"]
+        assert get(server, access).json()["user"] == "carol"
+        assert "Logged in as carol." in show(browser, client).response.text
+
+    def test_a_logout_needs_the_servers_own_id_token(
+        self, server: AuthServer, client: OpenIDClient, browser: FormBrowser
+    ) -> None:
+        """RP-Initiated Logout §2: one that another signed is an error; an expired one is good."""
+        url = client.metadata["end_session_endpoint"]
+        forged = sign(jwt_claims(client.log_in()["id_token"]) or {}, b"another key")
+        text = read_text(browser.open(f"{url}?id_token_hint={forged}"))
+        assert "this server never gave that id_token_hint" in text
+        server.id_token_claims = {"exp": 1}
+        hint = client.log_in()["id_token"]
+        assert "Log out?" in read_text(browser.open(f"{url}?id_token_hint={hint}"))
 
     def test_pages_run_no_foreign_script(self, server: AuthServer, browser: FormBrowser) -> None:
         """A client's name, a user code and a state are text, under a strict policy."""
@@ -283,6 +312,19 @@ class TestClients:
             )
             assert refused.headers["WWW-Authenticate"] == 'Basic realm="token"'
 
+    def test_a_client_authenticates_as_it_registered(self, server: AuthServer) -> None:
+        """Its secret is refused in another place than it said (RFC 7591 §2)."""
+        client = OpenIDClient(server.url)
+        found = client.register(token_endpoint_auth_method="client_secret_post").json()
+        client.client_id = found["client_id"]
+        code = client.authorize().fields["code"]
+        auth = (found["client_id"], found["client_secret"])
+        form = {"grant_type": "authorization_code", "code": code}
+        url = client.metadata["token_endpoint"]
+        assert requests.post(url, data=form, auth=auth, timeout=WAIT).status_code == 401
+        assert client.trade(code).status_code == 401
+        assert client.trade(code, client_secret=found["client_secret"]).status_code == 200
+
     def test_a_public_clients_id_token_has_the_servers_key(
         self, server: AuthServer, client: OpenIDClient
     ) -> None:
@@ -304,6 +346,7 @@ class TestClients:
             ("https://app.example.com/done", True),
             ("https://app.example.com:444/done", False),
             ("http://127.0.0.1:no/done", False),
+            ("http://127.0.0.1.example/done", False),
         ],
     )
     def test_redirect_uris_are_exact_but_for_a_loopback_port(

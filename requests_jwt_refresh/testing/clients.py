@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import threading
 from dataclasses import dataclass
@@ -20,7 +21,8 @@ REFRESH: Final = "refresh_token"
 DEVICE: Final = "urn:ietf:params:oauth:grant-type:device_code"  # RFC 8628 §3.4
 GRANT_TYPES: Final = (CODE, REFRESH, DEVICE)
 CLIENT_AUTHS: Final = ("client_secret_basic", "client_secret_post", "none")
-_LOOPBACK_IPS: Final = ("127.0.0.1", "::1")
+_LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
+_URI: Final = re.compile(r"[!-~]+")  # RFC 3986 §2
 
 
 class RegistrationRefused(Exception):
@@ -127,15 +129,21 @@ def _read_uris(content: Mapping[str, Any], name: str) -> tuple[str, ...]:
     if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
         raise RegistrationRefused(code, f"{name} must be a list of URIs")
     for uri in found:
-        try:
-            parts = urlsplit(uri)
-        except ValueError:
-            raise RegistrationRefused(code, f"{name} has one that is no URI") from None
-        if not parts.scheme or (parts.scheme in ("http", "https") and not parts.netloc):
+        if not _is_uri(uri):
             raise RegistrationRefused(code, f"{name} has one that is no URI")
         if "#" in uri:  # RFC 6749 §3.1.2
             raise RegistrationRefused(code, f"{name} has one with a fragment")
     return tuple(found)
+
+
+def _is_uri(text: str) -> bool:
+    """Whether it is an absolute URI, fit for a header."""
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    has_host = bool(parts.netloc) or parts.scheme not in ("http", "https")
+    return parts.scheme != "" and has_host and _URI.fullmatch(text) is not None
 
 
 def _is_among(uri: str, registered: tuple[str, ...] | None) -> bool:
@@ -150,11 +158,13 @@ def _is_among(uri: str, registered: tuple[str, ...] | None) -> bool:
 
 def _drop_loopback_port(uri: str) -> tuple[str, str, str] | None:
     """Return the rest of a URI on this machine, None for every other one."""
+    if not _is_uri(uri) or "#" in uri:
+        return None
+    parts = urlsplit(uri)
     try:
-        parts = urlsplit(uri)
-        host = parts.hostname or ""
-        is_loopback = parts.scheme == "http" and (host in _LOOPBACK_IPS or host == "localhost")
-        is_plain = parts.username is None and not parts.fragment and (parts.port or 1) > 0
+        has_port = parts.port is None or parts.port > 0
     except ValueError:
         return None
-    return (host, parts.path or "/", parts.query) if is_loopback and is_plain else None
+    if parts.scheme != "http" or parts.hostname not in _LOOPBACK or parts.username is not None:
+        return None
+    return (parts.hostname, parts.path or "/", parts.query) if has_port else None

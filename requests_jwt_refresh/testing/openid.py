@@ -339,7 +339,7 @@ class OpenIDRoutes(Routes):
         client_id = fields.get("client_id") if hint is None else self._read_hint(hint)
         client = self._clients.find(client_id or "")
         if hint is not None and client is None:
-            return make_error_page("invalid_request", "id_token_hint is none of this server's")
+            return make_error_page("invalid_request", "this server never gave that id_token_hint")
         if client is None:
             uri = None
         elif uri is not None and not client.takes_logout_redirect(uri):

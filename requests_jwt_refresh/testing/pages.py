@@ -17,8 +17,8 @@ _STYLE: Final = (
     "input{margin-bottom:1rem;padding:.5rem}button{padding:.5rem 1.5rem;margin-right:.5rem}"
 )
 _CREDENTIALS: Final = (
-    '<label>User<input name="username" autocomplete="off" autofocus></label>'
-    '<label>Password<input name="password" type="password"></label>'
+    '<label>User<input name="username" autocomplete="username" autofocus></label>'
+    '<label>Password<input name="password" type="password" autocomplete="current-password"></label>'
 )
 _DECISION: Final = (
     '<button name="decision" value="allow">Allow</button>'
@@ -30,7 +30,8 @@ _SUBMIT: Final = "document.forms[0].submit()"
 def make_page(title: str, content: str, *, status: int = 200, script: str = "") -> ServerResponse:
     """Return a page; `content` is HTML, `title` is text."""
     key = secrets.token_urlsafe(16)
-    policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+    policy += "; base-uri 'none'; frame-ancestors 'none'"
     if script:
         policy += f"; script-src 'nonce-{key}'"
         content += f'<script nonce="{key}">{script}</script>'

@@ -41,6 +41,11 @@ from requests_jwt_refresh.tokens import Token
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import (  # inherited fields', for tools that read annotations
+        Mapping,  # noqa: F401
+        Sequence,  # noqa: F401
+    )
+    from typing import Any, Literal  # noqa: F401 - likewise
 
     from typing_extensions import Self
 
