@@ -195,6 +195,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_profiles_command",
         "test_status",
         "test_token",
+        "test_token_output",
         "test_whole_life",
         # run, auto and HTTPie
         "test_auto",

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import requests_jwt_refresh as library
 from requests_jwt_refresh import clock
-from requests_jwt_refresh.cli.commands import EXIT_STATUSES, add_command, add_profile_name, examples
+from requests_jwt_refresh.cli.commands import (
+    COMPLETE_FILES,
+    EXIT_STATUSES,
+    add_command,
+    add_profile_name,
+    examples,
+)
 from requests_jwt_refresh.cli.console import (
     LAST_MOMENT,
     Exit,
@@ -285,6 +291,14 @@ def add_token(subparsers: Subparsers) -> None:
                 "requests-jwt token prod --seconds 600",
                 "one that lasts for ten minutes, if the server gives such tokens",
             ),
+            (
+                "requests-jwt token prod --field id_token --output /run/user/1000/aws-token",
+                "a file for AWS_WEB_IDENTITY_TOKEN_FILE; run it again before that token expires",
+            ),
+            (
+                "requests-jwt token prod --exec-credential --field id_token",
+                "what kubectl calls: put it into users.user.exec of your kubeconfig",
+            ),
         )
         + EXIT_STATUSES,
     )
@@ -295,7 +309,44 @@ def add_token(subparsers: Subparsers) -> None:
         metavar="N",
         help="refresh it if less than N seconds are left",
     )
+    parser.add_argument(
+        "--field",
+        type=_parse_field,
+        metavar="FIELD",
+        help="something else that came with it, such as id_token",
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument(
+        "--exec-credential",
+        action="store_true",
+        help="print kubectl's ExecCredential (client.authentication.k8s.io), which says when it "
+        "expires",
+    )
+    output: Any = form.add_argument(
+        "--output",
+        action=_Output,
+        metavar="FILE",
+        help="write it alone into a file that only you can read, instead of printing it",
+    )
+    output.complete = COMPLETE_FILES
     parser.set_defaults(needs_output=True)
+
+
+class _Output(argparse.Action):
+    """The path of a file; nothing is printed then."""
+
+    def __call__(
+        self, _parser: object, options: argparse.Namespace, path: object, _option: object = None
+    ) -> None:
+        if path in ("", "-"):
+            raise argparse.ArgumentError(self, "must be the path of a file; without it, it prints")
+        options.output, options.needs_output = path, False
+
+
+def _parse_field(text: str) -> str:
+    if not all(text.split(".")):
+        raise argparse.ArgumentTypeError("must be a field's name, such as id_token")
+    return text
 
 
 def _parse_seconds(text: str) -> float:
@@ -309,10 +360,21 @@ def _parse_seconds(text: str) -> float:
 
 
 def token(options: argparse.Namespace) -> int:
+    from requests_jwt_refresh.cli import token_output
+
+    # First what may be wrong with the options: nothing is asked for then.
+    version = token_output.choose_api_version() if options.exec_credential else ""
+    target = None if options.output is None else token_output.find_output(options.output)
     profile, adapter = open_profile(options)
     _check_logged_in(profile, adapter, options.name)
-    valid = adapter.valid_token(_choose_seconds(adapter.token, options.seconds))
-    sys.stdout.write(f"{valid.access}\n")
+    seconds = _choose_seconds(adapter.token, options.seconds)
+    secret = token_output.fetch_secret(adapter, options.name, options.field, seconds)
+    if target is not None:
+        token_output.write_output(target, secret.text)
+    elif options.exec_credential:
+        write_json(token_output.make_exec_credential(secret, version))
+    else:
+        sys.stdout.write(f"{secret.text}\n")
     return Exit.DONE
 
 
