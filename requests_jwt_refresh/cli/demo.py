@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def add_parser(subparsers: Subparsers) -> None:
-    add_command(
+    parser = add_command(
         subparsers,
         "demo",
         run,
@@ -23,11 +23,22 @@ def add_parser(subparsers: Subparsers) -> None:
         "shows what the server and the callers see of it. Needs no account, network or keyring. "
         "The exit status is 0 if all of it really happened, 1 if not.",
     )
+    parser.add_argument(
+        "--serve",
+        action="store_true",
+        help="instead, run an API and an OpenID server until Ctrl-C, to try the other commands on",
+    )
 
 
-def run(_options: argparse.Namespace) -> int:
-    from requests_jwt_refresh.cli.scenes import play_demo
+def run(options: argparse.Namespace) -> int:
     from requests_jwt_refresh.inject.report import show_warnings
 
     show_warnings()
+    if options.serve:
+        from requests_jwt_refresh.cli.serve import serve
+
+        serve(sys.stdout)
+        return Exit.DONE
+    from requests_jwt_refresh.cli.scenes import play_demo
+
     return Exit.DONE if play_demo(sys.stdout) else Exit.FAULT

@@ -41,6 +41,10 @@ class Page:
     def write_line(self, text: str = "") -> None:
         self._write(f"   {_cut(self._make_writable(text), COLUMNS - 3)}".rstrip())
 
+    def write_command(self, text: str) -> None:
+        """Write a command in one line, however long, so that it can be copied."""
+        self._write(f"   {self._paint(self._make_writable(text), 'bold')}")
+
     def write_exchange(self, request: str, status: int, response: str) -> None:
         """Write one request and the response to it."""
         left = f"   {_cut(self._make_writable(request), 35):<35}  ->  "

@@ -1,0 +1,92 @@
+"""The three commands of the README: a server, a profile, and a call that is answered.
+
+Real programs on terminals. What is typed is what `demo --serve` says to type.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.command_line import SCRIPT, WAIT, Terminal, User, needs_posix, user
+from tests.support.form_browser import FormBrowser
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["user"]  # a fixture
+
+pytestmark = needs_posix
+
+NOWHERE = "http://127.0.0.1:1"  # a browser that approves a device is sent nowhere
+
+
+class Shell:
+    """A person who types the commands that the server says, as they stand there."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        terminal.expect("What the server is asked:")
+        self.server = terminal
+        shown = terminal.shown.replace("\r\n", "\n")
+        self.init, self.call = re.findall(r"^   (requests-jwt .*)$", shown, re.MULTILINE)
+
+    def start(self, command: str) -> Terminal:
+        return Terminal("/bin/sh", "-c", f"exec {command}")
+
+
+@pytest.fixture
+def shell(user: User, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
+    """The server in one terminal; its user has no keyring, and the installed commands."""
+    folders = (str(Path(SCRIPT).parent), str(Path(sys.executable).parent))
+    monkeypatch.setenv("PATH", ":".join((*folders, "/usr/bin", "/bin")))
+    monkeypatch.setenv("HOME", str(user.home))
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
+    monkeypatch.setenv("TERM", "dumb")
+    with Terminal(SCRIPT, "demo", "--serve") as terminal:
+        yield Shell(terminal)
+
+
+def log_in(shell: Shell) -> None:
+    """Log in as alice, who approves it in a browser."""
+    with shell.start("requests-jwt login demo") as terminal:
+        terminal.expect("?user_code=")
+        terminal.expect(")")
+        found = re.search(r"http://\S+\?user_code=[A-Z-]+", terminal.shown)
+        assert found is not None
+        with FormBrowser(NOWHERE) as browser:
+            browser.decide_device(found[0])
+        assert terminal.end() == 0, terminal.shown
+        assert "Logged in to demo as alice." in terminal.shown
+
+
+def test_from_a_server_to_an_answered_call(shell: Shell) -> None:
+    """Enter is the answer to all that is asked; Ctrl-C ends the server with exit status 0."""
+    with shell.start(shell.init) as terminal:
+        for question in ("right server?", "Register a client there?", "File for the token"):
+            terminal.answer(question, "")
+        assert terminal.end() == 0, terminal.shown
+    log_in(shell)
+    call = subprocess.run(
+        ["/bin/sh", "-c", shell.call], capture_output=True, text=True, timeout=WAIT, check=False
+    )
+    assert (call.returncode, call.stderr) == (0, "")
+    assert json.loads(call.stdout) == {"message": "Hello, alice!"}
+    shell.server.expect("Hello, alice!")
+    shell.server.press(b"\x03")
+    assert shell.server.end() == 0, shell.server.shown
+    assert "Stopped." in shell.server.shown
+    assert "Traceback" not in shell.server.shown
+
+
+def test_a_signal_ends_the_server_as_a_ctrl_c_does(shell: Shell) -> None:
+    """Whoever has started it, and wherever."""
+    shell.server.process.send_signal(signal.SIGINT)
+    assert shell.server.end() == 0, shell.server.shown
