@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import re
+import shutil
 import socket
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
 
-from requests_jwt_refresh.cli import serve as serve_module
 from requests_jwt_refresh.cli.serve import serve
 from tests.support.openid_client import OpenIDClient
 from tests.support.sessions import plain_session
@@ -72,7 +72,7 @@ def test_what_to_type_next(
     clock: Clock, monkeypatch: pytest.MonkeyPatch, found: set[str], python: str
 ) -> None:
     """Each command in one line, to be copied, with the Python that is there; else 80 columns."""
-    monkeypatch.setattr(serve_module.shutil, "which", lambda name: name if name in found else None)
+    monkeypatch.setattr(shutil, "which", lambda name: name if name in found else None)
     urls: list[str] = []
     shown = serve_during(urls.append, clock)
     (url,) = urls

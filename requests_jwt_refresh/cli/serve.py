@@ -26,6 +26,11 @@ _LIFETIME: Final = 60.0  # seconds of an access token: its end can be waited for
 _POLL_INTERVAL: Final = 1.0  # seconds between two questions of a device that waits
 _NAP: Final = 3600.0  # seconds; a Ctrl-C ends it on every system
 
+_CALL_PURPOSE: Final = (
+    "calls the API from a program that knows nothing of tokens. Call again after "
+    f"{_LIFETIME:.0f} s, when its token has expired: it is refreshed by itself, as is shown here"
+)
+
 # What was done for a request that was not refused.
 _DONE: Final = {
     "discovery": "what the server says of itself",
@@ -49,7 +54,9 @@ def serve(stream: TextIO) -> None:
         while True:
             clock.sleep(_NAP)
     page.write_line()
-    page.write_paragraph("Stopped. To forget what you tried: requests-jwt logout demo", indent="")
+    page.write_paragraph(
+        "Stopped. To forget the token: requests-jwt logout demo --local", indent=""
+    )
 
 
 def _introduce(page: Page, url: str) -> None:
@@ -77,13 +84,7 @@ def _list_commands(url: str) -> tuple[tuple[str, str], ...]:
             f"requests-jwt init demo --from {url}",
             "finds the server by the API, registers a client there, and says how to log in",
         ),
-        (
-            f'requests-jwt run demo -- {python} -c "{call}"',
-            (
-                f"calls the API from a program that knows nothing of tokens. After {_LIFETIME:.0f} s "
-                "its token has expired: call again, and see below that it is refreshed by itself"
-            ),
-        ),
+        (f'requests-jwt run demo -- {python} -c "{call}"', _CALL_PURPOSE),
     )
 
 
