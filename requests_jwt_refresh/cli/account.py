@@ -292,8 +292,8 @@ def add_token(subparsers: Subparsers) -> None:
                 "one that lasts for ten minutes, if the server gives such tokens",
             ),
             (
-                'requests-jwt token prod --field id_token --output "$AWS_WEB_IDENTITY_TOKEN_FILE"',
-                "what AWS reads; run it again before that token expires",
+                "requests-jwt token prod --field id_token --output ~/.aws/id-token",
+                "for AWS_WEB_IDENTITY_TOKEN_FILE; run it again before that token expires",
             ),
             (
                 "requests-jwt token prod --exec-credential --field id_token",
