@@ -17,7 +17,7 @@ from requests_jwt_refresh.cli.content import (
     find_profile_problem,
     make_content,
 )
-from requests_jwt_refresh.cli.discover import describe_server
+from requests_jwt_refresh.cli.discover import NOT_FOUND, describe_server
 from requests_jwt_refresh.cli.questions import PRESETS, STATUS, ask_for_the_rest
 from requests_jwt_refresh.cli.token_file import (
     add_path_option,
@@ -155,10 +155,23 @@ def _add_server_options(parser: Parser) -> None:
 
 def _add_login_options(parser: Parser) -> None:
     parser.add_argument(
+        "--authorization-url",
+        metavar="URL",
+        help="OAuth 2.0: authorization endpoint, for logins in a browser",
+    )
+    parser.add_argument(
+        "--redirect-uri",
+        metavar="URI",
+        help="OAuth 2.0: where the browser is sent, as it is registered at the server; "
+        "http://127.0.0.1 and a free port if not given",
+    )
+    parser.add_argument(
         "--device-url", metavar="URL", help="OAuth 2.0: device authorization endpoint"
     )
     parser.add_argument(
-        "--scope", metavar="SCOPE", help="OAuth 2.0: the scope, of the device login if there is one"
+        "--scope",
+        metavar="SCOPE",
+        help="OAuth 2.0: the scope, of logins by browser or device if there are such",
     )
     parser.add_argument(
         "--login-url", metavar="URL", help="where a user name and a password are sent"
@@ -170,6 +183,7 @@ def _add_login_options(parser: Parser) -> None:
     _add_field(parser, "login-refresh", f"{_IF_IT_DIFFERS}: the refresh token{_OR_PLACE}")
     _add_field(parser, "login-expires-in", f"{_IF_IT_DIFFERS}: the lifetime")
     parser.add_argument("--logout-url", metavar="URL", help="where a logout is sent")
+    parser.set_defaults(**NOT_FOUND)  # no options: only a server says it of itself
     _add_choice(parser, "--logout-send", LOGOUT_SENDS, "how the token is sent: {}")
 
 
