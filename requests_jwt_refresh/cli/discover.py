@@ -142,11 +142,12 @@ def _confirm_server(options: argparse.Namespace) -> None:
             "nobody can be asked here whether this is the right server",
             "nothing was written; look at it, and give --yes",
         )
-    if not _says_yes("Is this the right server?"):
+    if not says_yes("Is this the right server?"):
         raise UsageError("it is not the right server", "nothing was written; give another URL")
 
 
-def _says_yes(question: str) -> bool:
+def says_yes(question: str) -> bool:
+    """Ask a person; no word is a yes."""
     return ask(f"{question} [Y/n] ").lower() in ("", "y", "yes")
 
 
@@ -154,7 +155,7 @@ def _choose_client(options: argparse.Namespace, metadata: ServerMetadata) -> Cli
     """Register a client, or have the one that was given authenticate as the server wants it."""
     if not options.client_id:
         if metadata.registration_url and (
-            options.yes or _says_yes("There is no client id. Register a client there?")
+            options.yes or says_yes("There is no client id. Register a client there?")
         ):
             return _register(options, metadata)
         options.client_id = ask("Client id: ")
