@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -62,6 +63,11 @@ def expected(server: DocumentServer, base_url: str, **refresh: str) -> dict[str,
     return {
         "base_url": base_url,
         "refresh": {"kind": "oauth2", "url": f"{url}/token", "client_id": "me", **refresh},
+        "browser": {
+            "issuer": url,
+            "authorization_url": f"{url}/authorize",
+            "scope": "openid offline_access read",
+        },
         "device": {"url": f"{url}/device", "scope": "openid offline_access read"},
         "logout": {"url": f"{url}/revoke", "send": "oauth2"},
     }
@@ -300,3 +306,59 @@ def test_an_issuer_says_what_other_options_would(user: User, other: tuple[str, s
     done = user.run("init", "prod", "--issuer", "https://h", *other)
     assert done.status == 2
     assert "not allowed with argument" in done.err
+
+
+# --- A login in a browser ------------------------------------------------------------------------
+
+
+def test_a_login_in_a_browser_needs_no_discovery_later(user: User, server: DocumentServer) -> None:
+    """What the server says of it is in the profile, and so is the page that ends a session."""
+    says = {
+        "response_modes_supported": ["form_post", "fragment"],
+        "authorization_response_iss_parameter_supported": True,
+        "end_session_endpoint": f"{server.url}/end",
+        "revocation_endpoint": None,
+    }
+    redirect = ("--redirect-uri", "http://localhost:8400/cb")
+    issuer = describe(server, **says)
+    done = user.run(*list_options(issuer, "--client-id", "me", "--yes", *redirect))
+    assert done.status == 0, done.err
+    assert read_profile(user)["browser"] == {
+        "issuer": issuer,
+        "authorization_url": f"{issuer}/authorize",
+        "redirect_uri": "http://localhost:8400/cb",
+        "scope": "openid offline_access read",
+        "response_mode": "form_post",
+        "sends_iss": True,
+    }
+    assert read_profile(user)["logout"] == {"end_session_url": f"{issuer}/end"}
+    assert re.search(rf"browser URL +{issuer}/authorize\n", done.out)
+
+
+@pytest.mark.parametrize(
+    "lacks",
+    [
+        {"code_challenge_methods_supported": ["plain"]},
+        {"grant_types_supported": [DEVICE_GRANT]},
+        {"authorization_endpoint": None},
+    ],
+    ids=["PKCE", "grant", "endpoint"],
+)
+def test_a_server_without_logins_in_a_browser(
+    user: User, server: DocumentServer, lacks: Any
+) -> None:
+    """The profile has no such table then; a device can still log in."""
+    issuer = describe(server, **lacks)
+    assert user.run(*list_options(issuer, "--client-id", "me", "--yes")).status == 0
+    profile = read_profile(user)
+    assert "browser" not in profile
+    assert profile["device"]["url"] == f"{issuer}/device"
+
+
+def test_the_redirect_uri_is_registered_with_the_client(user: User, server: DocumentServer) -> None:
+    """Exactly as it will be sent."""
+    issuer = describe(server, registration_endpoint=f"{server.url}/register")
+    server.pages["/register"] = Page({"client_id": "me"}, 201)
+    redirect = ("--redirect-uri", "http://[::1]:8400/")
+    assert user.run(*list_options(issuer, "--yes", *redirect)).status == 0
+    assert json.loads(server.received[-1].body)["redirect_uris"] == ["http://[::1]:8400/"]

@@ -83,6 +83,7 @@ FAULTS: list[tuple[str, tuple[str, ...]]] = [
     (f'{LOGIN}uri = "x"', ("login.url is missing", "'uri' a misspelling")),
     (f"{PROD}{JSON}[prod.logout]", ("logout.url is missing",)),
     (f"{PROD}{CLIENT}[prod.device]", ("device.url is missing",)),
+    (f"{PROD}{CLIENT}[prod.browser]", ("browser.authorization_url is missing",)),
     (f'{STORE}path = "x"', ("store.kind is missing",)),
     (f'{STORE}knd = "file"', ("store.kind is missing", "'knd' a misspelling")),
     (f'{STORE}kind = "file"\npth = "x"', ("store.path is missing", "'pth' a misspelling")),
@@ -222,6 +223,26 @@ FAULTS: list[tuple[str, tuple[str, ...]]] = [
     (f'{PROD}{JSON}[prod.logout]\nurl = "http://h"', ("logout.url cannot be used: the logout",)),
     (f'{PROD}{CLIENT}[prod.device]\nurl = "http://h"', ("device.url cannot be used: the device",)),
     (
+        f'{PROD}{CLIENT}[prod.browser]\nauthorization_url = "http://h"',
+        ("browser.authorization_url cannot be used: the browser",),
+    ),
+    (
+        f'{PROD}{CLIENT}[prod.browser]\nauthorization_url = "/a"\nredirect_uri = "cb"',
+        ("browser.redirect_uri cannot be used: the redirect_uri 'cb' has no", "127.0.0.1"),
+    ),
+    (
+        f'{PROD}{CLIENT}[prod.browser]\nauthorization_url = "/a"\nresponse_mode = "fragment"',
+        ("browser.response_mode must be", "form_post"),
+    ),
+    (
+        f'{PROD}{CLIENT}[prod.browser]\nauthorization_url = "/a"\nredirect_url = "http://h"',
+        ("browser.redirect_url is not known. Did you mean 'redirect_uri'?",),
+    ),
+    (
+        f'{PROD}{CLIENT}[prod.logout]\nend_session_url = "http://h"',
+        ("logout.end_session_url cannot be used",),
+    ),
+    (
         f'{PROD}{CLIENT}[prod.device]\nurl = "/d"\ntoken_url = "//h"',
         ("device.token_url cannot be used",),
     ),
@@ -326,6 +347,18 @@ FAULTS: list[tuple[str, tuple[str, ...]]] = [
         ("refresh.client_id is missing: the device flow",),
     ),
     (f'{PROD}{JSON}[prod.device]\nurl = "/d"', ("device.url is for OAuth 2.0 servers",)),
+    (
+        f'{PROD}{JSON}[prod.browser]\nauthorization_url = "/a"',
+        ("browser.authorization_url is for OAuth 2.0 servers",),
+    ),
+    (
+        f'{PROD}{OAUTH2}[prod.browser]\nauthorization_url = "/a"',
+        ("refresh.client_id is missing: a login in a browser needs it",),
+    ),
+    (
+        f'{PROD}{JSON}[prod.logout]\nend_session_url = "/e"',
+        ("logout.end_session_url is for OAuth 2.0 servers",),
+    ),
     (
         f'{LOGIN}send = "oauth2"',
         ("login.send is for OAuth 2.0 servers: the profile's refresh.kind is a different one",),

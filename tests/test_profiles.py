@@ -11,7 +11,9 @@ from requests_jwt_refresh import header
 from requests_jwt_refresh.adapter import JWTRefreshAdapter
 from requests_jwt_refresh.endpoints import JSONEndpoint, OAuth2Endpoint
 from requests_jwt_refresh.errors import ProfileError
+from requests_jwt_refresh.grants.browser import BrowserLogin
 from requests_jwt_refresh.grants.device import DeviceLogin
+from requests_jwt_refresh.grants.discovery import ServerMetadata
 from requests_jwt_refresh.grants.password import PasswordLogin
 from requests_jwt_refresh.grants.revocation import Logout
 from requests_jwt_refresh.presets import PRESET_MODULES
@@ -434,6 +436,37 @@ def test_a_public_client_may_use_the_device_flow_elsewhere(file: Path) -> None:
         "me",
         client=OAuth2Endpoint("/token", "me"),
     )
+
+
+def test_a_login_in_a_browser_is_read_in_full(file: Path) -> None:
+    """It asks for what the profile says and for nothing more; its URLs are absolute."""
+    tables = """
+[prod.browser]
+issuer = "https://id.example.com"
+authorization_url = "https://id.example.com/a"
+redirect_uri = "http://localhost:8400/cb"
+scope = "openid offline_access"
+response_mode = "form_post"
+sends_iss = true
+[prod.logout]
+end_session_url = "/end"
+"""
+    read = profile(file, PROD + CLIENT + tables)
+    api = "https://api.example.com/v1"
+    server = ServerMetadata(
+        "https://id.example.com",
+        authorization_url="https://id.example.com/a",
+        token_url=f"{api}/token",
+        response_modes=("form_post",),
+        sends_iss=True,
+        is_openid=True,
+        takes_offline_access=True,
+    )
+    uri, scope = "http://localhost:8400/cb", "openid offline_access"
+    assert read.browser == BrowserLogin(server, "me", redirect_uri=uri, scope=scope)
+    assert (read.logout, read.end_session_url) == (None, f"{api}/end")
+    assert read.named_urls()["browser"] == "https://id.example.com/a"
+    assert JWTRefreshAdapter(**read.options()).base_url == api
 
 
 @pytest.mark.parametrize("auth", ["basic", "post"])

@@ -49,11 +49,22 @@ def make_content(options: argparse.Namespace) -> dict[str, Any]:
         **{name: _to_place(getattr(options, f"login_{name}")) for name in ("access", "refresh")},
         "expires_in": options.login_expires_in,
     }
+    browser = {
+        "issuer": options.issuer_found,
+        "authorization_url": options.authorization_url,
+        "redirect_uri": options.redirect_uri,
+        "scope": options.authorization_url and options.scope,
+        "response_mode": options.response_mode,
+        "sends_iss": options.sends_iss,
+    }
     device = {"url": options.device_url, "scope": options.device_url and options.scope}
-    logout = {"send": options.logout_send, "url": options.logout_url}
-    for name, table in (("login", login), ("device", device), ("logout", logout)):
-        if any(table.values()):
-            content[name] = _drop_empty(table)
+    logout = {
+        "send": options.logout_send,
+        "url": options.logout_url,
+        "end_session_url": options.end_session_url,
+    }
+    tables = {"login": login, "browser": browser, "device": device, "logout": logout}
+    content |= {name: _drop_empty(table) for name, table in tables.items() if any(table.values())}
     return content
 
 
@@ -62,7 +73,8 @@ def _make_refresh(options: argparse.Namespace) -> dict[str, Any]:
     fields = {name: getattr(options, name) for name in ("expires_in", "client_id", "client_auth")}
     places = ("send", "access", "refresh")
     fields = {name: _to_place(getattr(options, name)) for name in places} | fields
-    scope = None if options.device_url else options.scope
+    has_login = options.device_url or options.authorization_url
+    scope = None if has_login else options.scope
     table = {**kind, "url": options.refresh_url, **fields, "scope": scope, **dict(options.set)}
     return _drop_empty(table)
 

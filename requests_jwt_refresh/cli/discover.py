@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from requests_jwt_refresh.grants.discovery import Client, ServerMetadata
 
+NOT_FOUND: Final = dict.fromkeys(("issuer_found", "response_mode", "sends_iss", "end_session_url"))
+"""What a profile may have that no option gives."""
+
 _REDIRECT: Final = "http://127.0.0.1"  # and any port (RFC 8252 §7.3)
 _DEVICE_GRANT: Final = "urn:ietf:params:oauth:grant-type:device_code"
 _GRANTS: Final = ("authorization_code", "refresh_token", _DEVICE_GRANT)
@@ -90,8 +93,24 @@ def _fill_in(options: argparse.Namespace, metadata: ServerMetadata) -> None:
     options.refresh_url = options.refresh_url or metadata.token_url
     options.device_url = options.device_url or metadata.device_url
     options.scope = choose_scope(metadata, options.scope)[0] or None
+    _fill_in_browser(options, metadata)
     if metadata.revocation_url and not options.logout_url:
         options.logout_url, options.logout_send = metadata.revocation_url, "oauth2"
+    options.end_session_url = metadata.end_session_url
+
+
+def _fill_in_browser(options: argparse.Namespace, metadata: ServerMetadata) -> None:
+    """Set what a login in a browser needs, if the server has such logins, with PKCE (RFC 7636)."""
+    has_code = "authorization_code" in metadata.grant_types
+    has_pkce = not metadata.pkce_methods or "S256" in metadata.pkce_methods
+    if has_code and has_pkce:
+        options.authorization_url = options.authorization_url or metadata.authorization_url
+    if not options.authorization_url:
+        return
+    options.issuer_found, options.sends_iss = metadata.issuer, metadata.sends_iss
+    modes = metadata.response_modes
+    if "query" not in modes and "form_post" in modes:
+        options.response_mode = "form_post"
 
 
 def _show(options: argparse.Namespace, metadata: ServerMetadata) -> None:
@@ -123,11 +142,12 @@ def _confirm_server(options: argparse.Namespace) -> None:
             "nobody can be asked here whether this is the right server",
             "nothing was written; look at it, and give --yes",
         )
-    if not _says_yes("Is this the right server?"):
+    if not says_yes("Is this the right server?"):
         raise UsageError("it is not the right server", "nothing was written; give another URL")
 
 
-def _says_yes(question: str) -> bool:
+def says_yes(question: str) -> bool:
+    """Ask a person; no word is a yes."""
     return ask(f"{question} [Y/n] ").lower() in ("", "y", "yes")
 
 
@@ -135,7 +155,7 @@ def _choose_client(options: argparse.Namespace, metadata: ServerMetadata) -> Cli
     """Register a client, or have the one that was given authenticate as the server wants it."""
     if not options.client_id:
         if metadata.registration_url and (
-            options.yes or _says_yes("There is no client id. Register a client there?")
+            options.yes or says_yes("There is no client id. Register a client there?")
         ):
             return _register(options, metadata)
         options.client_id = ask("Client id: ")
@@ -159,7 +179,9 @@ def _register(options: argparse.Namespace, metadata: ServerMetadata) -> Client:
         client = register_client(
             metadata,
             name=_CLIENT_NAME,
-            redirect_uris=[_REDIRECT] if "authorization_code" in grants else [],
+            redirect_uris=[options.redirect_uri or _REDIRECT]
+            if "authorization_code" in grants
+            else [],
             scope=options.scope,
             grant_types=grants,
             allow_http=options.allow_http,

@@ -82,7 +82,7 @@ def warn_of_missing_refresh(
 
 def find_reader(profile: Profile) -> object:
     """Return the endpoint that reads a login's response."""
-    if profile.login is not None and profile.device is None:
+    if profile.login is not None and profile.device is None and profile.browser is None:
         return profile.login.endpoint
     return profile.refresh
 

@@ -17,7 +17,7 @@ from requests_jwt_refresh.cli.content import (
     find_profile_problem,
     make_content,
 )
-from requests_jwt_refresh.cli.discover import describe_server
+from requests_jwt_refresh.cli.discover import NOT_FOUND, describe_server, says_yes
 from requests_jwt_refresh.cli.questions import PRESETS, STATUS, ask_for_the_rest
 from requests_jwt_refresh.cli.token_file import (
     add_path_option,
@@ -155,10 +155,23 @@ def _add_server_options(parser: Parser) -> None:
 
 def _add_login_options(parser: Parser) -> None:
     parser.add_argument(
+        "--authorization-url",
+        metavar="URL",
+        help="OAuth 2.0: authorization endpoint, for logins in a browser",
+    )
+    parser.add_argument(
+        "--redirect-uri",
+        metavar="URI",
+        help="OAuth 2.0: where the browser is sent, as it is registered at the server; "
+        "http://127.0.0.1 and a free port if not given",
+    )
+    parser.add_argument(
         "--device-url", metavar="URL", help="OAuth 2.0: device authorization endpoint"
     )
     parser.add_argument(
-        "--scope", metavar="SCOPE", help="OAuth 2.0: the scope, of the device login if there is one"
+        "--scope",
+        metavar="SCOPE",
+        help="OAuth 2.0: the scope, of logins by browser or device if there are such",
     )
     parser.add_argument(
         "--login-url", metavar="URL", help="where a user name and a password are sent"
@@ -170,6 +183,7 @@ def _add_login_options(parser: Parser) -> None:
     _add_field(parser, "login-refresh", f"{_IF_IT_DIFFERS}: the refresh token{_OR_PLACE}")
     _add_field(parser, "login-expires-in", f"{_IF_IT_DIFFERS}: the lifetime")
     parser.add_argument("--logout-url", metavar="URL", help="where a logout is sent")
+    parser.set_defaults(**NOT_FOUND)  # no options: only a server says it of itself
     _add_choice(parser, "--logout-send", LOGOUT_SENDS, "how the token is sent: {}")
 
 
@@ -262,7 +276,8 @@ def run(options: argparse.Namespace) -> int:
     if not options.base_url and options.preset and not sys.stdin.isatty():
         options.base_url = load_preset(options.preset).base_url
     check_no_refresh(options)
-    client = describe_server(options) if options.issuer or options.from_url else None
+    is_found = bool(options.issuer or options.from_url)
+    client = describe_server(options) if is_found else None
     missing = find_missing_option(options)
     if missing is not None:
         if not sys.stdin.isatty():
@@ -292,15 +307,32 @@ def run(options: argparse.Namespace) -> int:
     sys.stdout.write(f"Profile {options.name!r} is in {path}\n")
     profile = check(path, options.name, content)
     write_urls(profile)
+    return _go_on(options, profile, keyring_problem, is_found=is_found)
+
+
+def _go_on(
+    options: argparse.Namespace, profile: Profile, keyring_problem: str | None, *, is_found: bool
+) -> int:
+    """Log in at once to a server that was found, if a person wants that; else say what is next."""
     if keyring_problem is not None:
         sys.stdout.write(f"{hanging_indent('No keyring: ', keyring_problem)}\n")
         command = f"requests-jwt login {options.name} --store file"
         sys.stdout.write(f"To keep the token in a file: {command}\n")
+    elif is_found and _wants_login(options, profile):
+        from requests_jwt_refresh.cli import login
+
+        return login.run(login.make_options(options.name))
     elif profile.needs_login or _has_secrets_in_keyring(profile):
         sys.stdout.write(f"Next: requests-jwt login {options.name}\n")
     else:
         sys.stdout.write(f"Nobody has to log in; try it: requests-jwt token {options.name}\n")
     return Exit.DONE
+
+
+def _wants_login(options: argparse.Namespace, profile: Profile) -> bool:
+    """Ask whether to log in at once; no if nobody can be asked or that is not possible."""
+    can_log_in = profile.browser is not None or profile.device is not None
+    return can_log_in and not options.yes and sys.stdin.isatty() and says_yes("Log in now?")
 
 
 def _keep_secret(profile: Profile, client: Client) -> None:

@@ -11,7 +11,20 @@ from typing import TYPE_CHECKING, Final
 
 import requests_jwt_refresh as library
 from requests_jwt_refresh.cli.account import describe_user, open_profile
-from requests_jwt_refresh.cli.commands import EXIT_STATUSES, add_command, add_profile_name, examples
+from requests_jwt_refresh.cli.browser_login import (
+    Way,
+    add_ways,
+    check_writable,
+    choose_way,
+    log_in_by_browser,
+)
+from requests_jwt_refresh.cli.commands import (
+    EXIT_STATUSES,
+    Parser,
+    add_command,
+    add_profile_name,
+    examples,
+)
 from requests_jwt_refresh.cli.console import (
     Exit,
     UsageError,
@@ -45,17 +58,30 @@ def add_parser(subparsers: Subparsers) -> None:
         subparsers,
         "login",
         run,
-        description="Asks for a user name and a password, or shows where to approve in a browser "
-        "(OAuth 2.0 device flow), as the profile says. Secrets are typed, or come from standard "
-        "input; they are never arguments.",
+        description="Opens a browser, shows a code to type in one elsewhere (OAuth 2.0 device "
+        "flow), or asks for a user name and a password, as the profile says and as this machine "
+        "can. Secrets are typed, or come from standard input; they are never arguments.",
         epilog=examples(
-            ("requests-jwt login prod", "answer questions"),
+            ("requests-jwt login prod", "in a browser, or answer questions"),
+            ("requests-jwt login prod --no-browser", "in a browser on another machine"),
             ("requests-jwt login prod --username alice < password.txt", "in a script"),
             ("pass api/refresh | requests-jwt login prod --refresh-token -", "a token you have"),
         )
         + EXIT_STATUSES,
     )
+    _add_options(parser)
+
+
+def make_options(name: str) -> argparse.Namespace:
+    """Return the options of a login to a profile where none was given."""
+    parser = Parser()
+    _add_options(parser)
+    return parser.parse_args([name])
+
+
+def _add_options(parser: Parser) -> None:
     add_profile_name(parser, is_optional=True)
+    add_ways(parser)
     parser.add_argument(
         "--username", "-u", metavar="NAME", help="the user name; only the password is asked for"
     )
@@ -100,10 +126,13 @@ def run(options: argparse.Namespace) -> int:
     _store_secrets(profile, options)  # first: on standard input they are the first lines
     if not profile.needs_login:
         return _report_no_login(profile, options)
-    _check_flags(profile, options)
+    way = choose_way(profile, options)
+    _check_flags(profile, options, way)
     if options.refresh_token:
         token = _trade_refresh_token(profile, ask_secret("Refresh token: "))
-    elif profile.device is not None and not options.username:
+    elif way in (Way.BROWSER, Way.NO_BROWSER):
+        token = log_in_by_browser(profile, options.redirect_uri, opens=way is Way.BROWSER)
+    elif way is Way.DEVICE and profile.device is not None:
         token = _log_in_by_device(profile, profile.device)
     elif profile.login is not None:
         token = _log_in_by_password(
@@ -137,7 +166,7 @@ def _report_no_login(profile: Profile, options: argparse.Namespace) -> int:
     return Exit.DONE
 
 
-def _check_flags(profile: Profile, options: argparse.Namespace) -> None:
+def _check_flags(profile: Profile, options: argparse.Namespace, way: Way) -> None:
     """Raise UsageError for what the profile has no use for."""
     if options.refresh_token and profile.refresh is None:
         raise UsageError(
@@ -146,7 +175,7 @@ def _check_flags(profile: Profile, options: argparse.Namespace) -> None:
         )
     if not options.remember:
         return
-    by_password = not options.refresh_token and (options.username or profile.device is None)
+    by_password = not options.refresh_token and way is Way.PASSWORD
     if profile.password is None or not by_password:
         raise UsageError(
             "no password is remembered here: a refresh token keeps this login going"
@@ -169,16 +198,6 @@ def _choose_store(options: argparse.Namespace, profile: Profile) -> Profile:
     return profile
 
 
-def _check_writable(profile: Profile) -> None:
-    """Write and clear an entry beside the token's, while nothing is lost if that fails.
-
-    Raises StoreError.
-    """
-    with profile.probe_store.lock(profile.refresh_timeout):
-        profile.probe_store.save(library.Token("requests-jwt-login"))  # no server accepts it
-        profile.probe_store.clear()
-
-
 def _log_in_by_password(
     profile: Profile, login: PasswordLogin, username: str | None, *, remember: bool
 ) -> Token:
@@ -187,7 +206,7 @@ def _log_in_by_password(
     from requests_jwt_refresh.profiles.remembered import Account
     from requests_jwt_refresh.refresh.client import SendOptions
 
-    _check_writable(profile)  # before a password is typed
+    check_writable(profile)  # before a password is typed
     if remember and profile.password is not None:
         profile.password.check_writable()
     username = username or ask("User name: ")
@@ -232,7 +251,7 @@ def _log_in_by_device(profile: Profile, device: DeviceLogin) -> Token:
     from requests_jwt_refresh.grants.device import log_in_by_device
     from requests_jwt_refresh.refresh.client import SendOptions
 
-    _check_writable(profile)  # before a browser is opened
+    check_writable(profile)  # before a browser is opened
     send_options = SendOptions.from_environment(device.url)
     recorder = ResponseRecorder(device.client)
     recorded = replace(device, client=recorder)
@@ -297,7 +316,7 @@ def _trade_refresh_token(profile: Profile, refresh_token: str) -> Token:
     from requests_jwt_refresh.inject.report import show_warnings
 
     before = profile.store.load()  # raises while nothing is lost yet
-    _check_writable(profile)
+    check_writable(profile)
     traded: SimpleQueue[Token] = SimpleQueue()
     show_warnings()
     adapter = library.JWTRefreshAdapter(**profile.options(), on_refresh=traded.put)

@@ -24,6 +24,9 @@ LOGIN_SENDS: Final = ("json", "form", "basic", "oauth2")
 LOGOUT_SENDS: Final = ("json", "bearer", "oauth2")
 """The values of `Logout.send`; the first is the default."""
 
+RESPONSE_MODES: Final = ("query", "form_post")
+"""How a browser brings the response to a login here; the first is the default."""
+
 
 class Reader(Protocol):
     """What can read a token out of a response: every endpoint."""

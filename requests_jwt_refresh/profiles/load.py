@@ -18,7 +18,8 @@
     kind = "file"
     path = "~/.local/state/myapp/token.json"
 
-    [prod.login]                # what `requests-jwt login` asks; also [prod.device], [prod.logout]
+    [prod.login]                # what `requests-jwt login` asks; also [prod.browser],
+                                # [prod.device], [prod.logout]
     url = "/auth/login"
 
 No secret ever sits in it.
@@ -30,7 +31,7 @@ import os
 import re
 import sys
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from requests_jwt_refresh.authorization import Header, Prover
 from requests_jwt_refresh.bodies import MATCH_BYTES
@@ -64,7 +65,9 @@ if TYPE_CHECKING:
 
     from requests_jwt_refresh.authorization import Carrier, Proofs, WirePlace
     from requests_jwt_refresh.endpoints import Endpoint
+    from requests_jwt_refresh.grants.browser import BrowserLogin
     from requests_jwt_refresh.grants.device import DeviceLogin
+    from requests_jwt_refresh.grants.discovery import ServerMetadata
     from requests_jwt_refresh.grants.password import PasswordLogin
     from requests_jwt_refresh.grants.revocation import Logout
     from requests_jwt_refresh.matching import Matcher
@@ -91,7 +94,7 @@ __all__ = [
 
 PATH_VARIABLE: Final = "REQUESTS_JWT_PROFILES"  # another path than the user's own
 TEXT_VARIABLE: Final = "REQUESTS_JWT_PROFILES_TOML"  # the profiles themselves, in place of a file
-_TABLES: Final = {"refresh", "when", "headers", "store", "login", "device", "logout"}
+_TABLES: Final = {"refresh", "when", "headers", "store", "login", "browser", "device", "logout"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -126,8 +129,11 @@ class Profile(Options):
     """A store of the same kind beside the token's, to try things on."""
     when: Matcher | None
     login: PasswordLogin | None
+    browser: BrowserLogin | None
     device: DeviceLogin | None
     logout: Logout | None
+    end_session_url: str | None
+    """The page that ends the session in the browser (OpenID Connect RP-Initiated Logout)."""
     headers: Mapping[str, str | Callable[[], str]] = field(repr=False, hash=False)
     """What goes with each API request, beside the token."""
     secrets: Mapping[str, Secret] = field(repr=False, hash=False)
@@ -177,6 +183,11 @@ class Profile(Options):
         url = self.login.url or ""
         return RememberedPassword(str(origin_of(self.base_url)), self.name, url)
 
+    @property
+    def browser_server(self) -> ServerMetadata | None:
+        """What is known of the server of logins in a browser; None without such logins."""
+        return cast("ServerMetadata", self.browser.issuer_or_urls) if self.browser else None
+
     def origins(self) -> frozenset[Origin | None]:
         """Return the origins that get the token."""
         return frozenset(map(origin_of, (self.base_url, *self.trusted_origins)))
@@ -185,12 +196,15 @@ class Profile(Options):
         """Return the absolute URLs of what gives, renews and takes back tokens, by their tables."""
         grants = {"login": self.login, "device": self.device, "logout": self.logout}
         urls = {name: grant and grant.url for name, grant in grants.items()}
-        return {name: url for name, url in {"refresh": self.refresh_url, **urls}.items() if url}
+        page = self.browser_server and self.browser_server.authorization_url
+        found = {"refresh": self.refresh_url, "browser": page, **urls}
+        return {name: url for name, url in found.items() if url}
 
     def own_urls(self) -> frozenset[str]:
         """Return the URLs, without queries, of what gives, renews and takes back tokens."""
         urls = set(self.named_urls().values())
         urls |= {self.device.token_url or ""} if self.device else set()
+        urls |= {self.browser_server.token_url or ""} if self.browser_server else set()
         return frozenset(url.partition("?")[0] for url in urls)
 
 

@@ -1,17 +1,18 @@
-"""What a profile says about its server: [refresh], [login], [device] and [logout].
+"""What a profile says about its server: [refresh], [login], [browser], [device], [logout].
 
 Their keys are the fields of the endpoints and grants; this module adds what is more than a field.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from requests_jwt_refresh import endpoints, presets
 from requests_jwt_refresh.authorization import AUTHORIZATION
 from requests_jwt_refresh.endpoint_options import check_headers, check_json
 from requests_jwt_refresh.endpoints import JSONEndpoint, OAuth2Endpoint
+from requests_jwt_refresh.grants import RESPONSE_MODES
 from requests_jwt_refresh.profiles.fields import read_fields
 from requests_jwt_refresh.profiles.jose import check_attach, take_private_key
 from requests_jwt_refresh.profiles.kinds import ENDPOINT_KINDS, GRANT_KINDS, KINDS
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.authorization import Carrier
     from requests_jwt_refresh.endpoints import Endpoint
     from requests_jwt_refresh.grants import OAuth2Client
+    from requests_jwt_refresh.grants.browser import BrowserLogin
     from requests_jwt_refresh.grants.device import DeviceLogin
+    from requests_jwt_refresh.grants.discovery import ServerMetadata
     from requests_jwt_refresh.grants.password import PasswordLogin
     from requests_jwt_refresh.grants.revocation import Logout
     from requests_jwt_refresh.profiles.schema import Table
@@ -50,8 +53,10 @@ class Server(NamedTuple):
     refresh: Endpoint | None
     refresh_url: str | None
     login: PasswordLogin | None
+    browser: BrowserLogin | None
     device: DeviceLogin | None
     logout: Logout | None
+    end_session_url: str | None
     secrets: Mapping[str, Secret]
     """Of the endpoint, by their names."""
 
@@ -96,8 +101,9 @@ def read_server(
         endpoint,
         refresh_url,
         _read_login(profile, preset, endpoint, base),
+        _read_browser(profile, endpoint, base),
         _read_device(profile, endpoint, base),
-        _read_logout(profile, preset, endpoint, find_carrier(attach, endpoint), base),
+        *_read_logout(profile, preset, endpoint, find_carrier(attach, endpoint), base),
         endpoint.secrets_by_name() if isinstance(endpoint, WithSecrets) else {},
     )
 
@@ -161,7 +167,7 @@ def _read_endpoint(table: Table, make: Any, base_url: str) -> Any:
 
 def _check_needs_login(profile: Table, table: Table, endpoint: Endpoint) -> None:
     """Raise ProfileError for a login beside a grant for which nobody has to log in."""
-    for name in () if needs_login(endpoint) else ("login", "device"):
+    for name in () if needs_login(endpoint) else ("login", "browser", "device"):
         if name in profile.content:
             kind = table.content.get("kind", table.content.get("preset"))
             raise profile.error(
@@ -187,7 +193,7 @@ def _read_client_secret(
     return SecretInKeyring(service, table.profile)
 
 
-# --- [login], [device], [logout] -----------------------------------------------------------------
+# --- [login], [browser], [device], [logout] ------------------------------------------------------
 
 
 def _read_login(
@@ -222,13 +228,73 @@ def _make_reader(endpoint: Endpoint | None, response: Mapping[str, Any]) -> Endp
     return replace(cast("JSONEndpoint", endpoint), **response)
 
 
+def _read_browser(profile: Table, endpoint: Endpoint | None, base: _Base) -> BrowserLogin | None:
+    table = profile.table("browser")
+    if table is None:
+        return None
+    client = _check_oauth2(table, "authorization_url", endpoint)
+    client_id = _get_client_id(profile, client, "a login in a browser")
+    from requests_jwt_refresh.grants.browser import BrowserLogin
+    from requests_jwt_refresh.grants.redirects import RedirectURI
+
+    table = replace(table, content={"token_url": client.url, **table.content})
+    fields = _BrowserFields(**read_fields(table, _BrowserFields))
+    table.check_all_known()
+    if fields.redirect_uri is not None:
+        check_url(
+            table, "redirect_uri", fields.redirect_uri, lambda uri: RedirectURI.parse(uri).text
+        )
+    server = fields.make_metadata(table, base)
+    login: BrowserLogin = build(
+        table,
+        BrowserLogin,
+        server,
+        client_id,
+        scope=fields.scope,
+        redirect_uri=fields.redirect_uri,
+        timeout=fields.timeout,
+    )
+    return login
+
+
+@dataclass(frozen=True)
+class _BrowserFields:
+    """The keys of [browser]: what a server says of itself, and how a login asks it."""
+
+    authorization_url: str
+    token_url: str
+    issuer: str = ""
+    """What `iss` has to be equal to, in the response and in an id_token."""
+    redirect_uri: str | None = None
+    scope: str | None = None
+    response_mode: str = field(default=RESPONSE_MODES[0], metadata={"choices": RESPONSE_MODES})
+    sends_iss: bool = False
+    """Whether each response names its server (RFC 9207)."""
+    timeout: float = 300.0
+
+    def make_metadata(self, table: Table, base: _Base) -> ServerMetadata:
+        """Return what is known of the server. Raises ProfileError."""
+        from requests_jwt_refresh.grants.discovery import ServerMetadata
+
+        scopes = tuple((self.scope or "").split())
+        return ServerMetadata(
+            self.issuer,
+            authorization_url=base.join(table, "authorization_url", self.authorization_url),
+            token_url=base.join(table, "token_url", self.token_url),
+            response_modes=(self.response_mode,),
+            sends_iss=self.sends_iss,
+            # As the scope says: nothing is added to it, and a consent goes with what needs one.
+            is_openid="openid" in scopes,
+            takes_offline_access="offline_access" in scopes,
+        )
+
+
 def _read_device(profile: Table, endpoint: Endpoint | None, base: _Base) -> DeviceLogin | None:
     table = profile.table("device")
     if table is None:
         return None
     client = _check_oauth2(table, "url", endpoint)
-    if client.client_id is None:
-        raise profile.error("refresh.client_id", "is missing: the device flow needs it", "add it")
+    client_id = _get_client_id(profile, client, "the device flow")
     from requests_jwt_refresh.grants.device import DeviceLogin
 
     table = replace(table, content={"token_url": client.url, **table.content})
@@ -236,7 +302,13 @@ def _read_device(profile: Table, endpoint: Endpoint | None, base: _Base) -> Devi
     table.check_all_known()
     for key in ("url", "token_url"):
         fields[key] = base.join(table, key, fields[key])
-    return DeviceLogin(client=cast("OAuth2Client", endpoint), client_id=client.client_id, **fields)
+    return DeviceLogin(client=cast("OAuth2Client", endpoint), client_id=client_id, **fields)
+
+
+def _get_client_id(profile: Table, client: OAuth2Endpoint, purpose: str) -> str:
+    if client.client_id is None:
+        raise profile.error("refresh.client_id", f"is missing: {purpose} needs it", "add it")
+    return client.client_id
 
 
 def _read_logout(
@@ -245,13 +317,21 @@ def _read_logout(
     endpoint: Endpoint | None,
     carrier: Carrier,
     base: _Base,
-) -> Logout | None:
+) -> tuple[Logout | None, str | None]:
+    """Return how the server is told, and the page that ends the session in the browser."""
     given = profile.table("logout")
     if given is None:  # also with a preset: not every server has its logout switched on
-        return None
+        return None, None
     from requests_jwt_refresh.grants.revocation import Logout
 
     table, documented = given, _fill(given, preset, preset.logout, endpoint)
+    page = table.text("end_session_url", None)
+    if page is not None:
+        client = _check_oauth2(table, "end_session_url", endpoint)
+        _get_client_id(profile, client, "the page that ends the session")
+        page = base.join(table, "end_session_url", page)
+        if {*table.content} == {"end_session_url"} and not documented.get("url"):
+            return None, page
     fields = documented | read_fields(table, Logout, leave_out={"url", "client", "attach"})
     url = _read_url(table, fields.pop("url", None), base)
     if fields.get("send") == "oauth2":
@@ -262,7 +342,7 @@ def _read_logout(
     table.check_all_known()
     build(table, check_json, fields.get("extra", {}))
     build(table, check_headers, fields.get("headers", {}))
-    return Logout(url, **fields).bind(endpoint, carrier)
+    return Logout(url, **fields).bind(endpoint, carrier), page
 
 
 def _read_url(table: Table, usual: str | None, base: _Base) -> str:

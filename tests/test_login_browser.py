@@ -1,0 +1,258 @@
+"""login in a browser: which way is chosen, what is asked for, and what a person sees."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from requests_jwt_refresh.grants import desktop
+from requests_jwt_refresh.testing import AuthServer, Counters
+from tests.support.browser_program import (
+    find_redirect,
+    use_browser,
+    use_browser_program,
+)
+from tests.support.command_line import (
+    JSON_REFRESH,
+    SCRIPT,
+    CommandResult,
+    Terminal,
+    User,
+    find_closed_port,
+    needs_posix,
+    user,
+)
+from tests.support.keyrings import DictKeyring, use_keyring, use_working_keyring
+from tests.support.logins import DEVICE, LOGIN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.browser_program import PersonAtBrowser
+    from tests.support.clock import Clock
+
+__all__ = ["user"]  # a fixture
+
+pytestmark = needs_posix
+
+CLIENT = 'kind = "oauth2"\nurl = "/auth/token"\nclient_id = "client-id"'
+SCOPE = "openid offline_access"
+PAGE = re.compile(r"open this page in a browser:\s+(\S+)\s")
+
+
+@pytest.fixture
+def server() -> Iterator[AuthServer]:
+    with AuthServer(openid=True) as server:
+        yield server
+
+
+@pytest.fixture
+def person(monkeypatch: pytest.MonkeyPatch) -> Iterator[PersonAtBrowser]:
+    person = use_browser(monkeypatch)
+    yield person
+    person.leave()
+
+
+def describe(user: User, server: AuthServer, more: str = "", **tables: str) -> None:
+    """Write a profile that logs in with a browser."""
+    issuer = f'issuer = "{server.url}"\nauthorization_url = "/auth/authorize"\nsends_iss = true'
+    user.describe(server, CLIENT, browser=f'{issuer}\nscope = "{SCOPE}"\n{more}', **tables)
+
+
+def describe_done(user: User) -> str:
+    return f"Logged in to prod as alice.\nThe token is kept in the file {user.token_file}.\n"
+
+
+def test_a_browser_is_opened_and_the_token_is_stored(
+    user: User, server: AuthServer, person: PersonAtBrowser
+) -> None:
+    """Nothing is discovered: the profile says it all. Consent goes with offline_access."""
+    describe(user, server)
+    done = user.run("login", "prod")
+    assert (done.status, done.out) == (0, describe_done(user)), done.err
+    assert done.err == "The page to log in was opened in a browser. Waiting for up to 5 min.\n"
+    asked = person.read_query()
+    assert (asked["scope"], asked["prompt"], asked["client_id"]) == (SCOPE, "consent", "client-id")
+    assert user.stored_token.refresh is not None
+    assert (server.counters.discoveries, server.counters.logins) == (0, 1)
+    person.leave()
+    assert "You are logged in" in person.pages[0]
+
+
+def test_a_login_that_is_denied(
+    user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit status 3, and the token of before is kept."""
+    describe(user, server)
+    before = user.save_token(server.login("old"))
+    person = use_browser(monkeypatch, consent=False)
+    done = user.run("login", "prod")
+    person.leave()
+    assert (done.status, done.out, user.stored_token) == (3, "", before)
+    assert "the login was denied in the browser" in done.err
+
+
+def test_a_store_that_cannot_be_written_opens_no_browser(
+    user: User, server: AuthServer, person: PersonAtBrowser
+) -> None:
+    """Exit status 5 before a person does anything."""
+    describe(user, server)
+    (user.home / "token.json.doctor").mkdir()
+    assert user.run("login", "prod").status == 5
+    assert (person.urls, server.counters) == ([], Counters())
+
+
+def test_the_redirect_uri_of_an_option_goes_before_the_profiles(
+    user: User, server: AuthServer, person: PersonAtBrowser
+) -> None:
+    """Exactly as it is given; a port that it names is the one that listens."""
+    describe(user, server, 'redirect_uri = "http://127.0.0.1:1/never"')
+    uri = f"http://localhost:{find_closed_port()}/cb"
+    done = user.run("login", "prod", "--redirect-uri", uri)
+    assert done.status == 0, done.err
+    assert person.read_query()["redirect_uri"] == uri
+
+
+def test_a_bad_redirect_uri_is_an_error(user: User, server: AuthServer) -> None:
+    """Before anything is asked."""
+    describe(user, server)
+    done = user.run("login", "prod", "--browser", "--redirect-uri", "cb")
+    assert done.status != 0
+    assert "the redirect_uri 'cb' has no scheme" in done.cause_and_remedy()[0]
+    assert server.counters == Counters()
+
+
+def test_a_client_with_a_secret_logs_in_with_it(
+    user: User, server: AuthServer, person: PersonAtBrowser
+) -> None:
+    """The client that refreshes is the one that trades the code."""
+    server.client_secret = "s3cr3t"
+    describe(user, server)
+    text = user.file.read_text().replace(CLIENT, f'{CLIENT}\nclient_secret_file = "secret"')
+    text = text.replace("client_secret_file", 'client_auth = "basic"\nclient_secret_file')
+    user.file.write_text(text)
+    (user.home / "secret").write_text("s3cr3t")
+    done = user.run("login", "prod")
+    assert done.status == 0, done.err
+    assert len(person.urls) == 1
+
+
+# --- Which way -----------------------------------------------------------------------------------
+
+
+def test_without_a_browser_a_device_logs_in(user: User, server: AuthServer, clock: Clock) -> None:
+    """By itself, and it is said why: here stdin is no terminal."""
+    describe(user, server, **DEVICE)
+    server.device_lifetime = 1
+    done = user.run("login", "prod")
+    assert (done.status, clock.slept) == (3, pytest.approx(1, abs=0.01))
+    shown = done.err.splitlines()
+    assert shown[0].startswith("No browser is opened: stdin is no terminal")
+    assert shown[1] == "To log in, open"
+    assert server.counters.authorizations == 0
+
+
+@pytest.mark.parametrize("option", ["--device", "--browser"])
+def test_an_option_chooses_the_way(
+    user: User, server: AuthServer, person: PersonAtBrowser, clock: Clock, option: str
+) -> None:
+    """Whatever this machine looks like."""
+    describe(user, server, **DEVICE)
+    server.device_lifetime = 1
+    done = user.run("login", "prod", option)
+    uses_browser = option == "--browser"
+    assert (done.status, len(person.urls)) == ((0, 1) if uses_browser else (3, 0))
+    assert clock.slept == (0 if uses_browser else pytest.approx(1, abs=0.01))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("--browser", "--username", "a"), "--browser and --username are two ways"),
+        (("--device", "--refresh-token", "-"), "--device and --refresh-token are two ways"),
+        (("--username", "a", "--redirect-uri", "http://h"), "--redirect-uri is for a login in a"),
+        (("--refresh-token", "-", "--redirect-uri", "http://h"), "--redirect-uri is for a login"),
+        (("--device",), "profile 'prod' has no [prod.device], which --device needs"),
+        (("--device", "--browser"), "not allowed with"),
+    ],
+)
+def test_options_that_do_not_go_together(
+    user: User, server: AuthServer, arguments: tuple[str, ...], named: str
+) -> None:
+    """Exit status 2, and nothing is asked."""
+    describe(user, server, **LOGIN)
+    done = user.run("login", "prod", *arguments, typed="x\n")
+    assert (done.status, server.counters) == (2, Counters())
+    assert named in done.cause_and_remedy()[0]
+
+
+@pytest.mark.parametrize("option", ["--browser", "--no-browser"])
+def test_a_profile_without_a_browser_cannot_use_one(
+    user: User, server: AuthServer, option: str
+) -> None:
+    """Which table is missing is said."""
+    user.describe(server, JSON_REFRESH, **LOGIN)
+    cause, remedy = user.run("login", "prod", option).cause_and_remedy()
+    assert cause == f"profile 'prod' has no [prod.browser], which {option} needs"
+    assert "[prod.browser] with authorization_url" in remedy
+
+
+# --- On a terminal -------------------------------------------------------------------------------
+
+
+def test_over_ssh_the_redirected_url_is_pasted(
+    user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no display and no device flow: the page is shown, its outcome is typed in."""
+    describe(user, server)
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    with Terminal(SCRIPT, "login", "prod") as terminal:
+        terminal.expect("No browser is opened: there is no display.")
+        terminal.expect("Paste the address to which the browser was sent here: ")
+        (url,) = PAGE.findall(terminal.shown)
+        terminal.type(find_redirect(url))
+        assert terminal.end() == 0, terminal.shown
+    assert "Logged in to prod as alice." in terminal.shown
+    assert user.stored_token.refresh is not None
+
+
+def test_ctrl_c_ends_the_wait(user: User, server: AuthServer) -> None:
+    """Exit status 130, without a traceback; nothing is stored."""
+    describe(user, server)
+    with Terminal(SCRIPT, "login", "prod", "--no-browser") as terminal:
+        terminal.expect("Paste the address to which the browser was sent here: ")
+        terminal.press(b"\x03")
+        assert terminal.end() == 130, terminal.shown
+    assert "Traceback" not in terminal.shown
+    assert user.store.load() is None
+
+
+def test_from_an_api_to_a_call_in_one_go(
+    user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """init finds the server, registers a client and logs in at once, in a browser."""
+    use_keyring(monkeypatch, DictKeyring())
+    use_working_keyring(monkeypatch)
+    use_browser_program(monkeypatch)
+    where = ("--store", "file", "--path", str(user.token_file))
+    with Terminal(SCRIPT, "init", "prod", "--from", f"{server.url}/v1", *where) as terminal:
+        terminal.answer("Is this the right server? [Y/n] ", "")
+        terminal.answer("Register a client there? [Y/n] ", "")
+        terminal.answer("Log in now? [Y/n] ", "")
+        assert terminal.end() == 0, terminal.shown
+    assert "Logged in to prod as alice." in terminal.shown
+    assert user.run("token", "prod") == CommandResult(0, f"{user.stored_token.access}\n", "")
+    assert user.stored_token.refresh is not None
+    assert (server.counters.registrations, server.counters.logins) == (1, 1)
+
+
+def test_the_display_is_asked_for_only_where_the_profile_has_a_browser(
+    user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A login by password is the same everywhere."""
+    monkeypatch.setattr(desktop, "find_browser_problem", lambda: pytest.fail("asked"))
+    user.describe(server, JSON_REFRESH, **LOGIN)
+    assert user.run("login", "prod", "--username", "alice", typed="x\n").status == 0
