@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.browser_program import use_browser_program
 from tests.support.command_line import SCRIPT, WAIT, Terminal, User, needs_posix, user
-from tests.support.form_browser import FormBrowser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ __all__ = ["user"]  # a fixture
 
 pytestmark = needs_posix
 
-NOWHERE = "http://127.0.0.1:1"  # a browser that approves a device is sent nowhere
+QUESTIONS = ("right server?", "Register a client there?", "File for the token", "Log in now?")
 
 
 class Shell:
@@ -43,7 +43,8 @@ class Shell:
 
 @pytest.fixture
 def shell(user: User, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
-    """The server in one terminal; its user has no keyring, and the installed commands."""
+    """The server in one terminal; its user has no keyring, the installed commands, a browser."""
+    use_browser_program(monkeypatch)
     folders = (str(Path(SCRIPT).parent), str(Path(sys.executable).parent))
     monkeypatch.setenv("PATH", ":".join((*folders, "/usr/bin", "/bin")))
     monkeypatch.setenv("HOME", str(user.home))
@@ -54,26 +55,13 @@ def shell(user: User, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
         yield Shell(terminal)
 
 
-def log_in(shell: Shell) -> None:
-    """Log in as alice, who approves it in a browser."""
-    with shell.start("requests-jwt login demo") as terminal:
-        terminal.expect("?user_code=")
-        terminal.expect(")")
-        found = re.search(r"http://\S+\?user_code=[A-Z-]+", terminal.shown)
-        assert found is not None
-        with FormBrowser(NOWHERE) as browser:
-            browser.decide_device(found[0])
-        assert terminal.end() == 0, terminal.shown
-        assert "Logged in to demo as alice." in terminal.shown
-
-
 def test_from_a_server_to_an_answered_call(shell: Shell) -> None:
     """Enter is the answer to all that is asked; Ctrl-C ends the server with exit status 0."""
     with shell.start(shell.init) as terminal:
-        for question in ("right server?", "Register a client there?", "File for the token"):
+        for question in QUESTIONS:
             terminal.answer(question, "")
         assert terminal.end() == 0, terminal.shown
-    log_in(shell)
+        assert "Logged in to demo as alice." in terminal.shown
     call = subprocess.run(
         ["/bin/sh", "-c", shell.call], capture_output=True, text=True, timeout=WAIT, check=False
     )

@@ -82,7 +82,7 @@ def _list_commands(url: str) -> tuple[tuple[str, str], ...]:
     return (
         (
             f"requests-jwt init demo --from {url}",
-            "finds the server by the API, registers a client there, and says how to log in",
+            "finds the server by the API, registers a client there, and asks to log in",
         ),
         (f'requests-jwt run demo -- {python} -c "{call}"', _CALL_PURPOSE),
     )
