@@ -18,12 +18,21 @@ from tests.support.waits import WAIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     import requests
 
     from tests.support.clock import Clock
 
 COMMAND = re.compile(r"^   (requests-jwt .*)$", re.MULTILINE)
+
+
+@pytest.fixture(autouse=True)
+def profiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file of a user's profiles, which is not there."""
+    monkeypatch.delenv("REQUESTS_JWT_PROFILES_TOML", raising=False)
+    monkeypatch.setenv("REQUESTS_JWT_PROFILES", str(tmp_path / "profiles.toml"))
+    return tmp_path / "profiles.toml"
 
 
 def find_url(shown: str) -> str:
@@ -83,6 +92,26 @@ def test_what_to_type_next(
     ]
     assert max(map(len, COMMAND.sub("", shown).splitlines())) <= 80
     assert shown.isascii()
+
+
+@pytest.mark.parametrize(
+    ("content", "replaces"),
+    [
+        ('[demo]\nbase_url = "http://127.0.0.1:5"\n', True),
+        ('[demo]\nbase_url = "https://demo.example.com"\n', False),
+        ('[other]\nbase_url = "http://127.0.0.1:5"\n', False),
+        ("[demo]\nbase_url = 7\n", False),
+        ("demo = 7\n", False),
+        ("no TOML", False),
+    ],
+)
+def test_the_profile_of_an_earlier_server_is_replaced(
+    clock: Clock, profiles: Path, content: str, *, replaces: bool
+) -> None:
+    """The command says so; `init` refuses to replace any other."""
+    profiles.write_text(content, encoding="utf-8")
+    shown = serve_during(lambda _url: None, clock)
+    assert COMMAND.findall(shown)[0].endswith(" --replace") == replaces
 
 
 def test_a_greeting_for_a_token(clock: Clock) -> None:

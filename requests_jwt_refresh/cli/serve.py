@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+import requests_jwt_refresh as library
 from requests_jwt_refresh import clock
 from requests_jwt_refresh.cli.console import sanitize
 from requests_jwt_refresh.cli.page import Page
@@ -77,15 +79,28 @@ def _introduce(page: Page, url: str) -> None:
 
 def _list_commands(url: str) -> tuple[tuple[str, str], ...]:
     """Return the commands to type next, and what each is for."""
+    again = " --replace" if _has_old_profile() else ""
     python = "python" if shutil.which("python") or not shutil.which("python3") else "python3"
     call = f"import requests; print(requests.get('{url}{_HELLO}').text)"
     return (
         (
-            f"requests-jwt init demo --from {url}",
+            f"requests-jwt init demo --from {url}{again}",
             "finds the server by the API, registers a client there, and asks to log in",
         ),
         (f'requests-jwt run demo -- {python} -c "{call}"', _CALL_PURPOSE),
     )
+
+
+def _has_old_profile() -> bool:
+    """Whether there is a profile of an earlier server of this kind, whose port was another."""
+    from requests_jwt_refresh.profiles.load import Profiles
+
+    try:
+        found = Profiles.read().content.get("demo")
+    except library.ProfileError:  # `init` says so
+        return False
+    base_url = found.get("base_url") if isinstance(found, Mapping) else None
+    return str(base_url).startswith("http://127.0.0.1:")
 
 
 class _Witness:
