@@ -150,7 +150,9 @@ def test_a_person_is_asked_whether_it_is_the_right_server(
         terminal.expect(f"Issuer:  {issuer}")
         terminal.answer("Is this the right server? [Y/n] ", "")
         terminal.answer("Client id: ", "me")
+        terminal.answer("Log in now? [Y/n] ", "n")
         assert terminal.end() == 0, terminal.shown
+    assert "Next: requests-jwt login prod" in terminal.shown
     assert read_profile(user) == expected(server, f"{issuer}/api")
 
 
@@ -199,6 +201,7 @@ def test_a_client_is_registered_with_a_yes(user: User, server: DocumentServer) -
         terminal.answer("Is this the right server? [Y/n] ", "y")
         terminal.answer("Register a client there? [Y/n] ", "")
         terminal.expect("Registered a client: me")
+        terminal.answer("Log in now? [Y/n] ", "n")
         assert terminal.end() == 0, terminal.shown
     assert read_profile(user) == expected(server, f"{issuer}/api")
     assert json.loads(server.received[-1].body) == {
@@ -219,6 +222,7 @@ def test_a_person_may_have_a_client_already(user: User, server: DocumentServer) 
         terminal.answer("Is this the right server? [Y/n] ", "")
         terminal.answer("Register a client there? [Y/n] ", "n")
         terminal.answer("Client id: ", "me")
+        terminal.answer("Log in now? [Y/n] ", "n")
         assert terminal.end() == 0, terminal.shown
     assert read_profile(user) == expected(server, f"{issuer}/api")
     assert server.paths == [OPENID]

@@ -147,7 +147,8 @@ def test_without_a_browser_a_device_logs_in(user: User, server: AuthServer, cloc
     describe(user, server, **DEVICE)
     server.device_lifetime = 1
     done = user.run("login", "prod")
-    assert (done.status, clock.slept) == (3, pytest.approx(1, abs=0.01))
+    assert done.status == 3
+    assert clock.slept == pytest.approx(1, abs=0.01)
     shown = done.err.splitlines()
     assert shown[0].startswith("No browser is opened: stdin is no terminal")
     assert shown[1] == "To log in, open"
@@ -256,3 +257,57 @@ def test_the_display_is_asked_for_only_where_the_profile_has_a_browser(
     monkeypatch.setattr(desktop, "find_browser_problem", lambda: pytest.fail("asked"))
     user.describe(server, JSON_REFRESH, **LOGIN)
     assert user.run("login", "prod", "--username", "alice", typed="x\n").status == 0
+
+
+# --- logout --------------------------------------------------------------------------------------
+
+LOGOUT = {"logout": 'url = "/auth/revoke"\nsend = "oauth2"\nend_session_url = "/auth/end-session"'}
+
+
+@pytest.mark.parametrize("has_browser", [True, False])
+def test_a_logout_ends_the_session_in_the_browser_too(
+    user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch, has_browser: bool
+) -> None:
+    """The server is told; then the page is opened, or shown. Its URL names the client alone."""
+    describe(user, server, **LOGOUT)
+    token = user.save_token(server.login())
+    opened: list[str] = []
+
+    def open_page(url: str) -> bool:
+        opened.append(url)
+        return True
+
+    monkeypatch.setattr(desktop, "open_browser", open_page)
+    if has_browser:
+        monkeypatch.setattr(desktop, "find_browser_problem", lambda: None)
+    done = user.run("logout", "prod")
+    assert (done.status, server.family_alive(token)) == (0, False), done.err
+    page = f"{server.url}/auth/end-session?client_id=client-id"
+    shown = f"To end the session in the browser, too, open there\n\n    {page}\n\n"
+    opens = "The page that ends the session was opened in a browser.\n"
+    assert (opened, done.err) == (([page], opens) if has_browser else ([], shown))
+
+
+@pytest.mark.parametrize("option", ["--local", "--no-browser"])
+def test_a_logout_opens_no_browser_that_is_not_wanted(
+    user: User, server: AuthServer, person: PersonAtBrowser, option: str
+) -> None:
+    """With --local the server hears nothing, and the page is not even named."""
+    describe(user, server, **LOGOUT)
+    user.save_token(server.login())
+    done = user.run("logout", "prod", option)
+    assert (done.status, person.urls) == (0, [])
+    assert ("/auth/end-session" in done.err) == (option == "--no-browser")
+
+
+def test_a_page_that_ends_the_session_is_enough_for_a_logout(
+    user: User, server: AuthServer
+) -> None:
+    """Not every server revokes tokens."""
+    describe(user, server, logout='end_session_url = "/auth/end-session?x=1"')
+    user.save_token(server.login())
+    done = user.run("logout", "prod")
+    assert done.status == 0
+    assert f"{server.url}/auth/end-session?x=1&client_id=client-id\n" in done.err
+    assert server.counters == Counters()
+    assert user.store.load() is None

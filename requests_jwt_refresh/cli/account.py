@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import requests_jwt_refresh as library
 from requests_jwt_refresh import clock
+from requests_jwt_refresh.cli.browser_login import end_browser_session
 from requests_jwt_refresh.cli.commands import (
     COMPLETE_FILES,
     EXIT_STATUSES,
@@ -419,11 +420,17 @@ def add_logout(subparsers: Subparsers) -> None:
         "logout",
         logout,
         description="Tells the server first, if the profile says how. The token is forgotten "
-        "here even if the server cannot be told; the exit status is 4 then.",
+        "here even if the server cannot be told; the exit status is 4 then. A session in the "
+        "browser ends at a page that is opened, or shown where there is no browser.",
         epilog=examples(("requests-jwt logout prod", "done for today")) + EXIT_STATUSES,
     )
     add_profile_name(parser, is_optional=True)
     parser.add_argument("--local", action="store_true", help="do not tell the server")
+    parser.add_argument(
+        "--no-browser",
+        action="store_true",
+        help="show the page that ends the session in the browser, and do not open it",
+    )
 
 
 def logout(options: argparse.Namespace) -> int:
@@ -454,11 +461,20 @@ def logout(options: argparse.Namespace) -> int:
             if grant is None or failure is not None:
                 raise
             return _report_not_cleared(profile, error)
+    return _report_logout(options, profile, failure)
+
+
+def _report_logout(
+    options: argparse.Namespace, profile: Profile, failure: JWTRefreshError | None
+) -> int:
+    """Say what has been done, with the browser too, and what has failed."""
     sys.stdout.write(
         f"Logged out of {options.name}: the token is gone from the {profile.store_label}.\n"
     )
     if not profile.needs_login:
         sys.stdout.write("The next request fetches another: nobody has to log in.\n")
+    if not options.local:
+        end_browser_session(profile, opens=not options.no_browser)
     if failure is None:
         return Exit.DONE
     complain(

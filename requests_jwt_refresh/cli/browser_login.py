@@ -1,4 +1,4 @@
-"""login: which way to log in, and logging in with a browser."""
+"""login and logout with a browser, and which way a login goes."""
 
 from __future__ import annotations
 
@@ -141,6 +141,22 @@ def log_in_by_browser(profile: Profile, redirect_uri: str | None, *, opens: bool
         profile.store.save(token)
     warn_of_missing_refresh(profile, profile.refresh, recorder.response)
     return token
+
+
+def end_browser_session(profile: Profile, *, opens: bool) -> None:
+    """Open the page that ends the session in the browser, or show it; not all servers have one."""
+    from requests_jwt_refresh.grants import desktop
+    from requests_jwt_refresh.grants.end_session import make_logout_page
+
+    client_id = getattr(profile.refresh, "client_id", None)
+    if profile.end_session_url is None or client_id is None:
+        return
+    page = make_logout_page(profile.end_session_url, client_id)
+    is_local = profile.browser is not None and desktop.find_browser_problem() is None
+    if opens and is_local and desktop.open_browser(page):
+        sys.stderr.write("The page that ends the session was opened in a browser.\n")
+    else:
+        sys.stderr.write(f"To end the session in the browser, too, open there\n\n    {page}\n\n")
 
 
 def check_writable(profile: Profile) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import certifi
 import requests
@@ -16,6 +17,11 @@ from urllib3.exceptions import NewConnectionError
 from requests_jwt_refresh import clock
 from requests_jwt_refresh.authorization import Cookie
 from requests_jwt_refresh.cli.account import refresh_token_expiry
+from requests_jwt_refresh.cli.browser_checks import (
+    check_browser,
+    describe_missing_offline,
+    describe_redirect,
+)
 from requests_jwt_refresh.cli.console import (
     fill_in,
     format_duration,
@@ -23,6 +29,7 @@ from requests_jwt_refresh.cli.console import (
     remedy_for,
 )
 from requests_jwt_refresh.cli.fields import describe_table, find_named_field, find_reader
+from requests_jwt_refresh.cli.findings import FAULT, NOTE, OK, Finding, Target
 from requests_jwt_refresh.errors import JWTRefreshError, LockTimeout, RefreshUnavailable, StoreError
 from requests_jwt_refresh.refresh.client import ClientSession, SendOptions, exchange
 from requests_jwt_refresh.responses import parse_http_date
@@ -34,20 +41,6 @@ if TYPE_CHECKING:
 
     from requests_jwt_refresh.profiles.load import Profile
     from requests_jwt_refresh.responses import TokenResponse
-
-OK: Final = "ok"
-NOTE: Final = "note"
-FAULT: Final = "FAULT"
-
-
-class Finding(NamedTuple):
-    """What one check has found: OK, NOTE or FAULT, of what, and what to do about it."""
-
-    sign: str
-    subject: str
-    cause: str
-    remedy: str = ""
-
 
 _PROBE: Final = Token("requests-jwt-doctor")  # no server accepts it
 _MAX_SKEW: Final = 5.0  # seconds that clocks may differ; the Date header has whole ones
@@ -140,7 +133,7 @@ def _check_token(profile: Profile) -> Iterator[Finding]:
         what = "there is one; when it has ended, somebody has to log in"
         yield Finding(OK, "token", what, f"or, once: requests-jwt login {profile.name} --remember")
     elif token.refresh is None:
-        yield _describe_no_refresh_token(profile)
+        yield _describe_no_refresh_token(profile, token)
     else:
         end = refresh_token_expiry(token)
         if end is not None and end <= clock.time():
@@ -150,7 +143,7 @@ def _check_token(profile: Profile) -> Iterator[Finding]:
     yield from _check_lifetime(token, profile.name)
 
 
-def _describe_no_refresh_token(profile: Profile) -> Finding:
+def _describe_no_refresh_token(profile: Profile, token: Token) -> Finding:
     """Say why a login may have brought none, and how the next one brings one."""
     reader = find_reader(profile)
     named, what = find_named_field(reader), "there is no refresh token"
@@ -158,6 +151,9 @@ def _describe_no_refresh_token(profile: Profile) -> Finding:
         what += f": a login brought none in {named!r}, where the profile has it"
         first = f"correct refresh in {describe_table(profile, reader)} (the login names the fields "
         first += "that there are)"
+    elif profile.browser is not None:
+        reason, first = describe_missing_offline(profile.browser, token)
+        what += f": {reason}"
     elif profile.device is not None:
         first = "add offline_access to the scope in [NAME.device] if the server asks for that"
     else:
@@ -223,14 +219,6 @@ def _make_fault(subject: str, error: JWTRefreshError, profile: Profile) -> Findi
 # --- the server ----------------------------------------------------------------------------------
 
 
-class _Target(NamedTuple):
-    """One URL that is asked: what it is called in the table, and the profile's key for it."""
-
-    subject: str
-    url: str
-    key: str
-
-
 def _check_server(profile: Profile, timeout: float) -> Iterator[Finding]:
     """Ask the refresh endpoint and those of logins, without a token; report what is in the way."""
     first, *others = _list_targets(profile)
@@ -244,22 +232,38 @@ def _check_server(profile: Profile, timeout: float) -> Iterator[Finding]:
         is_elsewhere = origin_of(target.url) != origin_of(first.url)
         if target.url != first.url and (is_elsewhere or response is not None):
             yield from _ask(target, timeout)
+    server = profile.browser_server
+    if server is None:
+        return
+    yield describe_redirect(profile)
+    if response is not None or origin_of(server.authorization_url) != origin_of(first.url):
+        yield from check_browser(profile, partial(_fetch, timeout=timeout))
 
 
-def _list_targets(profile: Profile) -> list[_Target]:
+def _list_targets(profile: Profile) -> list[Target]:
     """Return what a refresh asks, if there is one, then what a login does."""
     found = []
     if profile.refresh_url is not None:
-        found.append(_Target("endpoint", profile.refresh_url, "refresh.url"))
+        found.append(Target("endpoint", profile.refresh_url, "refresh.url"))
     if profile.device is not None:
-        found.append(_Target("device", profile.device.url, "device.url"))
+        found.append(Target("device", profile.device.url, "device.url"))
     if profile.login is not None:
-        found.append(_Target("login", profile.login.url or "", "login.url"))
+        found.append(Target("login", profile.login.url or "", "login.url"))
     return found
 
 
-def _ask(target: _Target, timeout: float) -> Generator[Finding, None, TokenResponse | None]:
+def _ask(target: Target, timeout: float) -> Generator[Finding, None, TokenResponse | None]:
     """Send a GET, yield what comes of it and return the response, None if there is none."""
+    response = yield from _fetch(target, requests.Request("GET", target.url), timeout=timeout)
+    if response is not None:
+        yield _describe_response(target, response)
+    return response
+
+
+def _fetch(
+    target: Target, request: requests.Request, *, timeout: float
+) -> Generator[Finding, None, TokenResponse | None]:
+    """Send a request and return the response; yield what was in the way if there is none."""
     url = target.url
     send_options = SendOptions.from_environment(url)
     unusable = _check_ca_bundle(url, send_options)
@@ -272,8 +276,7 @@ def _ask(target: _Target, timeout: float) -> Generator[Finding, None, TokenRespo
     source = f"{what} endpoint at {describe_url(url)}"
     try:
         with ClientSession(timeout, send_options, cookies) as session:
-            request = requests.Request("GET", url)
-            response = exchange(session, request, send_options, timeout, source)
+            return exchange(session, request, send_options, timeout, source)
     except RefreshUnavailable as error:  # it did answer
         yield Finding(FAULT, target.subject, error.cause, f"check {target.key} in the profile")
         return None
@@ -283,11 +286,9 @@ def _ask(target: _Target, timeout: float) -> Generator[Finding, None, TokenRespo
         else:
             yield _describe_unreachable(target, send_options, error, timeout)
         return None
-    yield _describe_response(target, response)
-    return response
 
 
-def _describe_timeout(target: _Target, timeout: float) -> Finding:
+def _describe_timeout(target: Target, timeout: float) -> Finding:
     return Finding(
         FAULT,
         target.subject,
@@ -318,7 +319,7 @@ def _find_variable(*names: str) -> str:
     return next((name for name in names if os.environ.get(name)), names[0])
 
 
-def _describe_response(target: _Target, response: TokenResponse) -> Finding:
+def _describe_response(target: Target, response: TokenResponse) -> Finding:
     url = without_query(target.url)
     if HTTPStatus.MULTIPLE_CHOICES <= response.status < HTTPStatus.BAD_REQUEST:  # a redirect
         return Finding(
@@ -345,7 +346,7 @@ def _describe_response(target: _Target, response: TokenResponse) -> Finding:
 
 
 def _describe_unreachable(
-    target: _Target, send_options: SendOptions, error: BaseException, timeout: float
+    target: Target, send_options: SendOptions, error: BaseException, timeout: float
 ) -> Finding:
     url = target.url
     origin, innermost = origin_of(url), _find_innermost(error)
@@ -382,7 +383,7 @@ def _find_proxy_problem(url: str, send_options: SendOptions, error: BaseExceptio
 _NO_ADDRESS: Final = (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)
 
 
-def _describe_proxy_fault(target: _Target, problem: str) -> Finding:
+def _describe_proxy_fault(target: Target, problem: str) -> Finding:
     """Name the variable, not the proxy, which may hold a password."""
     own = f"{target.url.partition(':')[0]}_proxy"
     variable = _find_variable(own, own.upper(), "all_proxy", "ALL_PROXY")  # in requests' order

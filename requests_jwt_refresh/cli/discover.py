@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 NOT_FOUND: Final = dict.fromkeys(("issuer_found", "response_mode", "sends_iss", "end_session_url"))
 """What a profile may have that no option gives."""
 
-_REDIRECT: Final = "http://127.0.0.1"  # and any port (RFC 8252 §7.3)
 _DEVICE_GRANT: Final = "urn:ietf:params:oauth:grant-type:device_code"
 _GRANTS: Final = ("authorization_code", "refresh_token", _DEVICE_GRANT)
 _CLIENT_NAME: Final = "requests-jwt"
@@ -173,13 +172,14 @@ def _choose_client_auth(offered: Iterable[str]) -> str | None:
 
 def _register(options: argparse.Namespace, metadata: ServerMetadata) -> Client:
     from requests_jwt_refresh.grants.discovery import register_client
+    from requests_jwt_refresh.grants.redirects import DEFAULT_REDIRECT
 
     grants = _choose_grants(metadata, has_device=bool(options.device_url))
     with _in_words_of_options():
         client = register_client(
             metadata,
             name=_CLIENT_NAME,
-            redirect_uris=[options.redirect_uri or _REDIRECT]
+            redirect_uris=[options.redirect_uri or DEFAULT_REDIRECT]
             if "authorization_code" in grants
             else [],
             scope=options.scope,

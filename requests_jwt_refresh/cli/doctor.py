@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
-    from requests_jwt_refresh.cli.checks import Finding
     from requests_jwt_refresh.cli.commands import Subparsers
+    from requests_jwt_refresh.cli.findings import Finding
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -25,14 +25,16 @@ def add_parser(subparsers: Subparsers) -> None:
         run,
         description="Checks the profile, the store (write, read, clear, in an entry "
         "of its own), its lock, the token, the endpoints of refresh and login (no token is sent), "
-        "TLS and the clock. The exit status is 1 if there is a fault.",
+        "TLS and the clock, and whether the server knows the client and its redirect URI. The exit "
+        "status is 1 if there is a fault.",
         epilog=examples(("requests-jwt doctor prod", "before you ask for help")),
     )
     add_profile_name(parser, is_optional=True)
 
 
 def run(options: argparse.Namespace) -> int:
-    from requests_jwt_refresh.cli.checks import FAULT, Finding, check
+    from requests_jwt_refresh.cli.checks import check
+    from requests_jwt_refresh.cli.findings import FAULT, Finding
 
     try:
         profile = read_profile(options)
@@ -46,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
 
 def write_findings(findings: Iterable[Finding]) -> int:
     """Write each finding as soon as it is there; return the exit status."""
-    from requests_jwt_refresh.cli.checks import FAULT
+    from requests_jwt_refresh.cli.findings import FAULT
     from requests_jwt_refresh.profiles.schema import make_printable
 
     faults = 0

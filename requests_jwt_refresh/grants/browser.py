@@ -22,7 +22,7 @@ from requests_jwt_refresh.grants.discovery import ServerMetadata, choose_scope
 from requests_jwt_refresh.grants.loopback import LoopbackReceiver
 from requests_jwt_refresh.grants.pages import LOGGED_IN, make_failure
 from requests_jwt_refresh.grants.pasting import PROMPT, Terminal, receive_pasted
-from requests_jwt_refresh.grants.redirects import RedirectURI
+from requests_jwt_refresh.grants.redirects import DEFAULT_REDIRECT, RedirectURI
 from requests_jwt_refresh.refresh.client import ClientSession, send_request
 from requests_jwt_refresh.refresh.logins import OwnLogin, RefusedLogins
 from requests_jwt_refresh.refresh.user_functions import check_call
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.responses import TokenResponse
     from requests_jwt_refresh.tokens import Token
 
-_DEFAULT_REDIRECT: Final = "http://127.0.0.1"  # and a free port (RFC 8252 §7.3)
 _URLS: Final = {
     "authorization_url": "the authorization URL",
     "token_url": "the token URL",
@@ -158,7 +157,7 @@ class BrowserLogin(OwnLogin):
 
     @property
     def _redirect(self) -> RedirectURI:
-        return RedirectURI.parse(self.redirect_uri or _DEFAULT_REDIRECT)
+        return RedirectURI.parse(self.redirect_uri or DEFAULT_REDIRECT)
 
 
 def log_in_by_browser(

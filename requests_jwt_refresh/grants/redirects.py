@@ -14,6 +14,7 @@ from requests_jwt_refresh.urls import redact
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+DEFAULT_REDIRECT: Final = "http://127.0.0.1"  # and a free port (RFC 8252 §7.3)
 MAX_BYTES: Final = 16 * 1024  # of a request, and of a pasted URL
 _MOST_PARAMETERS: Final = 100
 _KNOWN: Final = ("code", "error", "error_description", "iss", "state")
