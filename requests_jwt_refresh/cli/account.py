@@ -369,7 +369,7 @@ def token(options: argparse.Namespace) -> int:
     profile, adapter = open_profile(options)
     _check_logged_in(profile, adapter, options.name)
     seconds = _choose_seconds(adapter.token, options.seconds)
-    secret = token_output.fetch_secret(adapter, options.name, options.field, seconds)
+    secret = token_output.fetch_secret(profile, adapter, options.field, seconds)
     if target is not None:
         token_output.write_output(target, secret.text)
     elif options.exec_credential:

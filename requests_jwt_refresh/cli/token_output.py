@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from requests_jwt_refresh.adapter import JWTRefreshAdapter
+    from requests_jwt_refresh.profiles.load import Profile
     from requests_jwt_refresh.tokens import Token
 
 EXEC_INFO: Final = "KUBERNETES_EXEC_INFO"
@@ -44,9 +45,9 @@ class Secret(NamedTuple):
 
 
 def fetch_secret(
-    adapter: JWTRefreshAdapter, name: str, field: str | None, seconds: float
+    profile: Profile, adapter: JWTRefreshAdapter, field: str | None, seconds: float
 ) -> Secret:
-    """Return the access token of the profile `name`, or what is in `field` of what came with it.
+    """Return the access token of `profile`, or what is in `field` of what came with it.
 
     It lasts `seconds` more, as far as is known: it is refreshed if need be. Raises RefreshRejected,
     RefreshUnavailable, StoreError, and UsageError for a field without a token.
@@ -55,19 +56,19 @@ def fetch_secret(
         token = adapter.valid_token(seconds)
         return Secret(token.access or "", token.expires_at)
     stored = adapter.token
-    before = None if stored is None else _read_field(stored, name, field)
+    before = None if stored is None else _read_field(stored, profile, field)
     if before is not None and before.expires_at is not None and _lasts(before, seconds):
         return before  # the access token does not matter
     token = adapter.valid_token(seconds)
-    secret = _read_field(token, name, field)
+    secret = _read_field(token, profile, field)
     if secret is None and before is None:
-        raise _make_missing_error(token, name, field)
+        raise _make_missing_error(token, profile, field)
     if secret is not None and not _lasts(secret, seconds):
-        secret = _read_field(adapter.refresh(), name, field)
+        secret = _read_field(adapter.refresh(), profile, field)
     if secret is None or not _lasts(secret, 0.0):  # OpenID Connect Core §12.2 allows that
         raise library.RefreshRejected(
-            f"{field} of profile {name!r} has expired, and a refresh has brought no new one",
-            f"log in again with: requests-jwt login {name}",
+            f"{field} of profile {profile.name!r} has expired, and a refresh has brought no new one",
+            f"log in again with: {_login_command(profile)}",
         )
     return secret
 
@@ -76,7 +77,7 @@ def _lasts(secret: Secret, seconds: float) -> bool:
     return secret.expires_at is None or secret.expires_at > clock.time() + seconds
 
 
-def _read_field(token: Token, name: str, field: str) -> Secret | None:
+def _read_field(token: Token, profile: Profile, field: str) -> Secret | None:
     """Return what is at the dotted path `field` of Token.extra, None without it.
 
     Raises UsageError for what is no token.
@@ -88,19 +89,23 @@ def _read_field(token: Token, name: str, field: str) -> Secret | None:
         return None
     if isinstance(text, str) and text and text.isascii() and text.isprintable():
         return Secret(text, _find_expiry(text, token))
-    raise UsageError(f"{field} of profile {name!r} is no token", "name another field")
+    raise UsageError(f"{field} of profile {profile.name!r} is no token", "name another field")
 
 
-def _make_missing_error(token: Token, name: str, field: str) -> UsageError:
+def _make_missing_error(token: Token, profile: Profile, field: str) -> UsageError:
     from requests_jwt_refresh.field_names import filter_showable, quote_list
 
     there = quote_list(filter_showable(token.extra))
     return UsageError(
-        f"no {field} came with the token of profile {name!r}"
+        f"no {field} came with the token of profile {profile.name!r}"
         + (f", but {there}" if there else ", and nothing else either"),
         "name a field that the server sends; or add its scope to the profile (openid for an "
-        f"id_token), and log in again with: requests-jwt login {name}",
+        f"id_token), and log in again with: {_login_command(profile)}",
     )
+
+
+def _login_command(profile: Profile) -> str:
+    return f"requests-jwt login {profile.name}"
 
 
 def _find_expiry(text: str, token: Token) -> float | None:
