@@ -67,7 +67,8 @@ def fetch_secret(
         secret = _read_field(adapter.refresh(), profile, field)
     if secret is None or not _lasts(secret, 0.0):  # OpenID Connect Core §12.2 allows that
         raise library.RefreshRejected(
-            f"{field} of profile {profile.name!r} has expired, and a refresh has brought no new one",
+            f"{field} of profile {profile.name!r} has expired, and a refresh has brought no new "
+            "one",
             f"log in again with: {_login_command(profile)}",
         )
     return secret
