@@ -10,7 +10,6 @@ import json
 import os
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from requests_jwt_refresh.errors import ProfileError, StoreError
@@ -19,6 +18,7 @@ from requests_jwt_refresh.stores import disk_errors, private_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
 DEFAULT: Final = "default"
 """The account of a login that names none: the profile's store as the profile describes it."""

@@ -151,8 +151,7 @@ def _check_unique(variable: str, profile: str, names: Iterable[str]) -> None:
     others = [
         make_printable(name)
         for name in names
-        if name != profile
-        and variable in (name_variable(name), name_variable(name) + _FILE_SUFFIX)
+        if name != profile and variable in (name_variable(name), name_variable(name) + _FILE_SUFFIX)
     ]
     if others:
         raise ProfileError(

@@ -161,8 +161,10 @@ class Profile(Options):
         return {**given, "refresh": self.refresh, "store": self.store, "when": self.when}
 
     def _options_without_refresh(self) -> dict[str, Any]:
-        """Return what replaces the endpoint for a token from the environment: neither it nor
-        the API's answers renew that, but the rest that the endpoint knows stays.
+        """Return what stands in place of an endpoint for a token from the environment.
+
+        Neither the endpoint nor the API's answers renew that token; what else the endpoint knows
+        of the API stays.
         """
         when = self.when or getattr(self.refresh, "when", None)
         return {
