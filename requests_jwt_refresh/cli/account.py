@@ -114,7 +114,7 @@ def add_status(subparsers: Subparsers) -> None:
 
 def status(options: argparse.Namespace) -> int:
     profile, adapter = open_profile(options)
-    token = adapter.token
+    token = complete_expiry(profile, adapter.token)
     has_login = is_logged_in(profile, token)
     if options.json:
         write_json(_to_json(profile, token, has_login))
@@ -135,8 +135,18 @@ def status(options: argparse.Namespace) -> int:
     return Exit.LOG_IN
 
 
+def complete_expiry(profile: Profile, token: Token | None) -> Token | None:
+    """Return the token, one from the environment with the expiry that it claims."""
+    if token is None or profile.environment is None:
+        return token
+    from requests_jwt_refresh.profiles.environment import with_claimed_expiry
+
+    return with_claimed_expiry(token)
+
+
 def is_logged_in(profile: Profile, token: Token | None) -> bool:
     """Whether requests of the profile get a valid token without a person."""
+    token = complete_expiry(profile, token)
     return (
         not profile.needs_login
         or (token is not None and (_can_refresh(token) or _is_usable(token)))

@@ -15,7 +15,7 @@ from urllib3.exceptions import NewConnectionError
 
 from requests_jwt_refresh import clock
 from requests_jwt_refresh.authorization import Cookie
-from requests_jwt_refresh.cli.account import refresh_token_expiry
+from requests_jwt_refresh.cli.account import complete_expiry, refresh_token_expiry
 from requests_jwt_refresh.cli.console import (
     fill_in,
     format_duration,
@@ -83,7 +83,7 @@ def check(
 def _check_environment(profile: Profile, environment: EnvironmentStore) -> Finding:
     """Look at a token that goes before the store, and is never refreshed."""
     try:
-        token = environment.load()
+        token = complete_expiry(profile, environment.load())
     except StoreError as error:
         return _make_fault("token", error, profile)
     cause = f"from the {environment.label}; it is never refreshed"

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from requests_jwt_refresh.errors import InvalidToken, ProfileError, StoreError
 from requests_jwt_refresh.profiles.home import NoHome, expand_user
 from requests_jwt_refresh.profiles.schema import make_absolute, make_printable
-from requests_jwt_refresh.tokens import Token, with_expiry
+from requests_jwt_refresh.tokens import Token, jwt_claims, with_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,13 +29,16 @@ if TYPE_CHECKING:
 
 _PREFIX: Final = "REQUESTS_JWT_TOKEN_"
 _FILE_SUFFIX: Final = "_FILE"
+_LAST_MOMENT: Final = 253402300799  # seconds since the epoch; the year 9999 ends with it
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class EnvironmentStore:
     """The token of an environment variable, or of the file that one names; never written.
 
-    A file is read each time, so that a token which another program puts there is taken up.
+    A file is read each time, so that a token which another program puts there is taken up. When the
+    token expires is left to the API to say: how long it had been underway is not known, and neither
+    is how wrong this machine's clock is.
     """
 
     variable: str
@@ -54,7 +57,7 @@ class EnvironmentStore:
         text = os.environ.get(self.variable, "") if self.path is None else self._read(self.path)
         text = text.strip()
         try:
-            return with_expiry(Token(text)) if text else None
+            return Token(text) if text else None
         except InvalidToken as error:
             problem = error.cause
         raise StoreError(
@@ -94,6 +97,14 @@ class EnvironmentStore:
             f"the token comes from the {self.label}, and is never written",
             f"unset {self.variable} to use the profile's own store",
         )
+
+
+def with_claimed_expiry(token: Token) -> Token:
+    """Return `token` with the moment at which it says itself that it expires, for people."""
+    end = jwt_claims(token.access or "").get("exp")
+    if not isinstance(end, (int, float)) or not 0 < end <= _LAST_MOMENT:
+        return token
+    return with_values(token, expires_at=float(end))
 
 
 @dataclass(frozen=True)
