@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from requests_jwt_refresh.profiles.accounts import Choices, find_state_file
+from requests_jwt_refresh.profiles.home import NoHome
 from requests_jwt_refresh.profiles.load import Profiles
 from requests_jwt_refresh.stores.file import FileStore
 from requests_jwt_refresh.stores.keyring import KeyringStore
@@ -281,3 +282,34 @@ def test_a_damaged_state_file(user: User, server: AuthServer, text: str) -> None
         assert cause == f"{file}: what was chosen cannot be understood"
         assert remedy == "delete that file, and choose again with: requests-jwt switch"
     assert file.read_text(encoding="utf-8") == text.replace("FILE", str(user.file))
+
+
+def test_accounts_reports_what_cannot_be_read(user: User, server: AuthServer) -> None:
+    """The others are listed all the same; each fault once, with its remedy and exit status."""
+    user.describe(server, **LOGIN)
+    log_in(user, None, "bob")
+    file = user.home / "token.json@bob"
+    file.write_text("nonsense", encoding="utf-8")
+    done = user.run("accounts")
+    assert done.status == 5
+    assert "  prod  bob      cannot be used, see below\n" in done.out
+    assert "* prod  default  logged in as alice\n" in done.out
+    assert str(file) in done.cause_and_remedy()[0]
+
+
+def test_without_a_home_a_login_goes_well(
+    user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The account is not listed, which is said; it can be named all the same."""
+    user.describe(server, **LOGIN)
+
+    def find_nothing(_kind: str) -> Path:
+        raise NoHome("HOME is not set")
+
+    monkeypatch.setattr("requests_jwt_refresh.profiles.accounts.find_folder", find_nothing)
+    done = user.run("login", "prod", "--account", "bob", typed="bob\nhunter2\n")
+    assert (done.status, done.out[:20]) == (0, "Logged in to prod as")
+    cause, remedy = done.cause_and_remedy()
+    assert cause.startswith("the account is not listed: there is no folder for what is chosen")
+    assert "REQUESTS_JWT_ACCOUNT" in remedy
+    assert who_is(user, "--account", "bob") == "bob"

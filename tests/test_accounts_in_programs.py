@@ -25,7 +25,12 @@ __all__ = ["home", "warm_command", "warm_http", "warm_programs", "workspace"]  #
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX processes")
 
 ASK = 'import os, requests; print(requests.get(os.environ["API"] + "/api/x").json()["user"])'
-ASK_IN_CHILD = f"import subprocess, sys; print('waiting', flush=True); input(); subprocess.run([sys.executable, '-c', {ASK!r}])"
+ASK_IN_CHILD = f"""
+import subprocess, sys
+print("waiting", flush=True)
+input()
+subprocess.run([sys.executable, "-c", {ASK!r}])
+"""
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,14 @@ from requests_jwt_refresh.cli.commands import (
     add_profile_name,
     examples,
 )
-from requests_jwt_refresh.cli.console import Exit, UsageError, sanitize, write_json
+from requests_jwt_refresh.cli.console import (
+    Exit,
+    UsageError,
+    complain,
+    report,
+    sanitize,
+    write_json,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -50,10 +57,17 @@ def accounts(options: argparse.Namespace) -> int:
     profiles = Profiles.read()
     choices = Choices.read(profiles.file)
     names = profiles.names if options.name is None else [options.name]
-    rows = [row for name in names for row in _make_rows(profiles, choices, name)]
+    faults: list[tuple[str, library.JWTRefreshError]] = []
+    rows = [row for name in names for row in _make_rows(profiles, choices, name, faults)]
     if options.json:
         write_json({"file": str(profiles.file), "accounts": rows})
-        return Exit.DONE
+    else:
+        _write_table(profiles, rows)
+    statuses = [report(error, reference) for reference, error in faults]
+    return next(iter(statuses), Exit.DONE)
+
+
+def _write_table(profiles: Profiles, rows: list[dict[str, Any]]) -> None:
     widths = [max([len(sanitize(row[key])) for row in rows], default=0) for key in _COLUMNS]
     for row in rows:
         profile, account = (
@@ -63,20 +77,34 @@ def accounts(options: argparse.Namespace) -> int:
         sys.stdout.write(f"{sign} {profile}  {account}  {_describe(row)}\n")
     if not rows:
         sys.stdout.write(f"No profiles in {profiles.file}\n")
-    return Exit.DONE
 
 
 _COLUMNS = ("profile", "account")
 
 
-def _make_rows(profiles: Profiles, choices: Choices, name: str) -> list[dict[str, Any]]:
-    """Return what there is to say about each account of a profile. Raises ProfileError."""
+def _make_rows(
+    profiles: Profiles,
+    choices: Choices,
+    name: str,
+    faults: list[tuple[str, library.JWTRefreshError]],
+) -> list[dict[str, Any]]:
+    """Return what there is to say about each account of a profile, and note what is wrong.
+
+    Raises ProfileError if there is no such profile.
+    """
     if name not in profiles.names:
         profiles.profile(name)  # raises, and says which name is near
-    return [_make_row(profiles, choices, name, each) for each in choices.list_accounts(name)]
+    accounts = choices.list_accounts(name)
+    return [_make_row(profiles, choices, name, each, faults) for each in accounts]
 
 
-def _make_row(profiles: Profiles, choices: Choices, name: str, account: str) -> dict[str, Any]:
+def _make_row(
+    profiles: Profiles,
+    choices: Choices,
+    name: str,
+    account: str,
+    faults: list[tuple[str, library.JWTRefreshError]],
+) -> dict[str, Any]:
     row: dict[str, Any] = {
         "profile": name,
         "account": account,
@@ -94,6 +122,8 @@ def _make_row(profiles: Profiles, choices: Choices, name: str, account: str) -> 
         token = profile.store.load()
     except library.JWTRefreshError as error:
         row["fault"] = error.cause
+        if all(error.cause != known.cause for _, known in faults):
+            faults.append((f"{name} --account {account}", error))
     else:
         row["logged_in"] = is_logged_in(profile, token)
         row["user"] = (describe_user(token) or None) if token is not None else None
@@ -102,7 +132,7 @@ def _make_row(profiles: Profiles, choices: Choices, name: str, account: str) -> 
 
 def _describe(row: dict[str, Any]) -> str:
     if row["fault"]:
-        return f"cannot be used: {sanitize(row['fault'])}"
+        return "cannot be used, see below"
     if row["environment"]:
         return f"not used: the token comes from {row['environment']}"
     if not row["logged_in"]:
@@ -209,15 +239,19 @@ def note_login(profile: Profile, *, was_alone: bool) -> None:
 
     It is used without being named from now on if `was_alone`: no other could be meant.
     """
-    from requests_jwt_refresh.profiles.accounts import (
-        DEFAULT,
-        Choices,
-        choose_account,
-        note_account,
-    )
+    from requests_jwt_refresh.profiles.accounts import DEFAULT
 
     if profile.account == DEFAULT:
         return
+    try:
+        _note_login(profile, was_alone=was_alone)
+    except library.JWTRefreshError as error:  # the login itself has gone well
+        complain(f"the account is not listed: {error.cause}", error.remedy)
+
+
+def _note_login(profile: Profile, *, was_alone: bool) -> None:
+    from requests_jwt_refresh.profiles.accounts import Choices, choose_account, note_account
+
     note_account(profile.file, profile.name, profile.account)
     if Choices.read(profile.file).find_current(profile.name) == profile.account:
         return

@@ -43,8 +43,8 @@ def add_parser(subparsers: Subparsers) -> None:
         subparsers,
         "run",
         run,
-        usage="requests-jwt run NAME[,NAME...] [--account ACCOUNT] [--] COMMAND [ARGUMENTS...]\n"
-        "       requests-jwt run [--account ACCOUNT] -- COMMAND [ARGUMENTS...]",
+        usage="requests-jwt run NAME[,NAME...] [--account ACCOUNT] -- COMMAND [ARGS...]\n"
+        "       requests-jwt run [--account ACCOUNT] -- COMMAND [ARGS...]",
         description="Every Session of requests in it, and in the programs that it starts, sends "
         "the tokens of these profiles to their origins. A .py file or a folder is run by the "
         "active environment's Python. The exit status is the program's own; 126 if it cannot be "
