@@ -222,15 +222,22 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
     @classmethod
     def from_profile(
         cls,
-        name: str,
+        name: str | None = None,
         path: str | os.PathLike[str] | None = None,
+        *,
+        account: str | None = None,
         **options: Any,
     ) -> Self:
         """Return the adapter that a profile describes. `requests-jwt init` makes a profile.
 
         Args:
-            name: the profile's name.
+            name: the profile's name; the only profile, or the one that `requests-jwt switch` has
+                chosen, if omitted.
             path: the profiles file; the user's own if omitted.
+            account: whose token to use, of those that `requests-jwt login NAME --account` has
+                logged in. If omitted, it is what REQUESTS_JWT_ACCOUNT says, else the one that
+                `requests-jwt switch` has chosen, else the login that named none. The adapter keeps
+                it, whatever is switched to later.
             options: arguments of the constructor, which go before what the profile says.
 
         Raises ProfileError, which names file, profile and key, and what the constructor raises.
@@ -238,7 +245,9 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         """
         from requests_jwt_refresh.profiles.load import Profiles
 
-        return cls(**{**Profiles.read(path).profile(name).options(), **options})
+        profiles = Profiles.read(path)
+        profile = profiles.profile(profiles.choose(name), account)
+        return cls(**{**profile.options(), **options})
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)

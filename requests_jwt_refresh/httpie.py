@@ -3,8 +3,8 @@
 HTTPie mounts a plugin's adapter in place of its own, which would cost --ssl and --ciphers. So its
 sessions are patched as those of any other program are (see inject/proxy.py), and what is mounted
 stands for two schemes, https+jwt:// and http+jwt://, which are an error where no profile is for the
-URL. A profile named with ``--auth-type=requests-jwt --auth=PROFILE`` goes before the one that the
-URL's origin picks.
+URL. A profile named with ``--auth-type=requests-jwt --auth=PROFILE``, or with one of its accounts
+``--auth=PROFILE:ACCOUNT``, goes before the one that the URL's origin picks.
 
 Nothing in here may raise while HTTPie starts, and nothing is read before a request is sent.
 """
@@ -149,7 +149,8 @@ class _ProfileAuth(AuthBase):
         self._name = name
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        url, profile = plain_url(request.url or ""), Profiles.read().profile(self._name)
+        name, _, account = self._name.partition(":")
+        url, profile = plain_url(request.url or ""), Profiles.read().profile(name, account or None)
         if origin_of(url) not in profile.origins():
             raise InvalidURL(
                 f"profile {profile.name!r} is for {profile.base_url}: its token does not go to "

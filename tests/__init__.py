@@ -157,6 +157,9 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         # profiles
         "test_profiles",
         "test_no_home",
+        "test_accounts",
+        "test_accounts_in_programs",
+        "test_environment_token",
         "test_profile_choice",
         "test_profile_edit",
         "test_profile_faults",

@@ -23,6 +23,7 @@ __all__ = ["user"]  # fixtures, skips
 pytestmark = needs_posix
 
 COMMANDS = {
+    "accounts",
     "completion",
     "demo",
     "doctor",
@@ -33,9 +34,10 @@ COMMANDS = {
     "refresh",
     "run",
     "status",
+    "switch",
     "token",
 }
-NAMED = ("doctor", "login", "logout", "refresh", "run", "status", "token")
+NAMED = ("accounts", "doctor", "login", "logout", "refresh", "run", "status", "switch", "token")
 
 needs_bash = pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
 needs_zsh = pytest.mark.skipif(shutil.which("zsh") is None, reason="there is no zsh here")
@@ -158,7 +160,7 @@ class TestBash:
 
     def test_options(self, bash: Bash) -> None:
         """After a dash: the options of this command."""
-        assert bash.complete("status", "good", "-") == ["--help", "--json", "-h"]
+        assert bash.complete("status", "good", "-") == ["--account", "--help", "--json", "-h"]
         assert bash.complete("logout", "--l") == ["--local"]
         assert bash.complete("login", "good", "--ref") == ["--refresh-token"]
         assert bash.complete("login", "good", "--p") == ["--path"]

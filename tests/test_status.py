@@ -248,6 +248,8 @@ def test_status_for_programs(user: User, server: AuthServer) -> None:
     assert 995 < shown["refresh_token"].pop("expires_in") <= 1000
     assert shown == {
         "profile": "prod",
+        "account": "default",
+        "environment": None,
         "file": str(user.file),
         "base_url": f"{server.url}/",
         "store": f"file {user.token_file}",

@@ -19,6 +19,7 @@ from requests_jwt_refresh.cli.commands import (
 from requests_jwt_refresh.cli.console import (
     LAST_MOMENT,
     Exit,
+    UsageError,
     complain,
     format_duration,
     format_expiry,
@@ -63,15 +64,39 @@ def read_profile(options: argparse.Namespace) -> Profile:
 
     profiles = Profiles.read()  # once: some paths, such as <(...), can be read only once
     options.name = profiles.choose(options.name)
-    return profiles.profile(options.name)
+    profile = profiles.profile(options.name, getattr(options, "account", None))
+    options.profiles, options.reference = profiles, profile.reference
+    return profile
 
 
-def _check_logged_in(profile: Profile, adapter: JWTRefreshAdapter, name: str) -> None:
+def check_not_from_environment(profile: Profile, verb: str, option: str = "") -> None:
+    """Raise UsageError if the token comes from the environment, where nothing can be changed."""
+    if profile.environment is not None:
+        variable = profile.environment.variable
+        raise UsageError(
+            f"the token of profile {profile.name!r} comes from the environment variable "
+            f"{variable}: there is nothing to {verb}",
+            f"unset {variable} first{option}",
+        )
+
+
+def _check_logged_in(profile: Profile, adapter: JWTRefreshAdapter) -> None:
     """Raise RefreshRejected if there is no token, and nothing that could get one by itself."""
     if not profile.can_fetch_token and adapter.token is None:
-        raise library.RefreshRejected(
-            f"profile {name!r} is not logged in", f"log in with: requests-jwt login {name}"
-        )
+        raise library.RefreshRejected(*describe_missing_login(profile))
+
+
+def describe_missing_login(profile: Profile) -> tuple[str, str]:
+    """Return that there is no token, and how to get one."""
+    environment = profile.environment
+    if environment is not None:
+        cause = f"the access token of profile {profile.name!r} has expired"
+        return f"{cause}; it comes from the {environment.label}", "put a new one there"
+    whose = profile.reference.removeprefix(profile.name).replace(" --account", " as", 1)
+    return (
+        f"profile {profile.name!r} is not logged in{whose}",
+        f"log in with: requests-jwt login {profile.reference}",
+    )
 
 
 # --- status --------------------------------------------------------------------------------------
@@ -96,30 +121,44 @@ def add_status(subparsers: Subparsers) -> None:
 
 def status(options: argparse.Namespace) -> int:
     profile, adapter = open_profile(options)
-    token = adapter.token
-    is_logged_in = (
+    token = complete_expiry(profile, adapter.token)
+    has_login = is_logged_in(profile, token)
+    if options.json:
+        write_json(_to_json(profile, token, has_login))
+    else:
+        write_row("profile", f"{profile.name}, in {profile.file}")
+        if profile.reference != profile.name:
+            write_row("account", profile.account)
+        write_row("API", profile.base_url)
+        write_urls(profile)
+        _write_place(profile.carrier)
+        write_row("token from" if profile.environment else "store", profile.store_label)
+        _write_token(token, profile)
+        if profile.password is not None:
+            write_row("password", _find_remembered(profile))
+    if has_login:
+        return Exit.DONE
+    complain(*describe_missing_login(profile))
+    return Exit.LOG_IN
+
+
+def complete_expiry(profile: Profile, token: Token | None) -> Token | None:
+    """Return the token, one from the environment with the expiry that it claims."""
+    if token is None or profile.environment is None:
+        return token
+    from requests_jwt_refresh.profiles.environment import with_claimed_expiry
+
+    return with_claimed_expiry(token)
+
+
+def is_logged_in(profile: Profile, token: Token | None) -> bool:
+    """Whether requests of the profile get a valid token without a person."""
+    token = complete_expiry(profile, token)
+    return (
         not profile.needs_login
         or (token is not None and (_can_refresh(token) or _is_usable(token)))
         or _find_remembered(profile) == _REMEMBERED
     )
-    if options.json:
-        write_json(_to_json(profile, token, is_logged_in))
-    else:
-        write_row("profile", f"{profile.name}, in {profile.file}")
-        write_row("API", profile.base_url)
-        write_urls(profile)
-        _write_place(profile.carrier)
-        write_row("store", profile.store_label)
-        _write_token(token, profile)
-        if profile.password is not None:
-            write_row("password", _find_remembered(profile))
-    if is_logged_in:
-        return Exit.DONE
-    complain(
-        f"profile {options.name!r} is not logged in",
-        f"log in with: requests-jwt login {options.name}",
-    )
-    return Exit.LOG_IN
 
 
 def write_urls(profile: Profile) -> None:
@@ -174,6 +213,9 @@ def _write_token(token: Token | None, profile: Profile) -> None:
         if claims.get(name) is not None:
             write_row(name, sanitize(claims[name]))
     write_row("access token", _describe_life(token.access, token.expires_at))
+    if profile.environment is not None:
+        write_row("refresh token", "not used: a token from the environment is never refreshed")
+        return
     if profile.needs_login or token.refresh is not None:
         write_row("refresh token", _describe_life(token.refresh, refresh_token_expiry(token)))
     if token.received_at is not None:
@@ -247,18 +289,20 @@ def _parse_moment(seconds: object) -> float | None:
     return float(seconds) if -LAST_MOMENT <= seconds <= LAST_MOMENT else None
 
 
-def _to_json(profile: Profile, token: Token | None, is_logged_in: bool) -> dict[str, Any]:
+def _to_json(profile: Profile, token: Token | None, has_login: bool) -> dict[str, Any]:
     access = token.access if token else None
     refresh = token.refresh if token else None
     claims = _read_claims(access)
     return {
         "profile": profile.name,
+        "account": profile.account,
         "file": str(profile.file),
         "base_url": profile.base_url,
         "store": profile.store_label,
+        "environment": profile.environment and profile.environment.variable,
         "sent_in": describe_place(profile.carrier),
         "needs_login": profile.needs_login,
-        "logged_in": is_logged_in,
+        "logged_in": has_login,
         "claims": {name: _make_json_value(claims[name]) for name in _CLAIMS if name in claims},
         "access_token": _life_to_json(access, token.expires_at if token else None),
         "refresh_token": _life_to_json(refresh, refresh_token_expiry(token) if token else None),
@@ -367,7 +411,9 @@ def token(options: argparse.Namespace) -> int:
     version = token_output.choose_api_version() if options.exec_credential else ""
     target = None if options.output is None else token_output.find_output(options.output)
     profile, adapter = open_profile(options)
-    _check_logged_in(profile, adapter, options.name)
+    _check_logged_in(profile, adapter)
+    if profile.environment is not None and not is_logged_in(profile, adapter.token):
+        raise library.RefreshRejected(*describe_missing_login(profile))
     seconds = _choose_seconds(adapter.token, options.seconds)
     secret = token_output.fetch_secret(profile, adapter, options.field, seconds)
     if target is not None:
@@ -404,7 +450,8 @@ def add_refresh(subparsers: Subparsers) -> None:
 
 def refresh(options: argparse.Namespace) -> int:
     profile, adapter = open_profile(options)
-    _check_logged_in(profile, adapter, options.name)
+    check_not_from_environment(profile, "refresh")
+    _check_logged_in(profile, adapter)
     end = adapter.refresh().expires_at
     life = "" if end is None else f": the access token {format_expiry(end)}"
     sys.stdout.write(f"Refreshed{life}.\n")
@@ -435,6 +482,7 @@ def add_logout(subparsers: Subparsers) -> None:
 
 def logout(options: argparse.Namespace) -> int:
     profile, adapter = open_profile(options)
+    check_not_from_environment(profile, "forget")
     stored: Token | None = None
     grant: Logout | None = None  # how to tell the server, if it has to be told
     failure: JWTRefreshError | None = None
@@ -443,7 +491,10 @@ def logout(options: argparse.Namespace) -> int:
         stored = adapter.token
         if stored is None and not has_forgotten:
             then = "" if profile.needs_login else f"; {_FETCHED_ANEW}"
-            sys.stdout.write(f"There is no token for {options.name}: nothing to do{then}.\n")
+            sys.stdout.write(
+                f"There is no token for {_describe_account(profile)}: nothing to do{then}.\n"
+            )
+            _forget_account(profile)
             return Exit.DONE
         if stored is None:
             return Exit.DONE
@@ -469,8 +520,10 @@ def _report_logout(
 ) -> int:
     """Say what has been done, with the browser too, and what has failed."""
     sys.stdout.write(
-        f"Logged out of {options.name}: the token is gone from the {profile.store_label}.\n"
+        f"Logged out of {_describe_account(profile)}: the token is gone from the "
+        f"{profile.store_label}.\n"
     )
+    _forget_account(profile)
     if not profile.needs_login:
         sys.stdout.write("The next request fetches another: nobody has to log in.\n")
     if not options.local:
@@ -482,6 +535,21 @@ def _report_logout(
         "the token is forgotten here, but the server accepts it until it expires",
     )
     return Exit.TRY_LATER
+
+
+def _describe_account(profile: Profile) -> str:
+    """Return what is logged out of, for people."""
+    return profile.reference.replace(" --account", ", account", 1)
+
+
+def _forget_account(profile: Profile) -> None:
+    """Let `accounts` list the account no more; the token is gone in any case."""
+    from requests_jwt_refresh.profiles.accounts import forget_account
+
+    try:
+        forget_account(profile.file, profile.name, profile.account)
+    except library.JWTRefreshError as error:
+        complain(f"the account is still listed: {error.cause}", error.remedy)
 
 
 def _forget_password(profile: Profile) -> bool:
@@ -534,6 +602,6 @@ def _tell_server(
 def _report_not_cleared(profile: Profile, error: library.StoreError) -> int:
     complain(
         f"the server was told, but the token is still here: {error.cause}",
-        f"it is not valid any more; to try again: requests-jwt logout {profile.name}",
+        f"it is not valid any more; to try again: requests-jwt logout {profile.reference}",
     )
     return Exit.STORE

@@ -16,7 +16,7 @@ from urllib3.exceptions import NewConnectionError
 
 from requests_jwt_refresh import clock
 from requests_jwt_refresh.authorization import Cookie
-from requests_jwt_refresh.cli.account import refresh_token_expiry
+from requests_jwt_refresh.cli.account import complete_expiry, refresh_token_expiry
 from requests_jwt_refresh.cli.browser_checks import (
     check_browser,
     describe_missing_offline,
@@ -39,6 +39,7 @@ from requests_jwt_refresh.urls import describe_url, origin_of, without_query
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
+    from requests_jwt_refresh.profiles.environment import EnvironmentStore
     from requests_jwt_refresh.profiles.load import Profile
     from requests_jwt_refresh.responses import TokenResponse
 
@@ -57,14 +58,34 @@ def check(
     the refresh endpoint to answer; both in seconds.
     """
     yield Finding(OK, "profile", f"{profile.name}, in {profile.file}")
-    yield from _check_store(profile, lock_timeout)
-    yield _check_lock(profile, lock_timeout)
-    yield from _check_secrets(profile)
-    yield from _check_token(profile)
+    if profile.reference != profile.name:
+        yield Finding(OK, "account", profile.account)
+    if profile.environment is not None:
+        yield _check_environment(profile, profile.environment)
+    else:
+        yield from _check_store(profile, lock_timeout)
+        yield _check_lock(profile, lock_timeout)
+        yield from _check_secrets(profile)
+        yield from _check_token(profile)
     yield from _check_server(profile, timeout)
 
 
 # --- this machine --------------------------------------------------------------------------------
+
+
+def _check_environment(profile: Profile, environment: EnvironmentStore) -> Finding:
+    """Look at a token that goes before the store, and is never refreshed."""
+    try:
+        token = complete_expiry(profile, environment.load())
+    except StoreError as error:
+        return _make_fault("token", error, profile)
+    cause = f"from the {environment.label}; it is never refreshed"
+    end = None if token is None else token.expires_at
+    if end is None:
+        return Finding(OK, "token", cause)
+    sign = FAULT if end <= clock.time() else OK
+    remedy = f"put a new one there, or unset {environment.variable}" if sign == FAULT else ""
+    return Finding(sign, "token", f"{cause}; {format_expiry(end)}", remedy)
 
 
 def _check_store(profile: Profile, lock_timeout: float) -> Iterator[Finding]:
@@ -112,7 +133,7 @@ def _check_secrets(profile: Profile) -> Iterator[Finding]:
 
 
 def _check_token(profile: Profile) -> Iterator[Finding]:
-    log_in = f"log in with: requests-jwt login {profile.name}"
+    log_in = f"log in with: requests-jwt login {profile.reference}"
     try:
         token = profile.store.load()
     except StoreError as error:
@@ -131,7 +152,8 @@ def _check_token(profile: Profile) -> Iterator[Finding]:
         yield Finding(OK, "token", "there is one; the next needs nobody to log in")
     elif profile.password is not None:
         what = "there is one; when it has ended, somebody has to log in"
-        yield Finding(OK, "token", what, f"or, once: requests-jwt login {profile.name} --remember")
+        remember = f"or, once: requests-jwt login {profile.reference} --remember"
+        yield Finding(OK, "token", what, remember)
     elif token.refresh is None:
         yield _describe_no_refresh_token(profile, token)
     else:

@@ -21,6 +21,8 @@ COMMANDS: Final = {
     "init": "write a profile: which API, and how its tokens are renewed",
     "profiles": "list the profiles",
     "login": "get a token and store it",
+    "accounts": "list the accounts of each profile",
+    "switch": "choose the profile and account that are used if none is named",
     "status": "show who is logged in, and for how long",
     "token": "print a valid access token, refreshed if needed",
     "refresh": "ask the server for a new token now",
@@ -122,15 +124,29 @@ def add_command(
     return parser
 
 
-def add_profile_name(parser: Parser, *, is_optional: bool = False) -> None:
-    """Add the argument NAME, which shells complete.
+def add_profile_name(
+    parser: Parser,
+    *,
+    is_optional: bool = False,
+    has_account: bool = True,
+    left_out: str = "the only one, or the one of requests-jwt switch",
+) -> None:
+    """Add the argument NAME, which shells complete; one that is optional has --account beside it.
 
-    One that is optional is None if it is left out: `Profiles.choose` knows what that means.
+    Both are None if they are left out: `Profiles.choose` and `Profiles.choose_account` know what
+    that means. `left_out` says it for people.
     """
     options: dict[str, Any] = {"nargs": "?"} if is_optional else {}
-    only = "; it can be left out if there is only one" if is_optional else ""
+    only = f"; {left_out} if it is left out" if is_optional else ""
+    if is_optional and has_account:
+        add_account_option(parser, "whose token; see requests-jwt accounts")
     name: Any = parser.add_argument("name", metavar="NAME", help=f"the profile{only}", **options)
     name.complete = dict.fromkeys(("bash", "zsh"), COMPLETE_PROFILES)
+
+
+def add_account_option(parser: Parser, what: str) -> None:
+    """Add the option --account; `what` is its help."""
+    parser.add_argument("--account", metavar="ACCOUNT", help=what)
 
 
 def examples(*pairs: tuple[str, str]) -> str:

@@ -73,17 +73,25 @@ def remedy_for(error: JWTRefreshError, name: str | None) -> str:
 
 
 def fill_in(remedy: str, name: str | None) -> str:
-    """Return a remedy in the words of the command line, about the profile `name`."""
+    """Return a remedy in the words of the command line, about the profile `name`.
+
+    It may be a profile's `reference`, with its account.
+    """
     from requests_jwt_refresh.profiles.load import is_name
 
-    name = name if name is not None and is_name(name) else "NAME"
+    profile, separator, _ = (name or "").partition(" --account ")
+    profile = profile if is_name(profile) else "NAME"
+    reference = name if separator and profile != "NAME" else profile
     for in_python, in_a_profile in _PROFILE_WORDING.items():
         remedy = remedy.replace(in_python, in_a_profile)
     remedy = _RULE_IN_PYTHON.sub(_RULE_IN_A_PROFILE, remedy)
     remedy = "; ".join(map(_add_command, remedy.split("; ")))
-    remedy = remedy.replace("[NAME.", f'["{name}".' if "." in name else f"[{name}.")
-    for command in ("init", "login", "doctor"):
-        remedy = remedy.replace(f"requests-jwt {command} NAME", f"requests-jwt {command} {name}")
+    remedy = remedy.replace("[NAME.", f'["{profile}".' if "." in profile else f"[{profile}.")
+    remedy = remedy.replace("requests-jwt init NAME", f"requests-jwt init {profile}")
+    for command in ("login", "doctor"):
+        remedy = remedy.replace(
+            f"requests-jwt {command} NAME", f"requests-jwt {command} {reference}"
+        )
     return remedy
 
 

@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
     except library.ProfileError as error:
         if options.name is None:
             raise  # there is no profile to say something of
-        remedy = remedy_for(error, options.name)
+        remedy = remedy_for(error, getattr(options, "reference", options.name))
         return write_findings([Finding(FAULT, "profile", error.cause, remedy)])
     return write_findings(check(profile))
 

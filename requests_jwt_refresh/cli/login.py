@@ -10,7 +10,12 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 import requests_jwt_refresh as library
-from requests_jwt_refresh.cli.account import describe_user, open_profile
+from requests_jwt_refresh.cli.account import (
+    check_not_from_environment,
+    describe_user,
+    open_profile,
+)
+from requests_jwt_refresh.cli.accounts import is_alone, note_login
 from requests_jwt_refresh.cli.browser_login import (
     Way,
     add_ways,
@@ -65,6 +70,7 @@ def add_parser(subparsers: Subparsers) -> None:
             ("requests-jwt login prod", "in a browser, or answer questions"),
             ("requests-jwt login prod --no-browser", "in a browser on another machine"),
             ("requests-jwt login prod --username alice < password.txt", "in a script"),
+            ("requests-jwt login prod --account bob", "a second account"),
             ("pass api/refresh | requests-jwt login prod --refresh-token -", "a token you have"),
         )
         + EXIT_STATUSES,
@@ -122,7 +128,10 @@ def _require_dash(text: str) -> str:
 
 
 def run(options: argparse.Namespace) -> int:
-    profile = _choose_store(options, open_profile(options)[0])
+    profile = open_profile(options)[0]
+    check_not_from_environment(profile, "log in to")
+    profile = _choose_store(options, profile)
+    was_alone = is_alone(options.profiles, profile)
     _store_secrets(profile, options)  # first: on standard input they are the first lines
     if not profile.needs_login:
         return _report_no_login(profile, options)
@@ -153,6 +162,7 @@ def run(options: argparse.Namespace) -> int:
     user = describe_user(token)
     sys.stdout.write(f"Logged in to {options.name}{f' as {user}' if user else ''}.\n")
     sys.stdout.write(f"The token is kept in the {profile.store_label}.\n")
+    note_login(profile, was_alone=was_alone)
     return Exit.DONE
 
 
@@ -339,7 +349,7 @@ def _trade_refresh_token(profile: Profile, refresh_token: str) -> Token:
     if stored is None:
         raise library.RefreshUnavailable(
             f"the token is stored, but could not be tried out: {failure.cause}",
-            f"{advice}; then: requests-jwt token {profile.name}",
+            f"{advice}; then: requests-jwt token {profile.reference}",
         )
     if stored != before:
         with suppress(Empty):

@@ -1,8 +1,9 @@
 """The command line: ``requests-jwt COMMAND``.
 
-Each command's module has `add_parser`, which adds its options and names its action; `account` has
-one for each of its commands. Only the module of the command that was typed is imported, for
-completion all of them. What an action needs (requests, tomlkit, a server) is imported within it.
+Each command's module has `add_parser`, which adds its options and names its action; `account` and
+`accounts` have one for each of their commands. Only the module of the command that was typed is
+imported, for completion all of them. What an action needs (requests, tomlkit, a server) is imported
+within it.
 """
 
 from __future__ import annotations
@@ -24,8 +25,11 @@ if TYPE_CHECKING:
 
     from requests_jwt_refresh.cli.commands import Subparsers
 
-_ACCOUNT: Final = dict.fromkeys(("status", "token", "refresh", "logout"), "account")
-_MODULES: Final = {name: name for name in COMMANDS} | _ACCOUNT  # where each command is
+_SHARED: Final = {
+    **dict.fromkeys(("status", "token", "refresh", "logout"), "account"),
+    **dict.fromkeys(("accounts", "switch"), "accounts"),
+}
+_MODULES: Final = {name: name for name in COMMANDS} | _SHARED  # where each command is
 
 _OWN_OPTIONS: Final = ("-h", "--help", "--version")  # all others belong to a command
 
@@ -109,7 +113,8 @@ def _run_action(options: argparse.Namespace) -> int:
     except UsageError as error:
         complain(error.cause, error.remedy)
     except library.JWTRefreshError as error:  # imported now, if it was not needed before
-        return report(error, getattr(options, "name", None))
+        name = getattr(options, "name", None)
+        return report(error, getattr(options, "reference", name))
     return Exit.USAGE
 
 
@@ -125,13 +130,16 @@ def _split_off_program(arguments: list[str]) -> tuple[list[str], list[str]]:
     """Split off the program that `run NAME` starts: its options are not for argparse."""
     if arguments[:1] != ["run"]:
         return arguments, []
-    if "--" in arguments[1:2]:  # without a name
-        return arguments[:1], arguments[2:]
-    name = next((n for n, each in enumerate(arguments) if n and not each.startswith("-")), None)
-    if name is None:
-        return arguments, []
-    program = arguments[name + 1 :]
-    return arguments[: name + 1], program[1:] if program[:1] == ["--"] else program
+    own, program = arguments[:1], arguments[1:]
+    has_name = False
+    while program and program[0] != "--":
+        is_option = program[0].startswith("-")
+        if has_name and program[0].partition("=")[0] != "--account":
+            break
+        has_name = has_name or not is_option
+        count = 2 if program[0] == "--account" else 1  # with its value
+        own, program = own + program[:count], program[count:]
+    return own, program[1:] if program[:1] == ["--"] else program
 
 
 def _make_parser(command: str) -> Parser:
@@ -164,7 +172,7 @@ def _make_parser(command: str) -> Parser:
 def _add_parser(subparsers: Subparsers, command: str) -> None:
     """Add the parser of one command."""
     module = importlib.import_module(f".{_MODULES[command]}", __package__)
-    add = f"add_{command}" if command in _ACCOUNT else "add_parser"
+    add = f"add_{command}" if command in _SHARED else "add_parser"
     getattr(module, add)(subparsers)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import requests_jwt_refresh as library
+from requests_jwt_refresh.cli.account import describe_missing_login
 from requests_jwt_refresh.cli.commands import add_command, add_profile_name, examples
 from requests_jwt_refresh.cli.console import UsageError, complain, fill_in
 
@@ -42,8 +43,8 @@ def add_parser(subparsers: Subparsers) -> None:
         subparsers,
         "run",
         run,
-        usage="requests-jwt run NAME[,NAME...] [--] COMMAND [ARGUMENTS...]\n"
-        "       requests-jwt run -- COMMAND [ARGUMENTS...]",
+        usage="requests-jwt run NAME[,NAME...] [--account ACCOUNT] -- COMMAND [ARGS...]\n"
+        "       requests-jwt run [--account ACCOUNT] -- COMMAND [ARGS...]",
         description="Every Session of requests in it, and in the programs that it starts, sends "
         "the tokens of these profiles to their origins. A .py file or a folder is run by the "
         "active environment's Python. The exit status is the program's own; 126 if it cannot be "
@@ -52,6 +53,7 @@ def add_parser(subparsers: Subparsers) -> None:
             ("requests-jwt run prod -- python legacy.py --since monday", "a script"),
             ("requests-jwt run prod legacy.py --since monday", "the same"),
             ("requests-jwt run prod -m package", "a package"),
+            ("requests-jwt run prod --account bob -- ./nightly.sh", "as bob"),
             ("requests-jwt run prod,billing -- ./nightly.sh", "several APIs, any program"),
         )
         + "\n\nnot reached: python -E, -I and -S, and programs started without the environment",
@@ -71,20 +73,21 @@ def run(options: argparse.Namespace) -> int:
             f"give it after the profile: requests-jwt run {name} -- python script.py",
         )
     if options.name is None:
-        return launch(None, options.program)
+        return launch(None, options.program, options.account)
     names = [name.strip() for name in options.name.split(",")]
     names = [name for name in names if name]
     if not names:
         raise UsageError(
             "no profile is named", "give one: requests-jwt run NAME -- python script.py"
         )
-    return launch(names, options.program)
+    return launch(names, options.program, options.account)
 
 
-def launch(names: Sequence[str] | None, command: Sequence[str]) -> int:
+def launch(names: Sequence[str] | None, command: Sequence[str], account: str | None = None) -> int:
     """Replace this process by `command`, with the tokens of the profiles `names`.
 
-    If `names` is None, with those of the only profile. Returns an exit status only if that fails.
+    If `names` is None, with those of the only profile. `account` is whose tokens those are; the
+    program keeps it, with all that it starts. Returns an exit status only if that fails.
     Faulty profiles are reported on stderr, and the program runs as it would without us.
 
     Raises ProfileError for a name that is not among the profiles, or none where there are several.
@@ -98,9 +101,10 @@ def launch(names: Sequence[str] | None, command: Sequence[str]) -> int:
     profiles = _read_profiles()
     if profiles is not None:
         names = _choose_names(profiles, names)
-    environment = {**os.environ, **_extra_variables(names or (), profiles)}
+    accounts = _choose_accounts(profiles, names or (), account)
+    environment = {**os.environ, **_extra_variables(names or (), profiles), **accounts}
     environment.pop(REPORTED_VARIABLE, None)
-    faulty = _report_faulty(profiles, names or ()) if profiles is not None else [ALL]
+    faulty = _report_faulty(profiles, names or (), account) if profiles is not None else [ALL]
     if faulty:
         environment[REPORTED_VARIABLE] = ",".join(faulty)
     _warn_of_isolation(arguments)
@@ -174,6 +178,29 @@ def _choose_names(profiles: Profiles, names: Sequence[str] | None) -> Sequence[s
     return names
 
 
+def _choose_accounts(
+    profiles: Profiles | None, names: Sequence[str], account: str | None
+) -> dict[str, str]:
+    """Return the variable that keeps the program on the accounts it begins with.
+
+    Raises ProfileError for what cannot be the name of an account.
+    """
+    from requests_jwt_refresh.profiles.accounts import ACCOUNT_VARIABLE, check_account
+
+    if account is not None:
+        account = check_account(account, "what was given")
+    from requests_jwt_refresh.profiles.load import is_name
+
+    chosen = {}
+    for name in filter(is_name, names):
+        if profiles is None:
+            break
+        with contextlib.suppress(library.ProfileError):  # _report_faulty() says so
+            chosen[name] = profiles.choose_account(name, account)[0]
+    pairs = ",".join(f"{name}={each}" for name, each in chosen.items())
+    return {ACCOUNT_VARIABLE: pairs} if pairs else {}
+
+
 def _extra_variables(names: Sequence[str], profiles: Profiles | None) -> dict[str, str]:
     """Return what the program's environment gets beyond ours: names and paths, no secret."""
     from requests_jwt_refresh.inject.report import NAMES_VARIABLE
@@ -234,7 +261,7 @@ def _read_profiles() -> Profiles | None:
     return None
 
 
-def _report_faulty(profiles: Profiles, names: Sequence[str]) -> list[str]:
+def _report_faulty(profiles: Profiles, names: Sequence[str], account: str | None) -> list[str]:
     """Report on stderr which profiles give no token and why; return their names.
 
     Before the program starts, so that it is reported once, however many processes that has. A store
@@ -244,7 +271,7 @@ def _report_faulty(profiles: Profiles, names: Sequence[str]) -> list[str]:
 
     def look() -> None:
         for name in names:
-            problems.put((name, _find_problem(profiles, name)))
+            problems.put((name, _find_problem(profiles, name, account)))
 
     try:  # a daemon ends with this process, or at its exec: a keyring may hang for ever
         threading.Thread(target=look, daemon=True).start()
@@ -261,18 +288,20 @@ def _report_faulty(profiles: Profiles, names: Sequence[str]) -> list[str]:
     return faulty
 
 
-def _find_problem(profiles: Profiles, name: str) -> _Problem | None:
+def _find_problem(profiles: Profiles, name: str, account: str | None) -> _Problem | None:
+    reference = name
     try:
-        profile = profiles.profile(name)
+        profile = profiles.profile(name, account)
+        reference = profile.reference
         if profile.store.load() is not None or not profile.needs_login:
             return None
         if profile.password is not None and profile.password.load() is not None:
             return None
     except library.JWTRefreshError as error:
-        return _without_tokens(error.cause, fill_in(error.remedy, name))
+        return _without_tokens(error.cause, fill_in(error.remedy, reference))
     except Exception as error:  # noqa: BLE001 - the program must not suffer
         return _without_tokens(f"profile {name!r} cannot be used ({_describe(error)})")
-    return f"profile {name!r} is not logged in", f"log in with: requests-jwt login {name}"
+    return describe_missing_login(profile)
 
 
 def _describe(error: BaseException) -> str:

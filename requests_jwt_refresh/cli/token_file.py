@@ -71,4 +71,5 @@ def move_to_file(profile: Profile, path: str) -> Profile:
             fill_in("write there: [NAME.store], and below it kind and path", profile.name),
         )
     write_table(profile.file, profile.name, "store", {"kind": "file", "path": path})
-    return Profiles.read(profile.file).profile(profile.name)
+    account = None if profile.reference == profile.name else profile.account
+    return Profiles.read(profile.file).profile(profile.name, account)

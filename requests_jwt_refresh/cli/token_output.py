@@ -106,7 +106,7 @@ def _make_missing_error(token: Token, profile: Profile, field: str) -> UsageErro
 
 
 def _login_command(profile: Profile) -> str:
-    return f"requests-jwt login {profile.name}"
+    return f"requests-jwt login {profile.reference}"
 
 
 def _find_expiry(text: str, token: Token) -> float | None:

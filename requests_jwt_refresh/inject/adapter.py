@@ -94,7 +94,7 @@ def _find_pause(store: TokenStore) -> float:
     return 0.0 if isinstance(store, FileStore) else _PAUSE  # a file is read in no time
 
 
-_watches: dict[str, StoreWatch] = {}  # by the name of the profile
+_watches: dict[str, StoreWatch] = {}  # by the profile's reference
 
 
 @dataclass(eq=False)
@@ -140,9 +140,11 @@ class ProfileAdapter(JWTRefreshAdapter):
         options = profile.options()
         if isinstance(options.get("login"), RememberedLogin):
             options["login"] = replace(options["login"], on_failure=self._warn_of_login)
-        super().__init__(on_logout=partial(warn_refused, profile.name), **options)
+        super().__init__(
+            on_logout=partial(warn_refused, profile.name, profile.reference), **options
+        )
         self._token_urls = profile.own_urls()
-        self._watch = _watches.setdefault(profile.name, StoreWatch())
+        self._watch = _watches.setdefault(profile.reference, StoreWatch())
 
     @property
     def token_header(self) -> str:
@@ -180,7 +182,7 @@ class ProfileAdapter(JWTRefreshAdapter):
         except JWTRefreshError as error:
             if error is self.context.raised:  # by the program's own adapter
                 raise
-            warn_no_token(self.profile.name, error)
+            warn_no_token(self.profile.name, error, self.profile.reference)
             # With a response it was the refresh that failed, without one nothing has been sent.
             if error.response is None:
                 return self._transport_send(request, *options)
@@ -200,12 +202,12 @@ class ProfileAdapter(JWTRefreshAdapter):
 
     def _warn_of_login(self, failure: RefreshRejected) -> None:
         if not failure.nothing_to_refresh:  # else _warn_if_logged_out() says so
-            warn_refused(self.profile.name, failure)
+            warn_refused(self.profile.name, self.profile.reference, failure)
 
     def _send_without_token(self, request: PreparedRequest, *options: Any) -> Response:
         response = self._transport_send(self._outgoing.without_token(request), *options)
         if self._is_refusal(response) and self._watch.has_answered:
-            warn_not_logged_in(self.profile.name)
+            warn_not_logged_in(self.profile.name, self.profile.reference)
         return response
 
     def _is_refusal(self, response: Response) -> bool:
@@ -230,4 +232,4 @@ class ProfileAdapter(JWTRefreshAdapter):
     def _warn_if_logged_out(self) -> None:
         with contextlib.suppress(Exception):  # a store that fails has been reported before
             if self.token is None:
-                warn_not_logged_in(self.profile.name)
+                warn_not_logged_in(self.profile.name, self.profile.reference)

@@ -65,33 +65,37 @@ def warn_unusable(error: BaseException) -> None:
     warn_once(cause, f"{WITHOUT_TOKENS}; {remedy}")
 
 
-def warn_no_token(name: str, error: JWTRefreshError) -> None:
-    """Say why a request for the profile `name` has no token, or why its 401 was not refreshed."""
+def warn_no_token(name: str, error: JWTRefreshError, reference: str | None = None) -> None:
+    """Say why a request for the profile `name` has no token, or why its 401 was not refreshed.
+
+    `reference` is the profile's, with its account, here and below.
+    """
     if isinstance(error, StoreError) and is_reported(name):
         return
     remedy = f"{error.remedy}; until then" if error.remedy else "until that is corrected"
     warn_once(
         f"profile {name!r}: {error.cause}",
-        f"{remedy} the program gets the API's own answer; for details: requests-jwt doctor {name}",
+        f"{remedy} the program gets the API's own answer; for details: "
+        f"requests-jwt doctor {reference or name}",
         f"{type(error).__name__} of {name}",
     )
 
 
-def warn_not_logged_in(name: str) -> None:
+def warn_not_logged_in(name: str, reference: str | None = None) -> None:
     """Say that the profile `name` has no token, unless `run` has said so."""
     if not is_reported(name):
         warn_once(
             f"profile {name!r} is not logged in",
-            f"log in with: requests-jwt login {name}",
+            f"log in with: requests-jwt login {reference or name}",
             f"login of {name}",
         )
 
 
-def warn_refused(name: str, error: JWTRefreshError) -> None:
+def warn_refused(name: str, reference: str, error: JWTRefreshError) -> None:
     """Say that the server has refused to refresh the token of the profile `name`."""
     warn_once(
         f"profile {name!r}: {error.cause}",
-        f"log in again with: requests-jwt login {name}",
+        f"log in again with: requests-jwt login {reference}",
         f"login of {name}",
     )
 

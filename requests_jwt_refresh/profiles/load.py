@@ -36,6 +36,12 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from requests_jwt_refresh.authorization import Header, Prover
 from requests_jwt_refresh.bodies import MATCH_BYTES
 from requests_jwt_refresh.errors import ProfileError
+from requests_jwt_refresh.profiles.accounts import DEFAULT, Choices, check_account, read_variable
+from requests_jwt_refresh.profiles.environment import (
+    EnvironmentStore,
+    NoRefresh,
+    find_environment_store,
+)
 from requests_jwt_refresh.profiles.fields import read_fields
 from requests_jwt_refresh.profiles.home import NoHome, expand_user, find_folder
 from requests_jwt_refresh.profiles.kinds import KINDS
@@ -53,7 +59,7 @@ from requests_jwt_refresh.profiles.schema import (
 )
 from requests_jwt_refresh.profiles.server import find_carrier, read_server
 from requests_jwt_refresh.profiles.sources import HeaderValue, read_api_headers, read_headers
-from requests_jwt_refresh.profiles.store import read_store
+from requests_jwt_refresh.profiles.store import Stores, read_store
 from requests_jwt_refresh.profiles.when import read_when
 from requests_jwt_refresh.refresh.logins import needs_login
 from requests_jwt_refresh.urls import origin_of, validate_base, validate_origin
@@ -118,6 +124,10 @@ class Profile(Options):
 
     name: str
     file: Path | str
+    account: str
+    """Whose token it is; `DEFAULT` for a login that named no account."""
+    reference: str
+    """How the command line names profile and account: "prod", or "prod --account bob"."""
     refresh: Endpoint | None
     """None where each token comes from a login."""
     refresh_url: str | None
@@ -139,15 +149,38 @@ class Profile(Options):
     secrets: Mapping[str, Secret] = field(repr=False, hash=False)
     """Where the endpoint's secrets are, and those of the headers, by their names."""
 
+    @property
+    def environment(self) -> EnvironmentStore | None:
+        """Where the environment has the token, which goes before the store; None if it has none."""
+        return self.store if isinstance(self.store, EnvironmentStore) else None
+
     def options(self) -> dict[str, Any]:
         """Return the arguments of JWTRefreshAdapter."""
         top = {each.name: getattr(self, each.name) for each in fields(Options)}
         given = {name: value for name, value in top.items() if value is not None}
         if self.headers:
             given["headers"] = self.headers
+        if self.environment is not None:
+            return {**given, **self._options_without_refresh()}
         if self.login is not None:
             given["login"] = self._make_login(self.login)
         return {**given, "refresh": self.refresh, "store": self.store, "when": self.when}
+
+    def _options_without_refresh(self) -> dict[str, Any]:
+        """Return what stands in place of an endpoint for a token from the environment.
+
+        Neither the endpoint nor the API's answers renew that token; what else the endpoint knows
+        of the API stays.
+        """
+        when = self.when or getattr(self.refresh, "when", None)
+        return {
+            "refresh": NoRefresh(self.base_url),
+            "store": self.store,
+            "when": when,
+            "attach": self.carrier,
+            "renewed": None,
+            "refresh_ahead": None,
+        }
 
     def _make_login(self, login: PasswordLogin) -> OwnLogin:
         """Return the adapter's login; one without a password is for its log_in() alone."""
@@ -168,20 +201,22 @@ class Profile(Options):
     @property
     def needs_login(self) -> bool:
         """Whether somebody has to log in first; a grant of the client's own needs nobody."""
-        return needs_login(self.refresh)
+        return self.environment is not None or needs_login(self.refresh)
 
     @property
     def can_fetch_token(self) -> bool:
         """Whether a token may come without a person: by a client's grant or a known password."""
+        if self.environment is not None:
+            return False
         return not self.needs_login or self.password is not None
 
     @property
     def password(self) -> RememberedPassword | None:
         """Where a password may be remembered; None where a refresh token makes that needless."""
-        if self.login is None or has_refresh_token(self.refresh):
+        if self.login is None or self.environment or has_refresh_token(self.refresh):
             return None
         url = self.login.url or ""
-        return RememberedPassword(str(origin_of(self.base_url)), self.name, url)
+        return RememberedPassword(str(origin_of(self.base_url)), self.name, url, self.account)
 
     @property
     def browser_server(self) -> ServerMetadata | None:
@@ -240,9 +275,9 @@ class Profiles:
         return [name for name, each in self.content.items() if isinstance(each, dict)]
 
     def choose(self, name: str | None) -> str:
-        """Return `name`; if it is None, the name of the only profile.
+        """Return `name`; if it is None, that of the only profile, or of the one switched to.
 
-        Raises ProfileError if there are none, or several.
+        Raises ProfileError if there are none, or several and none was switched to.
         """
         if name is not None:
             return name
@@ -250,15 +285,35 @@ class Profiles:
             raise ProfileError(
                 f"{self.file}: there are no profiles yet", "make one with: requests-jwt init NAME"
             )
-        if len(self.names) > 1:
-            raise ProfileError(
-                f"{self.file}: there are several profiles, and none was named",
-                f"name one of these: {self._list_names()}",
-            )
-        return self.names[0]
+        if len(self.names) == 1:
+            return self.names[0]
+        chosen = Choices.read(self.file).profile
+        if chosen in self.names:
+            return str(chosen)
+        raise ProfileError(
+            f"{self.file}: there are several profiles, and none was named",
+            f"name one of these: {self._list_names()}",
+        )
 
-    def profile(self, name: str) -> Profile:
-        """Return a profile. Raises ProfileError if there is none, or if it is faulty."""
+    def choose_account(self, name: str, account: str | None) -> tuple[str, bool]:
+        """Return the account of the profile `name` to use, and whether it was asked for.
+
+        It is `account` if that is not None, else what REQUESTS_JWT_ACCOUNT says, else the one
+        switched to, else `DEFAULT`. Raises ProfileError.
+        """
+        if account is not None:
+            return check_account(account, "what was given"), True
+        given = read_variable(name)
+        if given is not None:
+            return given, True
+        return Choices.read(self.file).find_current(name), False
+
+    def profile(self, name: str, account: str | None = None) -> Profile:
+        """Return a profile, with the store of `account`, see `choose_account`.
+
+        A token from the environment goes before the store. Raises ProfileError if there is no such
+        profile, or if it is faulty.
+        """
         if name not in self.content:
             raise self._no_profile(name)
         content = self.content[name]
@@ -267,7 +322,15 @@ class Profiles:
                 f"{self.file}: {name!r} is outside of any profile",
                 "put it below a line like [prod]",
             )
-        return _interpret(Table(content, self.file, name))
+        environment = find_environment_store(name, self.names) if is_name(name) else None
+        whose, is_asked_for = self.choose_account(name, account)
+        is_named = is_asked_for or whose != DEFAULT
+        return _interpret(
+            Table(content, self.file, name),
+            account=whose,
+            reference=f"{name} --account {whose}" if is_named else name,
+            environment=environment,
+        )
 
     def _no_profile(self, name: str) -> ProfileError:
         cause = f"{self.file}: there is no profile {name!r}"
@@ -329,7 +392,13 @@ def check(
 # --- from table to profile -----------------------------------------------------------------------
 
 
-def _interpret(table: Table) -> Profile:
+def _interpret(
+    table: Table,
+    *,
+    account: str = DEFAULT,
+    reference: str | None = None,
+    environment: EnvironmentStore | None = None,
+) -> Profile:
     if not is_name(table.profile):
         raise table.error(
             "",
@@ -347,7 +416,11 @@ def _interpret(table: Table) -> Profile:
         check_url(table, "trusted_origins", origin, lambda url: validate_origin(url, **allow))
     server = read_server(table, base_url, attach=options.attach, allow_http=options.allow_http)
     _check_refresh_ahead(table, options, server.refresh)
-    stores = read_store(table, base_url)
+    stores = (
+        read_store(table, base_url, None if account == DEFAULT else account)
+        if environment is None  # else the secrets of the store may not be on this machine
+        else Stores(environment, environment, environment.label)
+    )
     when = read_when(table.table("when"))
     headers = _read_headers(table, options, server.refresh, base_url)
     of_headers = {
@@ -362,6 +435,8 @@ def _interpret(table: Table) -> Profile:
         headers=headers,
         name=table.profile,
         file=table.file,
+        account=account,
+        reference=reference or table.profile,
         store=stores.store,
         store_label=stores.label,
         probe_store=stores.probe_store,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
 from requests_jwt_refresh.errors import RefreshRejected, StoreError
+from requests_jwt_refresh.profiles.accounts import DEFAULT
 from requests_jwt_refresh.profiles.secrets import advise, seal, unseal
 from requests_jwt_refresh.refresh.logins import OwnLogin
 from requests_jwt_refresh.stores.keyring import KeyringStore
@@ -49,6 +50,7 @@ class RememberedPassword:
     profile: str
     url: str
     """The login URL that it is for."""
+    account: str = DEFAULT
 
     def load(self) -> Account | None:
         """Return the account, None if none is remembered for this URL. Raises StoreError."""
@@ -77,7 +79,7 @@ class RememberedPassword:
 
     def check_writable(self) -> None:
         """Raise StoreError if there is no keyring to remember the password in."""
-        probe = KeyringStore(f"{self.entry.service} login", self.profile)
+        probe = KeyringStore(f"{self.entry.service} login", self.entry.account)
         with advise(_REMEMBER):
             probe.save(seal("requests-jwt-login"))
             probe.clear()
@@ -85,7 +87,17 @@ class RememberedPassword:
     @property
     def entry(self) -> KeyringStore:
         """The store of the password."""
-        return KeyringStore(f"{self.service} password", self.profile)
+        return KeyringStore(f"{self.service} password", self._name)
+
+    @property
+    def reference(self) -> str:
+        """How the command line names profile and account."""
+        is_default = self.account == DEFAULT
+        return self.profile if is_default else f"{self.profile} --account {self.account}"
+
+    @property
+    def _name(self) -> str:
+        return self.profile if self.account == DEFAULT else f"{self.profile}@{self.account}"
 
 
 def has_refresh_token(endpoint: object) -> bool:
@@ -166,7 +178,8 @@ class RememberedLogin(OwnLogin):
                 if had_token
                 else f"profile {name!r} is not logged in, and no password is remembered for it"
             )
-            refusal = RefreshRejected(cause, f"log in with: requests-jwt login {name}")
+            log_in = f"log in with: requests-jwt login {self.password.reference}"
+            refusal = RefreshRejected(cause, log_in)
             refusal.nothing_to_refresh = not had_token
             raise refusal
         login = self.login.for_user(*account)
@@ -182,7 +195,7 @@ class RememberedLogin(OwnLogin):
         self.password.forget()
         raise RefreshRejected(
             f"{cause}; the password that was remembered for profile {name!r} is forgotten",
-            f"log in with: requests-jwt login {name} --remember",
+            f"log in with: requests-jwt login {self.password.reference} --remember",
         )
 
     def _save(self, token: Token) -> None:

@@ -26,22 +26,26 @@ class Stores(NamedTuple):
     label: str
 
 
-def read_store(profile: Table, base_url: str) -> Stores:
-    """Return the stores that the profile describes, by default in the keyring."""
+def read_store(profile: Table, base_url: str, account: str | None = None) -> Stores:
+    """Return the stores that the profile describes, by default in the keyring.
+
+    The name of an `account` is added to the name under which the profile keeps its token.
+    """
+    suffix = "" if account is None else f"@{account}"
     table = profile.table("store")
     if table is None:
-        return _read_keyring(profile.subtable("store", {}), base_url)
+        return _read_keyring(profile.subtable("store", {}), base_url, suffix)
     readers = dict(zip(STORE_KINDS, (_read_keyring, _read_file, _read_redis), strict=True))
-    stores = readers[table.choice("kind", readers)](table, base_url)
+    stores = readers[table.choice("kind", readers)](table, base_url, suffix)
     table.check_all_known()
     return stores
 
 
-def _read_keyring(table: Table, base_url: str) -> Stores:
+def _read_keyring(table: Table, base_url: str, suffix: str) -> Stores:
     from requests_jwt_refresh.stores.keyring import KeyringStore
 
     service = table.text("service", str(origin_of(base_url)))
-    account = table.text("account", table.profile)
+    account = table.text("account", table.profile) + suffix
     plaintext = table.flag("allow_plaintext", False)
 
     def make(account: str) -> TokenStore:
@@ -51,17 +55,17 @@ def _read_keyring(table: Table, base_url: str) -> Stores:
     return Stores(make(account), make(f"{account} {_PROBE}"), label)
 
 
-def _read_file(table: Table, _base_url: str) -> Stores:
+def _read_file(table: Table, _base_url: str, suffix: str) -> Stores:
     from requests_jwt_refresh.stores.file import FileStore
 
-    path = table.file_path("path")
+    path = f"{table.file_path('path')}{suffix}"
     return Stores(FileStore(path), FileStore(f"{path}.{_PROBE}"), f"file {path}")
 
 
-def _read_redis(table: Table, _base_url: str) -> Stores:
+def _read_redis(table: Table, _base_url: str, suffix: str) -> Stores:
     from requests_jwt_refresh.stores.redis import RedisStore
 
-    key, url = table.text("key"), _read_redis_url(table)
+    key, url = table.text("key") + suffix, _read_redis_url(table)
     options: dict[str, Any] = {}
     if table.text("encryption_key_file", None) is not None:
         options["encryption_key"] = _read_secret(table, "encryption_key_file")

@@ -1,0 +1,315 @@
+"""Several accounts of one profile: login --account, accounts, switch, and a default profile."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from requests_jwt_refresh.profiles.accounts import Choices, find_state_file
+from requests_jwt_refresh.profiles.home import NoHome
+from requests_jwt_refresh.profiles.load import Profiles
+from requests_jwt_refresh.stores.file import FileStore
+from requests_jwt_refresh.stores.keyring import KeyringStore
+from requests_jwt_refresh.stores.redis import RedisStore
+from tests.support.command_line import TWO, User, needs_posix, user
+from tests.support.logins import LOGIN
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from requests_jwt_refresh.testing import AuthServer
+
+__all__ = ["user"]  # a fixture
+
+pytestmark = needs_posix
+
+BASE = '[prod]\nbase_url = "https://h"\nrefresh = {preset = "simplejwt"}\n'
+TWO_IN_FILES = f'{TWO}store = {{kind = "file", path = "l.json"}}\n'
+NAME_RULE = (
+    "use at most 100 letters, digits and '-', '_', '.', '@', '+'; it begins with a letter or "
+    "digit, and does not end in '.', '.lock' or '.doctor'"
+)
+
+
+@pytest.fixture(autouse=True)
+def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A state folder of the test's own, and no account in the environment."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.delenv("REQUESTS_JWT_ACCOUNT", raising=False)
+    return tmp_path / "state"
+
+
+def log_in(user: User, *accounts: str | None) -> None:
+    """Log in by a password; an account is called as its user."""
+    for account in accounts:
+        option = ("--account", account) if account else ()
+        name = account or "alice"
+        assert user.run("login", "prod", *option, typed=f"{name}\nhunter2\n").status == 0
+
+
+def who_is(user: User, *options: str) -> str:
+    """Return whose token `status` shows."""
+    done = user.run("status", "prod", *options, "--json")
+    return str(json.loads(done.out)["claims"].get("sub"))
+
+
+# --- which account -------------------------------------------------------------------------------
+
+
+def test_each_account_has_a_token_of_its_own(user: User, server: AuthServer) -> None:
+    """The login without a name keeps the place it ever had."""
+    user.describe(server, **LOGIN)
+    log_in(user, None, "bob")
+    assert (who_is(user), who_is(user, "--account", "bob")) == ("alice", "bob")
+    assert user.stored_token.access != user.run("token", "--account", "bob").out.strip()
+    assert FileStore(user.home / "token.json@bob").load() is not None
+    assert user.run("refresh", "prod", "--account", "bob").status == 0
+    assert server.counters.rotated == 1
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ("", KeyringStore("https://h", "prod@bob")),
+        ('store = {kind = "keyring", account = "x"}', KeyringStore("https://h", "x@bob")),
+        (
+            'store = {kind = "redis", url = "redis://h", key = "k"}',
+            RedisStore("redis://h", "k@bob"),
+        ),
+        ('store = {kind = "file", path = "/x/t.json"}', FileStore("/x/t.json@bob")),
+    ],
+    ids=["keyring", "named entry", "redis", "file"],
+)
+def test_an_account_is_added_to_the_name_of_the_store(
+    user: User, table: str, expected: object
+) -> None:
+    """Whatever kind it is; what doctor tries things on is beside it."""
+    user.file.write_text(f"{BASE}{table}\n", encoding="utf-8")
+    profile = Profiles.read(user.file).profile("prod", "bob")
+    plain = Profiles.read(user.file).profile("prod", "default")
+    assert profile.store == expected
+    stores = (profile.store, profile.probe_store, plain.store, plain.probe_store)
+    assert all(one != other for n, one in enumerate(stores) for other in stores[:n])
+
+
+def test_a_remembered_password_is_one_accounts(user: User) -> None:
+    """So that bob's programs do not log in as alice; the remedy names him, too."""
+    user.file.write_text(
+        '[prod]\nbase_url = "https://h"\nlogin = {url = "/in", access = "token"}\n'
+        'store = {kind = "file", path = "t"}\n',
+        encoding="utf-8",
+    )
+    profiles = Profiles.read(user.file)
+    plain, bobs = (profiles.profile("prod", each).password for each in ("default", "bob"))
+    assert plain is not None
+    assert bobs is not None
+    assert plain.entry == KeyringStore("https://h password", "prod")
+    assert bobs.entry == KeyringStore("https://h password", "prod@bob")
+    assert bobs.reference == "prod --account bob"
+
+
+def test_bob_is_bob_in_capitals(user: User, server: AuthServer) -> None:
+    """Some file systems do not tell them apart, so we do not either."""
+    user.describe(server, **LOGIN)
+    log_in(user, "bob")
+    assert who_is(user, "--account", "BOB") == "bob"
+
+
+@pytest.mark.parametrize(
+    "name", ["", "a b", "../x", "a/b", "a:b", "x.lock", "x.doctor", "a=b", "ü"]
+)
+def test_what_cannot_be_an_account(user: User, server: AuthServer, name: str) -> None:
+    """Exit status 2, and what a name is made of; nothing is asked and nothing is written."""
+    user.describe(server, **LOGIN)
+    result = user.run("login", "prod", f"--account={name}", typed="bob\nhunter2\n")
+    assert result.cause_and_remedy() == ("what was given is no name of an account", NAME_RULE)
+    assert (result.status, server.counters.logins) == (2, 0)
+
+
+def test_the_environment_chooses_the_account(
+    user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For all profiles, or for each; an option goes before it, and it goes before a switch."""
+    user.describe(server, **LOGIN)
+    log_in(user, None, "bob", "carol")
+    assert user.run("switch", "prod", "--account", "carol").status == 0
+    for value, expected in (
+        ("bob", "bob"),
+        ("prod=bob,other=carol", "bob"),
+        ("other=bob", "carol"),
+        ("prod=default", "alice"),
+        ("", "carol"),
+    ):
+        monkeypatch.setenv("REQUESTS_JWT_ACCOUNT", value)
+        assert who_is(user) == expected
+    monkeypatch.setenv("REQUESTS_JWT_ACCOUNT", "bob")
+    assert who_is(user, "--account", "default") == "alice"
+    monkeypatch.setenv("REQUESTS_JWT_ACCOUNT", "bob,prod=x")
+    result = user.run("status", "prod")
+    assert result.status == 2
+    assert result.cause_and_remedy()[0] == "the value of REQUESTS_JWT_ACCOUNT cannot be understood"
+
+
+def test_a_remedy_names_the_account(user: User, server: AuthServer) -> None:
+    """What is to be typed next works as it stands."""
+    user.describe(server, **LOGIN)
+    for command in ("status", "token", "refresh"):
+        result = user.run(command, "--account", "bob")
+        assert result.status == 3
+        cause, remedy = result.cause_and_remedy()
+        assert cause == "profile 'prod' is not logged in as bob"
+        assert remedy == "log in with: requests-jwt login prod --account bob"
+
+
+# --- accounts, switch ----------------------------------------------------------------------------
+
+
+def test_the_first_account_needs_no_switch(user: User, server: AuthServer) -> None:
+    """Where no other could be meant; a second login says how to use it."""
+    user.describe(server, **LOGIN)
+    done = user.run("login", "prod", "--account", "bob", typed="bob\nhunter2\n")
+    assert done.out.endswith("The account of prod is bob from now on.\n")
+    assert who_is(user) == "bob"
+    done = user.run("login", "prod", "--account", "carol", typed="carol\nhunter2\n")
+    assert done.out.endswith(
+        "To use it without --account: requests-jwt switch prod --account carol\n"
+    )
+    assert who_is(user) == "bob"
+
+
+def test_accounts_lists_who_is_logged_in(user: User, server: AuthServer) -> None:
+    """A star marks the account in use; no request is sent, and no token is shown."""
+    user.describe(server, **LOGIN)
+    log_in(user, None, "bob")
+    before = replace(server.counters)
+    done = user.run("accounts")
+    assert (done.status, done.err) == (0, "")
+    assert done.out == "* prod  default  logged in as alice\n  prod  bob      logged in as bob\n"
+    rows = json.loads(user.run("accounts", "prod", "--json").out)["accounts"]
+    assert [(each["account"], each["current"], each["user"]) for each in rows] == [
+        ("default", True, "alice"),
+        ("bob", False, "bob"),
+    ]
+    assert server.counters == before
+
+
+def test_switch_chooses_the_account(user: User, server: AuthServer, own_state: Path) -> None:
+    """In a state file with mode 0600; the profiles stay as they are, and of two it is the other."""
+    user.describe(server, **LOGIN)
+    log_in(user, None, "bob")
+    text = user.file.read_bytes()
+    done = user.run("switch", "prod", "--account", "bob")
+    assert (done.status, done.out) == (0, "The account of prod is bob from now on.\n")
+    assert who_is(user) == "bob"
+    assert user.run("switch").out == "The account of prod is default from now on.\n"
+    assert who_is(user) == "alice"
+    assert user.file.read_bytes() == text
+    file = find_state_file()
+    assert own_state in file.parents
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_switch_to_an_account_that_never_logged_in(user: User, server: AuthServer) -> None:
+    """A misspelt name is an error at once, and changes nothing."""
+    user.describe(server, **LOGIN)
+    log_in(user, None, "bob")
+    result = user.run("switch", "prod", "--account", "bib")
+    cause, remedy = result.cause_and_remedy()
+    assert (result.status, cause) == (2, "profile 'prod' has no account 'bib'")
+    assert remedy == (
+        "log it in with: requests-jwt login prod --account bib; or use one of these: default, bob"
+    )
+    assert who_is(user) == "alice"
+
+
+def test_switch_has_to_be_told_which_of_several(user: User, server: AuthServer) -> None:
+    """None is taken by chance; of one there is nothing to switch."""
+    user.describe(server, **LOGIN)
+    result = user.run("switch")
+    assert (result.status, result.cause_and_remedy()[0]) == (
+        2,
+        "profile 'prod' has one account, 'default'",
+    )
+    log_in(user, None, "bob", "carol")
+    result = user.run("switch")
+    assert (result.status, result.cause_and_remedy()[1]) == (
+        2,
+        "name one with --account: bob, carol",
+    )
+
+
+def test_a_default_profile(user: User) -> None:
+    """What switch has chosen goes for commands that name none, as long as there is such a one."""
+    user.file.write_text(TWO_IN_FILES, encoding="utf-8")
+    assert user.run("status").status == 2
+    done = user.run("switch", "longer-name")
+    assert done.out == "Commands that name no profile use longer-name from now on.\n"
+    assert "longer-name, in " in user.run("status").out
+    user.file.write_text(TWO_IN_FILES.replace("longer-name", "renamed"), encoding="utf-8")
+    assert user.run("status").cause_and_remedy()[1] == "name one of these: good, renamed"
+    assert user.run("switch", "goood").cause_and_remedy()[1] == "did you mean 'good'?"
+
+
+def test_logout_forgets_one_account(user: User, server: AuthServer) -> None:
+    """The other stays, and nobody becomes somebody else by it."""
+    user.describe(server, **LOGIN)
+    log_in(user, None, "bob")
+    assert user.run("switch", "--account", "bob").status == 0
+    done = user.run("logout", "prod", "--local")
+    assert done.out.startswith("Logged out of prod, account bob: ")
+    assert Choices.read(user.file).known == {"prod": ()}
+    result = user.run("status")
+    assert result.cause_and_remedy()[0] == "profile 'prod' is not logged in as bob"
+    assert who_is(user, "--account", "default") == "alice"
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", '{"FILE": 1}', '{"FILE": {"current": {"prod": "../x"}}}']
+)
+def test_a_damaged_state_file(user: User, server: AuthServer, text: str) -> None:
+    """An error with the file's name: nobody is somebody else by it, and nothing is overwritten."""
+    user.describe(server, **LOGIN)
+    log_in(user, None)
+    file = find_state_file()
+    file.parent.mkdir(mode=0o700, parents=True)
+    file.write_text(text.replace("FILE", str(user.file)), encoding="utf-8")
+    file.chmod(0o600)
+    for command in (("status",), ("switch", "--account", "bob")):
+        cause, remedy = user.run(*command).cause_and_remedy()
+        assert cause == f"{file}: what was chosen cannot be understood"
+        assert remedy == "delete that file, and choose again with: requests-jwt switch"
+    assert file.read_text(encoding="utf-8") == text.replace("FILE", str(user.file))
+
+
+def test_accounts_reports_what_cannot_be_read(user: User, server: AuthServer) -> None:
+    """The others are listed all the same; each fault once, with its remedy and exit status."""
+    user.describe(server, **LOGIN)
+    log_in(user, None, "bob")
+    file = user.home / "token.json@bob"
+    file.write_text("nonsense", encoding="utf-8")
+    done = user.run("accounts")
+    assert done.status == 5
+    assert "  prod  bob      cannot be used, see below\n" in done.out
+    assert "* prod  default  logged in as alice\n" in done.out
+    assert str(file) in done.cause_and_remedy()[0]
+
+
+def test_without_a_home_a_login_goes_well(
+    user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The account is not listed, which is said; it can be named all the same."""
+    user.describe(server, **LOGIN)
+
+    def find_nothing(_kind: str) -> Path:
+        raise NoHome("HOME is not set")
+
+    monkeypatch.setattr("requests_jwt_refresh.profiles.accounts.find_folder", find_nothing)
+    done = user.run("login", "prod", "--account", "bob", typed="bob\nhunter2\n")
+    assert (done.status, done.out[:20]) == (0, "Logged in to prod as")
+    cause, remedy = done.cause_and_remedy()
+    assert cause.startswith("the account is not listed: there is no folder for what is chosen")
+    assert "REQUESTS_JWT_ACCOUNT" in remedy
+    assert who_is(user, "--account", "bob") == "bob"
