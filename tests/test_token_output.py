@@ -268,6 +268,22 @@ def test_a_field_of_a_field(user: User, server: AuthServer) -> None:
     assert user.run("token", "prod", "--field", "data.key") == CommandResult(0, "opaque\n", "")
 
 
+def test_a_token_from_the_environment_comes_alone(
+    user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit status 2, although the store has such a field: it belongs to another token."""
+    user.describe(server)
+    log_in(user, server, id_token=make_id_token(issued=0, expires=300))
+    monkeypatch.setenv("REQUESTS_JWT_TOKEN_PROD", "hunter2")
+    result = user.run("token", "prod", "--field", "id_token")
+    cause, remedy = result.cause_and_remedy()
+    assert "REQUESTS_JWT_TOKEN_PROD: there is nothing to take a field of" in cause
+    assert remedy == "unset REQUESTS_JWT_TOKEN_PROD first, or leave --field out"
+    assert (result.status, result.out) == (2, "")
+    shown = user.run("token", "prod", "--exec-credential")
+    assert json.loads(shown.out)["status"] == {"token": "hunter2"}
+
+
 @pytest.mark.parametrize("field", ["", ".", "a..b"])
 def test_a_field_that_is_none(user: User, server: AuthServer, field: str) -> None:
     """Exit status 2."""

@@ -412,6 +412,8 @@ def token(options: argparse.Namespace) -> int:
     target = None if options.output is None else token_output.find_output(options.output)
     profile, adapter = open_profile(options)
     _check_logged_in(profile, adapter)
+    if options.field is not None:
+        check_not_from_environment(profile, "take a field of", ", or leave --field out")
     if profile.environment is not None and not is_logged_in(profile, adapter.token):
         raise library.RefreshRejected(*describe_missing_login(profile))
     seconds = _choose_seconds(adapter.token, options.seconds)
