@@ -9,7 +9,7 @@ import requests
 
 from requests_jwt_refresh.cli.console import fill_in
 from requests_jwt_refresh.cli.findings import FAULT, NOTE, OK, Finding, Target
-from requests_jwt_refresh.errors import JWTRefreshError
+from requests_jwt_refresh.errors import JWTRefreshError, StoreError
 from requests_jwt_refresh.grants.code_flow import CodeRequest
 from requests_jwt_refresh.grants.redirects import DEFAULT_REDIRECT, Parameters, RedirectURI
 from requests_jwt_refresh.matching import find, parse_json
@@ -164,7 +164,10 @@ def _check_client(
 ) -> Iterator[Finding]:
     """Trade in a code that there never was: a client that is taken hears about the code alone."""
     client: Any = profile.refresh
-    asked = request.ask_token(client, _NO_CODE, redirect.text)
+    try:
+        asked = request.ask_token(client, _NO_CODE, redirect.text)
+    except StoreError:  # another secret of the endpoint's, of which there is a finding already
+        return
     response = yield from fetch(
         Target("client", request.server.token_url or "", "browser.token_url"), asked
     )
