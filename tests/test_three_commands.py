@@ -25,6 +25,7 @@ __all__ = ["user"]  # a fixture
 
 pytestmark = needs_posix
 
+README = Path(__file__).parents[1] / "README.md"
 QUESTIONS = ("right server?", "Register a client there?", "File for the token", "Log in now?")
 
 
@@ -72,6 +73,15 @@ def test_from_a_server_to_an_answered_call(shell: Shell) -> None:
     assert shell.server.end() == 0, shell.server.shown
     assert "Stopped." in shell.server.shown
     assert "Traceback" not in shell.server.shown
+
+
+def test_the_readme_shows_these_commands(shell: Shell) -> None:
+    """Each on a line of its own, on another port."""
+    found = re.search(r"http://127\.0\.0\.1:\d+", shell.init)
+    assert found is not None
+    shown = re.sub(r"http://127\.0\.0\.1:\d+", found[0], README.read_text(encoding="utf-8"))
+    for command in ("requests-jwt demo --serve", shell.init, shell.call):
+        assert f"\n$ {command}\n" in shown
 
 
 def test_a_signal_ends_the_server_as_a_ctrl_c_does(shell: Shell) -> None:
