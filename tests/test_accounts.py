@@ -164,6 +164,19 @@ def test_a_remedy_names_the_account(user: User, server: AuthServer) -> None:
         assert remedy == "log in with: requests-jwt login prod --account bob"
 
 
+def test_a_remedy_names_the_default_account_where_another_is_in_use(
+    user: User, server: AuthServer
+) -> None:
+    """Or what is to be typed next would log somebody else in."""
+    user.describe(server, **LOGIN)
+    remedy = user.run("token", "--account", "default").cause_and_remedy()[1]
+    assert remedy == "log in with: requests-jwt login prod"
+    log_in(user, "bob")
+    cause, remedy = user.run("token", "--account", "default").cause_and_remedy()
+    assert cause == "profile 'prod' is not logged in as default"
+    assert remedy == "log in with: requests-jwt login prod --account default"
+
+
 # --- accounts, switch ----------------------------------------------------------------------------
 
 
