@@ -164,6 +164,19 @@ def test_a_remedy_names_the_account(user: User, server: AuthServer) -> None:
         assert remedy == "log in with: requests-jwt login prod --account bob"
 
 
+def test_a_remedy_names_the_default_account_where_another_is_in_use(
+    user: User, server: AuthServer
+) -> None:
+    """Or what is to be typed next would log somebody else in."""
+    user.describe(server, **LOGIN)
+    remedy = user.run("token", "--account", "default").cause_and_remedy()[1]
+    assert remedy == "log in with: requests-jwt login prod"
+    log_in(user, "bob")
+    cause, remedy = user.run("token", "--account", "default").cause_and_remedy()
+    assert cause == "profile 'prod' is not logged in as default"
+    assert remedy == "log in with: requests-jwt login prod --account default"
+
+
 # --- accounts, switch ----------------------------------------------------------------------------
 
 
@@ -313,3 +326,35 @@ def test_without_a_home_a_login_goes_well(
     assert cause.startswith("the account is not listed: there is no folder for what is chosen")
     assert "REQUESTS_JWT_ACCOUNT" in remedy
     assert who_is(user, "--account", "bob") == "bob"
+
+
+@pytest.mark.parametrize("folder", ["/dev/null", "shared"])
+def test_a_state_folder_that_is_no_good_hinders_nobody(
+    user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    """Where there is no state file, none has to be trusted: another's home, or no folder at all."""
+    if folder == "shared":
+        state = user.home / folder / "requests-jwt-refresh"
+        state.mkdir(parents=True)
+        state.chmod(0o777)
+    monkeypatch.setenv("XDG_STATE_HOME", str(user.home / folder))
+    user.describe(server, **LOGIN)
+    log_in(user, None)
+    assert who_is(user) == "alice"
+    result = user.run("login", "prod", "--account", "bob", typed="bob\nhunter2\n")
+    assert (result.status, result.out[:20]) == (0, "Logged in to prod as")
+    assert result.cause_and_remedy()[0].startswith("the account is not listed: ")
+
+
+def test_a_state_file_of_others_is_not_followed(
+    user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or they would choose whose token is sent; who names the account needs no such file."""
+    user.describe(server, **LOGIN)
+    log_in(user, None, "bob")
+    find_state_file().chmod(0o666)
+    cause, remedy = user.run("status").cause_and_remedy()
+    assert cause == f"others can read the file {find_state_file()}, so it is not used"
+    assert remedy.endswith("name the account in REQUESTS_JWT_ACCOUNT")
+    monkeypatch.setenv("REQUESTS_JWT_ACCOUNT", "bob")
+    assert who_is(user) == "bob"

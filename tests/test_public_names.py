@@ -266,7 +266,9 @@ def test_the_adapter_adds_no_more_than_that() -> None:
 
 def test_how_a_profile_is_used() -> None:
     """The name first; what the constructor takes may be given by name."""
-    assert describe_call(JWTRefreshAdapter.from_profile) == "(name, path=None, **options)"
+    assert describe_call(JWTRefreshAdapter.from_profile) == (
+        "(name=None, path=None, *, account=None, **options)"
+    )
 
 
 def test_the_presets_are_these() -> None:

@@ -196,7 +196,7 @@ def _choose_accounts(
         if profiles is None:
             break
         with contextlib.suppress(library.ProfileError):  # _report_faulty() says so
-            chosen[name] = profiles.choose_account(name, account)[0]
+            chosen[name] = profiles.choose_account(name, account)
     pairs = ",".join(f"{name}={each}" for name, each in chosen.items())
     return {ACCOUNT_VARIABLE: pairs} if pairs else {}
 

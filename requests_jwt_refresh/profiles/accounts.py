@@ -24,6 +24,10 @@ DEFAULT: Final = "default"
 """The account of a login that names none: the profile's store as the profile describes it."""
 
 ACCOUNT_VARIABLE: Final = "REQUESTS_JWT_ACCOUNT"  # BOB, or PROFILE=BOB,PROFILE=ALICE
+_OWN_FOLDER: Final = (
+    "use a state folder that is this user's alone, as XDG_STATE_HOME, or name the account in "
+    f"{ACCOUNT_VARIABLE}"
+)
 _LOCK_TIMEOUT: Final = 10.0  # seconds
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.@+-]{0,99}")
 _TAKEN_ENDINGS: Final = (".lock", ".doctor", ".")  # of files beside a token's; Windows drops a dot
@@ -160,13 +164,17 @@ def find_state_file() -> Path:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
+        path.lstat()
+    except (OSError, ValueError):  # such as in a home that is another user's
+        return {}
+    try:
         text = private_file.read(private_file.resolve(path))
         content = {} if text is None else json.loads(text)
     except private_file.UntrustedPath as error:
-        cause, remedy = error.cause, error.remedy
+        cause, remedy = error.cause, _OWN_FOLDER
     except OSError as error:
         cause = f"{path}: it cannot be read ({error.strerror or type(error).__name__})"
-        remedy = "give this user the right to read it"
+        remedy = _OWN_FOLDER
     except (ValueError, RecursionError):
         cause, remedy = _describe_damage(path)
     else:

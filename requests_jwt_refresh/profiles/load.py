@@ -30,6 +30,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -295,18 +296,24 @@ class Profiles:
             f"name one of these: {self._list_names()}",
         )
 
-    def choose_account(self, name: str, account: str | None) -> tuple[str, bool]:
-        """Return the account of the profile `name` to use, and whether it was asked for.
+    def choose_account(self, name: str, account: str | None) -> str:
+        """Return the account of the profile `name` to use.
 
         It is `account` if that is not None, else what REQUESTS_JWT_ACCOUNT says, else the one
         switched to, else `DEFAULT`. Raises ProfileError.
         """
         if account is not None:
-            return check_account(account, "what was given"), True
+            return check_account(account, "what was given")
         given = read_variable(name)
-        if given is not None:
-            return given, True
-        return Choices.read(self.file).find_current(name), False
+        return Choices.read(self.file).find_current(name) if given is None else given
+
+    def _refer_to(self, name: str, account: str) -> str:
+        """Return how the command line names a profile and its account, if that has to be named."""
+        if account == DEFAULT:
+            with suppress(ProfileError):
+                if Choices.read(self.file).find_current(name) == DEFAULT:
+                    return name
+        return f"{name} --account {account}"
 
     def profile(self, name: str, account: str | None = None) -> Profile:
         """Return a profile, with the store of `account`, see `choose_account`.
@@ -323,12 +330,11 @@ class Profiles:
                 "put it below a line like [prod]",
             )
         environment = find_environment_store(name, self.names) if is_name(name) else None
-        whose, is_asked_for = self.choose_account(name, account)
-        is_named = is_asked_for or whose != DEFAULT
+        whose = self.choose_account(name, account)
         return _interpret(
             Table(content, self.file, name),
             account=whose,
-            reference=f"{name} --account {whose}" if is_named else name,
+            reference=self._refer_to(name, whose),
             environment=environment,
         )
 
