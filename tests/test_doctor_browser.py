@@ -173,3 +173,14 @@ def test_why_there_is_no_refresh_token(
     assert found.cause == f"there is no refresh token: {cause}"
     assert found.remedy.startswith(remedy)
     assert found.remedy.endswith("log in with: requests-jwt login prod")
+
+
+@pytest.mark.parametrize(("status", "sign"), [(500, "note"), (404, "note"), (503, "FAULT")])
+def test_a_device_endpoint_that_takes_no_get(
+    user: User, server: AuthServer, status: int, sign: str
+) -> None:
+    """A certified provider answers 500 to that, and nothing is wrong with it."""
+    describe(user, server, more='[prod.device]\nurl = "/auth/device"')
+    server.fail(Status(status), on="device", times=None)
+    report = examine(user)
+    assert changed(report) == {"device": sign}, report.text
