@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from requests_jwt_refresh.testing import HTML, AuthServer, Status
+from requests_jwt_refresh.testing import HTML, AuthServer, JSONBody, Status
 from requests_jwt_refresh.tokens import Token, with_expiry, with_values
 from tests.support.command_line import User, needs_posix, user
 from tests.support.doctor import HEALTHY, examine
@@ -22,6 +22,13 @@ __all__ = ["user"]  # a fixture
 pytestmark = needs_posix
 
 WELL = {**HEALTHY, "redirect": "ok", "browser": "ok", "client": "ok"}
+
+
+# In the words of a certified provider.
+MISMATCH = {
+    "error": "invalid_redirect_uri",
+    "error_description": "redirect_uri did not match any of the client's registered redirect_uris",
+}
 
 
 @pytest.fixture
@@ -113,12 +120,13 @@ def test_a_client_that_needs_a_secret(user: User, server: AuthServer) -> None:
         (Status(500), "answers 500"),
         (Status(404), "answers 404"),
         (Status(400), "perhaps the redirect URI"),
+        (JSONBody(MISMATCH, status=400), ": the redirect URI http://127.0.0.1:49152 is not"),
         (
             Status(302, headers={"Location": "http://127.0.0.1:49152/?error=unauthorized_client"}),
             "answered unauthorized_client",
         ),
     ],
-    ids=["500", "404", "400", "unauthorized_client"],
+    ids=["500", "404", "400", "mismatch", "unauthorized_client"],
 )
 def test_a_page_that_refuses(user: User, server: AuthServer, fault: Fault, cause: str) -> None:
     """Each with what to do."""
@@ -165,3 +173,14 @@ def test_why_there_is_no_refresh_token(
     assert found.cause == f"there is no refresh token: {cause}"
     assert found.remedy.startswith(remedy)
     assert found.remedy.endswith("log in with: requests-jwt login prod")
+
+
+@pytest.mark.parametrize(("status", "sign"), [(500, "note"), (404, "note"), (503, "FAULT")])
+def test_a_device_endpoint_that_takes_no_get(
+    user: User, server: AuthServer, status: int, sign: str
+) -> None:
+    """A certified provider answers 500 to that, and nothing is wrong with it."""
+    describe(user, server, more='[prod.device]\nurl = "/auth/device"')
+    server.fail(Status(status), on="device", times=None)
+    report = examine(user)
+    assert changed(report) == {"device": sign}, report.text

@@ -58,7 +58,9 @@ def person(monkeypatch: pytest.MonkeyPatch) -> Iterator[PersonAtBrowser]:
 def describe(user: User, server: AuthServer, more: str = "", **tables: str) -> None:
     """Write a profile that logs in with a browser."""
     issuer = f'issuer = "{server.url}"\nauthorization_url = "/auth/authorize"\nsends_iss = true'
-    user.describe(server, CLIENT, browser=f'{issuer}\nscope = "{SCOPE}"\n{more}', **tables)
+    user.describe(
+        server, CLIENT, browser=f'{issuer}\ntimeout = 20\nscope = "{SCOPE}"\n{more}', **tables
+    )
 
 
 def describe_done(user: User) -> str:
@@ -72,7 +74,7 @@ def test_a_browser_is_opened_and_the_token_is_stored(
     describe(user, server)
     done = user.run("login", "prod")
     assert (done.status, done.out) == (0, describe_done(user)), done.err
-    assert done.err == "The page to log in was opened in a browser. Waiting for up to 5 min.\n"
+    assert done.err == "The page to log in was opened in a browser. Waiting for up to 1 min.\n"
     asked = person.read_query()
     assert (asked["scope"], asked["prompt"], asked["client_id"]) == (SCOPE, "consent", "client-id")
     assert user.stored_token.refresh is not None

@@ -350,11 +350,11 @@ def _describe_response(target: Target, response: TokenResponse) -> Finding:
             f"{url} redirects ({response.status}), which no call with a secret follows",
             "give the URL that it redirects to: perhaps with a trailing slash, or with https",
         )
-    if response.status == HTTPStatus.NOT_FOUND:
+    if _has_no_get(target, response.status):
         return Finding(
             NOTE,
             target.subject,
-            f"{url} answers 404 to a GET",
+            f"{url} answers {response.status} to a GET",
             f"if it fails, check {target.key} in the profile",
         )
     if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -365,6 +365,12 @@ def _describe_response(target: Target, response: TokenResponse) -> Finding:
             "try again later",
         )
     return Finding(OK, target.subject, f"{url} answers")
+
+
+def _has_no_get(target: Target, status: int) -> bool:
+    """Whether a server may say so to a GET alone: a certified one has a 500 for that."""
+    is_of_device = target.subject == "device" and status == HTTPStatus.INTERNAL_SERVER_ERROR
+    return status == HTTPStatus.NOT_FOUND or is_of_device
 
 
 def _describe_unreachable(
