@@ -291,7 +291,7 @@ class TokenCache:
         memory.next_save = began + MAX_COOLDOWN  # no other thread meanwhile
 
         def save() -> None:
-            with self._store.lock(0):
+            with self._store.try_lock():
                 token = memory.token
                 if self.reload() is token and token is not None and memory.dirty:
                     self._save_again(token)
@@ -432,7 +432,7 @@ class TokenCache:
             adopted = self.adopt_newer(stale)
             if adopted is None:
                 try:
-                    held.enter_context(self._store.lock(0))
+                    held.enter_context(self._store.try_lock())
                 except LockTimeout as error:
                     refused = error
                     return False
