@@ -291,7 +291,7 @@ class TokenCache:
         memory.next_save = began + MAX_COOLDOWN  # no other thread meanwhile
 
         def save() -> None:
-            with self._store.try_lock():
+            with self._store.lock(0):
                 token = memory.token
                 if self.reload() is token and token is not None and memory.dirty:
                     self._save_again(token)
