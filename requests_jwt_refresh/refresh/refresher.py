@@ -286,9 +286,7 @@ class Refresher:
 
     def _tell_used_to_its_end(self, token: Token | None, failure: JWTRefreshError) -> None:
         is_news = isinstance(failure, StoreError) and self._cache.tell_no_room()
-        if isinstance(
-            failure, ReentrantRefresh
-        ):  # a mistake in the user's function: it would recur
+        if isinstance(failure, ReentrantRefresh):  # the function's own mistake: it would recur
             is_news = token is not self._shared.not_early
             self._shared.not_early = token
         logger.log(
