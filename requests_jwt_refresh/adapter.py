@@ -98,15 +98,17 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
             with each request to our origins that does not have them.
         refresh_ahead: how many seconds before the end of a token the first request starts a refresh
             in the background, for which nobody waits: None is a share of the token's lifetime, a
-            fifth at most and 300 s at most; 0 is off. In the last moments (5 s at most) requests
-            wait for one refresh.
+            fifth at most and 300 s at most; 0 is off, as it should be where the process is frozen
+            between requests (AWS Lambda). In the last moments (5 s at most, or as long as the last
+            refresh took) requests wait for one refresh.
         match_limit: how many bytes of an answer's body, unpacked, `when` may see; a longer one does
             not match.
         login: ``PasswordLogin(...)``, ``DeviceLogin(...)``, or a function ``login(session) ->
             Token``; called when there is no token, or when the refresh token was refused. A
             function says that the server refused by RefreshRejected, or by a 401 or 403 from
             ``raise_for_status()``.
-        on_refresh: called with the new Token after a refresh or login.
+        on_refresh: called with the new Token after a refresh or login; after a refresh in the
+            background in its thread, as on_event is.
         on_logout: called with the RefreshRejected after a refusal, unless a `login` made up for it.
         on_event: called with an Event for each step: matched, led, followed, refreshed, and so on.
         transport: another adapter that does the sending; this one itself if omitted. Refresh calls

@@ -158,7 +158,7 @@ def _find_plan(session: requests.Session) -> _Plan | None:
         is_same = plan.mounts == adapters and type(adapters) is OrderedDict
         if is_same and (plan.adapter is None or plan.adapter.base_url is plan.base_url):
             return plan
-        del known[_PLAN]
+        known.pop(_PLAN, None)  # another thread may have been faster
     if not adapters or not any(map(_is_ours, adapters.values())):
         return None
     plan = _make_plan(OrderedDict(adapters))

@@ -16,6 +16,7 @@ from requests_jwt_refresh.refresh.guarded_store import GuardedStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
 SECRET = "held-by-the-error"
 TOKEN = Token("an-access-token", "a-refresh-token")
@@ -227,3 +228,28 @@ def test_a_reservation_is_the_stores_own() -> None:
     with GuardedStore(MemoryStore()).reserve(100):
         steps.append("without")
     assert steps[-1] == "without"
+
+
+class LimitedLock(MemoryStore):
+    """A user's store, whose lock tries until its time is up: with 0 seconds never."""
+
+    def lock(self, timeout: float) -> AbstractContextManager[None]:
+        assert timeout != 0, "no time may mean no try, or no end"
+        return super().lock(timeout)
+
+
+def test_the_lock_of_a_users_store_is_tried_with_some_time() -> None:
+    """What 0 seconds mean there is not known; such a store has worked so far."""
+    store = LimitedLock()
+    with GuardedStore(store).try_lock():
+        assert not is_free(store)
+    with store.lock(1.0), pytest.raises(LockTimeout), GuardedStore(store).try_lock():
+        pass
+
+
+def is_free(store: MemoryStore) -> bool:
+    try:
+        with MemoryStore.lock(store, 0):
+            return True
+    except LockTimeout:
+        return False

@@ -11,6 +11,7 @@ import pytest
 
 from requests_jwt_refresh import (
     BearerEndpoint,
+    ClientCredentials,
     FileStore,
     JWTRefreshAdapter,
     MemoryStore,
@@ -24,7 +25,7 @@ from requests_jwt_refresh.refresh.single_flight import THREAD_NAME
 from requests_jwt_refresh.testing import AuthServer, Status
 from requests_jwt_refresh.tokens import with_expiry
 from tests.support.clock import no_backoff
-from tests.support.crowd import THREADS, Crowd
+from tests.support.crowd import THREADS, Crowd, wait_for_waiters
 from tests.support.sliding import NAME, slide
 from tests.support.users import ENDPOINT
 from tests.support.waits import WAIT, finish_background
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     import requests
 
+    from requests_jwt_refresh import Event
     from tests.support.clock import Clock
 
 __all__ = ["no_backoff"]  # a fixture
@@ -397,6 +399,115 @@ def test_no_thread_can_be_started(
     assert status(session) == 200
     finish_background()
     assert server.counters.refreshes == 1
+
+
+def test_a_body_that_can_be_sent_once_waits_in_the_window(
+    server: AuthServer, session: requests.Session, clock: Clock
+) -> None:
+    """A server may end the old token with the refresh that this very request begins."""
+
+    def refresh(_session: requests.Session, _token: Token) -> Token:
+        server.expire()
+        return server.login()
+
+    adapter = mount(session, server.url, refresh, MemoryStore())
+    adapter.set_token(server.login())
+    clock.advance(IN_WINDOW)
+    assert session.post("/api/x", data=iter([b"one ", b"chunk"])).status_code == 200
+    assert server.counters.unauthorized == 0
+
+
+def test_a_refusal_in_the_last_moments_is_shared(
+    server: AuthServer,
+    session: requests.Session,
+    clock: Clock,
+    start: Callable[..., JWTRefreshAdapter],
+) -> None:
+    """All wait for one exchange, and then use the token that is valid still."""
+    adapter = start()
+    clock.advance(IN_LEEWAY)
+    server.fail(Status(401), on="refresh", times=None)
+    with server.gate(on="refresh") as gate:
+        crowd = Crowd(THREADS, lambda _: session.get("/api/x"))
+        gate.wait_for(1, timeout=WAIT)
+        wait_for_waiters(adapter, THREADS - 1)
+        gate.open()
+    assert crowd.statuses() == [200] * THREADS
+    assert server.counters.faults == 1
+
+
+def test_a_logout_by_another_program_is_one(
+    session: requests.Session, clock: Clock, start: Callable[..., JWTRefreshAdapter]
+) -> None:
+    """The store has been emptied: on_logout is called, as it is at the token's end."""
+    lost: list[RefreshRejected] = []
+    store = MemoryStore()
+    start(store, on_logout=lost.append)
+    store.clear()
+    clock.advance(IN_WINDOW)
+    assert status(session) == 200
+    finish_background()
+    assert len(lost) == 1
+
+
+def test_a_token_that_is_cleared_before_it_begins(server: AuthServer, clock: Clock) -> None:
+    """A grant that needs no login fetches no new one in the background after that."""
+    store = MemoryStore()
+    endpoint = ClientCredentials("/oauth/token", "client", "secret")
+    adapter = JWTRefreshAdapter(server.url, endpoint, store)
+    adapter.set_token(Token("a", expires_at=clock.time() + LIFETIME))
+    clock.advance(IN_WINDOW)
+    with store.lock(WAIT):
+        adapter.valid_token()
+        store.clear()
+    finish_background()
+    assert store.load() is None
+    assert server.requests == []
+
+
+def test_a_callback_of_the_first_step_may_send(
+    server: AuthServer,
+    session: requests.Session,
+    clock: Clock,
+    start: Callable[..., JWTRefreshAdapter],
+) -> None:
+    """It is told once for each refresh, whoever sends meanwhile."""
+    kinds: list[str] = []
+
+    def note(event: Event) -> None:
+        kinds.append(event.kind)
+        assert status(session) == 200
+
+    start(on_event=note)
+    clock.advance(IN_WINDOW)
+    assert Crowd(THREADS, lambda _: session.get("/api/x")).statuses() == [200] * THREADS
+    finish_background()
+    assert kinds.count("ahead") == server.counters.refreshes == 1
+
+
+def test_a_function_that_calls_the_adapter_it_serves(
+    session: requests.Session,
+    server: AuthServer,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """That is said once, and the token is used to its end: each try would fail like the first."""
+    calls: list[int] = []
+
+    def refresh(_session: requests.Session, _token: Token) -> Token:
+        calls.append(1)
+        session.get("/api/x")
+        raise AssertionError
+
+    adapter = mount(session, server.url, refresh, MemoryStore())
+    adapter.set_token(server.login())
+    for moment in (IN_WINDOW, IN_LEEWAY - IN_WINDOW):
+        clock.advance(moment)
+        for _ in range(3):
+            assert status(session) == 200
+            finish_background()
+    assert len(calls) == 1
+    assert [each.levelname for each in caplog.records].count("WARNING") == 1
 
 
 # --- Clocks --------------------------------------------------------------------------------------

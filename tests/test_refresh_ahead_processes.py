@@ -122,6 +122,20 @@ begin()
     assert load(store) == before
 
 
+def test_a_lock_that_is_held_at_the_end_of_the_program(
+    server: AuthServer, store: FileStore
+) -> None:
+    """A refresh that nobody waits for does not wait long for the lock of another program."""
+    code = """
+from requests_jwt_refresh.refresh import leader
+leader.MAX_EARLY_WAIT = 0.3
+begin()
+"""
+    with store.lock(WAIT), program(server, store, code) as child:
+        assert child.communicate(timeout=WAIT * 0.9)[0] == "200\n"
+    assert server.counters.refreshes == 0
+
+
 @with_signals
 def test_sigterm(server: AuthServer, store: FileStore) -> None:
     """Nobody waits for the refresh, but the signal does: the new token is saved first."""

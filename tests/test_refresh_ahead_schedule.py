@@ -51,7 +51,7 @@ def test_a_slow_server_is_asked_earlier(clock: Clock) -> None:
     for _ in range(100):
         ahead, leeway = plan(clock, 2.0, exchange=0.3)
         assert leeway == pytest.approx(0.3)
-        assert ahead == pytest.approx(0.9)
+        assert 0.9 <= round(ahead, 3) <= 1.0
 
 
 def test_a_refresh_that_takes_as_long_as_a_token_lives(clock: Clock) -> None:

@@ -11,7 +11,12 @@ import pytest
 
 from requests_jwt_refresh import MemoryStore, Token, mount
 from requests_jwt_refresh.refresh import sigterm
-from requests_jwt_refresh.refresh.sigterm import defer_sigterm, let_sigterm_through
+from requests_jwt_refresh.refresh.sigterm import (
+    defer_sigterm,
+    hold_sigterm,
+    let_sigterm_through,
+    restore_sigterm,
+)
 from tests.support.users import ENDPOINT
 from tests.support.waits import WAIT, join, start
 
@@ -58,6 +63,64 @@ def test_it_is_delivered_after_the_block() -> None:
     os.close(write)
     with os.fdopen(read, "rb") as output:
         assert output.read() == b"saved"
+
+
+def test_several_hold_it_back() -> None:
+    """It is delivered when the last one lets go, in whatever thread."""
+    read, write = os.pipe()
+
+    def block() -> None:
+        let_go = hold_sigterm()
+        with defer_sigterm():
+            os.kill(os.getpid(), signal.SIGTERM)
+            let_go()
+            os.write(write, b"saved")
+            join(*start(hold_sigterm(), lambda: None))
+        os.write(write, b" and went on")
+
+    assert exit_of(block) == -signal.SIGTERM
+    os.close(write)
+    with os.fdopen(read, "rb") as output:
+        assert output.read() == b"saved"
+
+
+def test_it_is_delivered_when_another_thread_lets_go() -> None:
+    """As a refresh in the background does."""
+
+    def block() -> None:
+        let_go = hold_sigterm()
+        os.kill(os.getpid(), signal.SIGTERM)
+        join(*start(let_go))
+        signal.pause()
+
+    assert exit_of(block) == -signal.SIGTERM
+
+
+def test_the_default_action_is_put_back() -> None:
+    """By the main thread, when nothing is held back any more; not before."""
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        let_go = hold_sigterm()
+        restore_sigterm()
+        assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+        join(*start(let_go))
+        join(*start(restore_sigterm))
+        assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+        restore_sigterm()
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_a_hold_that_was_forgotten_ends() -> None:
+    """A Ctrl-C may come between the hold and what lets go of it."""
+
+    def block() -> None:
+        hold_sigterm(0.0)
+        os.kill(os.getpid(), signal.SIGTERM)
+        signal.pause()
+
+    assert exit_of(block) == -signal.SIGTERM
 
 
 def test_none_comes() -> None:

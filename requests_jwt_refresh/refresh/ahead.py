@@ -63,11 +63,12 @@ def make_schedule(token: Token, seconds: float | None, exchange_seconds: float) 
         return Schedule(math.inf, ends - leeway)
     if seconds is None:
         ahead = min(lifetime * AHEAD_SHARE, LONGEST_AHEAD) if is_known else UNKNOWN_AHEAD
-        ahead *= 1 - _JITTER * _draw()
+        jitter = _JITTER
     else:
-        ahead = seconds * (1 - _JITTER_OF_GIVEN * _draw())
-    ahead = min(max(ahead, leeway + _EXCHANGES_AHEAD * exchange_seconds), longest)
-    return Schedule(ends - ahead, ends - leeway)
+        ahead, jitter = seconds, _JITTER_OF_GIVEN
+    least = min(leeway + _EXCHANGES_AHEAD * exchange_seconds, longest)
+    most = min(max(ahead, least / (1 - jitter)), longest)
+    return Schedule(ends - max(most * (1 - jitter * _draw()), least), ends - leeway)
 
 
 def _draw() -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from requests_jwt_refresh.errors import LockTimeout, StoreError
 from requests_jwt_refresh.refresh.user_functions import describe_error
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.stores.base import TokenStore
 
 logger = logging.getLogger("requests_jwt_refresh")
+
+_OWN_STORES: Final = "requests_jwt_refresh.stores."
+_SHORTEST_WAIT: Final = 0.01  # seconds
 
 
 class GuardedStore:
@@ -59,6 +62,14 @@ class GuardedStore:
         lock makes of it.
         """
         return _Guarded(self, "lock", timeout)
+
+    def try_lock(self) -> AbstractContextManager[None]:
+        """Do the same for a lock that is free. Raises LockTimeout at once, or nearly, if it is not.
+
+        Of a user's own store it is not known what it makes of 0 seconds: no try at all, no end.
+        """
+        is_ours = type(self._store).__module__.startswith(_OWN_STORES)
+        return self.lock(0.0 if is_ours else _SHORTEST_WAIT)
 
     def reserve(self, size: int) -> AbstractContextManager[None]:
         """Keep `size` bytes free for a save within the block, if the store can. Raises StoreError.

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("requests_jwt_refresh")
 
+MAX_EARLY_WAIT: Final = 5.0  # seconds that an early refresh waits for the store's lock
 _INHERITED: Final = (
     "This process was forked with a token in a MemoryStore, which its parent has as well. The "
     "first of the two to refresh it may log the other one out: use a FileStore, which both share"
@@ -53,13 +54,15 @@ class Task(NamedTuple):
     """What a refresh is for.
 
     `stale` is the token to be replaced. `force`: it is replaced though it may be good. `early`: it
-    is still valid, so that a refusal is no logout yet, and nobody logs in.
+    is still valid, so that a refusal is no logout yet, and nobody logs in. `ahead`: so early that
+    nobody waits.
     """
 
     stale: Token | None
     need: Need
     force: bool = False
     early: bool = False
+    ahead: bool = False
 
 
 class Leader:
@@ -105,6 +108,8 @@ class Leader:
         if not task.force:  # the last call may have failed since the leader looked
             self._brake.cooldown_left(task.stale, task.need.since, early=task.early)
         chapter = Chapter(self._story, call)
+        if task.ahead:
+            chapter.note("ahead", "a refresh begins in the background", url=self._shown_url)
         try:
             attempt = self._refresh(task, call, chapter)
         except JWTRefreshError as failure:
@@ -124,6 +129,8 @@ class Leader:
                 return self._exchange(task, chapter)
             except RefreshRejected as refusal:
                 if task.early:
+                    if self._cache.token is None:  # another program has logged out
+                        self._note_logout(chapter, refusal)
                     raise
                 if self._login is None:
                     self._note_logout(chapter, refusal)
@@ -207,7 +214,8 @@ class Leader:
 
     def _exchange(self, task: Task, chapter: Chapter) -> Attempt:
         cache, stale, force = self._cache, task.stale, task.force
-        with cache.hold(stale, self._timeout, adopt=not force) as adopted:
+        timeout = min(self._timeout, MAX_EARLY_WAIT) if task.early else self._timeout
+        with cache.hold(stale, timeout, adopt=not force) as adopted:
             if adopted is not None:
                 chapter.note("adopted", "the store has a newer token")
                 return Attempt(adopted, asked=False)
@@ -215,12 +223,7 @@ class Leader:
             if not force and token is not None and is_better(token, stale):
                 chapter.note("adopted", "the store has a newer token")
                 return Attempt(token, asked=False)
-            lack = self._server.find_lack(token)
-            if lack is not None:
-                has_none = token is None
-                raise _nothing_to_refresh(
-                    lack, "log in and call set_token() first" if has_none else "log in again"
-                )
+            self._check_token(token, task)
             if cache.tell_inherited(token):
                 logger.warning(_INHERITED)
             with cache.room(token):
@@ -242,6 +245,15 @@ class Leader:
         elif task.early and gains_nothing(saved, token):
             self._shared.not_early = saved
         return Attempt(saved, asked=True)
+
+    def _check_token(self, token: Token | None, task: Task) -> None:
+        """Raise RefreshRejected if `token` is not enough to ask with."""
+        lack = self._server.find_lack(token)
+        if task.early and token is None:
+            lack = "the token has been cleared meanwhile"
+        if lack is not None:
+            remedy = "log in again" if token is not None else "log in and call set_token() first"
+            raise _nothing_to_refresh(lack, remedy)
 
     def _log_in(
         self,

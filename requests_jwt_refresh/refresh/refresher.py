@@ -31,7 +31,7 @@ from requests_jwt_refresh.refresh.leader import Leader, Task
 from requests_jwt_refresh.refresh.patience import Need
 from requests_jwt_refresh.refresh.renewal import Renewal
 from requests_jwt_refresh.refresh.shared import Attempt, shared_state
-from requests_jwt_refresh.refresh.sigterm import defer_sigterm, hold_sigterm
+from requests_jwt_refresh.refresh.sigterm import defer_sigterm, hold_sigterm, restore_sigterm
 from requests_jwt_refresh.refresh.single_flight import OutOfPatience, is_program_ending
 from requests_jwt_refresh.refresh.story import Story
 from requests_jwt_refresh.refresh.token_cache import TokenCache, is_better
@@ -67,6 +67,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("requests_jwt_refresh")
 
 MAX_RESENDS: Final = 2  # with a token from another thread or process, then with one of our own
+MAX_BACKGROUND: Final = 60.0  # seconds that a refresh in the background holds a SIGTERM back
 EXIT_GRACE: Final = 5.0  # seconds that an early refresh has left once the program ends
 MAX_EARLY: Final = 5.0  # seconds that a request waits for a token to become valid
 _KEPT: Final = "the tokens are kept; try again later"
@@ -220,20 +221,23 @@ class Refresher:
         plan, now = self._plan_for(token), clock.time()
         if now < plan.until or not self._may_begin_early(token):
             return plan.attempt
-        if now < plan.schedule.leeway:
+        # A body that can be sent only once must not meet a server that ends the old token early.
+        has_one_try = need.request is not None and not can_be_resent(need.request)
+        if now < plan.schedule.leeway and not has_one_try:
             if self._renewal is None:  # else the answer may bring the next one
                 self._begin_ahead(token, need)
             return plan.attempt
         try:
             return self._renew(token, need, early=True)._replace(asked=False)
-        except (RefreshRejected, RefreshUnavailable, StoreError) as failure:
-            self._tell_used_to_its_end(failure)
+        except JWTRefreshError as failure:
+            self._tell_used_to_its_end(token, failure)
             return plan.attempt
 
     def _plan_for(self, token: Token) -> _Plan:
         plan = self._plan
         if plan.attempt.token is not token:
             schedule = self._schedule(token)
+            restore_sigterm()
             plan = _Plan(Attempt(token, asked=False), schedule, schedule.first)
             self._plan = plan
         return plan
@@ -256,18 +260,17 @@ class Refresher:
         """Start a refresh in the background, unless there is one or the program is ending."""
         if self.flight.call is not None or is_program_ending():
             return
-        seconds = (token.expires_at or 0.0) - clock.time()
-        self.story.tell(
-            "ahead",
-            f"a refresh begins in the background, {seconds:.1f} s before the token's end",
-            url=describe_url(self._url),
-        )
         find_options = need.find_options
         background = Need(lambda: find_options()._replace(exit_grace=EXIT_GRACE), clock.monotonic())
-        let_go = hold_sigterm()
-        run = partial(self._renew_ahead, Task(token, background, early=True), let_go)
-        if not self.flight.begin(_Work(run, is_tentative=True)):
-            let_go()
+        task = Task(token, background, early=True, ahead=True)
+        let_go = hold_sigterm(MAX_BACKGROUND)
+        has_begun = False
+        try:
+            run = partial(self._renew_ahead, task, let_go)
+            has_begun = self.flight.begin(_Work(run, is_tentative=True))
+        finally:
+            if not has_begun:
+                let_go()
 
     def _renew_ahead(self, task: Task, let_go: Callable[[], None], call: Call[Attempt]) -> Attempt:
         """Renew in the background; a failure is nobody's: the token is valid still."""
@@ -275,14 +278,17 @@ class Refresher:
             if is_better(self._cache.token, task.stale):  # another thread has been faster
                 return Attempt(self._cache.token, asked=False)
             return self._leader.renew(task, call)
-        except (RefreshRejected, RefreshUnavailable, StoreError) as failure:
-            self._tell_used_to_its_end(failure)
+        except JWTRefreshError as failure:
+            self._tell_used_to_its_end(task.stale, failure)
             raise
         finally:
             let_go()
 
-    def _tell_used_to_its_end(self, failure: JWTRefreshError) -> None:
+    def _tell_used_to_its_end(self, token: Token | None, failure: JWTRefreshError) -> None:
         is_news = isinstance(failure, StoreError) and self._cache.tell_no_room()
+        if isinstance(failure, ReentrantRefresh):  # the function's own mistake: it would recur
+            is_news = token is not self._shared.not_early
+            self._shared.not_early = token
         logger.log(
             logging.WARNING if is_news else logging.DEBUG,
             "The token is not refreshed while it is still valid: %s",
@@ -495,7 +501,7 @@ class Refresher:
         except StoreError as failure:
             if token is None or token.access is None or token.has_expired():
                 raise
-            self._tell_used_to_its_end(failure)
+            self._tell_used_to_its_end(token, failure)
             return token
 
     # One refresh for all
@@ -513,6 +519,8 @@ class Refresher:
         while True:
             if not force and is_better(self._cache.token, stale):
                 return Attempt(self._cache.token, asked=False, waited=waited)
+            if early and stale is not None and not self._may_begin_early(stale):
+                return Attempt(stale, asked=False, waited=waited)  # it failed for another request
             if not force and self.flight.call is None:
                 pause = self._brake.cooldown_left(stale, need.since, early=early)
                 if pause > 0:

@@ -76,7 +76,10 @@ def _renew_locks_in_child() -> None:
     _mutex = threading.Lock()
     for each in list(_shared.values()):
         each.memory.mutex = threading.Lock()
+        before = each.memory.token
         each.memory.note_fork()
+        if before is not None and each.not_early is before:
+            each.not_early = each.memory.token
 
 
 if hasattr(os, "register_at_fork"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import math
 import os
 import signal
 import threading
@@ -18,27 +19,42 @@ MAX_DEFERRAL: Final = 5.0  # seconds; then it is delivered, whatever the server 
 
 
 class _Deferral:
-    """A handler that notes a SIGTERM and delivers it once the block has ended, or in MAX_DEFERRAL.
+    """A handler that notes a SIGTERM and delivers it once nothing holds it, or in MAX_DEFERRAL.
 
-    Only the main thread can deliver it. So another thread sends it once more when time is up.
+    Only the main thread can deliver it. So another thread sends it once more when time is up. No
+    lock guards `_holds`: each change and each look is one step.
     """
 
     def __init__(self) -> None:
         self._process = os.getpid()
+        self._holds: dict[object, float] = {}  # each until a time.monotonic()
         self.has_come = False
-        self.has_ended = False
         self._is_overdue = False
 
+    def hold(self, seconds: float = math.inf) -> Callable[[], None]:
+        """Hold it back until the function that is returned is called, or for `seconds`."""
+        mine = object()
+        self._holds[mine] = time.monotonic() + seconds
+
+        def let_go() -> None:
+            self._holds.pop(mine, None)
+            if self.has_come and self.is_idle():
+                os.kill(self._process, signal.SIGTERM)
+
+        return let_go
+
     def is_idle(self) -> bool:
-        """Whether it holds nothing back: left behind by a Ctrl-C, or inherited by a child."""
-        return self.has_ended or os.getpid() != self._process
+        """Whether it holds nothing back: none is left, or it was inherited by a child."""
+        if os.getpid() != self._process:
+            return True
+        return max(list(self._holds.values()), default=-math.inf) <= time.monotonic()
 
     def __call__(self, _number: int, _frame: object) -> None:
         if self.is_idle() or self._is_overdue:
             _deliver()
         elif not self.has_come:
             self.has_come = True
-            if self.has_ended:  # in another thread, since then
+            if self.is_idle():  # another thread has let go since
                 _deliver()
             with suppress(RuntimeError):  # out of threads: it is delivered after the block
                 # Not threading's, whose lock the code may hold that this handler interrupts.
@@ -59,45 +75,58 @@ def defer_sigterm() -> Iterator[None]:
     thread can hold it back, and only the default action kills at once: a program with a handler of
     its own ends in its own way, and Python waits for the refresh's thread by itself.
     """
-    if not _would_kill_at_once():
-        yield
-        return
-    deferral = _Deferral()
+    let_go = _nothing
     try:
-        with suppress(ValueError):  # in a sub-interpreter no handler can be set
-            signal.signal(signal.SIGTERM, deferral)
+        let_go = hold_sigterm()
         yield
     finally:
-        # First of all: a Ctrl-C may keep the next line from running. The handler then stays, and
-        # delivers every SIGTERM.
-        deferral.has_ended = True
-        if signal.getsignal(signal.SIGTERM) is deferral:  # else a login has set a handler
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        if deferral.has_come:
-            _deliver()
+        let_go()
+        restore_sigterm()
 
 
-def hold_sigterm() -> Callable[[], None]:
+def hold_sigterm(seconds: float = math.inf) -> Callable[[], None]:
     """Deliver no SIGTERM until the function that is returned is called, in any thread.
 
-    For a refresh in the background, which the caller does not wait for. As `defer_sigterm` it needs
-    the main thread, and MAX_DEFERRAL holds. The handler stays: a SIGTERM that comes later is
-    delivered at once, and takes it away.
+    Nor longer than for `seconds`. For a refresh that the caller does not wait for; the rest is as
+    for `defer_sigterm`, but that the handler stays. A SIGTERM that comes later is delivered by it,
+    and `restore_sigterm` takes it away.
     """
-    if not _would_kill_at_once():
-        return lambda: None
-    deferral = _Deferral()
-    try:
-        signal.signal(signal.SIGTERM, deferral)
-    except ValueError:  # in a sub-interpreter no handler can be set
-        return lambda: None
-
-    def let_go() -> None:
-        deferral.has_ended = True
-        if deferral.has_come:
-            os.kill(os.getpid(), signal.SIGTERM)
-
+    deferral = _find_deferral()
+    if deferral is None:
+        return _nothing
+    let_go = deferral.hold(seconds)
+    if signal.getsignal(signal.SIGTERM) is not deferral:
+        try:
+            signal.signal(signal.SIGTERM, deferral)
+        except ValueError:  # in a sub-interpreter no handler can be set
+            return _nothing
     return let_go
+
+
+def restore_sigterm() -> None:
+    """Put the default action back, if a handler of ours holds nothing back any more."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    handler = signal.getsignal(signal.SIGTERM)
+    if isinstance(handler, _Deferral) and handler.is_idle():
+        with suppress(ValueError):  # likewise
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _find_deferral() -> _Deferral | None:
+    """Return what can hold a SIGTERM back here, None if nothing can or need."""
+    if threading.current_thread() is not threading.main_thread():
+        return None
+    handler = signal.getsignal(signal.SIGTERM)
+    if handler is signal.SIG_DFL:
+        return _Deferral()
+    if not isinstance(handler, _Deferral):
+        return None
+    return _Deferral() if handler.is_idle() else handler
+
+
+def _nothing() -> None:
+    """Let go of nothing."""
 
 
 @contextmanager
@@ -120,13 +149,6 @@ def let_sigterm_through() -> Iterator[None]:
     finally:
         if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
             signal.signal(signal.SIGTERM, deferral)
-
-
-def _would_kill_at_once() -> bool:
-    if threading.current_thread() is not threading.main_thread():
-        return False
-    handler = signal.getsignal(signal.SIGTERM)
-    return handler is signal.SIG_DFL or (isinstance(handler, _Deferral) and handler.is_idle())
 
 
 def _deliver() -> None:

@@ -432,7 +432,7 @@ class TokenCache:
             adopted = self.adopt_newer(stale)
             if adopted is None:
                 try:
-                    held.enter_context(self._store.lock(0))
+                    held.enter_context(self._store.try_lock())
                 except LockTimeout as error:
                     refused = error
                     return False

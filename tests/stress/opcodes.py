@@ -16,6 +16,7 @@ import _thread
 import argparse
 import contextlib
 import dis
+import gc
 import logging
 import queue
 import sys
@@ -64,11 +65,13 @@ class CtrlC:
     @contextmanager
     def possible(self) -> Iterator[None]:
         before = sys.gettrace()  # coverage's, perhaps
+        gc.disable()  # what it frees of other tests may have finalizers, in which an error is lost
         sys.settrace(self._trace)
         try:
             yield
         finally:
             sys.settrace(before)
+            gc.enable()
 
     def _trace(self, frame: FrameType, _event: str, _argument: object) -> Any:
         if self.came or not frame.f_code.co_filename.startswith(TRACED):
