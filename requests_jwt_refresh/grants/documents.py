@@ -296,6 +296,15 @@ class Document:
             raise DiscoveryError(f"{self.name(field)} holds something that is no word")
         return tuple(dict.fromkeys(value))
 
+    def texts(self, field: str) -> tuple[str, ...] | None:
+        """Return a list of strings, None if it is missing. Raises DiscoveryError."""
+        value = self.content.get(field)
+        if value is None:
+            return None
+        if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+            raise DiscoveryError(f"{self.name(field)} is no list of strings")
+        return tuple(value)
+
     def flag(self, field: str) -> bool:
         """Return a boolean, False if it is missing. Raises DiscoveryError."""
         value = self.content.get(field)
