@@ -124,7 +124,6 @@ def test_options_go_before_what_the_server_says(user: User, server: DocumentServ
     [
         (["client_secret_basic", "none"], None),
         (["private_key_jwt", "client_secret_post"], "post"),
-        (["private_key_jwt"], None),
         (None, "basic"),
     ],
 )
