@@ -80,8 +80,7 @@ def register(options: argparse.Namespace, path: Path, metadata: ServerMetadata) 
     options.client_id = client.client_id
     options.client_auth = None if client.client_secret is None else client.client_auth
     _show(options, client)
-    with name_client(options):
-        _keep_secret(options, path, client)
+    _keep_secret(options, path, client)
 
 
 @contextmanager
