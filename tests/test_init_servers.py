@@ -56,9 +56,9 @@ def make_shape(
     return Shape(content, path, issuer=f"{{site}}{path}{slash}")
 
 
-DEVICE = {"device_authorization_endpoint": "{other}/device"}
-OFFLINE = {"scopes_supported": ["openid", "offline_access"]}
-S256 = {"code_challenge_methods_supported": ["plain", "S256"]}
+DEVICE: dict[str, Any] = {"device_authorization_endpoint": "{other}/device"}
+OFFLINE: dict[str, Any] = {"scopes_supported": ["openid", "offline_access"]}
+S256: dict[str, Any] = {"code_challenge_methods_supported": ["plain", "S256"]}
 
 # The tables of the profile, how the client authenticates, and what is noted.
 WORKS: dict[str, tuple[Shape, str, str | None, str]] = {
