@@ -14,6 +14,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_mounting",
         "test_discovery",
         "test_discovery_lies",
+        "test_discovery_network",
         "test_find_issuer",
         "test_registration",
     ),

@@ -232,7 +232,7 @@ def test_a_flag_is_true_or_false(server: DocumentServer, value: Any) -> None:
         (Page({"issuer": "x"}, status=204), "answered 204"),
         (
             Page(b"<html></html>", headers={"Content-Type": "text/html; charset=utf-8"}),
-            "answered 200 and no JSON (text/html)",
+            "answered 200 and a web page (text/html)",
         ),
         (Page(b"<html></html>", headers={"Content-Type": "\x1b[2J"}), "answered 200 and no JSON;"),
         (Page(b""), "answered 200 and no JSON"),

@@ -280,6 +280,7 @@ def test_a_refused_registration_says_what_to_do(user: User, server: DocumentServ
     ("options", "status", "cause", "remedy"),
     [
         (("--issuer", "{url}"), 1, "says nothing of itself that can be used", "--refresh-url URL"),
+        (("--issuer", "{url}/v1"), 1, "says nothing of itself", "an API goes with --from"),
         (("--from", "{url}/v1"), 1, "does not say which server logs", "names: --issuer URL"),
         (("--issuer", "http://id.example.com"), 2, "unencrypted", "--allow-http"),
         (("--from", "api.example.com"), 2, "no scheme", "https://api.example.com"),

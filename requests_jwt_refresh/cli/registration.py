@@ -32,6 +32,7 @@ _CLIENT_NAME: Final = "requests-jwt"
 # What the library says to programmers, in the words of this command.
 _IN_OPTIONS: Final = {
     "allow_http=True": "--allow-http",
+    "check the issuer,": "check the issuer (an API goes with --from),",
     "give its client_id": "give its id with --client-id",
     "give another redirect_uri": "give another --redirect-uri",
     "give another name, scope or redirect_uri": "give another --scope or --redirect-uri, or "

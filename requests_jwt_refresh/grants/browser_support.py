@@ -22,7 +22,7 @@ def list_unsupported(document: Document) -> tuple[str, ...]:
     """
     required = [text for field, text in _REQUIRED.items() if document.flag(field)]
     types = document.texts("response_types_supported")
-    if types is not None and _CODE not in types:
+    if types and _CODE not in types:
         required.append(f"a response type other than {_CODE!r} (RFC 6749 §3.1.1)")
     return tuple(required)
 
