@@ -185,6 +185,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_doctor",
         "test_doctor_browser",
         "test_doctor_network",
+        "test_doctor_pages",
         "test_doctor_places",
         "test_grants",
         "test_init",
