@@ -15,6 +15,7 @@ from requests_jwt_refresh.errors import JWTRefreshError, StoreError
 from requests_jwt_refresh.grants.code_flow import CodeRequest
 from requests_jwt_refresh.grants.redirects import DEFAULT_REDIRECT, Parameters, RedirectURI
 from requests_jwt_refresh.matching import find, parse_json
+from requests_jwt_refresh.response_errors import describe_status
 from requests_jwt_refresh.urls import without_query
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 _UNKNOWN_CLIENT: Final = ("invalid_client", "incorrect_client_credentials")  # GitHub's word
 _NO_SUCH_CODE: Final = ("invalid_grant", "bad_verification_code")  # GitHub's word
-_WORD: Final = re.compile("[A-Za-z0-9_.-]{1,60}")
 _ANY_PORT: Final = 49152  # where the redirect URI names none; nothing is sent there
 _NO_CODE: Final = "requests-jwt-doctor"  # no server accepts it
 _OFFLINE: Final = "offline_access"
@@ -226,9 +226,8 @@ def _check_client(
             "let it use the authorization code flow, at the server",
         )
     else:
-        word = f" {code}" if isinstance(code, str) and _WORD.fullmatch(code) else ""
         yield Finding(
             NOTE,
             "client",
-            f"the token endpoint answers {response.status}{word} to a code there never was",
+            f"the token endpoint answers {describe_status(response)} to a code there never was",
         )
