@@ -354,7 +354,7 @@ def test_the_documents_own_url_is_taken_for_the_api(user: User, server: Document
 
 def test_the_apis_scopes_are_named(user: User, server: DocumentServer) -> None:
     """Unless they are asked for; a token without them may open nothing."""
-    api = protect(server, scopes_supported=["mcp:read", "mcp:write"])
+    api = protect(server, scopes_supported=["openid", "email", "mcp:read", "mcp:write"])
     assert "the API has the scopes mcp:read mcp:write" in " ".join(init_from(user, api).err.split())
     asked = init_from(user, api, "--scope", "mcp:write mcp:read", "--replace")
     assert "the API has the scopes" not in asked.err

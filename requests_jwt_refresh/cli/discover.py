@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -15,6 +16,7 @@ from requests_jwt_refresh.cli.registration import (
     set_client_auth,
 )
 from requests_jwt_refresh.grants.browser_support import find_browser_problem
+from requests_jwt_refresh.urls import validate_base
 
 if TYPE_CHECKING:
     import argparse
@@ -27,6 +29,10 @@ NOT_FOUND: Final = dict.fromkeys(
 )
 """What a profile may have that no option gives."""
 
+_SCOPE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 §3.3
+_SCOPES_OF_USERS: Final = (  # OpenID Connect Core §5.4, §11
+    *("openid", "profile", "email", "address", "phone", "offline_access"),
+)
 _PRIVATE_KEY: Final = "private_key_jwt"
 
 
@@ -36,8 +42,10 @@ def describe_server(options: argparse.Namespace) -> ServerMetadata | None:
     Options that are given go before. Return the server if a client is to be registered there, for
     which `options.client_id` is PENDING. Raises UsageError and DiscoveryError.
     """
-    _find_base_url(options)
+    _check_scope(options.scope)
     with in_words_of_options():
+        _find_base_url(options)
+        validate_base(options.base_url, allow_http=options.allow_http)
         server = _find_server(options)
     metadata = server.metadata
     if not (options.client_id or metadata.registration_url or sys.stdin.isatty()):
@@ -61,10 +69,19 @@ class _Server(NamedTuple):
     """The API that led there."""
 
 
+def _check_scope(scope: str | None) -> None:
+    """Raise UsageError for what no server takes as a scope."""
+    if not all(map(_SCOPE.fullmatch, (scope or "").split())):
+        raise UsageError(
+            "--scope holds characters that no scope may have",
+            "write words with spaces between them, such as 'read write'",
+        )
+
+
 def _find_base_url(options: argparse.Namespace) -> None:
     if options.base_url:
         return
-    if options.from_url:
+    if options.from_url is not None:
         from requests_jwt_refresh.grants.discovery import drop_well_known
 
         options.base_url = drop_well_known(options.from_url)
@@ -190,8 +207,9 @@ def _list_notes(options: argparse.Namespace, server: _Server) -> Iterator[str]:
         yield "the API wants tokens that are bound to a key: DPoP (RFC 9449)"
     if api is not None and not api.takes_header:
         yield "the API says that it takes no token in a header; see `attach` in the README"
-    if api is not None and api.scopes and not set(api.scopes) <= set((options.scope or "").split()):
-        yield f"the API has the scopes {' '.join(api.scopes)}; ask for those you need: --scope"
+    others = _find_other_scopes(options, api)
+    if others:
+        yield f"the API has the scopes {others}; ask for those you need: --scope"
     needs_client = options.client_id or not metadata.registration_url
     is_given = options.client_auth or "client_auth" in dict(options.set)
     if needs_client and not is_given and choose_client_auth(metadata.client_auths):
@@ -199,6 +217,13 @@ def _list_notes(options: argparse.Namespace, server: _Server) -> Iterator[str]:
             "the server lists no clients without a secret, so the login asks for one; if yours "
             "has none: --client-auth none"
         )
+
+
+def _find_other_scopes(options: argparse.Namespace, api: Found | None) -> str:
+    """Return the API's own scopes, if one is not asked for."""
+    own = [each for each in (api.scopes if api else ()) if each not in _SCOPES_OF_USERS]
+    is_asked = {*own} <= {*(options.scope or "").split()}
+    return "" if is_asked else " ".join(own)
 
 
 def _confirm_server(options: argparse.Namespace) -> None:

@@ -277,7 +277,7 @@ def run(options: argparse.Namespace) -> int:
     if not options.base_url and options.preset and not sys.stdin.isatty():
         options.base_url = load_preset(options.preset).base_url
     check_no_refresh(options)
-    is_found = bool(options.issuer or options.from_url)
+    is_found = options.issuer is not None or options.from_url is not None
     registrar = describe_server(options) if is_found else None
     missing = find_missing_option(options)
     if missing is not None:
