@@ -373,3 +373,6 @@ def test_an_api_that_wants_bound_tokens_gets_them(user: User, server: DocumentSe
     assert done.status == 0, done.err
     assert "DPoP (RFC 9449)" in done.err
     assert Profiles.read(user.file).content["prod"]["attach"] == {"dpop": True}
+    done = init_from(user, f"{server.url}/mcp", "--attach-header", "X-Token", "--replace")
+    assert done.status == 0, done.err
+    assert Profiles.read(user.file).content["prod"]["attach"] == {"header": "X-Token"}

@@ -107,7 +107,8 @@ def _fill_in(options: argparse.Namespace, server: _Server) -> None:
     from requests_jwt_refresh.grants.discovery import choose_scope
 
     metadata = server.metadata
-    options.dpop = server.api is not None and server.api.wants_dpop
+    is_given = options.attach_header or options.attach_cookie or options.attach_scheme
+    options.dpop = not is_given and server.api is not None and server.api.wants_dpop
     options.kind = "oauth2"
     options.refresh_url = options.refresh_url or metadata.token_url
     options.device_url = options.device_url or metadata.device_url
