@@ -148,6 +148,18 @@ WORKS: dict[str, tuple[Shape, str, str | None, str]] = {
         None,
         "no login in a browser: it requires pushed authorization requests (RFC 9126)",
     ),
+    "lists without anything in them": (
+        make_shape(
+            "none",
+            response_types_supported=[],
+            response_modes_supported=[],
+            grant_types_supported=[],
+            code_challenge_methods_supported=[],
+        ),
+        "browser",
+        None,
+        "",
+    ),
     "OAuth 2.0 alone, an issuer with a path": (
         make_shape("none", path="/login/oauth")._replace(place=OAUTH + "{path}"),
         "browser",
