@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -131,6 +132,36 @@ def test_where_the_token_goes_is_asked_first(
     assert server.paths == [OPENID, "/register"]
 
 
+def test_only_what_will_be_used_is_registered(user: User, server: DocumentServer) -> None:
+    """No login in a browser, so no redirect URI."""
+    server.describe(
+        authorization_endpoint=f"{server.url}/authorize",
+        require_pushed_authorization_requests=True,
+        device_authorization_endpoint=f"{server.url}/device",
+        registration_endpoint=f"{server.url}/register",
+    )
+    done = init(user, server)
+    assert done.status == 0, done.err
+    asked = json.loads(server.received[-1].body)
+    device = "urn:ietf:params:oauth:grant-type:device_code"
+    assert asked["grant_types"] == ["refresh_token", device]
+    assert (asked["redirect_uris"], asked["response_types"]) == ([], [])
+    assert "does not register the redirect URI" not in done.err
+
+
+def test_a_client_that_is_registered_needs_no_word_about_secrets(
+    user: User, server: DocumentServer
+) -> None:
+    """Whatever the server lists: it comes with what it needs."""
+    server.describe(
+        authorization_endpoint=f"{server.url}/authorize",
+        registration_endpoint=f"{server.url}/register",
+        token_endpoint_auth_methods_supported=["client_secret_basic"],
+    )
+    done = init(user, server)
+    assert (done.status, "Note:" in done.err) == (0, False), done.err
+
+
 # --- After: nothing that came is lost ------------------------------------------------------------
 
 
@@ -222,7 +253,7 @@ def test_what_ends_with_a_registration_is_noted(
     [
         {"client_secret_expires_at": 0, "redirect_uris": ["http://127.0.0.1"]},
         {"client_secret_expires_at": "never", "redirect_uris": None},
-        {"client_secret_expires_at": 1e99, "registration_access_token": ""},
+        {"client_secret_expires_at": 10**30, "registration_access_token": ""},
     ],
 )
 def test_nothing_else_is_noted(user: User, server: DocumentServer, answer: dict[str, Any]) -> None:
@@ -250,6 +281,26 @@ def test_a_person_gives_another_client_after_a_refusal(
         terminal.answer("Log in now? [Y/n] ", "n")
         assert terminal.end() == 0, terminal.shown
     assert read_refresh(user)["client_id"] == "mine"
+    assert "client_auth" not in read_refresh(user)
+
+
+def test_another_client_authenticates_as_the_server_wants(
+    user: User, server: DocumentServer
+) -> None:
+    """As where its id was given at once."""
+    server.describe(
+        authorization_endpoint=f"{server.url}/authorize",
+        registration_endpoint=f"{server.url}/register",
+        token_endpoint_auth_methods_supported=["client_secret_basic"],
+    )
+    server.pages["/register"] = Page({}, 403)
+    with Terminal(SCRIPT, *list_options(server)) as terminal:
+        terminal.answer("Is this the right server? [Y/n] ", "")
+        terminal.answer("Register a client there? [Y/n] ", "")
+        terminal.answer("Client id: ", "mine")
+        terminal.answer("Log in now? [Y/n] ", "n")
+        assert terminal.end() == 0, terminal.shown
+    assert read_refresh(user)["client_auth"] == "basic"
 
 
 def test_without_another_client_nothing_is_written(user: User, server: DocumentServer) -> None:

@@ -324,6 +324,12 @@ def test_the_way_that_is_named_works(
     assert "prod" in Profiles.read(user.file).content
 
 
+def test_a_client_without_a_secret_is_no_longer_noted(user: User, server: DocumentServer) -> None:
+    """Once a person has said so."""
+    done = init(user, serve(server, WORKS["GitLab"][0]), "--client-auth", "none")
+    assert (done.status, "Note:" in done.err) == (0, False), done.err
+
+
 def test_a_client_may_sign_with_its_key(user: User, server: DocumentServer) -> None:
     """As the remedy says (private_key_jwt)."""
     pytest.importorskip("joserfc")

@@ -70,7 +70,7 @@ def register(options: argparse.Namespace, path: Path, metadata: ServerMetadata) 
     try:
         client = _send(options, metadata)
     except library.DiscoveryError as error:
-        if options.yes or not sys.stdin.isatty():
+        if options.yes:
             raise
         sys.stderr.write(f"{hanging_indent('Not registered: ', error.cause)}\n")
         options.client_id = ask("Client id: ")
@@ -131,8 +131,7 @@ def _choose_grants(metadata: ServerMetadata, options: argparse.Namespace) -> lis
 
 def set_client_auth(options: argparse.Namespace, metadata: ServerMetadata) -> None:
     """Have a client that was registered by hand authenticate as the server wants it."""
-    if "client_auth" not in dict(options.set):
-        options.client_auth = options.client_auth or choose_client_auth(metadata.client_auths)
+    options.client_auth = options.client_auth or choose_client_auth(metadata.client_auths)
 
 
 def choose_client_auth(offered: Iterable[str]) -> str | None:
