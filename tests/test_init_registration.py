@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,8 +23,6 @@ from tests.support.keyrings import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
-
     from tests.support.document_server import DocumentServer
 
 __all__ = ["user"]  # a fixture
@@ -112,6 +111,18 @@ def test_a_file_that_cannot_be_written_is_seen_first(
     done = init(user, server)
     assert done.status == Exit.USAGE
     assert "cannot be written (Not a directory)" in done.err
+    assert server.paths == [OPENID]
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="a folder where root writes nothing")
+def test_a_folder_that_takes_no_file_is_seen_first(
+    user: User, server: DocumentServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is there, and looks as any other."""
+    monkeypatch.setenv("REQUESTS_JWT_PROFILES", "/proc/self/profiles.toml")
+    done = init(user, server)
+    assert done.status == Exit.USAGE
+    assert "cannot be written" in done.err
     assert server.paths == [OPENID]
 
 

@@ -167,6 +167,14 @@ def test_logout_that_the_server_refuses(
     assert cause.endswith(f"answered {status} {code}")
 
 
+def test_only_a_revocation_knows_a_token_that_is_not_valid(user: User, server: AuthServer) -> None:
+    """What another logout says of a token may be about the access token it carries."""
+    user.describe(server, OAUTH2_REFRESH, logout='url = "/auth/logout"\nsend = "bearer"')
+    user.save_token(make_expired_token(server))
+    server.fail(JSONBody({"error": "invalid_token"}, 400), on="logout")
+    assert user.run("logout", "prod").status == 4
+
+
 def test_logout_without_the_clients_secret(user: User, server: AuthServer) -> None:
     """The server cannot be told, but the token is forgotten here: exit status 4."""
     user.describe(server, WITH_SECRET, logout='url = "/auth/revoke"\nsend = "oauth2"')
