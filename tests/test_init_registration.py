@@ -23,6 +23,7 @@ from tests.support.keyrings import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
     from tests.support.document_server import DocumentServer
 
 __all__ = ["user"]  # a fixture
