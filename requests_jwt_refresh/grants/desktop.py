@@ -24,9 +24,9 @@ def find_browser_problem() -> str | None:
     a notebook; what runs for CI has nobody.
     """
     if os.environ.get("CI", "").lower() not in _FALSE:
-        return "CI is set in the environment, so nobody is there to log in"
+        return "CI is set, so nobody is there to log in"
     if not (is_terminal() or is_notebook()):
-        return "stdin is no terminal, so perhaps nobody is there to log in"
+        return "stdin is no terminal, so perhaps nobody is there"
     return None if _has_display() else "there is no display"
 
 
