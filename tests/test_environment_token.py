@@ -369,10 +369,16 @@ def test_a_copied_store_has_no_token(
     assert store.load() == Token("hunter2")
     assert b"hunter2" not in pickle.dumps(store)
     assert "hunter2" not in repr(store)
+    file.write_text("hunter3", encoding="utf-8")
+    assert store.load() == Token("hunter3")
     file.unlink()
-    assert store.load() == Token("hunter2")
+    assert store.load() == Token("hunter3"), "the last one"
     with pytest.raises(StoreError, match="No such file"):
         pickle.loads(pickle.dumps(store)).load()
+    monkeypatch.setenv(VARIABLE, "hunter4")
+    monkeypatch.delenv(FILE_VARIABLE)
+    by_variable = Profiles.read(user.file).profile("prod").store
+    assert pickle.loads(pickle.dumps(by_variable)).load() == Token("hunter4")
 
 
 # --- the commands --------------------------------------------------------------------------------
