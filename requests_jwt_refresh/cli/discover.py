@@ -16,6 +16,7 @@ from requests_jwt_refresh.cli.registration import (
     set_client_auth,
 )
 from requests_jwt_refresh.grants.browser_support import find_browser_problem
+from requests_jwt_refresh.grants.login_parameters import USUAL_PARAMETERS
 from requests_jwt_refresh.urls import validate_base
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.grants.discovery import Found, ServerMetadata
 
 NOT_FOUND: Final = dict.fromkeys(
-    ("issuer_found", "response_mode", "sends_iss", "end_session_url", "dpop")
+    ("issuer_found", "response_mode", "sends_iss", "end_session_url", "dpop", "usual_parameters")
 )
 """What a profile may have that no option gives."""
 
@@ -126,6 +127,7 @@ def _fill_in_browser(options: argparse.Namespace, metadata: ServerMetadata) -> N
     if not options.authorization_url:
         return
     options.issuer_found, options.sends_iss = metadata.issuer, metadata.sends_iss
+    options.usual_parameters = USUAL_PARAMETERS.get(metadata.issuer)
     modes = metadata.response_modes
     if "query" not in modes and "form_post" in modes:
         options.response_mode = "form_post"
@@ -204,6 +206,9 @@ def _list_notes(options: argparse.Namespace, server: _Server) -> Iterator[str]:
     metadata, api = server
     if not options.authorization_url:
         yield f"no login in a browser: {find_browser_problem(metadata)}"
+    if options.usual_parameters:
+        sent = " and ".join(f"{name}={value}" for name, value in options.usual_parameters.items())
+        yield f"for a refresh token this server wants {sent} at the login, which is sent"
     if api is not None and api.wants_dpop:
         yield "the API wants tokens that are bound to a key: DPoP (RFC 9449)"
     if api is not None and not api.takes_header:
