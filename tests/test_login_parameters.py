@@ -17,6 +17,7 @@ from tests.support.code_server import Browser, code_server
 from tests.support.command_line import user
 from tests.support.document_server import run_document_server
 from tests.support.keyrings import DictKeyring, use_keyring
+from tests.support.waits import WAIT
 from tests.test_browser_login import log_in
 from tests.test_init_discovery import describe, list_options
 
@@ -34,11 +35,13 @@ def test_a_browser_login_sends_them(server: AuthServer) -> None:
     """With the page's URL; a server that does not know one ignores it (RFC 6749 §3.1)."""
     with code_server(server) as codes:
         browser = Browser(codes)
-        log_in(BrowserLogin(codes.url, "tv", open=browser, extra={**BOTH, "prompt": "login"}))
+        extra = {**BOTH, "resource": "https://a", "prompt": "login"}
+        log_in(BrowserLogin(codes.url, "tv", open=browser, timeout=WAIT, extra=extra))
     asked = parse_qs(urlsplit(browser.urls[0]).query)
     assert asked["audience"] == ["https://api.example.com"]
-    assert asked["resource"] == BOTH["resource"]
+    assert asked["resource"] == ["https://a"]
     assert asked["prompt"] == ["login"]
+    assert [each["resource"] for each in codes.forms] == ["https://a"]
 
 
 def test_the_code_is_traded_for_the_same_resource() -> None:
