@@ -176,8 +176,8 @@ def test_a_browser_that_blocks_holds_nothing_up(
 @pytest.mark.parametrize("uri", ["http://127.0.0.1:8400", "http://localhost:8400/cb", ELSEWHERE])
 def test_a_url_is_pasted_as_a_browser_shows_it(uri: str) -> None:
     """Without its scheme; another host is not taken all the same."""
-    for start, is_taken in (("", True), ("evil.example/", False)):
-        line = f"{start}{uri.partition('://')[2]}?code=c&state=s"
+    for before, is_taken in (("", True), ("evil.example/", False)):
+        line = f"{before}{uri.partition('://')[2]}?code=c&state=s"
         assert (Terminal(0).parse(line, uri, "s") is not None) is is_taken
 
 
