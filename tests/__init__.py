@@ -193,6 +193,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_init_offers",
         "test_login_browser",
         "test_login_browser_real",
+        "test_login_chromium",
         "test_login_device",
         "test_login_input",
         "test_login_password",
