@@ -198,6 +198,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_login_input",
         "test_login_password",
         "test_login_refresh_token",
+        "test_login_stores",
         "test_logout",
         "test_missing_fields",
         "test_profiles_command",

@@ -74,7 +74,10 @@ def test_a_browser_is_opened_and_the_token_is_stored(
     describe(user, server)
     done = user.run("login", "prod")
     assert (done.status, done.out) == (0, describe_done(user)), done.err
-    assert done.err == "The page to log in was opened in a browser. Waiting for up to 1 min.\n"
+    assert done.err == (
+        "The page to log in was opened in a browser. Waiting for up to 1 min.\n"
+        f"If it does not show up, open this page yourself:\n\n    {person.urls[0]}\n\n"
+    )
     asked = person.read_query()
     assert (asked["scope"], asked["prompt"], asked["client_id"]) == (SCOPE, "consent", "client-id")
     assert user.stored_token.refresh is not None
@@ -155,6 +158,36 @@ def test_without_a_browser_a_device_logs_in(user: User, server: AuthServer, cloc
     assert shown[0].startswith("No browser is opened: stdin is no terminal")
     assert shown[1] == "To log in, open"
     assert server.counters.authorizations == 0
+
+
+def test_where_nobody_is_there_nothing_is_waited_for(user: User, server: AuthServer) -> None:
+    """Without a terminal and without a device flow: exit status 2, and what else can be done."""
+    describe(user, server)
+    cause, remedy = user.run("login", "prod").cause_and_remedy()
+    assert cause.startswith("no page to log in is shown: stdin is no terminal")
+    assert "--no-browser" in remedy
+    assert "REQUESTS_JWT_TOKEN_PROD" in remedy
+    assert server.counters == Counters()
+
+
+def test_ci_has_nobody(user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever its stdin looks like; with a device flow, too, if a redirect URI is given."""
+    describe(user, server, **DEVICE)
+    monkeypatch.setattr(desktop, "is_terminal", lambda: True)
+    monkeypatch.setenv("CI", "true")
+    done = user.run("login", "prod", "--redirect-uri", "http://127.0.0.1:8400")
+    assert (done.status, server.counters) == (2, Counters())
+    assert "CI is set in the environment" in done.cause_and_remedy()[0]
+
+
+def test_an_option_waits_for_whoever_reads_it(user: User, server: AuthServer) -> None:
+    """--no-browser shows the page, and takes its time, also where stdin is no terminal."""
+    describe(user, server)
+    user.file.write_text(user.file.read_text().replace("timeout = 20", "timeout = 0.05"))
+    done = user.run("login", "prod", "--no-browser")
+    assert done.status == 4
+    assert "To log in, open this page in a browser:" in done.err
+    assert "did not end within 0.05 s" in done.err
 
 
 @pytest.mark.parametrize("option", ["--device", "--browser"])

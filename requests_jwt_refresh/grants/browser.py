@@ -153,7 +153,7 @@ class BrowserLogin(OwnLogin):
         self, session: requests.Session, options: SendOptions, refused: RefusedLogins
     ) -> Token:
         """Log in, over `session`. Raises RefreshRejected or RefreshUnavailable."""
-        return _log_in(self, session, options, refused)
+        return _log_in(self, session, options, refused, _return_token)
 
     @property
     def _redirect(self) -> RedirectURI:
@@ -161,22 +161,43 @@ class BrowserLogin(OwnLogin):
 
 
 def log_in_by_browser(
-    login: BrowserLogin, options: SendOptions, seconds: float, *, proofs: Proofs | None = None
+    login: BrowserLogin,
+    options: SendOptions,
+    seconds: float,
+    *,
+    proofs: Proofs | None = None,
+    keep: Callable[[Token], object] | None = None,
 ) -> Token:
     """Return the tokens once the user has logged in.
 
     `login` has been bound. `seconds` bounds each call to the server. `proofs` go with each
-    request. Raises RefreshRejected if the login is denied, RefreshUnavailable if it fails.
+    request. `keep` is called with the token before the browser shows that all went well; what it
+    raises is shown there, and raised. Raises RefreshRejected if the login is denied,
+    RefreshUnavailable if it fails.
     """
+
+    def finish(token: Token) -> Token:
+        bound = token if proofs is None else proofs.bind(token)
+        if keep is not None:
+            keep(bound)
+        return bound
+
     jar = RequestsCookieJar()
     with ClientSession(seconds, options, jar, restart_each_time=True, proofs=proofs) as session:
-        token = login.obtain(session, options, RefusedLogins())
-    return token if proofs is None else proofs.bind(token)
+        return _log_in(login, session, options, RefusedLogins(), finish)
+
+
+def _return_token(token: Token) -> Token:
+    return token
 
 
 @first_tokens()
 def _log_in(
-    login: BrowserLogin, session: requests.Session, options: SendOptions, refused: RefusedLogins
+    login: BrowserLogin,
+    session: requests.Session,
+    options: SendOptions,
+    refused: RefusedLogins,
+    finish: Callable[[Token], Token],
 ) -> Token:
     opener = _find_opener(login)
     server = _find_server(login, session)
@@ -185,10 +206,10 @@ def _log_in(
         device = DeviceLogin(
             server.device_url, server.token_url, login.client_id, client=client, scope=login.scope
         )
-        return _bind_device(device, login, server).obtain(session, options, refused)
+        return finish(_bind_device(device, login, server).obtain(session, options, refused))
     scope, asks_consent = _choose_scope(login, server)
     request = CodeRequest(server, login.client_id, scope, asks_consent)
-    return _Attempt(login, request, client, session, options).run(opener)
+    return _Attempt(login, request, client, session, options, finish).run(opener)
 
 
 class _Attempt:
@@ -201,9 +222,10 @@ class _Attempt:
         client: OAuth2Client,
         session: requests.Session,
         options: SendOptions,
+        finish: Callable[[Token], Token],
     ) -> None:
         self._login, self._request, self._client = login, request, client
-        self._session, self._options = session, options
+        self._session, self._options, self._finish = session, options, finish
 
     def run(self, opener: Callable[[str], object] | None) -> Token:
         """Return the token. Raises RefreshRejected or RefreshUnavailable."""
@@ -217,7 +239,7 @@ class _Attempt:
                 )
             _show(request.make_url(redirect.text), opener, seconds)
             parameters = receive_pasted(redirect, request.state, seconds)
-            return self._trade(request.read_code(parameters), redirect.text)
+            return self._finish(self._trade(request.read_code(parameters), redirect.text))
         with LoopbackReceiver(redirect, request.state, uses_post=request.uses_post) as receiver:
             is_open = _show(request.make_url(receiver.redirect_uri), opener, seconds)
             may_paste = not is_open and not request.uses_post
@@ -240,10 +262,11 @@ class _Attempt:
     def _end(self, parameters: Parameters, receiver: LoopbackReceiver) -> Token:
         """Trade the code, and tell the person what came of it."""
         try:
-            token = self._trade(self._request.read_code(parameters), receiver.redirect_uri)
+            code = self._request.read_code(parameters)
+            token = self._finish(self._trade(code, receiver.redirect_uri))
         except JWTRefreshError as error:
-            quote = parameters.find("error_description")
-            receiver.finish(make_failure(str(error.cause), error.remedy, quote))
+            quote = self._request.find_description(parameters)
+            receiver.finish(make_failure(error.cause, error.remedy, quote))
             raise
         receiver.finish(LOGGED_IN)
         return token
@@ -272,11 +295,13 @@ class _Attempt:
 def _show(url: str, opener: Callable[[str], object] | None, seconds: float) -> bool:
     """Have the page opened, or say where it is; whether it was opened."""
     minutes = f"Waiting for up to {max(1, round(seconds / 60))} min.\n"
-    if opener is not None and opener(url) is not False:
-        desktop.tell(f"The page to log in was opened in a browser. {minutes}")
-        return True
-    desktop.tell(f"To log in, open this page in a browser:\n\n    {url}\n\n{minutes}")
-    return False
+    if opener is None or opener(url) is False:
+        desktop.tell(f"To log in, open this page in a browser:\n\n    {url}\n\n{minutes}")
+        return False
+    desktop.tell(f"The page to log in was opened in a browser. {minutes}")
+    if opener is desktop.open_browser:  # which cannot know what came of it
+        desktop.tell(f"If it does not show up, open this page yourself:\n\n    {url}\n\n")
+    return True
 
 
 def _find_opener(login: BrowserLogin) -> Callable[[str], object] | None:
