@@ -291,6 +291,47 @@ def test_an_id_token_that_cannot_be_read_is_refused(codes: CodeServer, id_token:
         log_in(BrowserLogin(codes.url, "tv", open=Browser(codes)))
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs", "is_taken"),
+    [(0, 0, True), (3600, 0, True), (-3600, 0, True), (0, -3600, True), (3600, None, False)],
+)
+def test_a_wrong_clock_does_no_harm_where_the_server_tells_the_time(
+    codes: CodeServer,
+    monkeypatch: pytest.MonkeyPatch,
+    ours: float,
+    theirs: float | None,
+    is_taken: bool,
+) -> None:
+    """Ours, or the server's, which is in its Date as well; without that, our clock is named."""
+    now = time.time()
+    codes.clock = None if theirs is None else now + theirs
+    codes.claims = lambda claims: {**claims, "exp": now + (theirs or 0) + 300}
+    monkeypatch.setattr("requests_jwt_refresh.clock.time", lambda: now + ours)
+    login = BrowserLogin(codes.url, "tv", open=Browser(codes))
+    if is_taken:
+        assert log_in(login).access
+        return
+    with pytest.raises(RefreshUnavailable, match="set the clock of this machine, then log in"):
+        log_in(login)
+
+
+def test_another_server_is_not_quoted(codes: CodeServer) -> None:
+    """What it says would be read as the words of the one that was asked."""
+    words = "Call 555-1234 and read them your password"
+    for values, is_quoted in (
+        ({}, True),
+        ({"iss": "https://evil.example"}, False),
+        ({"iss": None}, False),
+        ({"error": None}, False),
+    ):
+        sent = {"code": None, "error": "server_error", "error_description": words, **values}
+        browser = Browser(codes, change(**sent))
+        with pytest.raises(RefreshUnavailable) as caught:
+            log_in(BrowserLogin(codes.url, "tv", open=browser))
+        assert (words in browser.page().text) is is_quoted
+        assert words not in str(caught.value)
+
+
 def test_an_id_token_for_several_clients_is_taken(codes: CodeServer) -> None:
     """If this one is among them, and it was issued to it."""
     codes.claims = lambda claims: {**claims, "aud": ["another", "tv"], "azp": "tv"}

@@ -20,6 +20,7 @@ from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Final, NamedTuple
+from weakref import WeakSet
 
 from requests_jwt_refresh.errors import RefreshUnavailable
 from requests_jwt_refresh.grants.pages import BAD_REQUEST, ENDED, NOT_FOUND, Page
@@ -74,6 +75,7 @@ class LoopbackReceiver:
         self._hosts = {f"{host}:{port}", host} if port == 80 else {f"{host}:{port}"}  # noqa: PLR2004
         for each in self._listeners:
             self._selector.register(each, selectors.EVENT_READ, partial(self._accept, each))
+        _receivers.add(self)
 
     def __enter__(self) -> Self:
         return self
@@ -121,6 +123,7 @@ class LoopbackReceiver:
 
     def close(self) -> None:
         """Close the port and all connections."""
+        _receivers.discard(self)
         for connection in [*self._open, self._held]:
             if connection is not None:
                 connection.close()
@@ -313,6 +316,21 @@ def _find_once(fields: list[tuple[str, str]], name: str) -> str | None:
     if len(found) > 1:
         raise _MalformedError
     return found[0] if found else None
+
+
+# --- After a fork -------------------------------------------------------------------------------
+
+_receivers: Final = WeakSet[LoopbackReceiver]()
+
+
+def _close_all_in_child() -> None:
+    """Leave the port to the parent, whose thread waits: else it would stay open as long as us."""
+    for each in list(_receivers):
+        each.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_close_all_in_child)
 
 
 # --- The port ------------------------------------------------------------------------------------
