@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -253,6 +254,49 @@ def test_over_ssh_the_redirected_url_is_pasted(
         assert terminal.end() == 0, terminal.shown
     assert "Logged in to prod as alice." in terminal.shown
     assert user.stored_token.refresh is not None
+
+
+PASTE = """\
+import sys, termios
+from requests_jwt_refresh.grants.loopback import LoopbackReceiver
+from requests_jwt_refresh.grants.pasting import Terminal, receive_pasted
+from requests_jwt_refresh.grants.redirects import RedirectURI
+
+redirect, terminal = RedirectURI.parse(sys.argv[1]), Terminal.find()
+before = termios.tcgetattr(0)
+try:
+    if redirect.is_loopback:
+        with LoopbackReceiver(redirect, "s") as receiver:
+            found = receiver.receive(60, terminal)
+    else:
+        found = receive_pasted(redirect, "s", 60)
+    print("took", len(found.find("code")))
+finally:
+    print("as before" if termios.tcgetattr(0) == before else "changed")
+"""
+PASTES = ("https://app.example.com/cb", "http://127.0.0.1:{port}/cb")
+
+
+@pytest.mark.parametrize("uri", PASTES, ids=["pasted alone", "pasted, or at the port"])
+def test_a_long_url_is_pasted_whole(uri: str) -> None:
+    """Codes can be long; a terminal that has a line edited cuts it at 4096 bytes, or at 1024."""
+    uri = uri.format(port=find_closed_port())
+    with Terminal(sys.executable, "-c", PASTE, uri) as terminal:
+        terminal.expect("sent here: ")
+        terminal.press(b"typing errors\x15xx\x7f\x08")  # Ctrl-U and two ways to erase
+        terminal.type(f"{uri}?state=s&code={'c' * 9000}")
+        assert terminal.end() == 0, terminal.shown
+    assert "took 9000\r\nas before" in terminal.shown
+
+
+@pytest.mark.parametrize("key", [b"\x03", b"\x04"], ids=["Ctrl-C", "Ctrl-D"])
+def test_a_terminal_is_left_as_it_was(key: bytes) -> None:
+    """Also if nothing is pasted."""
+    with Terminal(sys.executable, "-c", PASTE, PASTES[0]) as terminal:
+        terminal.expect("sent here: ")
+        terminal.press(key)
+        assert terminal.end() != 0
+    assert "as before" in terminal.shown
 
 
 def test_ctrl_c_ends_the_wait(user: User, server: AuthServer) -> None:

@@ -21,7 +21,7 @@ from requests_jwt_refresh.grants.device import DeviceLogin
 from requests_jwt_refresh.grants.discovery import ServerMetadata, choose_scope
 from requests_jwt_refresh.grants.loopback import LoopbackReceiver
 from requests_jwt_refresh.grants.pages import LOGGED_IN, make_failure
-from requests_jwt_refresh.grants.pasting import PROMPT, Terminal, receive_pasted
+from requests_jwt_refresh.grants.pasting import Terminal, receive_pasted
 from requests_jwt_refresh.grants.redirects import DEFAULT_REDIRECT, RedirectURI
 from requests_jwt_refresh.refresh.client import ClientSession, send_request
 from requests_jwt_refresh.refresh.logins import OwnLogin, RefusedLogins
@@ -256,7 +256,6 @@ class _Attempt:
             return receive_pasted(redirect, self._request.state, seconds)
         if not may_paste or terminal is None:
             return receiver.receive(seconds)
-        desktop.tell(PROMPT)
         return receiver.receive(seconds, terminal)
 
     def _end(self, parameters: Parameters, receiver: LoopbackReceiver) -> Token:

@@ -16,7 +16,7 @@ import os
 import re
 import selectors
 import socket
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -89,18 +89,23 @@ class LoopbackReceiver:
         It may come from the `terminal` as well, where a person can paste the redirected URL.
         Raises RefreshUnavailable after that many seconds, or if the port is flooded.
         """
-        if terminal is not None:
-            paste = partial(self._paste, terminal)
-            self._selector.register(terminal.number, selectors.EVENT_READ, paste)
-        try:
+        with nullcontext() if terminal is None else self._reading(terminal):
             self.serve(monotonic() + seconds, lambda: self._parameters is not None)
-        finally:
-            if terminal is not None:
-                with suppress(KeyError):  # it has ended
-                    self._selector.unregister(terminal.number)
         if self._parameters is None:
             raise make_timeout_error(seconds)
         return self._parameters
+
+    @contextmanager
+    def _reading(self, terminal: Terminal) -> Iterator[None]:
+        """Meanwhile, take what a person pastes there."""
+        paste = partial(self._paste, terminal)
+        self._selector.register(terminal.number, selectors.EVENT_READ, paste)
+        try:
+            with terminal.ask():
+                yield
+        finally:
+            with suppress(KeyError):  # it has ended
+                self._selector.unregister(terminal.number)
 
     def serve(self, end: float, has_ended: Callable[[], bool]) -> None:
         """Answer what comes, until `end` in `time.monotonic()` or until it `has_ended`."""
