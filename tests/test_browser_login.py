@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -419,6 +420,28 @@ def test_nothing_secret_is_told(
         assert secret not in told
     assert out == ""
     assert "The page to log in was opened in a browser. Waiting for up to 5 min." in err
+
+
+@pytest.mark.parametrize("fault", ["refused", "lies", "no token"])
+def test_nothing_secret_is_in_a_frame_of_an_error(codes: CodeServer, fault: str) -> None:
+    """Tools that report errors send the locals of each frame to somewhere else."""
+    secrets: list[str] = []
+
+    def answer(fields: dict[str, Any]) -> dict[str, Any]:
+        secrets.extend(filter(None, fields.values()))
+        return {**fields, "access_token": None} if fault == "no token" else fields
+
+    codes.answer = answer
+    if fault == "lies":
+        codes.claims = lambda claims: {**claims, "nonce": "another"}
+    other = {"code": "a-code-of-another-session"} if fault == "refused" else {}
+    with pytest.raises(RefreshUnavailable) as caught:
+        log_in(BrowserLogin(codes.url, "tv", open=Browser(codes, change(**other))))
+    secrets += [f"'{codes.forms[0]['code']}'", codes.forms[0]["code_verifier"]]
+    frames = [frame for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
+    shown = repr([each.f_locals for each in frames if each.f_code.co_filename != __file__])
+    assert len(frames) > 4
+    assert [each for each in secrets if each in shown] == []
 
 
 def test_it_pickles_with_its_adapter(codes: CodeServer) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Fetch = Callable[[Target, requests.Request], Generator[Finding, None, TokenResponse | None]]
 
 _ANY_PORT: Final = 49152  # where the redirect URI names none; nothing is sent there
-_NO_CODE: Final = "requests-jwt-doctor"  # no server accepts it
+_NO_CODE: Final = Parameters([("code", "requests-jwt-doctor")])  # no server accepts it
 _OFFLINE: Final = "offline_access"
 _NOT_LOGGED_IN: Final = (  # OpenID Connect Core §3.1.2.6
     *("login_required", "consent_required", "interaction_required"),
@@ -120,7 +120,7 @@ def _describe_redirect_response(request: CodeRequest, location: str) -> Finding:
     if parameters.find("error") in _NOT_LOGGED_IN:
         return Finding(OK, "browser", known)
     try:
-        request.read_code(parameters)
+        request.check_response(parameters)
     except JWTRefreshError as error:
         return Finding(FAULT, "browser", error.cause, error.remedy)
     return Finding(OK, "browser", known)

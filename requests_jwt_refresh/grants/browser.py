@@ -239,7 +239,7 @@ class _Attempt:
                 )
             _show(request.make_url(redirect.text), opener, seconds)
             parameters = receive_pasted(redirect, request.state, seconds)
-            return self._finish(self._trade(request.read_code(parameters), redirect.text))
+            return self._finish(self._trade(parameters, redirect.text))
         with LoopbackReceiver(redirect, request.state, uses_post=request.uses_post) as receiver:
             is_open = _show(request.make_url(receiver.redirect_uri), opener, seconds)
             may_paste = not is_open and not request.uses_post
@@ -261,8 +261,7 @@ class _Attempt:
     def _end(self, parameters: Parameters, receiver: LoopbackReceiver) -> Token:
         """Trade the code, and tell the person what came of it."""
         try:
-            code = self._request.read_code(parameters)
-            token = self._finish(self._trade(code, receiver.redirect_uri))
+            token = self._finish(self._trade(parameters, receiver.redirect_uri))
         except JWTRefreshError as error:
             quote = self._request.find_description(parameters)
             receiver.finish(make_failure(error.cause, error.remedy, quote))
@@ -270,10 +269,11 @@ class _Attempt:
         receiver.finish(LOGGED_IN)
         return token
 
-    def _trade(self, code: str, redirect_uri: str) -> Token:
+    def _trade(self, parameters: Parameters, redirect_uri: str) -> Token:
         def ask() -> requests.Request:
-            return self._request.ask_token(self._client, code, redirect_uri)
+            return self._request.ask_token(self._client, parameters, redirect_uri)
 
+        self._request.check_response(parameters)
         seconds, source = self._login.call_timeout, "token endpoint"
         response = send_request(self._session, ask(), self._options, seconds, source, ask=ask)
         token = self._read(response)

@@ -99,8 +99,8 @@ class CodeRequest:
         separator = "&" if "?" in url else "?"
         return f"{url}{separator}{urlencode(given, quote_via=quote)}"
 
-    def read_code(self, parameters: Parameters) -> str:
-        """Return the code out of a response with the right state.
+    def check_response(self, parameters: Parameters) -> None:
+        """Check that a response with the right state has a code for us.
 
         Raises RefreshRejected if the login was denied, RefreshUnavailable for everything else.
         """
@@ -108,12 +108,11 @@ class CodeRequest:
             names = ", ".join(parameters.repeated)
             raise _make_response_error(f"has several values of {names}")
         self._check_issuer(parameters.find("iss"))
-        code, error = parameters.find("code"), parameters.find("error")
+        error = parameters.find("error")
         if error is not None:
             raise self._make_error(error)
-        if code is None:
+        if parameters.find("code") is None:
             raise _make_response_error("has neither a code nor an error")
-        return code
 
     def find_description(self, parameters: Parameters) -> str | None:
         """Return what the server says of its error, for a person; None for any other's words."""
@@ -148,11 +147,16 @@ class CodeRequest:
             _REMEDIES.get(code, "see what the page in the browser says, then log in again"),
         )
 
-    def ask_token(self, client: OAuth2Client, code: str, redirect_uri: str) -> requests.Request:
-        """Return the request that trades the code (RFC 6749 §4.1.3, RFC 7636 §4.5)."""
+    def ask_token(
+        self, client: OAuth2Client, parameters: Parameters, redirect_uri: str
+    ) -> requests.Request:
+        """Return the request that trades the code (RFC 6749 §4.1.3, RFC 7636 §4.5).
+
+        The code stays in the `parameters`, which do not show it: no frame of an error does.
+        """
         form = {
             "grant_type": "authorization_code",
-            "code": code,
+            "code": parameters.find("code"),
             "redirect_uri": redirect_uri,
             "code_verifier": self.verifier,
         }
@@ -164,23 +168,26 @@ class CodeRequest:
         Its signature is not: it comes from the token endpoint itself (OpenID Connect Core
         §3.1.3.7). Raises RefreshUnavailable.
         """
-        if not self.is_openid:
-            return
+        failure = self._find_failure(response) if self.is_openid else None
+        if failure is not None:  # made elsewhere: no frame of it holds the id_token
+            raise failure
+
+    def _find_failure(self, response: TokenResponse) -> RefreshUnavailable | None:
         found = find(parse_json(response.body), "id_token")
         if not isinstance(found, str):
-            raise RefreshUnavailable(
+            return RefreshUnavailable(
                 f"the {response.source} gave no id_token, though scope has openid",
                 "leave openid out of scope, if the server is no OpenID provider",
             )
-        claims, theirs = jwt_claims(found), parse_http_date(response.headers.get("Date") or "")
-        problem = self._find_problem(claims, clock.time() if theirs is None else theirs)
+        theirs = parse_http_date(response.headers.get("Date") or "")
+        problem = self._find_problem(jwt_claims(found), clock.time() if theirs is None else theirs)
         if problem is None:
-            return
+            return None
         check = "check issuer and client_id"
         if problem == _EXPIRED:  # the nonce was right: it is new
             whose = "this machine" if theirs is None else "the server's machines, which differ"
             check = f"set the clock of {whose}"
-        raise RefreshUnavailable(
+        return RefreshUnavailable(
             f"the id_token of the {response.source} {problem}",
             f"{_NOTHING_TAKEN}; {check}, then log in again",
         )
