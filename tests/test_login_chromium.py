@@ -250,6 +250,19 @@ def test_a_script_is_a_text(chromium: Chromium) -> None:
         assert ran == "You are not logged in", "the policy lets no script run"
 
 
+def test_a_page_is_no_wider_than_a_phone(chromium: Chromium) -> None:
+    """Whatever long words are in it."""
+    screen = {"width": 320, "height": 600, "deviceScaleFactor": 1, "mobile": True}
+    chromium.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    try:
+        with receiving(make_failure("x" * 300, f"https://id.example.com/{'y' * 300}")) as receiver:
+            chromium.open(f"{receiver.redirect_uri}?error=e&state=the-state")
+            width = chromium.driver.execute_script("return document.documentElement.scrollWidth")
+    finally:
+        chromium.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert width == 320
+
+
 def test_a_tab_that_is_closed(desk: Desk) -> None:
     """Exit status 4 once the time is over, and nothing listens any more."""
     desk.describe("timeout = 0.5")

@@ -128,7 +128,6 @@ class LoopbackReceiver:
 
     def close(self) -> None:
         """Close the port and all connections."""
-        _receivers.discard(self)
         for connection in [*self._open, self._held]:
             if connection is not None:
                 connection.close()
