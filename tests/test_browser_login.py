@@ -316,6 +316,22 @@ def test_a_wrong_clock_does_no_harm_where_the_server_tells_the_time(
         log_in(login)
 
 
+@pytest.mark.parametrize(("left", "is_taken"), [(-30, True), (-90, False)])
+def test_the_clocks_of_a_servers_machines_may_differ_by_a_minute(
+    codes: CodeServer, left: float, is_taken: bool
+) -> None:
+    """By more, and it is their clocks that have to be set."""
+    now = time.time()
+    codes.clock = now
+    codes.claims = lambda claims: {**claims, "exp": now + left}
+    login = BrowserLogin(codes.url, "tv", open=Browser(codes))
+    if is_taken:
+        assert log_in(login).access
+        return
+    with pytest.raises(RefreshUnavailable, match="set the clock of the server's machines"):
+        log_in(login)
+
+
 def test_another_server_is_not_quoted(codes: CodeServer) -> None:
     """What it says would be read as the words of the one that was asked."""
     words = "Call 555-1234 and read them your password"

@@ -74,7 +74,8 @@ class BrowserLogin(OwnLogin):
             ``http://127.0.0.1``.
         open: how the page is opened. None: in the user's browser, if there is a display, stdin is
             a terminal or this is a notebook, and CI is not set; else RefreshUnavailable. True: in
-            any case. A function is called with the URL, and returns without waiting for what comes
+            any case. The URL is printed to stderr as well, since nobody can tell whether a page
+            shows up. A function is called with the URL, and returns without waiting for what comes
             of it; if it returns False, the URL is printed. False: there is no browser here. Then
             the user gets a code to type elsewhere, if the server has that (RFC 8628); if not, the
             URL is printed to stderr, and the URL to which the browser is sent at last can be
