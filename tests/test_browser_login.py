@@ -436,6 +436,7 @@ def test_nothing_secret_is_told(
         assert secret not in told
     assert out == ""
     assert "The page to log in was opened in a browser. Waiting for up to 5 min." in err
+    assert "If it does not show up" not in err, "a function of the user's knows what it shows"
 
 
 @pytest.mark.parametrize("fault", ["refused", "lies", "no token"])
