@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.benchmarks.compare.results import Cell, Comparison, Row
 
-WIDTH: Final = 776  # pixels; a column of text at GitHub has 830
+WIDTH: Final = 810  # pixels; a column of text at GitHub has 830
 FONT: Final = "system-ui, -apple-system, 'Segoe UI', sans-serif"
 CROWD: Final = "crowd"
 COLUMNS: Final = {
@@ -66,10 +66,10 @@ _SHAPES: Final = {
 _HEADER: Final = 62  # pixels, as all that follow
 _ROW: Final = 48
 _MARGIN: Final = 8
-_BAR_LEFT: Final = 158
+_BAR_LEFT: Final = 162
 _BAR_WIDTH: Final = 70
 _BAR_HEIGHT: Final = 20
-_COLUMNS_LEFT: Final = 338
+_COLUMNS_LEFT: Final = 344
 _COLUMN: Final = (WIDTH - _COLUMNS_LEFT) / len(COLUMNS)
 
 
