@@ -232,7 +232,9 @@ def _make_requests_auth(setup: Setup) -> requests.Session:
     auth = library.OAuth2ResourceOwnerPasswordCredentials(
         setup.refresh_url, "alice", "password", early_expiry=_EARLY_SECONDS
     )
-    cache = library.TokenMemoryCache() if setup.file is None else _open_cache(library, setup.file)
+    cache = library.TokenMemoryCache()
+    if setup.file is not None:
+        cache = library.JsonTokenFileCache(str(setup.file))
     library.OAuth2.token_cache = cache
     if auth.state not in cache.tokens:
         left = _LONG if setup.token.expires_at is None else setup.token.expires_at - time.time()
@@ -242,10 +244,6 @@ def _make_requests_auth(setup: Setup) -> requests.Session:
     session = _make_bare(setup)
     session.auth = auth
     return session
-
-
-def _open_cache(library: Any, file: Path) -> Any:
-    return library.JsonTokenFileCache(str(file))
 
 
 def _make_msal(setup: Setup) -> requests.Session:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -61,29 +62,29 @@ TASKS: Final[tuple[Task, ...]] = (
     *outages.TASKS,
 )
 COST: Final = "cost"
+# What the picture does not show.
 README_ROWS: Final = (
     "alone",
-    "crowd",
     "processes",
-    "processes-in-turn",
-    "upload-file",
     "redirect",
-    "link",
     "outage-503",
-    "outage-hanging",
     "cost-trust-env-off",
     "cost-trust-env-on",
 )
 NOTES: Final = (
-    f"{BY_HAND}: tests/benchmarks/by_hand.py: attach, notice the 401, refresh, send again.",
     (
-        "Who can be told when the token ends, is told: all but by hand. For a 401 that comes "
-        "unannounced (the uploads) only ours, by hand and google-auth refresh."
+        f"{BY_HAND}: tests/benchmarks/by_hand.py: attach, notice the 401, refresh, send again; no "
+        "lock, no timeout, as most of it is written. Threads share one session."
     ),
     (
-        "Two processes: ours share a FileStore, msal a PersistedTokenCache (msal-extensions), "
-        "requests-auth a JsonTokenFileCache. requests-oauthlib and Authlib save into a file what "
-        "their callback is told, and read it when they start, as by hand; google-auth has none."
+        "Who can be told when the token ends, is told: all but by hand. For a 401 that comes "
+        "unannounced (the uploads) only this library, by hand and google-auth refresh."
+    ),
+    (
+        "Two processes: this library's share a FileStore, msal's a PersistedTokenCache of "
+        "msal-extensions, requests-auth's a JsonTokenFileCache. requests-oauthlib and Authlib save "
+        "into a file what their callback is told, and read it when they start, as by hand does; "
+        "google-auth has no callback."
     ),
     "requests-auth keeps the user's password, and logs in by it where a refresh fails.",
     "msal takes https addresses alone: its own client of HTTP is led to the server here.",
@@ -106,13 +107,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     else:
         comparison = _compare(options.tasks, quick=options.quick)
     if options.markdown:
-        print(f"\n{to_markdown(comparison, README_ROWS)}")
+        print(f"\n{to_markdown(comparison, () if options.tasks else README_ROWS)}")
     if options.json is not None:
         text = json.dumps(comparison.to_json(), indent=1, ensure_ascii=False)
         options.json.write_text(f"{text}\n", encoding="utf-8")
     if options.pictures is not None:
-        for path in write_pictures(comparison, options.pictures):
-            print(f"wrote {path}")
+        _draw(comparison, options.pictures)
+
+
+def _draw(comparison: Comparison, folder: Path) -> None:
+    try:
+        paths = write_pictures(comparison, folder)
+    except ValueError as error:
+        sys.exit(f"no pictures: {error}")
+    for path in paths:
+        print(f"wrote {path}")
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -129,7 +138,11 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--from", dest="result", type=Path, metavar="FILE", help="show this result, run nothing"
     )
-    parser.add_argument("--markdown", action="store_true", help="print README's table, too")
+    parser.add_argument(
+        "--markdown",
+        action="store_true",
+        help="print the table for README, too; that of all tasks if they are named",
+    )
     parser.add_argument(
         "--pictures",
         type=Path,

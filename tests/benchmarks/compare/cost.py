@@ -31,7 +31,7 @@ class CostOutcome:
 
     @property
     def cell(self) -> Cell:
-        return Cell(Verdict.FIGURE, f"{self.ratio:.2f} x", facts=vars(self))
+        return Cell(Verdict.FIGURE, f"{self.ratio:.1f} x", facts=vars(self))
 
 
 def measure_costs(clients: Sequence[Client], *, trust_env: bool, quick: bool) -> Row:

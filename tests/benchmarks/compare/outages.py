@@ -66,7 +66,7 @@ class OutageOutcome:
         if self.logins:
             return Verdict.PARTLY, f"{words}, then a new login"
         if self.recovery_seconds > _LONG_RECOVERY:
-            return Verdict.PARTLY, f"{words}, for {self.recovery_seconds:.0f} s more"
+            return Verdict.PARTLY, f"{words}, for {format_long(self.recovery_seconds)} more"
         return (Verdict.PARTLY if self.seconds > _SLOW else Verdict.GOOD), words
 
     def _describe_error(self) -> str:
@@ -85,6 +85,15 @@ def format_seconds(seconds: float) -> str:
     ('at once', 'after 1 s', 'after 10 s')
     """
     return "at once" if seconds < _AT_ONCE else f"after {seconds:.0f} s"
+
+
+def format_long(seconds: float) -> str:
+    """Return a duration, rounded likewise.
+
+    >>> format_long(7.2), format_long(59.6)
+    ('7 s', '60 s')
+    """
+    return f"{round(seconds, 0 if seconds < 20 else -1):.0f} s"
 
 
 def try_outage(

@@ -43,7 +43,9 @@ def render(comparison: Comparison) -> Iterator[str]:
 
 
 def render_versions(versions: Mapping[str, str]) -> list[str]:
-    return textwrap.wrap(", ".join(f"{get_label(name)} {each}" for name, each in versions.items()), WIDTH)
+    return textwrap.wrap(
+        ", ".join(f"{get_label(name)} {each}" for name, each in versions.items()), WIDTH
+    )
 
 
 def render_notes(notes: Sequence[str]) -> Iterator[str]:

@@ -153,8 +153,7 @@ def set_stage(
                 token_url=door.token_url if own_door else f"{server.url}{TOKEN_PATH}",
                 file=file,
             )
-            stage = Stage(client, server, door, setup)
-            yield stage
+            yield Stage(client, server, door, setup)
         finally:
             door.close()
 
