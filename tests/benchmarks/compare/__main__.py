@@ -163,6 +163,7 @@ def _compare(names: Sequence[str], *, quick: bool) -> Comparison:
     _silence_libraries()
     clients = find_clients(*PACKAGES)
     versions = {client.name: version(PACKAGES[client.name]) for client in clients}
+    versions[BY_HAND] = f"on requests {versions[BY_HAND]}"
     machine = describe_machine()
     print(*render_versions(versions), sep="\n", flush=True)
     rows = []

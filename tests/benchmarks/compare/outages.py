@@ -73,7 +73,7 @@ class OutageOutcome:
         words = [] if self.error is None else [self.error]
         if self.error is not None and not self.is_requests_error:
             words.append("no RequestException")
-        if self.recovered and self.recovery_seconds >= _AT_ONCE:
+        if self.recovered and _AT_ONCE <= self.recovery_seconds <= _LONG_RECOVERY:
             words.append(f"works again {format_seconds(self.recovery_seconds)}")
         return ", ".join(words)
 
