@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 import threading
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
@@ -344,12 +343,12 @@ def test_a_picture_says_in_words_what_its_colors_say() -> None:
     assert len(shapes) == len({shape for _, shape in shapes}) == len({kind for kind, _ in shapes})
 
 
-def test_markdown_has_a_column_for_each_client() -> None:
-    """And a row for each task that is named."""
+def test_markdown_has_a_line_for_each_client() -> None:
+    """And a column for each task that is named."""
     lines = to_markdown(read_stored(), README_ROWS).splitlines()
-    assert len(lines) == 2 + len(README_ROWS)
-    assert {line.count("|") for line in lines} == {len(PACKAGES) + 2}
-    assert "| this library | by hand |" in lines[0]
+    assert len(lines) == 2 + len(PACKAGES)
+    assert {line.count("|") for line in lines} == {len(README_ROWS) + 2}
+    assert lines[2].startswith("| this library | ✅ 1 of 1 | ✅ 2 of 2 |")
 
 
 def test_readme_shows_the_stored_comparison() -> None:
@@ -358,14 +357,21 @@ def test_readme_shows_the_stored_comparison() -> None:
     assert find_differences(readme, read_stored()) == []
 
 
-def test_a_row_that_was_not_found_so_is_noticed() -> None:
-    """A number that somebody has made prettier, say."""
-    row = Row("crowd", "32 threads", "?", "!", {OURS: Cell(GOOD, "32 of 32")})
-    comparison = Comparison({}, {OURS: "1"}, (row,))
-    text = to_markdown(comparison)
+def test_a_table_that_differs_is_noticed() -> None:
+    """A number that somebody has made prettier, a client that is missing, a new column."""
+    cells = {OURS: Cell(GOOD, "32 of 32"), BY_HAND: Cell(BAD, "0 of 32")}
+    row = Row("crowd", "32 threads", "?", "!", cells)
+    comparison = Comparison({}, {OURS: "1", BY_HAND: "2"}, (row,))
+    text = f"Others:\n\n{to_markdown(comparison)}\n| a | b |\n| --- | --- |\n| c | d |\n"
+    ours, by_hand = text.splitlines()[4:6]
     assert find_differences(text, comparison) == []
-    other = replace(comparison, rows=(replace(row, cells={OURS: Cell(BAD, "31 of 32")}),))
-    assert find_differences(text, other) == [text.splitlines()[-1]]
+    assert find_differences(text.replace("0 of", "1 of"), comparison) == [
+        by_hand.replace("0 of", "1 of")
+    ]
+    assert find_differences(text.replace(f"{ours}\n", ""), comparison) == [by_hand, by_hand]
+    assert find_differences(text.replace("threads |", "threads | cost |"), comparison) == [
+        "|  | 32 threads | cost |"
+    ]
 
 
 def test_the_command_shows_and_draws_a_result(tmp_path: Path) -> None:

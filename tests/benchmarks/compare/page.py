@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import textwrap
 from typing import TYPE_CHECKING, Final
 
@@ -23,7 +24,7 @@ IN_WORDS: Final = {
 }
 _SIGNS: Final = {
     Verdict.GOOD: "✅ ",
-    Verdict.PARTLY: "🟡 ",
+    Verdict.PARTLY: "⚠️ ",
     Verdict.BAD: "❌ ",
     Verdict.CANNOT: "⚪ ",
     Verdict.FIGURE: "",
@@ -73,25 +74,45 @@ def get_label(client: str) -> str:
 
 
 def to_markdown(comparison: Comparison, names: Sequence[str] = ()) -> str:
-    """Return a table of these rows, all of them if none are named; a column for each client."""
+    """Return a table with a line for each client, and a column for each row that is named.
+
+    For all rows if none are named.
+    """
     rows = [row for row in comparison.rows if not names or row.name in names]
-    lines = [
-        _join(["", *map(get_label, comparison.clients)]),
-        _join(["---"] * (len(comparison.clients) + 1)),
-        *(_to_line(row, comparison.clients) for row in rows),
-    ]
+    lines = [_join(["", *(row.short for row in rows)]), _join(["---"] * (len(rows) + 1))]
+    lines += [_to_line(client, rows) for client in comparison.clients]
     return "\n".join(lines) + "\n"
 
 
 def find_differences(text: str, comparison: Comparison) -> list[str]:
-    """Return the lines of a text that are rows of such a table, but not those of this one."""
-    lines = {row.short: _to_line(row, comparison.clients) for row in comparison.rows}
-    found = {line: line.split(" | ")[0].removeprefix("| ") for line in text.splitlines()}
-    return [line for line, short in found.items() if line != lines.get(short, line)]
+    """Return the lines in a text's tables of a comparison that are not those of this one."""
+    lines = text.splitlines()
+    return [
+        difference
+        for number, line in enumerate(lines)
+        for difference in _find_in_table(line, lines[number + 2 :], comparison)
+    ]
 
 
-def _to_line(row: Row, clients: Sequence[str]) -> str:
-    return _join([row.short, *(_to_markdown(row.cells[each]) for each in clients)])
+def _find_in_table(header: str, lines: Sequence[str], comparison: Comparison) -> Iterator[str]:
+    """Yield the lines that differ, if this is the header of a table of a comparison."""
+    rows_by_short = {row.short: row for row in comparison.rows}
+    shorts = header.strip("| ").split(" | ")
+    rows = [rows_by_short[short] for short in shorts if short in rows_by_short]
+    if not rows:
+        return
+    if len(rows) < len(shorts):
+        yield header
+        return
+    table = list(itertools.takewhile(lambda line: line.startswith("|"), lines))
+    for line, client in itertools.zip_longest(table, comparison.clients):
+        expected = "" if client is None else _to_line(client, rows)
+        if line != expected:
+            yield line or expected
+
+
+def _to_line(client: str, rows: Sequence[Row]) -> str:
+    return _join([get_label(client), *(_to_markdown(row.cells[client]) for row in rows)])
 
 
 def _join(cells: Sequence[str]) -> str:
