@@ -351,10 +351,14 @@ def test_markdown_has_a_line_for_each_client() -> None:
     assert lines[2].startswith("| this library | ✅ 1 of 1 | ✅ 2 of 2 |")
 
 
-def test_readme_shows_the_stored_comparison() -> None:
-    """No row of it is written by hand."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert find_differences(readme, read_stored()) == []
+@pytest.mark.parametrize(
+    "page",
+    [ROOT / "README.md", *sorted((FOLDER / "guide").glob("*.md"))],
+    ids=lambda page: page.name,
+)
+def test_readme_and_guide_show_the_stored_comparison(page: Path) -> None:
+    """No line of such a table is written by hand."""
+    assert find_differences(page.read_text(encoding="utf-8"), read_stored()) == []
 
 
 def test_a_table_that_differs_is_noticed() -> None:
