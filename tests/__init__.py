@@ -246,6 +246,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
 HOUSEKEEPING: Final = (
     "test_arguments",
     "test_benchmarks",
+    "test_benchmarks_compare",
     "test_documents",
     "test_errors",
     "test_floors",
