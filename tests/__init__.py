@@ -245,6 +245,8 @@ HOUSEKEEPING: Final = (
     "test_errors",
     "test_floors",
     "test_moving_over",
+    "test_recipes",
+    "test_recipes_processes",
     "test_public_names",
     "test_start_up",
     "test_readme",

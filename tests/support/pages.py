@@ -62,3 +62,18 @@ class Page:
             if isinstance(value, (AuthServer, requests.Session)):
                 value.close()
         self.names.clear()
+
+
+def check_links(page: Page) -> None:
+    """Assert that each link to this page or another one leads to something."""
+    for target in re.findall(r"\]\(([^)]+)\)", page.text):
+        path, _, anchor = target.partition("#")
+        file = page.path.parent / path if path else page.path
+        assert file.is_file(), target
+        assert not anchor or anchor in _list_anchors(file.read_text(encoding="utf-8")), target
+
+
+def _list_anchors(text: str) -> set[str]:
+    """Return what GitHub calls the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
