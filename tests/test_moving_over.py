@@ -7,19 +7,20 @@ import gc
 import io
 import json
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 import requests
 from requests_toolbelt.sessions import BaseUrlSession
 
 from requests_jwt_refresh import InvalidURL, JSONEndpoint, MemoryStore, Token, mount
-from requests_jwt_refresh.testing import AuthServer
 from tests.support.crowd import Crowd
 from tests.support.pages import Page, check_links
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from requests_jwt_refresh.testing import AuthServer
 
 PAGE: Final = Page("moving-over.md")
 PROGRAMS: Final = [

@@ -15,7 +15,16 @@ import pytest
 import requests
 import yaml
 
-from requests_jwt_refresh import FileStore, RefreshRejected, StoreError, Token, anonymous, mount
+from requests_jwt_refresh import (
+    FileStore,
+    JSONEndpoint,
+    MemoryStore,
+    RefreshRejected,
+    StoreError,
+    Token,
+    anonymous,
+    mount,
+)
 from requests_jwt_refresh.testing import AuthServer, Status
 from tests.support.pages import Page, check_links
 from tests.test_pytest_plugin import run_pytest
@@ -201,7 +210,8 @@ def test_no_secret_is_in_a_cassette_of_vcrpy(page: Page, server: AuthServer) -> 
     with recorder.use_cassette("secrets.yaml"):
         use_every_secret(session, server)
     text = (Path(recorder.cassette_library_dir) / "secrets.yaml").read_text()
-    paths = {each["request"]["uri"].rpartition("/")[2] for each in yaml.safe_load(text)["interactions"]}
+    recorded = yaml.safe_load(text)["interactions"]
+    paths = {each["request"]["uri"].rpartition("/")[2] for each in recorded}
     # The URL's own secret is out of it; the body echoes it, as this server does.
     assert paths == {"cookies", "with-cookie", "form", "query", "after-expiry"}
     secrets = list_secrets(server, first, page.names["adapter"].token)
@@ -214,8 +224,8 @@ def test_no_secret_is_in_a_cassette_of_betamax(page: Page, server: AuthServer) -
     betamax = page.names["betamax"]
     with requests.Session() as session:
         with betamax.Betamax(session).use_cassette("secrets"):
-            adapter = mount(session, server.url, page.names["JSONEndpoint"]("/auth/refresh"),
-                            page.names["MemoryStore"](server.login()))
+            store = MemoryStore(server.login())
+            adapter = mount(session, server.url, JSONEndpoint("/auth/refresh"), store)
             first = adapter.token
             server.fail(Status(200, headers={"Set-Cookie": "sid=cookie-secret"}), on="api")
             session.get("/api/cookies")
@@ -297,4 +307,3 @@ def test_a_credential_of_systemd_logs_in_once(
 
 def test_every_link_leads_somewhere(page: Page) -> None:
     check_links(page)
-

@@ -1,4 +1,4 @@
-"""The recipes of .github/guide/recipes.md for several processes, and for cron: the real programs."""
+"""The recipes of .github/guide/recipes.md for several processes and for cron, really run."""
 
 from __future__ import annotations
 
