@@ -61,7 +61,6 @@ class Page:
         for value in self.names.values():
             if isinstance(value, (AuthServer, requests.Session)):
                 value.close()
-        self.names.clear()
 
 
 def check_links(page: Page) -> None:
