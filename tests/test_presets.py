@@ -12,7 +12,6 @@ import pickle
 import pkgutil
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -35,13 +34,14 @@ from requests_jwt_refresh.presets import (
     Supabase,
 )
 from requests_jwt_refresh.presets.base import Preset, fill, preset
+from tests.support.documents import PAGES
 from tests.support.recorded import Recorded
 
 if TYPE_CHECKING:
     from requests_jwt_refresh.endpoints import Endpoint
 
 NAMES = list(presets.PRESET_MODULES)
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+README = PAGES["README.md"]
 NEED_A_URL = {"express"}
 # What nobody but the user knows, in the order in which it is asked for.
 ARGUMENTS = {

@@ -1,11 +1,10 @@
-"""What README.md shows is what happens."""
+"""What README.md and the guide show is what happens."""
 
 from __future__ import annotations
 
 import re
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,13 +15,14 @@ from requests_jwt_refresh.cli import main as cli
 from requests_jwt_refresh.cli.console import Exit
 from requests_jwt_refresh.profiles.load import Profiles
 from requests_jwt_refresh.testing import AuthServer
+from tests.support.documents import PAGES, ROOT, TEXT
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import requests
 
-ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 NAMES: dict[str, Any] = {
     **{name: getattr(requests_jwt_refresh, name) for name in requests_jwt_refresh.__all__},
     "presets": presets,
@@ -56,7 +56,7 @@ def test_the_example_of_a_known_server_runs(session: requests.Session) -> None:
 @pytest.mark.parametrize("block", BLOCKS)
 def test_every_example_is_python(block: str) -> None:
     """Nothing in a code block is a typing error."""
-    compile(block, "README.md", "exec")
+    compile(block, "the guide", "exec")
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_every_example_is_python(block: str) -> None:
     re.findall(
         r"`((?:(?:JSON|OAuth2|Bearer)Endpoint|presets\.\w+|(?:Memory|File|Keyring|Redis)Store"
         r"|json_field|bearer_challenge|status)\([^`…]*\))`",
-        README,
+        TEXT,
     ),
 )
 def test_every_call_in_the_text_can_be_made(call: str) -> None:
@@ -73,40 +73,63 @@ def test_every_call_in_the_text_can_be_made(call: str) -> None:
 
 
 def test_every_error_is_in_the_table() -> None:
-    """Each error class that a user may meet is in the table of README."""
+    """Each error class that a user may meet is in the guide's table."""
     errors = {
         name
         for name, value in NAMES.items()
         if isinstance(value, type) and issubclass(value, JWTRefreshError)
     }
-    section = README.split("## When something goes wrong")[1].split("\n## ")[0]
-    assert {name for name in errors if f"`{name}`" not in section} == set()
+    page = PAGES[".github/guide/errors.md"]
+    assert {name for name in errors if f"`{name}`" not in page} == set()
 
 
-def test_every_link_into_the_tree_leads_somewhere() -> None:
-    """A path in a command is there."""
-    for path in re.findall(r"(?:tests|requests_jwt_refresh)/[\w/]+\.py", README):
+def test_every_path_in_a_command_is_there() -> None:
+    """The file is in the tree."""
+    for path in re.findall(r"(?:tests|requests_jwt_refresh)/[\w/]+\.py", TEXT):
         assert (ROOT / path).is_file(), path
 
 
-def test_the_profile_shown_is_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", PAGES)
+def test_every_link_leads_somewhere(name: str) -> None:
+    """To a file in the tree, and to a heading in it."""
+    page = ROOT / name
+    for path, heading in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", PAGES[name]):
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), path
+        if heading:
+            titles = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE)
+            assert heading in {make_anchor(title) for title in titles}
+
+
+def make_anchor(title: str) -> str:
+    """Return what GitHub calls a heading in a link."""
+    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+
+
+def test_every_page_of_the_guide_is_linked_from_readme() -> None:
+    """README leads to each of them."""
+    pages = {name for name in PAGES if name != "README.md"}
+    assert {name for name in pages if f"]({name})" not in PAGES["README.md"]} == set()
+
+
+@pytest.mark.parametrize("block", re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL))
+def test_a_profile_shown_is_one(block: str, tmp_path: Path) -> None:
     """The TOML block is read without a complaint."""
-    (block,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
     file = tmp_path / "profiles.toml"
     file.write_text(block)
     profile = Profiles.read(file).profile("prod")
-    assert profile.login is not None
+    assert profile.login or profile.browser
     assert profile.logout is not None
     assert JWTRefreshAdapter.from_profile("prod", file).base_url == profile.base_url
 
 
 def test_the_exit_statuses_are_these() -> None:
-    """README has those that the commands return, and no other."""
-    shown = {int(number) for number in re.findall(r"^\| (\d) \| ", README, re.MULTILINE)}
+    """The guide has those that the commands return, and no other."""
+    shown = {int(number) for number in re.findall(r"^\| (\d) \| ", TEXT, re.MULTILINE)}
     assert shown == {int(each) for each in Exit} - {Exit.INTERRUPTED, Exit.BROKEN_PIPE}
 
 
-@pytest.mark.parametrize("line", re.findall(r"`(requests-jwt [^`]*)`", README))
+@pytest.mark.parametrize("line", re.findall(r"`(requests-jwt [^`]*)`", TEXT))
 def test_every_command_in_the_text_is_one(line: str) -> None:
     """What follows the program's name is a command of its."""
     with pytest.raises(SystemExit) as left:
@@ -116,6 +139,5 @@ def test_every_command_in_the_text_is_one(line: str) -> None:
 
 def test_the_transcripts_fit_a_terminal() -> None:
     """Of 80 columns."""
-    blocks = re.findall(r"```text\n(.*?)```", README, re.DOTALL)
-    assert len(blocks) == 3
+    blocks = re.findall(r"```text\n(.*?)```", TEXT, re.DOTALL)
     assert max(len(line) for block in blocks for line in block.splitlines()) <= 80

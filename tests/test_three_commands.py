@@ -1,4 +1,4 @@
-"""The three commands of the README: a server, a profile, and a call that is answered.
+"""The three commands of the guide: a server, a profile, and a call that is answered.
 
 Real programs on terminals. What is typed is what `demo --serve` says to type.
 """
@@ -17,6 +17,7 @@ import pytest
 
 from tests.support.browser_program import use_browser_program
 from tests.support.command_line import SCRIPT, WAIT, Terminal, User, needs_posix, user
+from tests.support.documents import TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +26,6 @@ __all__ = ["user"]  # a fixture
 
 pytestmark = needs_posix
 
-README = Path(__file__).parents[1] / "README.md"
 QUESTIONS = ("right server?", "Register a client there?", "File for the token", "Log in now?")
 
 
@@ -79,7 +79,7 @@ def test_the_readme_shows_these_commands(shell: Shell) -> None:
     """Each on a line of its own, on another port."""
     found = re.search(r"http://127\.0\.0\.1:\d+", shell.init)
     assert found is not None
-    shown = re.sub(r"http://127\.0\.0\.1:\d+", found[0], README.read_text(encoding="utf-8"))
+    shown = re.sub(r"http://127\.0\.0\.1:\d+", found[0], TEXT)
     for command in ("requests-jwt demo --serve", shell.init, shell.call):
         assert f"\n$ {command}\n" in shown
 
