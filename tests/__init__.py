@@ -64,6 +64,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
     "One refresh": (
         "test_token_grants",
         "test_one_refresh",
+        "test_refused_tokens",
         "test_single_flight_calls",
         "test_single_flight_orders",
         "test_sub_interpreters",
@@ -250,6 +251,9 @@ HOUSEKEEPING: Final = (
     "test_documents",
     "test_errors",
     "test_floors",
+    "test_moving_over",
+    "test_recipes",
+    "test_recipes_processes",
     "test_public_names",
     "test_start_up",
     "test_readme",
