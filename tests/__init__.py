@@ -179,6 +179,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_completion",
         "test_console",
         "test_demo",
+        "test_demo_page",
         "test_demo_serve",
         "test_device_polling",
         "test_doctor",
