@@ -183,7 +183,7 @@ def switch(options: argparse.Namespace) -> int:
         choose_profile(profiles.file, name)
         sys.stdout.write(f"Commands that name no profile use {name} from now on.\n")
     elif account is None:
-        sys.stdout.write(f"{name} is the only profile: it needs not be named.\n")
+        sys.stdout.write(f"{name} is the only profile: it need not be named.\n")
     _warn_of_variable()
     return Exit.DONE
 

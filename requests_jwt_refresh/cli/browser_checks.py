@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 _ANY_PORT: Final = 49152  # where the redirect URI names none; nothing is sent there
 _NO_CODE: Final = "requests-jwt-doctor"  # no server accepts it
 _OFFLINE: Final = "offline_access"
+_FIXED_PORT: Final = (
+    "; if the server takes no free port, register http://127.0.0.1:8400/ and write it as "
+    "redirect_uri into [NAME.browser]"
+)
 _NOT_LOGGED_IN: Final = (  # OpenID Connect Core §3.1.2.6
     *("login_required", "consent_required", "interaction_required"),
     "account_selection_required",
@@ -142,15 +146,14 @@ def _describe_refusal(
         )
     is_about_redirect = "redirect" in text
     perhaps = "" if is_about_redirect else "perhaps "
-    registered = (profile.browser and profile.browser.redirect_uri) or DEFAULT_REDIRECT
+    fixed = profile.browser and profile.browser.redirect_uri
+    more = "" if fixed else _FIXED_PORT
     return Finding(
         FAULT,
         "browser",
         f"{where}: {perhaps}the redirect URI {uri} is not registered for the client {client_id}",
         fill_in(
-            f"register {registered} there, for a native or desktop client; if the server takes no "
-            "free port, register http://127.0.0.1:8400/ and write it as redirect_uri into "
-            "[NAME.browser]",
+            f"register {fixed or DEFAULT_REDIRECT} there, for a native or desktop client{more}",
             profile.name,
         ),
     )

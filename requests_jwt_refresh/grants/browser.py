@@ -47,6 +47,9 @@ _URLS: Final = {
     "token_url": "the token URL",
     "device_url": "the URL for devices",
 }
+_ELSEWHERE: Final = (
+    "A browser on another machine cannot open the last page; its address is enough.\n"
+)
 
 
 @dataclass(frozen=True)
@@ -228,7 +231,7 @@ class _Attempt:
         seconds, terminal = self._login.timeout, Terminal.find()
         is_notebook = desktop.is_notebook()
         if may_paste and (is_notebook or terminal is not None):
-            desktop.tell("A browser on another machine will fail to open the last page.\n")
+            desktop.tell(_ELSEWHERE)
         if may_paste and is_notebook:  # where nothing but `input` reads
             redirect = RedirectURI.parse(receiver.redirect_uri)
             return receive_pasted(redirect, self._request.state, seconds)
@@ -271,11 +274,11 @@ class _Attempt:
 
 def _show(url: str, opener: Callable[[str], object] | None, seconds: float) -> bool:
     """Have the page opened, or say where it is; whether it was opened."""
-    minutes = f"Waiting for up to {max(1, round(seconds / 60))} min.\n"
+    waiting = f"Waiting for up to {desktop.format_wait(seconds)}.\n"
     if opener is not None and opener(url) is not False:
-        desktop.tell(f"The page to log in was opened in a browser. {minutes}")
+        desktop.tell(f"The page to log in was opened in a browser. {waiting}")
         return True
-    desktop.tell(f"To log in, open this page in a browser:\n\n    {url}\n\n{minutes}")
+    desktop.tell(f"To log in, open this page in a browser:\n\n    {url}\n\n{waiting}")
     return False
 
 
