@@ -17,7 +17,7 @@ from tests.support.documents import PAGES
 from tests.transcripts.pages import Block, find_blocks, replace_blocks
 from tests.transcripts.pictures import FOLDER, PICTURES, draw_all
 from tests.transcripts.sessions import STORIES, Story, play
-from tests.transcripts.stable import HOME, Stabilizer, strip_colours
+from tests.transcripts.stable import COLUMNS, HOME, Stabilizer, strip_colours
 
 BLOCKS: Final = [block for page in PAGES.values() for block in find_blocks(page)]
 NAMES: Final = [name for story in STORIES for name in story.names]
@@ -44,11 +44,9 @@ def test_each_block_has_its_session_and_each_session_its_block() -> None:
 
 @pytest.mark.parametrize("block", BLOCKS, ids=[str(block.name) for block in BLOCKS])
 def test_what_is_shown_fits_a_terminal(block: Block) -> None:
-    """Of 80 columns; a command may be longer, for it is copied."""
-    lines = [
-        line for line in block.text.splitlines() if not re.match(r" *(\$ )?requests-jwt ", line)
-    ]
-    assert [line for line in lines if len(line) > 80] == []
+    """What is typed may be longer, for it is copied."""
+    lines = [line for line in block.text.splitlines() if not line.startswith("$ ")]
+    assert [line for line in lines if len(line) > COLUMNS] == []
 
 
 # --- The pictures --------------------------------------------------------------------------------
@@ -157,21 +155,40 @@ def test_only_blocks_are_written_anew() -> None:
 
 
 def test_what_differs_each_time_is_replaced() -> None:
-    """By what has the same length, for lines are broken by it."""
-    shown = (
-        "/tmp/abcdef/.config at http://127.0.0.1:34567/a  \r\n"
-        "sha256 0123456789ab KGVM-DHBX\r\n"
-        "Registered a client: abc_-9\r\n"
-        "token   expires in 5 min (2030-01-02 03:04:05)\r\n"
-        "refresh 12 s ago\r\n"
+    """By the same values each time, and as long: lines are broken by their length."""
+
+    def show(home: str, port: int, digest: str, code: str, secret: str, seconds: int) -> str:
+        shown = (
+            f"{home}/.config at http://127.0.0.1:{port}/a  \r\n"
+            f"sha256 {digest} {code}\r\nRegistered a client: {secret}\r\n"
+            f"http://x/?client_id={secret}&redirect_uri=http%3A%2F%2F127.0.0.1%3A{port}&nonce={digest}"
+            f"&state={secret * 2}\r\n"
+            f"token   expires in 4 min {seconds} s (2030-01-02 03:04:{seconds})\r\n"
+            f"refresh {seconds} s ago\r\n"
+        )
+        return Stabilizer(Path(home)).stabilize(shown)
+
+    first = show("/tmp/abcdef", 34567, "0123456789ab", "KGVM-DHBX", "abc_-9", 58)
+    assert first == show("/tmp/ghijkl", 40000, "ffffffffffff", "BBBB-CCCC", "Q-3456", 59)
+    lines = first.splitlines()
+    assert lines[0] == f"{HOME}/.config at http://127.0.0.1:45551/a"
+    assert re.fullmatch(r"sha256 [0-9a-f]{12} [B-Z]{4}-[B-Z]{4}", lines[1])
+    assert re.fullmatch(r"Registered a client: [\w-]{6}", lines[2])
+    client = lines[2].split()[-1]
+    assert lines[3].startswith(
+        f"http://x/?client_id={client}&redirect_uri=http%3A%2F%2F127.0.0.1%3A45551&nonce="
     )
-    assert Stabilizer(Path("/tmp/abcdef")).stabilize(shown).splitlines() == [
-        f"{HOME}/.config at http://127.0.0.1:45551/a",
-        "sha256 7d515aefa9bb KGVM-DHBJ",
-        "Registered a client: 69dF8fSBlTbMPp_-gzChRg",
+    assert lines[-2:] == [
         "token   expires in 4 min 57 s (2026-11-24 14:39:36)",
         "refresh 2 s ago",
     ]
+
+
+def test_lines_are_broken_as_a_terminal_breaks_them() -> None:
+    """But for what is typed, which is copied from the page."""
+    typed, shown = f"$ {'t' * 100}", "s" * 170
+    text = Stabilizer(Path("/tmp/abcdef")).stabilize(f"{typed}\n\x1b[1m{shown}\x1b[0m")
+    assert text.splitlines() == [typed, "s" * 80, "s" * 80, "s" * 10]
 
 
 def test_two_that_differ_stay_two() -> None:

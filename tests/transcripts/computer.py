@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Final
 from tests.support import file_keyring
 from tests.support.command_line import SCRIPT, Terminal
 from tests.support.documents import ROOT
-from tests.transcripts.stable import HOME, Stabilizer
+from tests.transcripts.stable import COLUMNS, HOME, Stabilizer
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-_COLUMNS: Final = 80
 _PARENT: Final = Path("/tmp")
 _DESKTOP: Final = {
     "DISPLAY": ":0",
@@ -40,7 +39,7 @@ class Computer:
             "PYTHONPATH": str(ROOT),
             "PYTHON_KEYRING_BACKEND": keyring,
             file_keyring.FILE_VARIABLE: str(self._home / "keyring.json"),
-            "COLUMNS": str(_COLUMNS),
+            "COLUMNS": str(COLUMNS),
             "TERM": "xterm-256color",
             "LANG": "C.UTF-8",
             "TZ": "UTC",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
+from urllib.parse import parse_qs, urlsplit
 
 from requests_jwt_refresh.testing import AuthServer
 from tests.support.form_browser import FormBrowser
@@ -12,6 +13,8 @@ from tests.transcripts.stable import strip_colours
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+_NOWHERE: Final = "http://nowhere.invalid"  # a redirect URI that no page leads to
 
 
 class Story(NamedTuple):
@@ -48,19 +51,10 @@ def _play_profile(computer: Computer) -> Iterator[list[str]]:
         }
         yield [
             computer.run("requests-jwt init prod", *questions.items()),
-            computer.run("requests-jwt login prod", *_log_in("alice")),
+            computer.run("requests-jwt login prod", ("User name", "alice"), ("Password", "any")),
             computer.run("requests-jwt status prod"),
         ]
         yield [computer.run("requests-jwt doctor prod")]
-        yield [
-            computer.run("requests-jwt login prod --account bob", *_log_in("bob")),
-            computer.run("requests-jwt accounts"),
-            computer.run("requests-jwt switch prod --account bob"),
-        ]
-
-
-def _log_in(user: str) -> tuple[tuple[str, str], ...]:
-    return (("User name", user), ("Password", "any"))
 
 
 def _play_demo(computer: Computer) -> Iterator[list[str]]:
@@ -80,21 +74,37 @@ def _play_server(computer: Computer) -> Iterator[list[str]]:
             computer.run(init, *((question, "") for question in questions)),
             computer.run(call),
         ]
-        yield [_log_in_by_device(computer)]
+        yield [_log_in_by_device(computer, "requests-jwt login demo")]
+        yield [_log_in_by_pasting(computer, "requests-jwt login demo --no-browser", "alice")]
+        _log_in_by_pasting(computer, "requests-jwt login demo --account bob --no-browser", "bob")
+        yield [
+            computer.run("requests-jwt accounts demo"),
+            computer.run("requests-jwt switch demo --account bob"),
+        ]
 
 
-def _log_in_by_device(computer: Computer) -> str:
-    command = "requests-jwt login demo"
+def _log_in_by_device(computer: Computer, command: str) -> str:
     with computer.start(command, remote=True) as terminal:
         terminal.expect("Ctrl-C")
         (page,) = re.findall(r"http://\S+user_code=[A-Z-]+", terminal.shown)
-        with FormBrowser("http://nowhere.invalid") as browser:  # alice's, elsewhere
+        with FormBrowser(_NOWHERE) as browser:
             browser.decide_device(page)
         return computer.finish(command, terminal)
 
 
+def _log_in_by_pasting(computer: Computer, command: str, user: str) -> str:
+    with computer.start(command) as terminal:
+        terminal.expect("press Enter")
+        (page,) = re.findall(r"http://\S+response_type=\S+", terminal.shown)
+        (redirect_uri,) = parse_qs(urlsplit(page).query)["redirect_uri"]
+        with FormBrowser(redirect_uri) as browser:
+            address = browser.log_in(page, user=user).url
+        terminal.type(address.replace("?", "/?", 1))  # as browsers show it
+        return computer.finish(command, terminal)
+
+
 STORIES: Final = (
-    Story(("init", "doctor", "accounts"), _play_profile),
+    Story(("init", "doctor"), _play_profile),
     Story(("demo",), _play_demo),
-    Story(("serve", "from", "device"), _play_server),
+    Story(("serve", "from", "device", "no-browser", "accounts"), _play_server),
 )
