@@ -211,6 +211,14 @@ def test_in_detail() -> None:
     assert done.stdout.count('\n   session.get("/api/users")\n') == 2
 
 
+def test_there_is_no_more_to_say_of_a_server(capsys: pytest.CaptureFixture[str]) -> None:
+    """--serve plays no scenes, so --verbose beside it is a mistake."""
+    with pytest.raises(SystemExit) as left:
+        cli.main(["demo", "--serve", "--verbose"])
+    assert left.value.code == 2
+    assert "--verbose" in capsys.readouterr().err
+
+
 def test_no_token_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     """None of the tokens that were given or used is on the page, nor half of one, nor any JWT."""
     tokens: set[str | None] = set()
