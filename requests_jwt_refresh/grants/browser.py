@@ -16,6 +16,7 @@ from requests_jwt_refresh.errors import (
     RefreshUnavailable,
 )
 from requests_jwt_refresh.grants import desktop, first_tokens
+from requests_jwt_refresh.grants.browser_support import find_browser_problem
 from requests_jwt_refresh.grants.code_flow import CodeRequest
 from requests_jwt_refresh.grants.device import DeviceLogin
 from requests_jwt_refresh.grants.discovery import ServerMetadata, choose_scope
@@ -189,6 +190,7 @@ def _log_in(
             server.device_url, server.token_url, login.client_id, client=client, scope=login.scope
         )
         return _bind_device(device, login, server).obtain(session, options, refused)
+    _check_browser(server)
     scope, asks_consent = _choose_scope(login, server)
     request = CodeRequest(server, login.client_id, scope, asks_consent)
     return _Attempt(login, request, client, session, options).run(opener)
@@ -305,29 +307,30 @@ def _find_server(login: BrowserLogin, session: requests.Session) -> ServerMetada
             server = _discover(login, session)
         except DiscoveryError as error:
             raise RefreshUnavailable(error.cause, error.remedy) from None
-    if server.pkce_methods and "S256" not in server.pkce_methods:
+    return server
+
+
+def _check_browser(server: ServerMetadata) -> None:
+    """Raise RefreshUnavailable if no login in a browser is possible there."""
+    problem = find_browser_problem(server)
+    if problem is not None:
         raise RefreshUnavailable(
-            f"{describe_url(server.authorization_url)} does not offer PKCE with S256 (RFC 7636)",
+            f"nobody can log in at {describe_url(server.issuer or server.token_url)} in a browser: "
+            f"{problem}",
             "ask for it at the server, or log in another way",
         )
-    return server
 
 
 def _discover(login: BrowserLogin, session: requests.Session) -> ServerMetadata:
     issuer = login.issuer_or_urls
     if not isinstance(issuer, str):
         raise DiscoveryError("the BrowserLogin has no server", "give it to an adapter as login=")
-    server = ServerMetadata.discover(
+    return ServerMetadata.discover(
         issuer,
         session=session,
         allow_http=login._allow_http,  # noqa: SLF001 - of this module
         timeout=login.call_timeout,
     )
-    if server.authorization_url is None:
-        raise DiscoveryError(
-            f"{describe_url(issuer)} names no authorization endpoint", "log in another way"
-        )
-    return server
 
 
 def _choose_scope(login: BrowserLogin, server: ServerMetadata) -> tuple[str, bool]:
