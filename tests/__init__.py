@@ -181,6 +181,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_completion",
         "test_console",
         "test_demo",
+        "test_demo_page",
         "test_demo_serve",
         "test_device_polling",
         "test_doctor",
@@ -257,4 +258,5 @@ HOUSEKEEPING: Final = (
     "test_public_names",
     "test_start_up",
     "test_readme",
+    "test_transcripts",
 )
