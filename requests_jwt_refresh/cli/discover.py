@@ -16,7 +16,6 @@ from requests_jwt_refresh.cli.registration import (
     set_client_auth,
 )
 from requests_jwt_refresh.grants.browser_support import find_browser_problem
-from requests_jwt_refresh.grants.login_parameters import USUAL_PARAMETERS
 
 if TYPE_CHECKING:
     import argparse
@@ -123,6 +122,8 @@ def _fill_in(options: argparse.Namespace, server: _Server) -> None:
 
 def _fill_in_browser(options: argparse.Namespace, metadata: ServerMetadata) -> None:
     """Set what a login in a browser needs, if the server has such logins as are made here."""
+    from requests_jwt_refresh.grants.login_parameters import USUAL_PARAMETERS
+
     if find_browser_problem(metadata) is None:
         options.authorization_url = options.authorization_url or metadata.authorization_url
     if not options.authorization_url:
