@@ -103,7 +103,7 @@ def _stop_editing(number: int) -> None:
     import termios
 
     mode = termios.tcgetattr(number)
-    mode[3] &= ~termios.ICANON
+    mode[3] &= ~(termios.ICANON | getattr(termios, "ECHOCTL", 0))  # Enter would be shown as ^J
     mode[6][termios.VMIN], mode[6][termios.VTIME] = 1, 0
     termios.tcsetattr(number, termios.TCSANOW, mode)
 
