@@ -324,7 +324,7 @@ def test_ctrl_c_ends_the_wait(user: User, server: AuthServer) -> None:
         terminal.expect("Paste the address of the last page here, all of it, and press Enter:")
         terminal.press(b"\x03")
         assert terminal.end() == 130, terminal.shown
-    assert terminal.shown.endswith("^C\r\n")  # the shell's prompt is on a line of its own
+    assert terminal.shown.endswith("\x03\r\n")  # the shell's prompt is on a line of its own
     assert "Traceback" not in terminal.shown
     assert user.store.load() is None
 
