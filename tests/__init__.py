@@ -243,6 +243,7 @@ HOUSEKEEPING: Final = (
     "test_documents",
     "test_errors",
     "test_floors",
+    "test_pasted_blocks",
     "test_public_names",
     "test_start_up",
     "test_readme",
