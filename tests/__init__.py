@@ -247,4 +247,5 @@ HOUSEKEEPING: Final = (
     "test_public_names",
     "test_start_up",
     "test_readme",
+    "test_reference",
 )
