@@ -6,15 +6,16 @@ Whatever a server writes, an expiry never comes too late: of two readings the ea
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from requests_jwt_refresh import clock
 from requests_jwt_refresh.response_errors import parse_http_date
 from requests_jwt_refresh.tokens import FIRST_MILLISECONDS, FIRST_MOMENT, LONGEST_LIFETIME
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 UNITS: Final = ("s", "ms")
 """The units of a lifetime: seconds, and milliseconds."""
@@ -37,6 +38,7 @@ _REFRESH_LIFETIMES: Final = frozenset(
 _REFRESH_MOMENTS: Final = frozenset(
     ("refreshexpiresat", "refreshtokenexpiresat", "refreshtokenexpiry", "refreshtokenexpirytime")
 )
+_ABOUT_REFRESH_TOKEN = re.compile("refresh.*(?:exp|lifetime|ttl|issued|valid|maxage)")
 
 
 def read_lifetime(found: object, unit: str, headers: Mapping[str, str]) -> float | None:
@@ -89,7 +91,24 @@ def _fields_on_the_way(document: object, parents: tuple[str, ...]) -> Iterator[t
         if name is not None:
             document = document.get(name) if isinstance(document, dict) else None
         for field, value in document.items() if isinstance(document, dict) else ():
-            yield re.sub("[^a-z]", "", field.lower()), value
+            yield _simplify(field), value
+
+
+def drop_refresh_times(extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `extra` without what says when its refresh token was issued or expires, at any depth.
+
+    >>> drop_refresh_times({"scope": "read", "data": {"refreshExpiresAt": 1.8e9, "user": "bob"}})
+    {'scope': 'read', 'data': {'user': 'bob'}}
+    """
+    return {
+        name: drop_refresh_times(value) if isinstance(value, Mapping) else value
+        for name, value in extra.items()
+        if not _ABOUT_REFRESH_TOKEN.search(_simplify(name))
+    }
+
+
+def _simplify(field: str) -> str:
+    return re.sub("[^a-z]", "", field.lower())
 
 
 def _choose(lefts: list[float]) -> float | None:

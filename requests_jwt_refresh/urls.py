@@ -21,6 +21,9 @@ _USER_INFO = re.compile("(?<=//)[^/?#\\\\]*@")
 _PLAIN_SEGMENT = re.compile(r"[A-Za-z0-9._~-]{0,30}")
 _LOOKS_RANDOM = re.compile(r"(?=.*[A-Za-z])(?=(.*[0-9]){4})[^-._]{16,}")  # a key, and no words
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")  # a tenant or a realm
+_PORT = re.compile(r"//[^/?#\\]*:([^/?#\\:@\]]*)(?=[/?#\\]|$)")
+_DIGITS = re.compile("0*[0-9]{1,5}")
+_MAX_PORT = 65535
 _SEPARATOR = re.compile(r"[/\\]")
 _LEFT_OUT = re.compile(r"[\x00-\x20\x7f]|;.*", re.DOTALL)
 _MAX_DECODINGS = 5  # by proxies and servers one after the other; more are not to be expected
@@ -79,14 +82,14 @@ def _origin_of(url: str) -> Origin | None:
         scheme, host = parts.scheme, parts.hostname
         if scheme not in _DEFAULT_PORTS or not host or not _HOST.fullmatch(host):
             return None
-        port = parts.port or _DEFAULT_PORTS[scheme]
+        port = _DEFAULT_PORTS[scheme] if parts.port is None else parts.port
     except (ValueError, LocationParseError):
         return None
     # requests connects to where urlsplit points. A text out of which urllib3 reads another host
     # ("https://h\@evil.com") is made to deceive.
     other_host = (second_opinion.host or "").strip("[]").lower()
     if (other_host, second_opinion.port or _DEFAULT_PORTS[scheme]) != (host, port):
-        return None
+        return None  # port 0 as well, for which urllib3 takes the usual one
     return Origin(scheme, host, port)
 
 
@@ -104,6 +107,7 @@ def validate(url: str, *, what: str, allow_http: bool = False) -> str:
     _check_characters(url, what)
     if not has_scheme(url):
         raise InvalidURL(f"{what} {redact(url)} has no scheme", _suggest_scheme(url))
+    _check_port(url, what)
     try:
         prepared = requests.Request("GET", url).prepare().url
     except requests.RequestException:
@@ -135,6 +139,17 @@ def _check_characters(url: str, what: str) -> None:
         )
     if "\\" in re.split("[?#]", url, maxsplit=1)[0]:
         raise InvalidURL(f"{what} {redact(url)} has a backslash", "write it with slashes alone")
+
+
+def _check_port(url: str, what: str) -> None:
+    """Raise InvalidURL for a port that is none; requests leaves a 0 out, and sends elsewhere."""
+    found = _PORT.search(url)
+    port = found[1] if found else ""
+    if port and not (_DIGITS.fullmatch(port) and 0 < int(port) <= _MAX_PORT):
+        raise InvalidURL(
+            f"{what} {redact(url)} has a port that is no number from 1 to 65535",
+            "correct it, or leave it out",
+        )
 
 
 def validate_base(url: str, *, allow_http: bool = False) -> str:

@@ -119,7 +119,7 @@ def test_bob_is_bob_in_capitals(user: User, server: AuthServer) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "a b", "../x", "a/b", "a:b", "x.lock", "x.doctor", "a=b", "ü"]
+    "name", ["", "a b", "../x", "a/b", "a:b", "x.lock", "x.doctor", "a=b", "ü", "\u212aim"]
 )
 def test_what_cannot_be_an_account(user: User, server: AuthServer, name: str) -> None:
     """Exit status 2, and what a name is made of; nothing is asked and nothing is written."""
@@ -147,10 +147,28 @@ def test_the_environment_chooses_the_account(
         assert who_is(user) == expected
     monkeypatch.setenv("REQUESTS_JWT_ACCOUNT", "bob")
     assert who_is(user, "--account", "default") == "alice"
-    monkeypatch.setenv("REQUESTS_JWT_ACCOUNT", "bob,prod=x")
+
+
+@pytest.mark.parametrize(
+    ("value", "cause"),
+    [
+        ("bob,prod=x", "the value of REQUESTS_JWT_ACCOUNT cannot be understood"),
+        ("=bob", "the value of REQUESTS_JWT_ACCOUNT cannot be understood"),
+        ("prod=bob,prod=x", "the value of REQUESTS_JWT_ACCOUNT cannot be understood"),
+        ("prod=", "an account in REQUESTS_JWT_ACCOUNT is no name of an account"),
+        ("other=a=b", "an account in REQUESTS_JWT_ACCOUNT is no name of an account"),
+        ("a/b", "the value of REQUESTS_JWT_ACCOUNT is no name of an account"),
+    ],
+)
+def test_an_environment_that_chooses_badly(
+    user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch, value: str, cause: str
+) -> None:
+    """Exit status 2: nobody is somebody else by a misspelt variable."""
+    user.describe(server, **LOGIN)
+    log_in(user, None)
+    monkeypatch.setenv("REQUESTS_JWT_ACCOUNT", value)
     result = user.run("status", "prod")
-    assert result.status == 2
-    assert result.cause_and_remedy()[0] == "the value of REQUESTS_JWT_ACCOUNT cannot be understood"
+    assert (result.status, result.cause_and_remedy()[0]) == (2, cause)
 
 
 def test_a_remedy_names_the_account(user: User, server: AuthServer) -> None:

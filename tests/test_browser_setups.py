@@ -201,7 +201,7 @@ def test_the_redirected_url_is_pasted(
         assert stdin.readline() == "the program's own\n"  # is left for the program
     assert codes.forms[0]["redirect_uri"] == ELSEWHERE
     err = capsys.readouterr().err
-    assert err.count("That is not the URL of this login") == 5
+    assert err.count("That is not the whole address of this login's last page") == 5
     assert "Paste the address" in err
 
 

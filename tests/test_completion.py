@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from requests_jwt_refresh.cli.main import main
+from requests_jwt_refresh.profiles.accounts import note_account
 from tests.support.command_line import SCRIPT, TWO, WAIT, Terminal, User, needs_posix, user
 
 if TYPE_CHECKING:
@@ -70,6 +71,14 @@ def two(user: User, monkeypatch: pytest.MonkeyPatch) -> User:
     monkeypatch.setenv("HOME", str(user.home))
     monkeypatch.setenv("ZDOTDIR", str(user.home))
     return user
+
+
+@pytest.fixture
+def with_accounts(two: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two accounts of one profile, and one of them of the other, too."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(two.home / "state"))
+    for profile, account in (("good", "bob"), ("good", "carol"), ("longer-name", "bob")):
+        note_account(two.file, profile, account)
 
 
 def put_first_on_path(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,6 +161,14 @@ class TestBash:
         """An option before the name makes no difference, with a value or without."""
         assert bash.complete("status", "--json", "g") == ["good"]
         assert bash.complete("token", "--seconds", "60", "g") == ["good"]
+
+    @pytest.mark.usefixtures("with_accounts")
+    @pytest.mark.parametrize("command", ["login", "switch", "token", "run"])
+    def test_accounts(self, bash: Bash, command: str) -> None:
+        """After --account: those that have logged in, of whatever profile, each once."""
+        assert bash.complete(command, "good", "--account", "") == ["bob", "carol", "default"]
+        assert bash.complete(command, "--account", "c") == ["carol"]
+        assert bash.complete(command, "--account", "x") == []
 
     def test_no_names(self, bash: Bash) -> None:
         """`init` makes a new one; `profiles` takes none."""
@@ -251,6 +268,7 @@ def zsh(two: User, request: pytest.FixtureRequest) -> Iterator[Terminal]:
 
 
 @needs_zsh
+@pytest.mark.usefixtures("with_accounts")
 class TestZsh:
     def test_it_is_zsh(self, scripts: dict[str, Path]) -> None:
         """What is printed can be parsed."""
@@ -272,6 +290,14 @@ class TestZsh:
         zsh.press(b"60 lon\t")
         zsh.expect("longer-name")
         assert "command not found" not in zsh.shown
+
+    def test_accounts(self, zsh: Terminal, two: User) -> None:
+        """After --account, those that have logged in."""
+        zsh.type(f"export XDG_STATE_HOME={two.home}/state")
+        zsh.type('echo d"o"ne')
+        zsh.expect("done")
+        zsh.press(b"requests-jwt token --account ca\t")
+        zsh.expect("carol")
 
     def test_values(self, zsh: Terminal) -> None:
         """Where there are a few values to choose from, these."""

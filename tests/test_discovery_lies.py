@@ -128,7 +128,8 @@ BAD_URLS = {
     "https://auth.example.com\\@evil.com/x": "backslash",
     "https://auth.example.com/x#part": "fragment",
     "https://auth.example.com/x#": "fragment",
-    "https://auth.example.com:99999/x": "is not an http",
+    "https://auth.example.com:99999/x": "no number from 1 to 65535",
+    "https://auth.example.com:0/x": "no number from 1 to 65535",
     "https://": "is not an http",
     "/x": "no scheme",
     "javascript:alert(1)": "no scheme",
@@ -213,6 +214,22 @@ def test_each_list_is_a_list_of_words(server: DocumentServer, field: str, value:
     assert "\x1b" not in str(error)
 
 
+@pytest.mark.parametrize("value", ["code", 7, True, {"code": 1}, [1], [None], [["code"]]])
+def test_response_types_are_a_list_of_strings(server: DocumentServer, value: Any) -> None:
+    """Each of several words (RFC 6749 §3.1.1)."""
+    issuer = server.describe(response_types_supported=value)
+    cause = refuse(issuer).cause
+    assert cause == f"{server.url}{OPENID}: response_types_supported is no list of strings"
+
+
+@pytest.mark.parametrize(
+    "field", ["require_pushed_authorization_requests", "require_signed_request_object"]
+)
+def test_what_is_required_is_true_or_false(server: DocumentServer, field: str) -> None:
+    """As any flag."""
+    assert f"{field} is a str" in refuse(server.describe(**{field: "false"})).cause
+
+
 @pytest.mark.parametrize("value", ["true", 1, [], "false"])
 def test_a_flag_is_true_or_false(server: DocumentServer, value: Any) -> None:
     """A string "false" is true in Python."""
@@ -231,7 +248,7 @@ def test_a_flag_is_true_or_false(server: DocumentServer, value: Any) -> None:
         (Page({"issuer": "x"}, status=204), "answered 204"),
         (
             Page(b"<html></html>", headers={"Content-Type": "text/html; charset=utf-8"}),
-            "answered 200 and no JSON (text/html)",
+            "answered 200 and a web page (text/html)",
         ),
         (Page(b"<html></html>", headers={"Content-Type": "\x1b[2J"}), "answered 200 and no JSON;"),
         (Page(b""), "answered 200 and no JSON"),

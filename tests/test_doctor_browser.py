@@ -97,6 +97,17 @@ def test_a_redirect_uri_that_is_not_registered(user: User, server: AuthServer) -
     assert "redirect_uri into [prod.browser]" in found.remedy
 
 
+def test_a_redirect_uri_of_the_profile_that_is_not_registered(
+    user: User, server: AuthServer
+) -> None:
+    """It is the one to register: that it has a port is no news."""
+    uri = "http://127.0.0.1:8401/cb"
+    server.redirect_uris = ["http://localhost/other"]
+    describe(user, server, more=f'redirect_uri = "{uri}"')
+    found = examine(user).findings["browser"]
+    assert found.remedy == f"register {uri} there, for a native or desktop client"
+
+
 def test_a_client_that_the_server_does_not_know(user: User, server: AuthServer) -> None:
     """Its id is checked first."""
     describe(user, server, client_id="nobody")

@@ -7,6 +7,7 @@ import logging
 import os
 import pickle
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,11 +15,19 @@ import pytest
 from requests_jwt_refresh import JWTRefreshAdapter, ProfileError, StoreError
 from requests_jwt_refresh.profiles.load import Profiles
 from requests_jwt_refresh.tokens import Token, with_expiry
-from tests.support.command_line import User, make_jwt, needs_posix, shows_no_part_of, user
+from tests.support.command_line import (
+    User,
+    end,
+    make_jwt,
+    needs_posix,
+    shows_no_part_of,
+    start,
+    user,
+)
 from tests.support.logins import LOGIN
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
     import requests
 
@@ -209,29 +218,167 @@ def test_both_variables_are_an_error_and_an_empty_one_is_none(
 
 @pytest.mark.parametrize(
     ("content", "problem"),
-    [(None, "cannot be read: No such file"), ("", "is empty"), ("a b\nc", "holds no access token")],
-    ids=["missing", "empty", "no token"],
+    [
+        (None, ", cannot be read: No such file"),
+        (b"", ", is empty"),
+        (b"\xef\xbb\xbf \n", ", is empty"),
+        (b"hunter2 hunter2", ", holds no access token that can be used: it has a space or a quot"),
+        (b"hunter2\nhunter2", ", holds no access token that can be used: the access token is em"),
+        (b"Bearer hunter2", ", holds no access token that can be used: the access token starts"),
+        (b'{"access_token":"hunter2"}', ", holds no access token that can be used: it has a sp"),
+        (b"hunter2\xff", ", is no text"),
+        ("hunter2".encode("utf-16"), ", is no text"),
+        (b"hunter2" * 10_000, ", is larger than 64 KiB"),
+    ],
 )
 def test_a_file_that_cannot_be_used(
     user: User,
     server: AuthServer,
     monkeypatch: pytest.MonkeyPatch,
-    content: str | None,
+    content: bytes | None,
     problem: str,
 ) -> None:
     """Exit status 5, and which file it is, never what is in it."""
     user.describe(server)
     file = user.home / "ci-token"
     if content is not None:
-        file.write_text(content, encoding="utf-8")
+        file.write_bytes(content)
     monkeypatch.setenv(FILE_VARIABLE, str(file))
     result = user.run("token", "prod")
     cause, remedy = result.cause_and_remedy()
     assert result.status == 5
-    assert str(file) in cause
-    assert problem in cause
+    assert f"{file}, named by the environment variable {FILE_VARIABLE}{problem}" in cause
+    assert remedy in (
+        "put the access token there, and nothing else",
+        "put the access token into a file, and nothing else",
+    )
+    assert "hunter2" not in result.err
+
+
+@pytest.mark.parametrize("text", ["a b", '"hunter2"', "Bearer hunter2", "{}\n{}"])
+def test_a_variable_that_holds_no_token(
+    user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    """The same: what a shell or CI system made of it is not sent anywhere."""
+    user.describe(server)
+    monkeypatch.setenv(VARIABLE, text)
+    result = user.run("token", "prod")
+    cause, remedy = result.cause_and_remedy()
+    assert result.status == 5
+    assert cause.startswith(f"the environment variable {VARIABLE} holds no access token that can")
     assert remedy == "put the access token there, and nothing else"
-    assert "a b" not in result.err
+    assert "hunter2" not in result.err
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "device"])
+def test_what_is_no_file_is_not_waited_for(
+    user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """A pipe may have no writer, and a device no end; neither can be read again after a 401."""
+    user.describe(server)
+    path = user.home / "ci-token"
+    if kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        (os.mkdir if kind == "folder" else os.mkfifo)(path)
+    monkeypatch.setenv(FILE_VARIABLE, str(path))
+    result = end(start("status", "prod"))
+    expected = "cannot be read: Is a directory" if kind == "folder" else "is a pipe or device"
+    assert expected in result.cause_and_remedy()[0]
+    assert result.status == 5
+
+
+def test_a_kubernetes_volume(
+    user: User, server: AuthServer, session: requests.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its folder is a link that is exchanged; a byte order mark and a line break do no harm."""
+    user.describe(server)
+    volume = user.home / "volume"
+    for name in ("one", "two"):
+        (volume / name).mkdir(parents=True)
+        (volume / name / "token").write_bytes(f"\ufeff{access_of(server, name)}\r\n".encode())
+    (volume / "..data").symlink_to("one")
+    (volume / "token").symlink_to("..data/token")
+    monkeypatch.setenv(FILE_VARIABLE, str(volume / "token"))
+    open_session(session)
+    assert session.get(f"{server.url}/users").json()["user"] == "one"
+    server.expire()
+    access = access_of(server, "two")
+    (volume / "two" / "token").write_text(access, encoding="utf-8")
+    (volume / "new").symlink_to("two")
+    (volume / "new").replace(volume / "..data")
+    assert session.get(f"{server.url}/users").json()["user"] == "two"
+
+
+def _empty(file: Path) -> None:
+    file.write_bytes(b"")
+
+
+def _replace_by_pipe(file: Path) -> None:
+    file.unlink()
+    os.mkfifo(file)
+
+
+def _write_half_a_character(file: Path) -> None:
+    file.write_bytes("\u00fc".encode()[:1])
+
+
+@pytest.mark.parametrize(
+    "spoil", [_empty, Path.unlink, _replace_by_pipe, _write_half_a_character], ids=range(4)
+)
+def test_a_file_that_is_being_written_costs_a_running_program_nothing(
+    user: User,
+    server: AuthServer,
+    session: requests.Session,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    spoil: Callable[[Path], None],
+) -> None:
+    """The 401 stands until the file can be read again, and then at once; one warning says why."""
+    user.describe(server)
+    file = user.home / "ci-token"
+    file.write_text(access_of(server), encoding="utf-8")
+    monkeypatch.setenv(FILE_VARIABLE, str(file))
+    open_session(session)
+    for _ in range(2):
+        assert session.get(f"{server.url}/users").status_code == 200
+        server.expire()
+        spoil(file)
+        caplog.clear()
+        for _ in range(2):
+            assert session.get(f"{server.url}/users").status_code == 401
+        warnings = [each.message for each in caplog.records if each.levelno >= logging.WARNING]
+        assert len(warnings) == 1
+        assert warnings[0].startswith(f"the file {file}, named by")
+        assert warnings[0].endswith("; the token that was read before is used")
+        file.unlink(missing_ok=True)
+        file.write_text(access_of(server), encoding="utf-8")
+    assert session.get(f"{server.url}/users").status_code == 200
+    assert server.counters.refreshes == 0
+
+
+def test_a_copied_store_has_no_token(
+    user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a pickle nor the repr has what was read of the file."""
+    user.describe(server)
+    file = user.home / "ci-token"
+    file.write_text("hunter2", encoding="utf-8")
+    monkeypatch.setenv(FILE_VARIABLE, str(file))
+    store = Profiles.read(user.file).profile("prod").store
+    assert store.load() == Token("hunter2")
+    assert b"hunter2" not in pickle.dumps(store)
+    assert "hunter2" not in repr(store)
+    file.write_text("hunter3", encoding="utf-8")
+    assert store.load() == Token("hunter3")
+    file.unlink()
+    assert store.load() == Token("hunter3"), "the last one"
+    with pytest.raises(StoreError, match="No such file"):
+        pickle.loads(pickle.dumps(store)).load()
+    monkeypatch.setenv(VARIABLE, "hunter4")
+    monkeypatch.delenv(FILE_VARIABLE)
+    by_variable = Profiles.read(user.file).profile("prod").store
+    assert pickle.loads(pickle.dumps(by_variable)).load() == Token("hunter4")
 
 
 # --- the commands --------------------------------------------------------------------------------

@@ -10,9 +10,15 @@ import pytest
 
 from requests_jwt_refresh import MemoryStore, RefreshRejected, StoreError, Token
 from requests_jwt_refresh.refresh.token_cache import MAX_EXTRA, Memory, TokenCache
+from requests_jwt_refresh.stores.file import FileStore
+from requests_jwt_refresh.stores.keyring import KeyringStore
 from requests_jwt_refresh.tokens import with_values
+from tests.support.keyrings import use_working_keyring
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from requests_jwt_refresh.stores.base import TokenStore
     from tests.support.clock import Clock
 
 OLD_EXTRA = {"scope": "read", "instance_url": "https://eu.example.com"}
@@ -80,11 +86,68 @@ def test_a_new_answer_is_laid_over_the_old_one(
         saved.extra["scope"] = "x"  # type: ignore[index]
 
 
-def test_a_new_refresh_token_brings_its_own(store: PickyStore, cache: TokenCache) -> None:
-    """What was said of the old one, such as its end, does not hold for the new one."""
-    fresh = Token("access-1", "refresh-1", extra={"scope": "write"})
-    cache.save_new(fresh, OLD)
-    assert (in_use(cache), store.extra) == ({"scope": "write"},) * 2
+@pytest.mark.parametrize("kind", ["memory", "file", "keyring"])
+def test_what_the_login_alone_was_told_stays_with_a_new_refresh_token(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as an id_token, which a refresh need not bring (OpenID Connect Core §12.2)."""
+    use_working_keyring(monkeypatch)
+    stores: dict[str, TokenStore] = {
+        "memory": MemoryStore(),
+        "file": FileStore(tmp_path / "t"),
+        "keyring": KeyringStore("service", "account"),
+    }
+    store = stores[kind]
+    said = {"id_token": "old", "session_state": "s", "user": {"name": "bob"}}
+    cache = TokenCache(store, Memory())
+    cache.set(replace(OLD, extra={**said, "scope": "read"}), 1.0)
+    for n in (1, 2):
+        assert cache.token is not None
+        fresh = Token(f"access-{n}", f"refresh-{n}", extra={"scope": "write"})
+        cache.save_new(fresh, cache.token)
+    stored = store.load()
+    assert stored is not None
+    assert (stored, in_use(cache)) == (fresh, {**said, "scope": "write"})
+    assert stored.extra == in_use(cache)
+    cache.save_new(Token("access-3", "refresh-3", extra={"id_token": "new"}), stored)
+    assert in_use(cache) == {**said, "scope": "write", "id_token": "new"}
+
+
+TIMES = {
+    "refresh_expires_at": 1.8e9,
+    "refresh_expires_in": 1800,
+    "refreshTokenExpiresIn": "1800",
+    "refresh_token_expires_at": "2026-01-01T00:00:00Z",
+    "x_refresh_token_expires_in": 8726400,
+    "refreshTokenExpiration": 1,
+    "refresh_exp": 1,
+    "refresh_ttl": 1,
+    "refresh_token_lifetime": 1,
+    "refresh_token_issued_at": "1",
+    "refreshTokenValidUntil": 1,
+}
+NO_TIMES = {
+    "cookies": {"csrf_refresh_token": "c", "refresh_exp": "a cookie"},
+    "refresh_url": "https://h/r",
+    "expires_on": 1,
+}
+
+
+@pytest.mark.parametrize("times", [*({name: TIMES[name]} for name in TIMES), TIMES])
+def test_the_end_of_a_refresh_token_goes_with_it(
+    store: PickyStore, cache: TokenCache, times: dict[str, Any]
+) -> None:
+    """Or a good login would count as expired. What the new one says of itself is kept."""
+    old = replace(OLD, extra={**times, "data": {**times, "user": "bob"}, **NO_TIMES})
+    kept = {"data": {"user": "bob"}, **NO_TIMES}
+    cache.save_new(Token("access-1"), old)
+    assert store.extra == old.extra, "it is the same refresh token"
+    cache.save_rescued(old, "refresh-1")
+    assert (in_use(cache), store.extra) == (kept, kept)
+    cache.save_new(Token("access-1", "refresh-1"), old)
+    assert (in_use(cache), store.extra) == (kept, kept)
+    cache.save_new(Token("access-1", "refresh-1", extra=times), old)
+    assert (in_use(cache), store.extra) == ({**kept, **times},) * 2
 
 
 def test_cookies_are_kept_one_by_one(cache: TokenCache) -> None:
@@ -95,7 +158,7 @@ def test_cookies_are_kept_one_by_one(cache: TokenCache) -> None:
     assert saved.extra == {"cookies": {**cookies, "csrf_access": "a1"}}
     rotated = Token("access-1", "refresh-1", extra={"scope": "write"})
     saved = cache.save_new(rotated, replace(old, extra={**old.extra, "id_token": "old"}))
-    assert saved.extra == {"cookies": cookies, "scope": "write"}, "a CSRF cookie is the login's"
+    assert saved.extra == {"cookies": cookies, "scope": "write", "id_token": "old"}
     for odd in ("text", None, ["a"]):
         saved = cache.save_new(Token("access-1", extra={"cookies": odd}), old)
         assert saved.extra == {"cookies": odd}
@@ -210,11 +273,12 @@ def test_a_store_that_takes_no_token_at_all_is_tried_again_later(
     """With all that came with the token, which memory keeps until then."""
     store.failures = 2
     fresh = Token("access-1", "refresh-1", extra={"scope": "write"})
+    expected = {**OLD_EXTRA, "scope": "write"}
     assert cache.save_new(fresh, OLD) is cache.token
-    assert (cache.is_dirty, in_use(cache), store.load()) == (True, {"scope": "write"}, OLD)
+    assert (cache.is_dirty, in_use(cache), store.load()) == (True, expected, OLD)
     clock.advance(1.1)
     cache.save_again()
-    assert (cache.is_dirty, store.load(), store.extra) == (False, fresh, {"scope": "write"})
+    assert (cache.is_dirty, store.load(), store.extra) == (False, fresh, expected)
     store.failures = 2
     with pytest.raises(StoreError, match="too long"):
         cache.set(OLD, 1.0)

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from requests_jwt_refresh import DiscoveryError, InvalidURL, MemoryStore, Token, mount
-from requests_jwt_refresh.grants.discovery import Found, find_issuer
+from requests_jwt_refresh.grants.discovery import Found, drop_well_known, find_issuer
 from tests.support.document_server import RESOURCE, Page, run_document_server
 from tests.support.internet import Answer, every_host, internet, make_json_answer
 from tests.support.users import ENDPOINT
@@ -216,3 +216,20 @@ def test_an_api_url_without_a_clear_meaning_is_refused_unasked(url: str) -> None
     """The fault is in what was typed."""
     with pytest.raises(InvalidURL):
         find_issuer(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "dropped"),
+    [
+        ("https://h/.well-known/oauth-protected-resource", "https://h"),
+        ("https://h/.well-known/oauth-protected-resource/v1?x", "https://h/v1?x"),
+        ("https://h/t/.well-known/openid-configuration/", "https://h/t/"),
+        ("https://h/.well-known/oauth-authorization-server?x", "https://h?x"),
+        ("https://h/.well-known/openid-configurations", None),
+        ("https://h/.well-known/openid-configuration.json", None),
+        ("https://h/v1", None),
+    ],
+)
+def test_a_documents_url_names_what_it_is_about(url: str, dropped: str | None) -> None:
+    """Without the well-known part, and that alone."""
+    assert drop_well_known(url) == (dropped or url)

@@ -124,7 +124,6 @@ def test_options_go_before_what_the_server_says(user: User, server: DocumentServ
     [
         (["client_secret_basic", "none"], None),
         (["private_key_jwt", "client_secret_post"], "post"),
-        (["private_key_jwt"], None),
         (None, "basic"),
     ],
 )
@@ -281,9 +280,12 @@ def test_a_refused_registration_says_what_to_do(user: User, server: DocumentServ
     ("options", "status", "cause", "remedy"),
     [
         (("--issuer", "{url}"), 1, "says nothing of itself that can be used", "--refresh-url URL"),
+        (("--issuer", "{url}/v1"), 1, "says nothing of itself", "an API goes with --from"),
         (("--from", "{url}/v1"), 1, "does not say which server logs", "names: --issuer URL"),
         (("--issuer", "http://id.example.com"), 2, "unencrypted", "--allow-http"),
         (("--from", "api.example.com"), 2, "no scheme", "https://api.example.com"),
+        (("--issuer", ""), 2, "has no scheme", "with https://"),
+        (("--from", ""), 2, "has no scheme", "with https://"),
         (("--issuer", "https://h/?a"), 2, "a query or a fragment", "write it without them"),
     ],
 )
@@ -302,6 +304,27 @@ def test_what_is_wrong_is_said_in_options(
     said, advice = done.cause_and_remedy()
     assert (done.status, cause in said, remedy in advice) == (status, True, True), done.err
     assert not user.file.exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "cause"),
+    [
+        ("--base-url", "api.example.com", "the base URL 'api.example.com' has no scheme"),
+        ("--base-url", "ftp://h", "the base URL 'ftp://h' is not an http(s) URL"),
+        ("--base-url", "https://h/v1?x", "a query or a fragment"),
+        ("--base-url", "http://api.example.com", "unencrypted"),
+        ("--scope", "read\x1b[31m", "--scope holds characters that no scope may have"),
+        ("--scope", 'read "write"', "--scope holds characters that no scope may have"),
+    ],
+)
+def test_what_was_typed_is_looked_at_first(
+    user: User, server: DocumentServer, option: str, value: str, cause: str
+) -> None:
+    """Before the server is asked, and before a person is."""
+    done = user.run(*list_options(describe(server), "--client-id", "me", "--yes", option, value))
+    assert done.status == 2
+    assert cause in done.cause_and_remedy()[0]
+    assert server.paths == []
 
 
 @pytest.mark.parametrize("other", [("--preset", "simplejwt"), ("--kind", "json"), ("--from", "h")])

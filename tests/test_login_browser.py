@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
 
 from requests_jwt_refresh.grants import desktop
 from requests_jwt_refresh.testing import AuthServer, Counters
@@ -26,6 +27,7 @@ from tests.support.command_line import (
 )
 from tests.support.keyrings import DictKeyring, use_keyring, use_working_keyring
 from tests.support.logins import DEVICE, LOGIN
+from tests.support.waits import WAIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,7 +76,7 @@ def test_a_browser_is_opened_and_the_token_is_stored(
     describe(user, server)
     done = user.run("login", "prod")
     assert (done.status, done.out) == (0, describe_done(user)), done.err
-    assert done.err == "The page to log in was opened in a browser. Waiting for up to 1 min.\n"
+    assert done.err == "The page to log in was opened in a browser. Waiting for up to 20 s.\n"
     asked = person.read_query()
     assert (asked["scope"], asked["prompt"], asked["client_id"]) == (SCOPE, "consent", "client-id")
     assert user.stored_token.refresh is not None
@@ -214,7 +216,7 @@ def test_over_ssh_the_redirected_url_is_pasted(
         monkeypatch.delenv(name, raising=False)
     with Terminal(SCRIPT, "login", "prod") as terminal:
         terminal.expect("No browser is opened: there is no display.")
-        terminal.expect("Paste the address to which the browser was sent here: ")
+        terminal.expect("Paste the address of the last page here, all of it, and press Enter:")
         (url,) = PAGE.findall(terminal.shown)
         terminal.type(find_redirect(url))
         assert terminal.end() == 0, terminal.shown
@@ -222,13 +224,30 @@ def test_over_ssh_the_redirected_url_is_pasted(
     assert user.stored_token.refresh is not None
 
 
+def test_what_is_shown_fits_on_a_terminal(user: User, server: AuthServer) -> None:
+    """80 columns, but for the page's address; what follows a question begins on a new line."""
+    describe(user, server)
+    with Terminal(SCRIPT, "login", "prod", "--no-browser") as terminal:
+        terminal.expect("press Enter:")
+        (url,) = PAGE.findall(terminal.shown)
+        terminal.type("what?")
+        terminal.expect("press Enter:")
+        assert requests.get(find_redirect(url), timeout=WAIT).ok  # by a browser of this machine
+        assert terminal.end() == 0, terminal.shown
+    lines = terminal.shown.split("\r\n")
+    own = (url, str(user.token_file))  # lines of any length
+    assert [line for line in lines if len(line) > 80 and not any(map(line.count, own))] == []
+    assert "Logged in to prod as alice." in lines
+
+
 def test_ctrl_c_ends_the_wait(user: User, server: AuthServer) -> None:
     """Exit status 130, without a traceback; nothing is stored."""
     describe(user, server)
     with Terminal(SCRIPT, "login", "prod", "--no-browser") as terminal:
-        terminal.expect("Paste the address to which the browser was sent here: ")
+        terminal.expect("Paste the address of the last page here, all of it, and press Enter:")
         terminal.press(b"\x03")
         assert terminal.end() == 130, terminal.shown
+    assert terminal.shown.endswith("^C\r\n")  # the shell's prompt is on a line of its own
     assert "Traceback" not in terminal.shown
     assert user.store.load() is None
 
@@ -285,7 +304,7 @@ def test_a_logout_ends_the_session_in_the_browser_too(
     done = user.run("logout", "prod")
     assert (done.status, server.family_alive(token)) == (0, False), done.err
     page = f"{server.url}/auth/end-session?client_id=client-id"
-    shown = f"To end the session in the browser, too, open there\n\n    {page}\n\n"
+    shown = f"To end the session in the browser, too, open this page in it:\n\n    {page}\n\n"
     opens = "The page that ends the session was opened in a browser.\n"
     assert (opened, done.err) == (([page], opens) if has_browser else ([], shown))
 

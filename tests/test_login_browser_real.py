@@ -76,3 +76,51 @@ def test_a_redirect_uri_that_the_provider_does_not_know(
     found = examine(user).findings["browser"]
     assert found.sign == "FAULT"
     assert "the redirect URI http://127.0.0.1:8400/other is not registered" in found.cause
+
+
+def write_client(user: User, provider: OpenIDProvider, client_id: str) -> None:
+    """Make the profile of another client, which has no secret as far as it says."""
+    init(user, provider, "--client-auth", "none")
+    text = user.file.read_text(encoding="utf-8")
+    user.file.write_text(text.replace('client_id = "public"', f'client_id = "{client_id}"'))
+
+
+@pytest.mark.parametrize(
+    ("client_id", "signs", "cause"),
+    [
+        ("nobody", {"browser": "FAULT", "client": "FAULT"}, "it does not know the client nobody"),
+        ("confidential", {"browser": "ok", "client": "FAULT"}, "without a secret"),
+    ],
+)
+def test_a_client_of_another_kind(
+    user: User,
+    provider: OpenIDProvider,
+    monkeypatch: pytest.MonkeyPatch,
+    client_id: str,
+    signs: dict[str, str],
+    cause: str,
+) -> None:
+    """That the server does not know, or that has a secret there; nothing else is asked of it."""
+    use_keyring(monkeypatch, DictKeyring())
+    write_client(user, provider, client_id)
+    provider.forget()
+    report = examine(user)
+    assert {name: report.signs()[name] for name in signs} == signs, report.text
+    assert any(cause in each.cause for each in report.findings.values()), report.text
+    assert report.status == 1
+    assert len([each for each in provider.seen() if each.path.startswith("/auth")]) == 1
+    posted = [each.status for each in provider.seen("/token") if each.status != 404]
+    assert posted == [401]
+
+
+def test_a_client_that_registers_itself(
+    user: User, provider: OpenIDProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It can log in; what the server would let it be changed with is not kept."""
+    use_keyring(monkeypatch, DictKeyring())
+    store = ("--store", "file", "--path", str(user.token_file))
+    done = user.run("init", "prod", "--from", f"{provider.api}/v1", *store, "--yes")
+    assert done.status == 0, done.err
+    assert "(registration_access_token) was not kept" in done.err
+    signs = examine(user).signs()
+    assert (signs["browser"], signs["client"]) == ("ok", "ok")

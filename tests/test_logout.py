@@ -10,7 +10,7 @@ import pytest
 
 from requests_jwt_refresh.errors import StoreError
 from requests_jwt_refresh.stores.file import FileStore
-from requests_jwt_refresh.testing import Counters, Status
+from requests_jwt_refresh.testing import Counters, JSONBody, Status
 from requests_jwt_refresh.tokens import with_expiry
 from tests.support.command_line import (
     OAUTH2_REFRESH,
@@ -138,6 +138,41 @@ def test_logout_by_revocation(user: User, server: AuthServer, secret: bool) -> N
     assert seen.headers.get("Authorization") == (basic if secret else None)
     assert not server.family_alive(token)
     assert not user.token_file.exists()
+
+
+@pytest.mark.parametrize("code", ["invalid_token", "invalid_grant"])
+def test_logout_with_a_token_that_is_not_valid_there(
+    user: User, server: AuthServer, code: str
+) -> None:
+    """RFC 7009 §2.2 has 200 for it; some servers say so, and the end is the same: exit status 0."""
+    user.describe(server, OAUTH2_REFRESH, logout='url = "/auth/revoke"\nsend = "oauth2"')
+    user.save_token(make_expired_token(server))
+    server.fail(JSONBody({"error": code}, 400), on="logout")
+    assert user.run("logout", "prod") == CommandResult(0, describe_logout(user), "")
+
+
+@pytest.mark.parametrize(
+    ("code", "status"), [("unsupported_token_type", 400), ("invalid_token", 401)]
+)
+def test_logout_that_the_server_refuses(
+    user: User, server: AuthServer, code: str, status: int
+) -> None:
+    """In its own word; the token is forgotten here: exit status 4."""
+    user.describe(server, OAUTH2_REFRESH, logout='url = "/auth/revoke"\nsend = "oauth2"')
+    user.save_token(make_expired_token(server))
+    server.fail(JSONBody({"error": code}, status), on="logout")
+    result = user.run("logout", "prod")
+    cause, _ = result.cause_and_remedy()
+    assert (result.status, user.token_file.exists()) == (4, False)
+    assert cause.endswith(f"answered {status} {code}")
+
+
+def test_only_a_revocation_knows_a_token_that_is_not_valid(user: User, server: AuthServer) -> None:
+    """What another logout says of a token may be about the access token it carries."""
+    user.describe(server, OAUTH2_REFRESH, logout='url = "/auth/logout"\nsend = "bearer"')
+    user.save_token(make_expired_token(server))
+    server.fail(JSONBody({"error": "invalid_token"}, 400), on="logout")
+    assert user.run("logout", "prod").status == 4
 
 
 def test_logout_without_the_clients_secret(user: User, server: AuthServer) -> None:

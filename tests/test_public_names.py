@@ -115,7 +115,8 @@ CALLS = {
     "revocation_url=None, end_session_url=None, registration_url=None, jwks_url=None, "
     "userinfo_url=None, client_auths=('basic',), scopes=None, "
     "grant_types=('authorization_code', 'implicit'), response_modes=('query', 'fragment'), "
-    "pkce_methods=(), sends_iss=False, is_openid=False, takes_offline_access=False)",
+    "pkce_methods=(), sends_iss=False, is_openid=False, takes_offline_access=False, "
+    "unsupported=())",
     "Event": "(kind, at, seconds=None, url=None, status=None, rule=None)",
     "FileStore": "(path)",
     "MemoryStore": "(token=None)",

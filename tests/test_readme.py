@@ -106,13 +106,13 @@ def test_every_page_of_the_guide_is_linked_from_readme() -> None:
     assert {name for name in pages if f"]({name})" not in PAGES["README.md"]} == set()
 
 
-def test_the_profile_shown_is_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("block", re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL))
+def test_a_profile_shown_is_one(block: str, tmp_path: Path) -> None:
     """The TOML block is read without a complaint."""
-    (block,) = re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL)
     file = tmp_path / "profiles.toml"
     file.write_text(block)
     profile = Profiles.read(file).profile("prod")
-    assert profile.login is not None
+    assert profile.login or profile.browser
     assert profile.logout is not None
     assert JWTRefreshAdapter.from_profile("prod", file).base_url == profile.base_url
 
@@ -134,5 +134,4 @@ def test_every_command_in_the_text_is_one(line: str) -> None:
 def test_the_transcripts_fit_a_terminal() -> None:
     """Of 80 columns."""
     blocks = re.findall(r"```text\n(.*?)```", TEXT, re.DOTALL)
-    assert len(blocks) == 3
     assert max(len(line) for block in blocks for line in block.splitlines()) <= 80

@@ -228,6 +228,32 @@ def test_a_refresh_that_brings_no_id_token(
     assert cause == ("id_token of profile 'prod' has expired, and a refresh has brought no new one")
     assert remedy == "log in again with: requests-jwt login prod"
     assert old not in result.err
+    assert server.counters.refreshes == 1
+
+
+@pytest.mark.parametrize("rotates", [True, False])
+def test_an_id_token_outlives_a_refresh_that_brings_none(
+    user: User, server: AuthServer, *, rotates: bool
+) -> None:
+    """It is the login's (OpenID Connect Core §12.2), also where the refresh token is a new one."""
+    server.rotate = rotates
+    user.describe(server)
+    id_token = make_id_token(issued=0, expires=3600)
+    log_in(user, server, id_token=id_token)
+    for _ in range(2):
+        assert user.run("refresh", "prod").status == 0
+    result = user.run("token", "prod", "--field", "id_token")
+    assert result == CommandResult(0, f"{id_token}\n", "")
+    assert server.counters.refreshes == 2
+
+
+def test_one_refresh_is_enough_to_find_that_none_comes(user: User, server: AuthServer) -> None:
+    """Where both tokens have expired: a second one would bring as little."""
+    user.describe(server)
+    old = make_id_token(issued=-300, expires=-1)
+    user.save_token(replace(make_expired_token(server), extra={"id_token": old}))
+    assert user.run("token", "prod", "--field", "id_token").status == 3
+    assert server.counters.refreshes == 1
 
 
 @pytest.mark.parametrize(

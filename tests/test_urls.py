@@ -77,6 +77,7 @@ NO_ORIGIN = [
     "javascript://api.example.com/",
     "https://api.example.com:x/",
     "https://api.example.com:99999/",
+    "https://api.example.com:0/",
     "https://api.example.com:-443/",
     "https://api.example.com:443:443/",
     "https://api.example.com:٤٤٣/",
@@ -263,8 +264,6 @@ class TestValidate:
             "https:///v1",
             "https:/api.example.com",
             "https://:443/",
-            "https://api.example.com:x/",
-            "https://api.example.com:99999/",
             "https://exa mple.com/",
             "https://[::1/",
             "ftp://api.example.com/",
@@ -277,6 +276,22 @@ class TestValidate:
         """allow_http allows http, and nothing else."""
         with pytest.raises(InvalidURL, match=r"the refresh URL .* is not an http"):
             validate(url, what="the refresh URL", allow_http=allow_http)
+
+    @pytest.mark.parametrize("host", ["h", "127.0.0.1", "[::1]"])
+    @pytest.mark.parametrize(
+        "port", ["0", "00", "65536", "99999999999", "-1", "+1", "x", "4_43", "\u0664", "443:0"]
+    )
+    def test_a_port_is_a_number_from_1_to_65535(self, host: str, port: str) -> None:
+        """requests itself leaves a 0 out, and sends to the usual port."""
+        url = f"https://{host}:{port}/v1?x=:0"
+        assert origin_of(url) is None
+        with pytest.raises(InvalidURL, match="has a port that is no number from 1 to 65535"):
+            validate_base(url)
+
+    @pytest.mark.parametrize("url", ["https://h:/v1", "https://h:0443/v1", "https://h/v1/a:0"])
+    def test_a_port_may_be_empty_or_begin_with_zeros(self, url: str) -> None:
+        """RFC 3986 §3.2.3; a colon in the path is none of a port."""
+        assert origin_of(validate_base(url)) == Origin("https", "h", 443)
 
     @pytest.mark.parametrize("url", ["https://h/v1?key=1", "https://h/v1#top", "https://h?"])
     def test_a_base_url_has_no_query_or_fragment(self, url: str) -> None:

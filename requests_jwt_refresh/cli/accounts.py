@@ -47,7 +47,9 @@ def add_accounts(subparsers: Subparsers) -> None:
         + EXIT_STATUSES,
     )
     add_profile_name(parser, is_optional=True, has_account=False, left_out="all profiles")
-    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--names", action="store_true", help="print only the names, one per line")
+    form.add_argument("--json", action="store_true", help="print JSON, for programs")
 
 
 def accounts(options: argparse.Namespace) -> int:
@@ -57,6 +59,10 @@ def accounts(options: argparse.Namespace) -> int:
     profiles = Profiles.read()
     choices = Choices.read(profiles.file)
     names = profiles.names if options.name is None else [options.name]
+    if options.names:
+        known = (each for name in names for each in choices.list_accounts(name))
+        sys.stdout.writelines(f"{each}\n" for each in dict.fromkeys(known))
+        return Exit.DONE
     faults: list[tuple[str, library.JWTRefreshError]] = []
     rows = [row for name in names for row in _make_rows(profiles, choices, name, faults)]
     if options.json:
@@ -183,7 +189,7 @@ def switch(options: argparse.Namespace) -> int:
         choose_profile(profiles.file, name)
         sys.stdout.write(f"Commands that name no profile use {name} from now on.\n")
     elif account is None:
-        sys.stdout.write(f"{name} is the only profile: it needs not be named.\n")
+        sys.stdout.write(f"{name} is the only profile: it need not be named.\n")
     _warn_of_variable()
     return Exit.DONE
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qs, unquote_plus, urlsplit
 
 import requests
 
@@ -13,6 +15,7 @@ from requests_jwt_refresh.errors import JWTRefreshError, StoreError
 from requests_jwt_refresh.grants.code_flow import CodeRequest
 from requests_jwt_refresh.grants.redirects import DEFAULT_REDIRECT, Parameters, RedirectURI
 from requests_jwt_refresh.matching import find, parse_json
+from requests_jwt_refresh.response_errors import describe_status
 from requests_jwt_refresh.urls import without_query
 
 if TYPE_CHECKING:
@@ -25,9 +28,22 @@ if TYPE_CHECKING:
 
     Fetch = Callable[[Target, requests.Request], Generator[Finding, None, TokenResponse | None]]
 
+_UNKNOWN_CLIENT: Final = ("invalid_client", "incorrect_client_credentials")  # GitHub's word
+_NO_SUCH_CODE: Final = ("invalid_grant", "bad_verification_code")  # GitHub's word
 _ANY_PORT: Final = 49152  # where the redirect URI names none; nothing is sent there
 _NO_CODE: Final = "requests-jwt-doctor"  # no server accepts it
 _OFFLINE: Final = "offline_access"
+_WRONG_URL: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE)
+_NOT_FOR_PROGRAMS: Final = (
+    *(HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_ACCEPTABLE),
+    HTTPStatus.TOO_MANY_REQUESTS,
+)
+# What a page repeats of the request, in its links and forms.
+_ECHO: Final = re.compile(r"""(redirect_uri|client_id)(=|%3d|&#x3d;|"? *value=)"?[^&"'<>\s]*""")
+_FIXED_PORT: Final = (
+    "; if the server takes no free port, register http://127.0.0.1:8400/ and write it as "
+    "redirect_uri into [NAME.browser]"
+)
 _NOT_LOGGED_IN: Final = (  # OpenID Connect Core §3.1.2.6
     *("login_required", "consent_required", "interaction_required"),
     "account_selection_required",
@@ -104,11 +120,16 @@ def _describe_page(
         return _describe_redirect_response(request, location)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return Finding(FAULT, "browser", f"{page} answers {status}", "try again later")
-    if status == HTTPStatus.NOT_FOUND:
-        remedy = "check browser.authorization_url in the profile"
+    if status in _WRONG_URL:
+        remedy = "check browser.authorization_url in the profile, and refresh.client_id"
         return Finding(FAULT, "browser", f"{page} answers {status}", remedy)
-    if status >= HTTPStatus.BAD_REQUEST:
-        return _describe_refusal(profile, request, uri, response)
+    if status in _NOT_FOR_PROGRAMS:
+        remedy = "nothing may be wrong: it may turn away programs and not browsers; log in to see"
+        return Finding(NOTE, "browser", f"{page} answers {status}", remedy)
+    error = _find_error_page(location)
+    if status >= HTTPStatus.BAD_REQUEST or error is not None:
+        text = error or response.body.decode("utf-8", "replace")
+        return _describe_refusal(profile, request, uri, text, status)
     return Finding(OK, "browser", f"{page} shows a page")
 
 
@@ -126,13 +147,26 @@ def _describe_redirect_response(request: CodeRequest, location: str) -> Finding:
     return Finding(OK, "browser", known)
 
 
+def _find_error_page(location: str) -> str | None:
+    """Return where a redirect leads to if that is an error page of the server's own."""
+    parts = urlsplit(location)
+    query = parse_qs(parts.query, keep_blank_values=True)
+    if {*query.get("error", [])} & {*_NOT_LOGGED_IN}:
+        return None
+    is_error = "error" in parts.path.rpartition("/")[2].lower()
+    is_error = is_error or any(name.lower().endswith("error") for name in query)
+    return unquote_plus(location) if is_error else None
+
+
 def _describe_refusal(
-    profile: Profile, request: CodeRequest, uri: str, response: TokenResponse
+    profile: Profile, request: CodeRequest, uri: str, text: str, status: int
 ) -> Finding:
     """Say what an error page is about: the server may not send a browser to a wrong client."""
     page = without_query(request.server.authorization_url or "")
-    text = response.body.decode("utf-8", "replace").lower()
-    client_id, where = request.client_id, f"{page} answers {response.status}"
+    text = _ECHO.sub("", text.lower())
+    client_id, where = request.client_id, f"{page} answers {status}"
+    if status < HTTPStatus.BAD_REQUEST:
+        where += " and leads to an error page"
     if "redirect" not in text and "client" in text:
         return Finding(
             FAULT,
@@ -142,15 +176,14 @@ def _describe_refusal(
         )
     is_about_redirect = "redirect" in text
     perhaps = "" if is_about_redirect else "perhaps "
-    registered = (profile.browser and profile.browser.redirect_uri) or DEFAULT_REDIRECT
+    fixed = profile.browser and profile.browser.redirect_uri
+    more = "" if fixed else _FIXED_PORT
     return Finding(
         FAULT,
         "browser",
         f"{where}: {perhaps}the redirect URI {uri} is not registered for the client {client_id}",
         fill_in(
-            f"register {registered} there, for a native or desktop client; if the server takes no "
-            "free port, register http://127.0.0.1:8400/ and write it as redirect_uri into "
-            "[NAME.browser]",
+            f"register {fixed or DEFAULT_REDIRECT} there, for a native or desktop client{more}",
             profile.name,
         ),
     )
@@ -175,9 +208,9 @@ def _check_client(
         return
     code = find(parse_json(response.body), "error")
     name = request.client_id
-    if code == "invalid_grant":
+    if code in _NO_SUCH_CODE:
         yield Finding(OK, "client", f"the server takes {name} as a public client")
-    elif code == "invalid_client" or response.status == HTTPStatus.UNAUTHORIZED:
+    elif code in _UNKNOWN_CLIENT or response.status == HTTPStatus.UNAUTHORIZED:
         yield Finding(
             FAULT,
             "client",
@@ -199,5 +232,5 @@ def _check_client(
         yield Finding(
             NOTE,
             "client",
-            f"the token endpoint answers {response.status} to a code there never was",
+            f"the token endpoint answers {describe_status(response)} to a code there never was",
         )

@@ -156,7 +156,8 @@ def end_browser_session(profile: Profile, *, opens: bool) -> None:
     if opens and is_local and desktop.open_browser(page):
         sys.stderr.write("The page that ends the session was opened in a browser.\n")
     else:
-        sys.stderr.write(f"To end the session in the browser, too, open there\n\n    {page}\n\n")
+        purpose = "To end the session in the browser, too, open this page in it:"
+        sys.stderr.write(f"{purpose}\n\n    {page}\n\n")
 
 
 def check_writable(profile: Profile) -> None:

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 _PROBE: Final = Token("requests-jwt-doctor")  # no server accepts it
 _MAX_SKEW: Final = 5.0  # seconds that clocks may differ; the Date header has whole ones
 _LONG_LIFETIME: Final = 7 * 86400.0  # seconds; so long no access token lives, as a rule
+_MAX_PAGE_BYTES: Final = 16 * 1024 * 1024  # a page to log in is larger than a token
 _SOON: Final = 14 * 86400.0  # seconds before a certificate's end that are worth a note
 
 
@@ -298,6 +299,8 @@ def _fetch(
     source = f"{what} endpoint at {describe_url(url)}"
     try:
         with ClientSession(timeout, send_options, cookies) as session:
+            if target.subject == "browser":
+                session.max_bytes = _MAX_PAGE_BYTES
             return exchange(session, request, send_options, timeout, source)
     except RefreshUnavailable as error:  # it did answer
         yield Finding(FAULT, target.subject, error.cause, f"check {target.key} in the profile")

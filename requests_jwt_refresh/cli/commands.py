@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 COMPLETE_PROFILES: Final = "_requests_jwt_names"
 """The function with which both shells complete the name of a profile."""
 
+COMPLETE_ACCOUNTS: Final = "_requests_jwt_accounts"
+"""The function with which both shells complete the name of an account."""
+
 COMPLETE_FILES: Final = {"bash": "_shtab_compgen_files", "zsh": "_files"}
 """The functions with which each shell completes the name of a file (shtab's own)."""
 
@@ -145,8 +148,9 @@ def add_profile_name(
 
 
 def add_account_option(parser: Parser, what: str) -> None:
-    """Add the option --account; `what` is its help."""
-    parser.add_argument("--account", metavar="ACCOUNT", help=what)
+    """Add the option --account, which shells complete; `what` is its help."""
+    account: Any = parser.add_argument("--account", metavar="ACCOUNT", help=what)
+    account.complete = dict.fromkeys(("bash", "zsh"), COMPLETE_ACCOUNTS)
 
 
 def examples(*pairs: tuple[str, str]) -> str:

@@ -5,7 +5,12 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Final
 
-from requests_jwt_refresh.cli.commands import COMPLETE_PROFILES, add_command, examples
+from requests_jwt_refresh.cli.commands import (
+    COMPLETE_ACCOUNTS,
+    COMPLETE_PROFILES,
+    add_command,
+    examples,
+)
 from requests_jwt_refresh.cli.console import Exit
 
 if TYPE_CHECKING:
@@ -13,21 +18,27 @@ if TYPE_CHECKING:
 
     from requests_jwt_refresh.cli.commands import Subparsers
 
-# How each shell asks for the names of profiles.
-_PREAMBLES: Final = {
-    "bash": f"""\
-{COMPLETE_PROFILES}() {{
+# What completes a kind of names: a command that prints them, one per line.
+_COMMANDS: Final = {
+    COMPLETE_PROFILES: "requests-jwt profiles --names",
+    COMPLETE_ACCOUNTS: "requests-jwt accounts --names",
+}
+
+# How each shell asks for names.
+_FUNCTIONS: Final = {
+    "bash": """\
+{function}() {{
   local name
   while IFS= read -r name; do
     [[ $name == "$1"* ]] && printf '%s\\n' "$name"
-  done < <(requests-jwt profiles --names 2>/dev/null)
+  done < <({command} 2>/dev/null)
 }}
 """,
-    "zsh": f"""\
-{COMPLETE_PROFILES}() {{
+    "zsh": """\
+{function}() {{
   local -a names
-  names=(${{(f)"$(requests-jwt profiles --names 2>/dev/null)"}})
-  _describe 'profile' names
+  names=(${{(f)"$({command} 2>/dev/null)"}})
+  _describe 'name' names
 }}
 """,
 }
@@ -54,14 +65,17 @@ def add_parser(subparsers: Subparsers) -> None:
             ("requests-jwt completion zsh > ~/.zfunc/_requests-jwt", "with ~/.zfunc in your fpath"),
         ),
     )
-    parser.add_argument("shell", choices=tuple(_PREAMBLES), metavar="SHELL", help="bash or zsh")
+    parser.add_argument("shell", choices=tuple(_FUNCTIONS), metavar="SHELL", help="bash or zsh")
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the script. `options.root` is the parser that knows all commands."""
     import shtab
 
-    preamble = _PREAMBLES[options.shell]
+    template = _FUNCTIONS[options.shell]
+    preamble = "".join(
+        template.format(function=name, command=each) for name, each in _COMMANDS.items()
+    )
     script = shtab.complete(options.root, shell=options.shell, preamble=preamble)
     # The same program has two names.
     for before, after in _SECOND_NAME[options.shell].items():

@@ -91,6 +91,8 @@ def _to_place(text: str | None) -> str | dict[str, str] | None:
 
 def _make_attach(options: argparse.Namespace) -> dict[str, Any]:
     """Return the place of the access token; {} if it is the usual one."""
+    if options.dpop:
+        return {"dpop": True}
     header = options.attach_header or (options.attach_scheme and "Authorization")
     place = {"header": header, "scheme": options.attach_scheme, "cookie": options.attach_cookie}
     return _drop_empty({**place, "csrf": list(options.csrf or ())})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
 import requests_jwt_refresh as library
@@ -19,6 +20,7 @@ from requests_jwt_refresh.cli.content import (
 )
 from requests_jwt_refresh.cli.discover import NOT_FOUND, describe_server, says_yes
 from requests_jwt_refresh.cli.questions import PRESETS, STATUS, ask_for_the_rest
+from requests_jwt_refresh.cli.registration import name_client, register
 from requests_jwt_refresh.cli.token_file import (
     add_path_option,
     ask_for_path,
@@ -38,7 +40,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from requests_jwt_refresh.cli.commands import Parser, Subparsers
-    from requests_jwt_refresh.grants.discovery import Client
     from requests_jwt_refresh.profiles.load import Profile
 
 _IF_IT_DIFFERS: Final = "of the login's response, if it differs"
@@ -276,8 +277,8 @@ def run(options: argparse.Namespace) -> int:
     if not options.base_url and options.preset and not sys.stdin.isatty():
         options.base_url = load_preset(options.preset).base_url
     check_no_refresh(options)
-    is_found = bool(options.issuer or options.from_url)
-    client = describe_server(options) if is_found else None
+    is_found = options.issuer is not None or options.from_url is not None
+    registrar = describe_server(options) if is_found else None
     missing = find_missing_option(options)
     if missing is not None:
         if not sys.stdin.isatty():
@@ -298,16 +299,24 @@ def run(options: argparse.Namespace) -> int:
     if keyring_problem is not None and sys.stdin.isatty():
         options.path = ask_for_path(keyring_problem, options.name)
         keyring_problem, content = None, make_content(options)
+    if registrar is not None:
+        register(options, path, registrar)
+        content = make_content(options)
+    with nullcontext() if registrar is None else name_client(options):
+        profile = _write(options, path, content)
+    return _go_on(options, profile, keyring_problem, is_found=is_found)
+
+
+def _write(options: argparse.Namespace, path: Path, content: Mapping[str, Any]) -> Profile:
+    """Write the profile, and show it."""
     from requests_jwt_refresh.profiles.edit import write_profile
     from requests_jwt_refresh.profiles.load import check
 
-    if client is not None:
-        _keep_secret(check(path, options.name, content), client)
     write_profile(path, options.name, content, replace=options.replace)
     sys.stdout.write(f"Profile {options.name!r} is in {path}\n")
     profile = check(path, options.name, content)
     write_urls(profile)
-    return _go_on(options, profile, keyring_problem, is_found=is_found)
+    return profile
 
 
 def _go_on(
@@ -333,15 +342,6 @@ def _wants_login(options: argparse.Namespace, profile: Profile) -> bool:
     """Ask whether to log in at once; no if nobody can be asked or that is not possible."""
     can_log_in = profile.browser is not None or profile.device is not None
     return can_log_in and not options.yes and sys.stdin.isatty() and says_yes("Log in now?")
-
-
-def _keep_secret(profile: Profile, client: Client) -> None:
-    """Keep the secret of a client that was registered. Raises StoreError or InvalidToken."""
-    from requests_jwt_refresh.profiles.secrets import CLIENT_SECRET, SecretInKeyring
-
-    secret = profile.secrets.get(CLIENT_SECRET)
-    if client.client_secret is not None and isinstance(secret, SecretInKeyring):
-        secret.write(client.client_secret)
 
 
 def _has_secrets_in_keyring(profile: Profile) -> bool:

@@ -47,6 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         finally:
             sys.stdout.flush()  # here, where a closed pipe can be told from other faults
     except KeyboardInterrupt:
+        if sys.stderr.isatty():
+            sys.stderr.write("\n")  # the prompt goes below the ^C
         return Exit.INTERRUPTED
     except BrokenPipeError:
         _discard_output()

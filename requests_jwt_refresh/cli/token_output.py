@@ -63,7 +63,8 @@ def fetch_secret(
     secret = _read_field(token, profile, field)
     if secret is None and before is None:
         raise _make_missing_error(token, profile, field)
-    if secret is not None and not _lasts(secret, seconds):
+    is_new = stored is None or token.access != stored.access
+    if secret is not None and not is_new and not _lasts(secret, seconds):
         secret = _read_field(adapter.refresh(), profile, field)
     if secret is None or not _lasts(secret, 0.0):  # OpenID Connect Core §12.2 allows that
         raise library.RefreshRejected(

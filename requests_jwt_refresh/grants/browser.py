@@ -16,6 +16,7 @@ from requests_jwt_refresh.errors import (
     RefreshUnavailable,
 )
 from requests_jwt_refresh.grants import desktop, first_tokens
+from requests_jwt_refresh.grants.browser_support import find_browser_problem
 from requests_jwt_refresh.grants.code_flow import CodeRequest
 from requests_jwt_refresh.grants.device import DeviceLogin
 from requests_jwt_refresh.grants.discovery import ServerMetadata, choose_scope
@@ -47,6 +48,9 @@ _URLS: Final = {
     "token_url": "the token URL",
     "device_url": "the URL for devices",
 }
+_ELSEWHERE: Final = (
+    "A browser on another machine cannot open the last page; its address is enough.\n"
+)
 
 
 @dataclass(frozen=True)
@@ -186,6 +190,7 @@ def _log_in(
             server.device_url, server.token_url, login.client_id, client=client, scope=login.scope
         )
         return _bind_device(device, login, server).obtain(session, options, refused)
+    _check_browser(server)
     scope, asks_consent = _choose_scope(login, server)
     request = CodeRequest(server, login.client_id, scope, asks_consent)
     return _Attempt(login, request, client, session, options).run(opener)
@@ -228,7 +233,7 @@ class _Attempt:
         seconds, terminal = self._login.timeout, Terminal.find()
         is_notebook = desktop.is_notebook()
         if may_paste and (is_notebook or terminal is not None):
-            desktop.tell("A browser on another machine will fail to open the last page.\n")
+            desktop.tell(_ELSEWHERE)
         if may_paste and is_notebook:  # where nothing but `input` reads
             redirect = RedirectURI.parse(receiver.redirect_uri)
             return receive_pasted(redirect, self._request.state, seconds)
@@ -271,11 +276,11 @@ class _Attempt:
 
 def _show(url: str, opener: Callable[[str], object] | None, seconds: float) -> bool:
     """Have the page opened, or say where it is; whether it was opened."""
-    minutes = f"Waiting for up to {max(1, round(seconds / 60))} min.\n"
+    waiting = f"Waiting for up to {desktop.format_wait(seconds)}.\n"
     if opener is not None and opener(url) is not False:
-        desktop.tell(f"The page to log in was opened in a browser. {minutes}")
+        desktop.tell(f"The page to log in was opened in a browser. {waiting}")
         return True
-    desktop.tell(f"To log in, open this page in a browser:\n\n    {url}\n\n{minutes}")
+    desktop.tell(f"To log in, open this page in a browser:\n\n    {url}\n\n{waiting}")
     return False
 
 
@@ -302,29 +307,30 @@ def _find_server(login: BrowserLogin, session: requests.Session) -> ServerMetada
             server = _discover(login, session)
         except DiscoveryError as error:
             raise RefreshUnavailable(error.cause, error.remedy) from None
-    if server.pkce_methods and "S256" not in server.pkce_methods:
+    return server
+
+
+def _check_browser(server: ServerMetadata) -> None:
+    """Raise RefreshUnavailable if no login in a browser is possible there."""
+    problem = find_browser_problem(server)
+    if problem is not None:
         raise RefreshUnavailable(
-            f"{describe_url(server.authorization_url)} does not offer PKCE with S256 (RFC 7636)",
+            f"nobody can log in at {describe_url(server.issuer or server.token_url)} in a browser: "
+            f"{problem}",
             "ask for it at the server, or log in another way",
         )
-    return server
 
 
 def _discover(login: BrowserLogin, session: requests.Session) -> ServerMetadata:
     issuer = login.issuer_or_urls
     if not isinstance(issuer, str):
         raise DiscoveryError("the BrowserLogin has no server", "give it to an adapter as login=")
-    server = ServerMetadata.discover(
+    return ServerMetadata.discover(
         issuer,
         session=session,
         allow_http=login._allow_http,  # noqa: SLF001 - of this module
         timeout=login.call_timeout,
     )
-    if server.authorization_url is None:
-        raise DiscoveryError(
-            f"{describe_url(issuer)} names no authorization endpoint", "log in another way"
-        )
-    return server
 
 
 def _choose_scope(login: BrowserLogin, server: ServerMetadata) -> tuple[str, bool]:

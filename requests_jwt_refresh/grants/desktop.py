@@ -13,6 +13,7 @@ from typing import Final
 _FALSE: Final = ("", "0", "false", "no", "off")
 _REMOTE: Final = ("SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY")
 _DISPLAYS: Final = ("DISPLAY", "WAYLAND_DISPLAY")
+_MINUTE: Final = 60  # seconds
 _WSL_OPENER: Final = "wslview"  # of wslu; opens the browser of Windows, which reaches our loopback
 
 
@@ -23,9 +24,9 @@ def find_browser_problem() -> str | None:
     a notebook; what runs for CI has nobody.
     """
     if os.environ.get("CI", "").lower() not in _FALSE:
-        return "CI is set in the environment, so nobody is there to log in"
+        return "CI is set, so nobody is there to log in"
     if not (is_terminal() or is_notebook()):
-        return "stdin is no terminal, so perhaps nobody is there to log in"
+        return "stdin is no terminal, so perhaps nobody is there"
     return None if _has_display() else "there is no display"
 
 
@@ -69,6 +70,11 @@ def _blocks(browser: object) -> bool:
     """Whether `open` may return only once the browser is closed: one for text, or BROWSER's."""
     is_background = isinstance(browser, webbrowser.BackgroundBrowser)
     return isinstance(browser, webbrowser.GenericBrowser) and not is_background
+
+
+def format_wait(seconds: float) -> str:
+    """Say how long a person has: ``"5 min"``, or ``"20 s"`` if that is less than a minute."""
+    return f"{seconds:.0f} s" if seconds < _MINUTE else f"{seconds / _MINUTE:.0f} min"
 
 
 def tell(text: str) -> None:

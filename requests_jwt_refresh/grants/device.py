@@ -16,6 +16,7 @@ from requests_jwt_refresh import clock
 from requests_jwt_refresh.endpoints import OAuth2Endpoint
 from requests_jwt_refresh.errors import InvalidURL, RefreshRejected, RefreshUnavailable
 from requests_jwt_refresh.grants import first_tokens
+from requests_jwt_refresh.grants.desktop import format_wait
 from requests_jwt_refresh.matching import find, parse_json
 from requests_jwt_refresh.refresh.client import ClientSession, send_request
 from requests_jwt_refresh.refresh.logins import OwnLogin
@@ -202,7 +203,7 @@ def show_code(code: DeviceCode) -> None:
     also = "" if code.complete_url is None else f"(or open {code.complete_url})\n"
     sys.stderr.write(
         f"To log in, open\n\n    {code.url}\n\nand type the code {code.user_code}\n{also}"
-        f"Waiting for up to {max(1, round(code.seconds / 60))} min.\n"
+        f"Waiting for up to {format_wait(code.seconds)}.\n"
     )
     sys.stderr.flush()
 

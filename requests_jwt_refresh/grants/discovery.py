@@ -6,12 +6,13 @@ OpenID Connect Discovery 1.0 and RFC 8414, RFC 9728, RFC 7591. documents.py does
 from __future__ import annotations
 
 import re
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from requests_jwt_refresh.errors import DiscoveryError, InvalidURL
 from requests_jwt_refresh.frozen_json import FrozenDict
+from requests_jwt_refresh.grants.browser_support import list_unsupported
 from requests_jwt_refresh.grants.documents import Document, DocumentClient, describe_status
 from requests_jwt_refresh.matching import find, parse_challenges, parse_json
 from requests_jwt_refresh.urls import describe_url, redact, validate
@@ -29,7 +30,7 @@ DISCOVERY_TIMEOUT: Final = 10.0  # seconds, for all that is asked together
 _OPENID: Final = "openid-configuration"
 _OAUTH: Final = "oauth-authorization-server"
 _RESOURCE: Final = "oauth-protected-resource"
-_WELL_KNOWN: Final = re.compile(rf"/\.well-known/({_OPENID}|{_OAUTH})(?=/|$)")
+_WELL_KNOWN: Final = re.compile(rf"/\.well-known/({_OPENID}|{_OAUTH}|{_RESOURCE})(?=[/?#]|$)")
 _URLS: Final = {
     "authorization_url": "authorization_endpoint",
     "token_url": "token_endpoint",
@@ -51,6 +52,8 @@ _USUAL_CLIENT_AUTHS: Final = ("client_secret_basic",)
 _USUAL_GRANTS: Final = ("authorization_code", "implicit")
 _USUAL_MODES: Final = ("query", "fragment")
 
+_PLAIN: Final = re.compile(r"https?://[A-Za-z0-9._:\[\]-]+(/[A-Za-z0-9._~{}/-]*)?")
+_PLACEHOLDER: Final = re.compile(r"\{[^{}]*\}")
 _OFFLINE: Final = "offline_access"  # OpenID Connect Core §11
 _REGISTERED: Final = (200, 201)  # RFC 7591 §3.2.1, and what some servers send
 _NEEDS_TOKEN: Final = (401, 403)
@@ -102,6 +105,8 @@ class ServerMetadata:
     is_openid: bool = False
     takes_offline_access: bool = False
     """Whether the scope ``offline_access`` is there, which asks for a refresh token."""
+    unsupported: tuple[str, ...] = ()
+    """What it requires of logins in a browser and this library does not have, for a person."""
 
     @classmethod
     def discover(
@@ -150,6 +155,7 @@ class ServerMetadata:
             sends_iss=document.flag("authorization_response_iss_parameter_supported"),
             is_openid=signs_id_tokens or "openid" in (scopes or ()),
             takes_offline_access=_OFFLINE in (scopes or ()),
+            unsupported=list_unsupported(document),
         )
 
 
@@ -179,6 +185,15 @@ def _read_issuer(issuer: str, *, allow_http: bool) -> str:
         raise InvalidURL(
             f"the issuer {redact(url)} has a query or a fragment", "write it without them"
         )
+    return drop_well_known(url)
+
+
+def drop_well_known(url: str) -> str:
+    """Return the URL of an issuer or an API; `url` may be that of its document.
+
+    >>> drop_well_known("https://h/.well-known/oauth-protected-resource/v1")
+    'https://h/v1'
+    """
     found = _WELL_KNOWN.search(url)
     return url[: found.start()] + url[found.end() :] if found else url
 
@@ -231,11 +246,18 @@ def _check_issuer(document: Document, asked: str) -> None:
     if named is None:
         raise DiscoveryError(f"{document.name('issuer')} is missing")
     if not _is_same(named, asked):
-        shown = describe_url(named)
+        shown = _show_identifier(named)
+        way = f"if {shown} is the server that you mean, give that"
+        if _PLACEHOLDER.search(named):  # as in a document that tenants share
+            way = f"give the issuer of your tenant, with its id in place of {{...}}: {shown}"
         raise DiscoveryError(
-            f"{document.name('issuer')} is another one: {shown}",
-            f"nothing of it was used; if {shown} is the server that you mean, give that",
+            f"{document.name('issuer')} is another one: {shown}", f"nothing of it was used; {way}"
         )
+
+
+def _show_identifier(named: str) -> str:
+    """Return what a server calls itself, whole if it can hold no secret: a person may give it."""
+    return named if _PLAIN.fullmatch(named) else describe_url(named)
 
 
 def _is_same(named: str, asked: str) -> bool:
@@ -255,6 +277,12 @@ class Found:
     """The API, as it writes itself (RFC 8707 §2)."""
     tried: tuple[str, ...]
     """The URLs that were asked, in this order."""
+    scopes: tuple[str, ...] = ()
+    """The scopes that the API tells of."""
+    wants_dpop: bool = False
+    """Whether it takes only tokens that are bound to a key (RFC 9449)."""
+    takes_header: bool = True
+    """Whether it takes the token in a header (RFC 6750 §2.1)."""
 
 
 def find_issuer(
@@ -274,6 +302,7 @@ def find_issuer(
     Raises InvalidURL for `api_url` itself, and DiscoveryError, which says what was tried.
     """
     asked = validate(api_url, what="the API's URL", allow_http=allow_http)
+    asked = validate(drop_well_known(asked), what="the API's URL", allow_http=allow_http)
     client = DocumentClient(asked, session=session, allow_http=allow_http, timeout=timeout)
     response = client.get_head(asked, "API")
     tried, failures = [asked], list[DiscoveryError]()
@@ -288,11 +317,11 @@ def find_issuer(
         answer = client.get(place, "resource metadata")
         try:
             document = Document.read(answer, place)
-            issuer = _read_resource(document, resource, client)
+            found = _read_resource(document, resource, client)
         except DiscoveryError as error:
             failures.append(error)
         else:
-            return Found(issuer, document.text("resource") or resource, tuple(tried))
+            return replace(found, tried=tuple(tried))
     raise _join_failures(
         f"{describe_url(asked)} does not say which server logs its users in",
         failures,
@@ -323,8 +352,8 @@ def _list_resource_places(
         yield f"{site}/.well-known/{_RESOURCE}", site
 
 
-def _read_resource(document: Document, resource: str, client: DocumentClient) -> str:
-    """Return the first server of a resource's document (RFC 9728 §2).
+def _read_resource(document: Document, resource: str, client: DocumentClient) -> Found:
+    """Return what a resource's document says, with the first of its servers (RFC 9728 §2).
 
     Raises DiscoveryError if it names none, and for the document of another resource (§3.3).
     """
@@ -332,7 +361,7 @@ def _read_resource(document: Document, resource: str, client: DocumentClient) ->
     if named is None:
         raise DiscoveryError(f"{document.name('resource')} is missing")
     if not _is_same(named, resource):
-        shown = describe_url(named)
+        shown = _show_identifier(named)
         raise DiscoveryError(
             f"{document.name('resource')} is another one: {shown}, not {describe_url(resource)}",
             f"nothing of it was used; if {shown} is the API that you mean, give that",
@@ -341,7 +370,15 @@ def _read_resource(document: Document, resource: str, client: DocumentClient) ->
     if not servers:
         raise DiscoveryError(f"{document.name('authorization_servers')} is missing")
     client.check(servers[0], document.name("authorization_servers"))
-    return servers[0]
+    methods = document.texts("bearer_methods_supported")
+    return Found(
+        servers[0],
+        named,
+        (),
+        scopes=document.words("scopes_supported") or (),
+        wants_dpop=document.flag("dpop_bound_access_tokens_required"),
+        takes_header=methods is None or "header" in methods,
+    )
 
 
 # --- Becoming a client ---------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -25,7 +26,12 @@ from requests_jwt_refresh.grants.addresses import (
 )
 from requests_jwt_refresh.grants.device import SingleRequestSession
 from requests_jwt_refresh.matching import MISSING, parse_json
-from requests_jwt_refresh.refresh.client import ClientSession, SendOptions, send_request
+from requests_jwt_refresh.refresh.client import (
+    CHECK_CERTIFICATE,
+    ClientSession,
+    SendOptions,
+    send_request,
+)
 from requests_jwt_refresh.refresh.deadline import Deadline
 from requests_jwt_refresh.refresh.transport import NetworkTransport, is_stand_in
 from requests_jwt_refresh.tokens import describe_kind, is_finite
@@ -42,6 +48,19 @@ MAX_DOCUMENT_BYTES: Final = 64 * 1024
 _WORD: Final = re.compile(r"[\x21-\x7e]{1,2000}")  # RFC 6749 §3.3, and what a list holds otherwise
 _ELSEWHERE: Final = "nothing was sent there; if that is meant, give the server's endpoints yourself"
 _NOT_REACHED: Final = "check the URL, and whether that server can be reached from here"
+_NOT_REACHED_BY_PROXY: Final = (
+    "check the URL, and the proxy: the variable HTTPS_PROXY (or HTTP_PROXY, ALL_PROXY) names it, "
+    "and NO_PROXY what is reached without"
+)
+_NOT_TRUSTED: Final = (
+    "check the URL and this machine's clock; if the server has a CA of your own, name its file in "
+    "REQUESTS_CA_BUNDLE"
+)
+_HTML: Final = "text/html"
+_LOOK_AT_IT: Final = (
+    "check the URL: a server for logins has a document there, and no page; or open it in a "
+    "browser: this network may want a login of its own first"
+)
 _IDENTITY: Final = {"Accept": "application/json", "Accept-Encoding": "identity"}
 
 
@@ -160,10 +179,27 @@ class DocumentClient:
             try:
                 return send_request(session, request, options, seconds, source)
             except RefreshUnavailable as error:
-                problem = error.cause
+                problem, is_untrusted = error.cause, error.remedy == CHECK_CERTIFICATE
         if transport.barred is not None:
             raise _make_elsewhere_error(url, transport.barred)
-        raise DiscoveryError(problem, _NOT_REACHED)
+        raise _make_unreachable_error(problem, options, url, is_untrusted=is_untrusted)
+
+
+def _make_unreachable_error(
+    problem: str, options: SendOptions, url: str, *, is_untrusted: bool
+) -> DiscoveryError:
+    """Return the error of a server that was not reached, with what is most likely to help."""
+    file = options.verify
+    if isinstance(file, str) and not Path(file).exists():
+        return DiscoveryError(
+            f"there is no file of CA certificates at {file}",
+            "correct REQUESTS_CA_BUNDLE, or the session's verify",
+        )
+    if is_untrusted:
+        return DiscoveryError(problem, _NOT_TRUSTED)
+    if requests.utils.select_proxy(url, dict(options.proxies or {})) is not None:
+        return DiscoveryError(problem, _NOT_REACHED_BY_PROXY)
+    return DiscoveryError(problem, _NOT_REACHED)
 
 
 def _make_elsewhere_error(url: str, network: Network, what: str = "") -> DiscoveryError:
@@ -261,8 +297,11 @@ class Document:
             raise DiscoveryError(f"{shown} answered {describe_status(response.status)}")
         content = parse_json(response.body)
         if not isinstance(content, dict):
-            kind = "no JSON" if content is MISSING else "JSON, but no object"
             media_type = response.headers.get("Content-Type", "").partition(";")[0].strip()
+            if media_type == _HTML:
+                cause = f"{shown} answered {response.status} and a web page ({_HTML})"
+                raise DiscoveryError(cause, _LOOK_AT_IT)
+            kind = "no JSON" if content is MISSING else "JSON, but no object"
             named = f" ({media_type})" if re.fullmatch("[a-z]+/[a-z.+-]{1,60}", media_type) else ""
             raise DiscoveryError(f"{shown} answered {response.status} and {kind}{named}")
         return cls(shown, content)
@@ -295,6 +334,15 @@ class Document:
         if not all(isinstance(each, str) and _WORD.fullmatch(each) for each in value):
             raise DiscoveryError(f"{self.name(field)} holds something that is no word")
         return tuple(dict.fromkeys(value))
+
+    def texts(self, field: str) -> tuple[str, ...] | None:
+        """Return a list of strings, None if it is missing. Raises DiscoveryError."""
+        value = self.content.get(field)
+        if value is None:
+            return None
+        if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+            raise DiscoveryError(f"{self.name(field)} is no list of strings")
+        return tuple(value)
 
     def flag(self, field: str) -> bool:
         """Return a boolean, False if it is missing. Raises DiscoveryError."""

@@ -17,11 +17,11 @@ from requests_jwt_refresh.grants.redirects import MAX_BYTES, Parameters, Redirec
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PROMPT: Final = "Paste the address to which the browser was sent here: "
+PROMPT: Final = "Paste the address of the last page here, all of it, and press Enter:\n"
 _MOST_TRIES: Final = 10  # URLs that are not of this login
 _NOT_THIS_LOGIN: Final = (
-    "That is not the URL of this login. Copy the whole address from the browser, which begins with "
-    "{uri}, and paste it here: "
+    "That is not the whole address of this login's last page. It begins with\n{uri}\n"
+    "Paste it here, and press Enter:\n"
 )
 
 
@@ -115,7 +115,7 @@ def _ask_lines() -> Iterator[str]:
 
 def _make_ended_error() -> RefreshUnavailable:
     return RefreshUnavailable(
-        "the address to which the browser was sent has to be pasted, and stdin is no terminal, or "
+        "the address of the last page of the login has to be pasted, and stdin is no terminal, or "
         "has ended",
         "log in from a terminal or a notebook, or register http://127.0.0.1 as redirect_uri",
     )

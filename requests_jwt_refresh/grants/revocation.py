@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import requests
 from requests.auth import AuthBase
@@ -15,7 +15,9 @@ from requests_jwt_refresh.authorization import AUTHORIZATION, Cookie, Header
 from requests_jwt_refresh.errors import RefreshUnavailable
 from requests_jwt_refresh.grants import LOGOUT_SENDS
 from requests_jwt_refresh.grants.documented import find_documented
+from requests_jwt_refresh.matching import find, parse_json
 from requests_jwt_refresh.refresh.client import ClientSession, send_request
+from requests_jwt_refresh.response_errors import describe_status
 from requests_jwt_refresh.responses import DefaultPath
 from requests_jwt_refresh.urls import join_endpoint
 
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.grants import OAuth2Client
     from requests_jwt_refresh.refresh.client import SendOptions
     from requests_jwt_refresh.tokens import Token
+
+# Of a token that is not valid any more; RFC 7009 §2.2 has 200 for that, and some servers these.
+_NOT_VALID: Final = ("invalid_token", "invalid_grant")
 
 
 @dataclass(frozen=True)
@@ -128,9 +133,13 @@ class Logout:
         """Tell the server over `session`. Raises RefreshUnavailable unless it accepts that."""
         ask = partial(self.ask, token)
         response = send_request(session, ask(), options, seconds, "logout endpoint", ask=ask)
-        if not HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
+        if HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
+            return
+        code = find(parse_json(response.body), "error")
+        is_revocation = self.client is not None and response.status == HTTPStatus.BAD_REQUEST
+        if not (is_revocation and code in _NOT_VALID):
             raise RefreshUnavailable(
-                f"the {response.source} answered {response.status}",
+                f"the {response.source} answered {describe_status(response)}",
                 "the tokens are kept; check the endpoint's URL and method, or try again later",
             )
 

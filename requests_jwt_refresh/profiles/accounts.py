@@ -39,7 +39,8 @@ def check_account(name: str, where: str = "") -> str:
     `where` is where it was given, for the error. Raises ProfileError.
     """
     lowered = name.lower()
-    if _NAME.fullmatch(lowered) and not lowered.endswith(_TAKEN_ENDINGS):
+    # isascii, as the small letter of the Kelvin sign is a plain k.
+    if name.isascii() and _NAME.fullmatch(lowered) and not lowered.endswith(_TAKEN_ENDINGS):
         return lowered
     raise ProfileError(
         f"{where or 'this'} is no name of an account",
@@ -56,20 +57,19 @@ def read_variable(profile: str) -> str | None:
     """
     parts = [each.strip() for each in os.environ.get(ACCOUNT_VARIABLE, "").split(",")]
     parts = [each for each in parts if each]
-    pairs = {name.strip(): account.strip() for name, _, account in _split_pairs(parts)}
-    if len(parts) == 1 and not pairs:
+    if len(parts) == 1 and "=" not in parts[0]:
         return check_account(parts[0], f"the value of {ACCOUNT_VARIABLE}")
-    if len(pairs) != len(parts):
+    chosen = {
+        name.strip(): check_account(account.strip(), f"an account in {ACCOUNT_VARIABLE}")
+        for name, has_account, account in (each.partition("=") for each in parts)
+        if name.strip() and has_account
+    }
+    if len(chosen) != len(parts):
         raise ProfileError(
             f"the value of {ACCOUNT_VARIABLE} cannot be understood",
             "give one account, or PROFILE=ACCOUNT for each profile, with commas between them",
         )
-    given = pairs.get(profile)
-    return None if given is None else check_account(given, f"an account in {ACCOUNT_VARIABLE}")
-
-
-def _split_pairs(parts: list[str]) -> list[tuple[str, str, str]]:
-    return [each.partition("=") for each in parts if "=" in each]
+    return chosen.get(profile)
 
 
 @dataclass(frozen=True)

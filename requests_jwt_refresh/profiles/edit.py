@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,13 +19,14 @@ from requests_jwt_refresh.stores import private_file
 from requests_jwt_refresh.stores.locking import file_lock, user_lock_path
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from tomlkit.items import Item, Key
 
     Body = list[tuple[Key | None, Item]]
 
 LOCK_TIMEOUT: Final = 10.0  # seconds
+_ROOM: Final = 16 * 1024  # bytes, more than a profile
 _BYTE_ORDER_MARK: Final = "\ufeff"
 
 
@@ -198,12 +200,29 @@ def _find_tails(item: Item) -> list[list[Item]]:
 # --- the file ------------------------------------------------------------------------------------
 
 
+def check_writable(path: Path) -> None:
+    """Raise ProfileError if the file at `path` could not be written; its folder is made."""
+    path = Path(os.path.realpath(path))
+    with _explain(path):
+        private_file.make_private_folder(path.parent)
+        private_file.check_regular(path)
+        with private_file.reserve(path, _ROOM):
+            pass
+
+
 def _write(path: Path, text: str) -> None:
-    try:
+    with _explain(path):
         private_file.make_private_folder(path.parent)
         # Nothing in it is secret: the mode that its owner has chosen stays.
         mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else private_file.MODE
         private_file.replace(path, text, mode=mode)
+
+
+@contextmanager
+def _explain(path: Path) -> Iterator[None]:
+    """Raise ProfileError for what the operating system refuses."""
+    try:
+        yield
     except private_file.UntrustedPath as error:
         raise ProfileError(error.cause, f"name another file in {PATH_VARIABLE}") from None
     except OSError as error:

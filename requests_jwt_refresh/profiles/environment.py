@@ -2,17 +2,18 @@
 
 ``REQUESTS_JWT_TOKEN_<PROFILE>`` is the token, ``REQUESTS_JWT_TOKEN_<PROFILE>_FILE`` names a file
 with it. They are read, and never set. Such a token goes before the profile's store; it stays in
-memory, and is never refreshed.
+memory, and is never refreshed. Who else may read the file is up to whoever puts it there.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import re
+import stat
 from contextlib import nullcontext
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from requests_jwt_refresh.errors import InvalidToken, ProfileError, StoreError
 from requests_jwt_refresh.profiles.home import NoHome, expand_user
@@ -30,13 +31,22 @@ if TYPE_CHECKING:
 _PREFIX: Final = "REQUESTS_JWT_TOKEN_"
 _FILE_SUFFIX: Final = "_FILE"
 _LAST_MOMENT: Final = 253402300799  # seconds since the epoch; the year 9999 ends with it
+_MAX_TOKEN: Final = 64 * 1024  # bytes
+_ONE_WORD: Final = re.compile(r"[\x21\x23-\x7e]*")  # what JSON, or a line of a shell, is not
+_NOT_ONE_WORD: Final = "it has a space or a quotation mark in it"
+_ADVICE: Final = "put the access token there, and nothing else"
+# Opening a pipe without a writer would wait for ever.
+_READ_FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
+
+logger = logging.getLogger("requests_jwt_refresh")
 
 
 @dataclass(frozen=True, eq=False)
 class EnvironmentStore:
     """The token of an environment variable, or of the file that one names; never written.
 
-    A file is read each time, so that a token which another program puts there is taken up. When the
+    A file is read each time, so that a token which another program puts there is taken up. While
+    that program is writing, or if the file has gone, the last token read is used. When the
     token expires is left to the API to say: how long it had been underway is not known, and neither
     is how wrong this machine's clock is.
     """
@@ -44,6 +54,12 @@ class EnvironmentStore:
     variable: str
     path: str | None = None
     """The file that the variable names; None if it holds the token itself."""
+    _last: list[Token] = field(default_factory=list, init=False, repr=False)
+    _warned: list[str] = field(default_factory=list, init=False, repr=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Be copied and pickled without the token that was read."""
+        return type(self), (self.variable, self.path)
 
     @property
     def label(self) -> str:
@@ -53,30 +69,58 @@ class EnvironmentStore:
         return f"file {self.path}, named by the environment variable {self.variable}"
 
     def load(self) -> Token | None:
-        """Return the token, None if the variable is not set any more. Raises StoreError."""
-        text = os.environ.get(self.variable, "") if self.path is None else self._read(self.path)
+        """Return the token, None if the variable is not set any more.
+
+        Raises StoreError for one that cannot be read, unless one was read before.
+        """
+        if self.path is None:
+            return self._parse(os.environ.get(self.variable, ""))
+        try:
+            token = self._parse(self._read(self.path))
+        except StoreError as error:
+            if not self._last:
+                raise
+            self._warn_once(error.cause)
+            return self._last[-1]
+        self._warned.clear()
+        self._last[:] = [] if token is None else [token]
+        return token
+
+    def _warn_once(self, cause: str) -> None:
+        """Log a warning, once until the file can be read again."""
+        if not self._warned:
+            logger.warning("%s; the token that was read before is used", cause)
+        self._warned[:] = [cause]
+
+    def _parse(self, text: str) -> Token | None:
         text = text.strip()
         try:
-            return Token(text) if text else None
+            token = Token(text) if text else None
         except InvalidToken as error:
             problem = error.cause
+        else:
+            if _ONE_WORD.fullmatch(text):
+                return token
+            problem = _NOT_ONE_WORD
         raise StoreError(
-            f"the {self.label} holds no access token that can be used: {problem}",
-            "put the access token there, and nothing else",
+            f"the {self.label}{',' if self.path else ''} holds no access token that can be used: "
+            f"{problem}",
+            _ADVICE,
         )
 
     def _read(self, path: str) -> str:
         try:
-            text = Path(path).read_text(encoding="utf-8-sig")
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or "it is no text"
-            problem = f"cannot be read: {reason}"
+            text = _read_file(path).decode("utf-8-sig")
+        except OSError as error:
+            problem = f"cannot be read: {error.strerror or type(error).__name__}"
+        except ValueError as error:
+            problem = "is no text" if isinstance(error, UnicodeDecodeError) else str(error)
         else:
             if text.strip():
                 return text
             problem = "is empty"
         raise StoreError(
-            f"the {self.label}, {problem}", "put the access token there, and nothing else"
+            f"the {self.label}, {problem}", "put the access token into a file, and nothing else"
         )
 
     def save(self, token: Token) -> None:
@@ -97,6 +141,21 @@ class EnvironmentStore:
             f"the token comes from the {self.label}, and is never written",
             f"unset {self.variable} to use the profile's own store",
         )
+
+
+def _read_file(path: str) -> bytes:
+    """Return what a file holds. Raises OSError, and ValueError for what can be no file of ours."""
+    with open(path, "rb", opener=_open_at_once) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError("is a pipe or device, which cannot be read again")
+        content = file.read(_MAX_TOKEN + 1)
+    if len(content) > _MAX_TOKEN:
+        raise ValueError(f"is larger than {_MAX_TOKEN // 1024} KiB")
+    return content
+
+
+def _open_at_once(path: str, _flags: int) -> int:
+    return os.open(path, _READ_FLAGS)
 
 
 def with_claimed_expiry(token: Token) -> Token:

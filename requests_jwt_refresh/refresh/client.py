@@ -45,7 +45,7 @@ _MOST_ANSWERS: Final = 8  # of a user's function that are kept
 _BETWEEN_COOKIES: Final = re.compile(r",(?=[\t ]*[!#$%&'*+.^_`|~0-9A-Za-z-]+=)")
 _SOURCE: Final = "refresh endpoint"
 _KEPT: Final = "the tokens are kept; try again later"
-_CHECK_CERTIFICATE: Final = (
+CHECK_CERTIFICATE: Final = (
     "the tokens are kept; check the server's certificate, and the verify and cert that the request "
     "was sent with"
 )
@@ -255,7 +255,7 @@ def send_request(
         what = _describe_failure(error, seconds, is_late=monotonic() >= deadline)
         is_untrusted = isinstance(error, requests.exceptions.SSLError)
         failure = RefreshUnavailable(
-            f"the {source} {what}", _CHECK_CERTIFICATE if is_untrusted else _KEPT
+            f"the {source} {what}", CHECK_CERTIFICATE if is_untrusted else _KEPT
         )
     except Exception as error:  # noqa: BLE001 - an adapter of the user's may raise anything
         failure = RefreshUnavailable(

@@ -22,7 +22,8 @@ from requests_jwt_refresh.errors import (
     RefreshUnavailable,
     StoreError,
 )
-from requests_jwt_refresh.frozen_json import EMPTY, FrozenDict
+from requests_jwt_refresh.frozen_json import EMPTY, FrozenDict, freeze_object
+from requests_jwt_refresh.lifetimes import drop_refresh_times
 from requests_jwt_refresh.refresh.guarded_store import GuardedStore
 from requests_jwt_refresh.refresh.limits import FIRST_COOLDOWN, MAX_COOLDOWN
 from requests_jwt_refresh.refresh.single_flight import shield
@@ -521,15 +522,15 @@ class TokenCache:
     def save_new(self, fresh: Token, old: Token | None) -> Token:
         """Save and publish what the server gave for `old`; if the store fails, memory keeps it.
 
-        Without a refresh token of its own it keeps the old one (RFC 6749 §6), and with that what
-        the old one's extra has and its own has not. Cookies stay in any case: they belong to the
-        login, and some servers set their CSRF cookie with the login alone. `old` is None after a
-        login.
+        Without a refresh token of its own it keeps the old one (RFC 6749 §6). In either case it
+        keeps what the old one's extra has and its own has not: servers say some things with the
+        login alone, such as a CSRF cookie or an id_token (OpenID Connect Core §12.2). Only the end
+        of the old refresh token goes with that token. `old` is None after a login.
         """
         if old is None:
             return self._save_or_warn(_as_new_login(fresh))
         is_kept = fresh.refresh is None or fresh.refresh == old.refresh
-        before = old.extra if is_kept else _only_cookies(old.extra)
+        before = old.extra if is_kept else _of_login(old.extra)
         if before:
             fresh = with_values(fresh, extra=_lay_over(before, fresh.extra))
         if is_kept:
@@ -550,7 +551,8 @@ class TokenCache:
 
     def save_rescued(self, old: Token, refresh: str) -> None:
         """Save a new refresh token out of an answer that holds no access token."""
-        rescued = self._continue_login(with_values(old, refresh=refresh))
+        rescued = with_values(old, refresh=refresh, extra=_of_login(old.extra))
+        rescued = self._continue_login(rescued)
         self._save_or_warn(rescued, has_new_access=False)
 
     def _continue_login(self, token: Token) -> Token:
@@ -713,9 +715,13 @@ def is_in_use(sent: Token, in_use: Token | None) -> bool:
     return sent is in_use or (in_use is not None and sent.login_id is None and sent == in_use)
 
 
-def _only_cookies(extra: Mapping[str, Any]) -> Mapping[str, Any]:
-    cookies = extra.get(_COOKIES)
-    return {_COOKIES: cookies} if isinstance(cookies, dict) else {}
+def _of_login(extra: Mapping[str, Any]) -> FrozenDict:
+    """Return what of `extra` holds for the whole login, and not for its first refresh token alone.
+
+    The names of cookies are the server's own, and say nothing of what they hold.
+    """
+    cookies = {_COOKIES: extra[_COOKIES]} if _COOKIES in extra else {}
+    return freeze_object({**drop_refresh_times(extra), **cookies})
 
 
 def _lay_over(old: Mapping[str, Any], new: Mapping[str, Any]) -> FrozenDict:
