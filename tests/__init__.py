@@ -244,6 +244,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
 HOUSEKEEPING: Final = (
     "test_arguments",
     "test_benchmarks",
+    "test_docstring_examples",
     "test_documents",
     "test_errors",
     "test_floors",
