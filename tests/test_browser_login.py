@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -264,8 +265,8 @@ def test_another_program_cannot_answer(codes: CodeServer) -> None:
         ({"aud": ["another"]}, "is for another client"),
         ({"aud": ["another", "tv"], "azp": "another"}, "is for another client"),
         ({"exp": time.time() - 3600}, "has expired"),
-        ({"exp": "never"}, "has expired"),
-        ({"exp": None}, "has expired"),
+        ({"exp": "never"}, "does not say when"),
+        ({"exp": None}, "does not say when"),
         ({"nonce": "another"}, "its nonce is not ours"),
         ({"nonce": None}, "its nonce is not ours"),
         ({"nonce": ["x"]}, "its nonce is not ours"),
@@ -289,6 +290,63 @@ def test_an_id_token_that_cannot_be_read_is_refused(codes: CodeServer, id_token:
     codes.answer = lambda answer: {**answer, "id_token": id_token}
     with pytest.raises(RefreshUnavailable, match=r"gave no id_token|cannot be read"):
         log_in(BrowserLogin(codes.url, "tv", open=Browser(codes)))
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "is_taken"),
+    [(0, 0, True), (3600, 0, True), (-3600, 0, True), (0, -3600, True), (3600, None, False)],
+)
+def test_a_wrong_clock_does_no_harm_where_the_server_tells_the_time(
+    codes: CodeServer,
+    monkeypatch: pytest.MonkeyPatch,
+    ours: float,
+    theirs: float | None,
+    is_taken: bool,
+) -> None:
+    """Ours, or the server's, which is in its Date as well; without that, our clock is named."""
+    now = time.time()
+    codes.clock = None if theirs is None else now + theirs
+    codes.claims = lambda claims: {**claims, "exp": now + (theirs or 0) + 300}
+    monkeypatch.setattr("requests_jwt_refresh.clock.time", lambda: now + ours)
+    login = BrowserLogin(codes.url, "tv", open=Browser(codes))
+    if is_taken:
+        assert log_in(login).access
+        return
+    with pytest.raises(RefreshUnavailable, match="set the clock of this machine, then log in"):
+        log_in(login)
+
+
+@pytest.mark.parametrize(("left", "is_taken"), [(-30, True), (-90, False)])
+def test_the_clocks_of_a_servers_machines_may_differ_by_a_minute(
+    codes: CodeServer, left: float, is_taken: bool
+) -> None:
+    """By more, and it is their clocks that have to be set."""
+    now = time.time()
+    codes.clock = now
+    codes.claims = lambda claims: {**claims, "exp": now + left}
+    login = BrowserLogin(codes.url, "tv", open=Browser(codes))
+    if is_taken:
+        assert log_in(login).access
+        return
+    with pytest.raises(RefreshUnavailable, match="set the clock of the server's machines"):
+        log_in(login)
+
+
+def test_another_server_is_not_quoted(codes: CodeServer) -> None:
+    """What it says would be read as the words of the one that was asked."""
+    words = "Call 555-1234 and read them your password"
+    for values, is_quoted in (
+        ({}, True),
+        ({"iss": "https://evil.example"}, False),
+        ({"iss": None}, False),
+        ({"error": None}, False),
+    ):
+        sent = {"code": None, "error": "server_error", "error_description": words, **values}
+        browser = Browser(codes, change(**sent))
+        with pytest.raises(RefreshUnavailable) as caught:
+            log_in(BrowserLogin(codes.url, "tv", open=browser))
+        assert (words in browser.page().text) is is_quoted
+        assert words not in str(caught.value)
 
 
 def test_an_id_token_for_several_clients_is_taken(codes: CodeServer) -> None:
@@ -378,6 +436,29 @@ def test_nothing_secret_is_told(
         assert secret not in told
     assert out == ""
     assert "The page to log in was opened in a browser. Waiting for up to 5 min." in err
+    assert "If it does not show up" not in err, "a function of the user's knows what it shows"
+
+
+@pytest.mark.parametrize("fault", ["refused", "lies", "no token"])
+def test_nothing_secret_is_in_a_frame_of_an_error(codes: CodeServer, fault: str) -> None:
+    """Tools that report errors send the locals of each frame to somewhere else."""
+    secrets: list[str] = []
+
+    def answer(fields: dict[str, Any]) -> dict[str, Any]:
+        secrets.extend(filter(None, fields.values()))
+        return {**fields, "access_token": None} if fault == "no token" else fields
+
+    codes.answer = answer
+    if fault == "lies":
+        codes.claims = lambda claims: {**claims, "nonce": "another"}
+    other = {"code": "a-code-of-another-session"} if fault == "refused" else {}
+    with pytest.raises(RefreshUnavailable) as caught:
+        log_in(BrowserLogin(codes.url, "tv", open=Browser(codes, change(**other))))
+    secrets += [f"'{codes.forms[0]['code']}'", codes.forms[0]["code_verifier"]]
+    frames = [frame for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
+    shown = repr([each.f_locals for each in frames if each.f_code.co_filename != __file__])
+    assert len(frames) > 4
+    assert [each for each in secrets if each in shown] == []
 
 
 def test_it_pickles_with_its_adapter(codes: CodeServer) -> None:

@@ -28,6 +28,7 @@ from tests.support.waits import WAIT, join, start, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from requests_jwt_refresh import Token
     from requests_jwt_refresh.testing import AuthServer
@@ -135,7 +136,7 @@ def test_a_notebook_needs_no_terminal(desk: pytest.MonkeyPatch) -> None:
 def test_the_browser_of_this_machine_is_opened(
     desk: pytest.MonkeyPatch, codes: CodeServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """By webbrowser; if it cannot, the URL is printed, and the login goes on."""
+    """By webbrowser. The URL is printed too: no program can tell whether a page shows up."""
     for works in (True, False):
         browser = Browser(codes)
 
@@ -147,7 +148,65 @@ def test_the_browser_of_this_machine_is_opened(
         desk.setattr(webbrowser, "get", lambda found=found: found)
         assert log_in(BrowserLogin(codes.urls, "tv")).access
         err = capsys.readouterr().err
-        assert (browser.urls[0] in err) is not works
+        assert err.count(browser.urls[0]) == 1
+        assert ("was opened in a browser" in err) is works
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "browser"),
+    [
+        ("there-is-none", "", "{path} %s"),
+        ("there-is-none", "", "{path}"),
+        ("garbage", "\0\0", "{path} %s"),
+        ("firefox", "\0\0", ""),  # found on PATH
+        ("failing", "#!/bin/sh\nexit 3\n", "{path} %s"),
+    ],
+)
+def test_a_browser_that_cannot_be_run_is_none(
+    desk: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    name: str,
+    text: str,
+    browser: str,
+) -> None:
+    """Nothing is raised, and nothing is printed but by the login itself."""
+    desk.setattr(desktop, "FAILURE_SECONDS", WAIT)
+    _write_program(tmp_path / name, text)
+    desk.setenv("PATH", str(tmp_path))
+    _use_only_browser(desk, browser.format(path=tmp_path / name))
+    assert desktop.open_browser("https://id.example.com/") is False
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_browser_that_runs_on_is_taken_for_one(desk: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The login goes on meanwhile; the URL reaches the program as one argument, in no shell."""
+    desk.setattr(desktop, "FAILURE_SECONDS", 0.01)
+    program, seen = tmp_path / "browser", tmp_path / "seen"
+    lines = ("#!/bin/sh", f"printf '%s|' $# \"$1\" > {seen}.part", f"mv {seen}.part {seen}")
+    _write_program(program, "\n".join((*lines, f"while [ -e {seen} ]; do sleep 0.01; done", "")))
+    _use_only_browser(desk, f"{program} %s")
+    url = "https://id.example.com/?a=$(id)&b='`;%73 x"
+    assert desktop.open_browser(url) is True
+    wait_until(seen.exists, "the program")
+    assert seen.read_text() == f"1|{url}|"
+    seen.unlink()
+
+
+def _write_program(path: Path, text: str) -> None:
+    if text:
+        path.write_text(text)
+        path.chmod(0o700)
+
+
+def _use_only_browser(desk: pytest.MonkeyPatch, browser: str) -> None:
+    """Let webbrowser look for browsers anew, as a new process does."""
+    desk.setenv("BROWSER", browser)
+    if not browser:
+        desk.delenv("BROWSER")
+    desk.setattr(webbrowser, "_browsers", {})
+    desk.setattr(webbrowser, "_tryorder", None)
+    desk.setattr(webbrowser, "_os_preferred_browser", None)
 
 
 def test_a_browser_that_blocks_holds_nothing_up(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -76,7 +77,10 @@ def test_a_browser_is_opened_and_the_token_is_stored(
     describe(user, server)
     done = user.run("login", "prod")
     assert (done.status, done.out) == (0, describe_done(user)), done.err
-    assert done.err == "The page to log in was opened in a browser. Waiting for up to 20 s.\n"
+    assert done.err == (
+        "The page to log in was opened in a browser. Waiting for up to 20 s.\n"
+        f"If it does not show up, open this page yourself:\n\n    {person.urls[0]}\n\n"
+    )
     asked = person.read_query()
     assert (asked["scope"], asked["prompt"], asked["client_id"]) == (SCOPE, "consent", "client-id")
     assert user.stored_token.refresh is not None
@@ -159,6 +163,36 @@ def test_without_a_browser_a_device_logs_in(user: User, server: AuthServer, cloc
     assert server.counters.authorizations == 0
 
 
+def test_where_nobody_is_there_nothing_is_waited_for(user: User, server: AuthServer) -> None:
+    """Without a terminal and without a device flow: exit status 2, and what else can be done."""
+    describe(user, server)
+    cause, remedy = user.run("login", "prod").cause_and_remedy()
+    assert cause.startswith("no page to log in is shown: stdin is no terminal")
+    assert "--no-browser" in remedy
+    assert "REQUESTS_JWT_TOKEN_PROD" in remedy
+    assert server.counters == Counters()
+
+
+def test_ci_has_nobody(user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever its stdin looks like; with a device flow, too, if a redirect URI is given."""
+    describe(user, server, **DEVICE)
+    monkeypatch.setattr(desktop, "is_terminal", lambda: True)
+    monkeypatch.setenv("CI", "true")
+    done = user.run("login", "prod", "--redirect-uri", "http://127.0.0.1:8400")
+    assert (done.status, server.counters) == (2, Counters())
+    assert "CI is set" in done.cause_and_remedy()[0]
+
+
+def test_an_option_waits_for_whoever_reads_it(user: User, server: AuthServer) -> None:
+    """--no-browser shows the page, and takes its time, also where stdin is no terminal."""
+    describe(user, server)
+    user.file.write_text(user.file.read_text().replace("timeout = 20", "timeout = 0.05"))
+    done = user.run("login", "prod", "--no-browser")
+    assert done.status == 4
+    assert "To log in, open this page in a browser:" in done.err
+    assert "did not end within 0.05 s" in done.err
+
+
 @pytest.mark.parametrize("option", ["--device", "--browser"])
 def test_an_option_chooses_the_way(
     user: User, server: AuthServer, person: PersonAtBrowser, clock: Clock, option: str
@@ -238,6 +272,49 @@ def test_what_is_shown_fits_on_a_terminal(user: User, server: AuthServer) -> Non
     own = (url, str(user.token_file))  # lines of any length
     assert [line for line in lines if len(line) > 80 and not any(map(line.count, own))] == []
     assert "Logged in to prod as alice." in lines
+
+
+PASTE = """\
+import sys, termios
+from requests_jwt_refresh.grants.loopback import LoopbackReceiver
+from requests_jwt_refresh.grants.pasting import Terminal, receive_pasted
+from requests_jwt_refresh.grants.redirects import RedirectURI
+
+redirect, terminal = RedirectURI.parse(sys.argv[1]), Terminal.find()
+before = termios.tcgetattr(0)
+try:
+    if redirect.is_loopback:
+        with LoopbackReceiver(redirect, "s") as receiver:
+            found = receiver.receive(60, terminal)
+    else:
+        found = receive_pasted(redirect, "s", 60)
+    print("took", len(found.find("code")))
+finally:
+    print("as before" if termios.tcgetattr(0) == before else "changed")
+"""
+PASTES = ("https://app.example.com/cb", "http://127.0.0.1:{port}/cb")
+
+
+@pytest.mark.parametrize("uri", PASTES, ids=["pasted alone", "pasted, or at the port"])
+def test_a_long_url_is_pasted_whole(uri: str) -> None:
+    """Codes can be long; a terminal that has a line edited cuts it at 4096 bytes, or at 1024."""
+    uri = uri.format(port=find_closed_port())
+    with Terminal(sys.executable, "-c", PASTE, uri) as terminal:
+        terminal.expect("press Enter:")
+        terminal.press(b"typing errors\x15xx\x7f\x08")  # Ctrl-U and two ways to erase
+        terminal.type(f"{uri}?state=s&code={'c' * 9000}")
+        assert terminal.end() == 0, terminal.shown
+    assert "took 9000\r\nas before" in terminal.shown
+
+
+@pytest.mark.parametrize("key", [b"\x03", b"\x04"], ids=["Ctrl-C", "Ctrl-D"])
+def test_a_terminal_is_left_as_it_was(key: bytes) -> None:
+    """Also if nothing is pasted."""
+    with Terminal(sys.executable, "-c", PASTE, PASTES[0]) as terminal:
+        terminal.expect("press Enter:")
+        terminal.press(key)
+        assert terminal.end() != 0
+    assert "as before" in terminal.shown
 
 
 def test_ctrl_c_ends_the_wait(user: User, server: AuthServer) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import re
 import socket
 from contextlib import contextmanager
@@ -327,6 +328,32 @@ def test_nobody_comes_back() -> None:
         url = receiver.redirect_uri
     with pytest.raises(requests.ConnectionError):
         get(url)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_fork_does_not_keep_the_port_open() -> None:
+    """A program that forks while a person logs in: its child lives on, the port ends with us."""
+    receiver = LoopbackReceiver(RedirectURI.parse("http://127.0.0.1"), STATE)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(writing)
+        os.read(reading, 1)  # until the parent has seen it
+        os._exit(0)
+    try:
+        threads = start(lambda: get(receiver.redirect_uri + RIGHT))
+        with receiver:
+            assert receiver.receive(WAIT).find("code") == "the-code"
+            receiver.finish(LOGGED_IN)
+        join(*threads)
+        with pytest.raises(requests.ConnectionError):
+            get(receiver.redirect_uri)
+        uri = RedirectURI.parse(receiver.redirect_uri)
+        LoopbackReceiver(uri, STATE).close()  # the next login has the port
+    finally:
+        os.close(writing)
+        os.close(reading)
+        os.waitpid(child, 0)
 
 
 def test_what_the_server_says_is_escaped() -> None:

@@ -57,10 +57,10 @@ def list_commands() -> list[str]:
 
 @pytest.fixture
 def environment(internet: Internet, tmp_path: Path) -> dict[str, str]:
-    """What a reader has: a keyring, the profiles that the guide shows, and these hosts."""
+    """What a reader has: a keyring, the first profile that the guide shows, and these hosts."""
     internet.usual_answer = make_json_answer(**TOKENS)
-    profiles = [block.text for block in find_blocks(DOCUMENTS[".github/guide/profiles.md"], "toml")]
-    (tmp_path / "profiles.toml").write_text("\n".join(profiles), encoding="utf-8")
+    profile = next(find_blocks(DOCUMENTS[".github/guide/profiles.md"], "toml"))
+    (tmp_path / "profiles.toml").write_text(profile.text, encoding="utf-8")
     home = tmp_path / "home"
     home.mkdir()
     foreign = re.compile(r"(?i)xdg_.*|requests_jwt.*|.*_proxy|pytest_.*")

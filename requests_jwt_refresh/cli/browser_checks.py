@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _UNKNOWN_CLIENT: Final = ("invalid_client", "incorrect_client_credentials")  # GitHub's word
 _NO_SUCH_CODE: Final = ("invalid_grant", "bad_verification_code")  # GitHub's word
 _ANY_PORT: Final = 49152  # where the redirect URI names none; nothing is sent there
-_NO_CODE: Final = "requests-jwt-doctor"  # no server accepts it
+_NO_CODE: Final = Parameters([("code", "requests-jwt-doctor")])  # no server accepts it
 _OFFLINE: Final = "offline_access"
 _WRONG_URL: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE)
 _NOT_FOR_PROGRAMS: Final = (
@@ -141,7 +141,7 @@ def _describe_redirect_response(request: CodeRequest, location: str) -> Finding:
     if parameters.find("error") in _NOT_LOGGED_IN:
         return Finding(OK, "browser", known)
     try:
-        request.read_code(parameters)
+        request.check_response(parameters)
     except JWTRefreshError as error:
         return Finding(FAULT, "browser", error.cause, error.remedy)
     return Finding(OK, "browser", known)

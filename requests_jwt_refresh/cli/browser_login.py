@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Final
 
 import requests_jwt_refresh as library
 from requests_jwt_refresh.cli.console import UsageError, fill_in
+from requests_jwt_refresh.cli.first_token import check_writable
 
 if TYPE_CHECKING:
     import argparse
 
     from requests_jwt_refresh.cli.commands import Parser
+    from requests_jwt_refresh.cli.first_token import TokenKeeper
     from requests_jwt_refresh.profiles.load import Profile
     from requests_jwt_refresh.tokens import Token
 
@@ -101,12 +103,24 @@ def _choose_usual(profile: Profile, options: argparse.Namespace) -> Way:
     problem = desktop.find_browser_problem()
     if problem is None:
         return Way.BROWSER
-    sys.stderr.write(f"No browser is opened: {problem}.\n")
     is_by_device = profile.device is not None and not options.redirect_uri
+    absence = desktop.find_absence()
+    if absence is not None and not is_by_device:
+        from requests_jwt_refresh.profiles.environment import name_variable
+
+        raise UsageError(
+            f"no page to log in is shown: {absence}",
+            fill_in(
+                f"log in on a terminal; add --{Way.NO_BROWSER.value} if a person reads this; or "
+                f"give an access token in {name_variable(profile.name)}, and do not log in",
+                profile.name,
+            ),
+        )
+    sys.stderr.write(f"No browser is opened: {problem}.\n")
     return Way.DEVICE if is_by_device else Way.NO_BROWSER
 
 
-def log_in_by_browser(profile: Profile, redirect_uri: str | None, *, opens: bool) -> Token:
+def log_in_by_browser(keeper: TokenKeeper, redirect_uri: str | None, *, opens: bool) -> Token:
     """Return the token that a login in a browser brings, which is stored.
 
     `redirect_uri` goes before the profile's. With `opens` a browser is opened, else the page is
@@ -116,6 +130,7 @@ def log_in_by_browser(profile: Profile, redirect_uri: str | None, *, opens: bool
     from requests_jwt_refresh.grants.browser import log_in_by_browser
     from requests_jwt_refresh.refresh.client import SendOptions
 
+    profile = keeper.profile
     if profile.browser is None:
         raise TypeError(f"profile {profile.name!r} has no login in a browser")
     login = replace(
@@ -131,14 +146,16 @@ def log_in_by_browser(profile: Profile, redirect_uri: str | None, *, opens: bool
         allow_http=profile.allow_http,
         timeout=profile.refresh_timeout,
     )
-    token = log_in_by_browser(
-        bound,
-        SendOptions.from_environment(bound.url or ""),
-        profile.refresh_timeout,
-        proofs=profile.open_proofs(),
-    )
-    with profile.store.lock(profile.refresh_timeout):  # not before: people take their time
-        profile.store.save(token)
+    try:
+        token = log_in_by_browser(
+            bound,
+            SendOptions.from_environment(bound.url or ""),
+            profile.refresh_timeout,
+            proofs=profile.open_proofs(),
+            keep=keeper.save,
+        )
+    except library.StoreError as failure:
+        token = keeper.rescue(failure)
     warn_of_missing_refresh(profile, profile.refresh, recorder.response)
     return token
 
@@ -158,13 +175,3 @@ def end_browser_session(profile: Profile, *, opens: bool) -> None:
     else:
         purpose = "To end the session in the browser, too, open this page in it:"
         sys.stderr.write(f"{purpose}\n\n    {page}\n\n")
-
-
-def check_writable(profile: Profile) -> None:
-    """Write and clear an entry beside the token's, while nothing is lost if that fails.
-
-    Raises StoreError.
-    """
-    with profile.probe_store.lock(profile.refresh_timeout):
-        profile.probe_store.save(library.Token("requests-jwt-login"))  # no server accepts it
-        profile.probe_store.clear()

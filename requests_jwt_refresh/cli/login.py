@@ -19,7 +19,6 @@ from requests_jwt_refresh.cli.accounts import is_alone, note_login
 from requests_jwt_refresh.cli.browser_login import (
     Way,
     add_ways,
-    check_writable,
     choose_way,
     log_in_by_browser,
 )
@@ -38,6 +37,7 @@ from requests_jwt_refresh.cli.console import (
     fill_in,
     format_duration,
 )
+from requests_jwt_refresh.cli.first_token import TokenKeeper, check_writable
 from requests_jwt_refresh.cli.token_file import (
     add_path_option,
     ask_for_path,
@@ -137,15 +137,16 @@ def run(options: argparse.Namespace) -> int:
         return _report_no_login(profile, options)
     way = choose_way(profile, options)
     _check_flags(profile, options, way)
+    keeper = TokenKeeper(profile)
     if options.refresh_token:
         token = _trade_refresh_token(profile, ask_secret("Refresh token: "))
     elif way in (Way.BROWSER, Way.NO_BROWSER):
-        token = log_in_by_browser(profile, options.redirect_uri, opens=way is Way.BROWSER)
+        token = log_in_by_browser(keeper, options.redirect_uri, opens=way is Way.BROWSER)
     elif way is Way.DEVICE and profile.device is not None:
-        token = _log_in_by_device(profile, profile.device)
+        token = _log_in_by_device(keeper, profile.device)
     elif profile.login is not None:
         token = _log_in_by_password(
-            profile, profile.login, options.username, remember=options.remember
+            keeper, profile.login, options.username, remember=options.remember
         )
     elif options.client_secret or options.secret:
         sys.stdout.write(f"The secret of {options.name} is kept in the keyring.\n")
@@ -159,7 +160,7 @@ def run(options: argparse.Namespace) -> int:
                 options.name,
             ),
         )
-    user = describe_user(token)
+    profile, user = keeper.profile, describe_user(token)
     sys.stdout.write(f"Logged in to {options.name}{f' as {user}' if user else ''}.\n")
     sys.stdout.write(f"The token is kept in the {profile.store_label}.\n")
     note_login(profile, was_alone=was_alone)
@@ -209,13 +210,14 @@ def _choose_store(options: argparse.Namespace, profile: Profile) -> Profile:
 
 
 def _log_in_by_password(
-    profile: Profile, login: PasswordLogin, username: str | None, *, remember: bool
+    keeper: TokenKeeper, login: PasswordLogin, username: str | None, *, remember: bool
 ) -> Token:
     from requests_jwt_refresh.cli.fields import RecordedLogin, warn_of_missing_refresh
     from requests_jwt_refresh.grants.password import log_in
     from requests_jwt_refresh.profiles.remembered import Account
     from requests_jwt_refresh.refresh.client import SendOptions
 
+    profile = keeper.profile
     check_writable(profile)  # before a password is typed
     if remember and profile.password is not None:
         profile.password.check_writable()
@@ -236,7 +238,9 @@ def _log_in_by_password(
             profile.refresh_timeout,
             proofs=profile.open_proofs(),
         )
-        profile.store.save(token)
+        failure = keeper.save_locked(token)
+    if failure is not None:
+        keeper.rescue(failure)
     if profile.password is None:
         warn_of_missing_refresh(profile, login.endpoint, next(iter(recorded.responses), None))
     else:
@@ -256,11 +260,12 @@ def _remember(profile: Profile, password: RememberedPassword, account: Account |
             sys.stdout.write("The password that was remembered is forgotten.\n")
 
 
-def _log_in_by_device(profile: Profile, device: DeviceLogin) -> Token:
+def _log_in_by_device(keeper: TokenKeeper, device: DeviceLogin) -> Token:
     from requests_jwt_refresh.cli.fields import ResponseRecorder, warn_of_missing_refresh
     from requests_jwt_refresh.grants.device import log_in_by_device
     from requests_jwt_refresh.refresh.client import SendOptions
 
+    profile = keeper.profile
     check_writable(profile)  # before a browser is opened
     send_options = SendOptions.from_environment(device.url)
     recorder = ResponseRecorder(device.client)
@@ -272,8 +277,7 @@ def _log_in_by_device(profile: Profile, device: DeviceLogin) -> Token:
         profile.refresh_timeout,
         proofs=profile.open_proofs(),
     )
-    with profile.store.lock(profile.refresh_timeout):  # not before: people take their time
-        profile.store.save(token)
+    keeper.keep(token)
     warn_of_missing_refresh(profile, device.client, recorder.response)
     return token
 

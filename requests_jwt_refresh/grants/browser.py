@@ -22,7 +22,7 @@ from requests_jwt_refresh.grants.device import DeviceLogin
 from requests_jwt_refresh.grants.discovery import ServerMetadata, choose_scope
 from requests_jwt_refresh.grants.loopback import LoopbackReceiver
 from requests_jwt_refresh.grants.pages import LOGGED_IN, make_failure
-from requests_jwt_refresh.grants.pasting import PROMPT, Terminal, receive_pasted
+from requests_jwt_refresh.grants.pasting import Terminal, receive_pasted
 from requests_jwt_refresh.grants.redirects import DEFAULT_REDIRECT, RedirectURI
 from requests_jwt_refresh.refresh.client import ClientSession, send_request
 from requests_jwt_refresh.refresh.logins import OwnLogin, RefusedLogins
@@ -81,7 +81,8 @@ class BrowserLogin(OwnLogin):
             ``http://127.0.0.1``.
         open: how the page is opened. None: in the user's browser, if there is a display, stdin is
             a terminal or this is a notebook, and CI is not set; else RefreshUnavailable. True: in
-            any case. A function is called with the URL, and returns without waiting for what comes
+            any case. The URL is printed to stderr as well, since nobody can tell whether a page
+            shows up. A function is called with the URL, and returns without waiting for what comes
             of it; if it returns False, the URL is printed. False: there is no browser here. Then
             the user gets a code to type elsewhere, if the server has that (RFC 8628); if not, the
             URL is printed to stderr, and the URL to which the browser is sent at last can be
@@ -160,7 +161,7 @@ class BrowserLogin(OwnLogin):
         self, session: requests.Session, options: SendOptions, refused: RefusedLogins
     ) -> Token:
         """Log in, over `session`. Raises RefreshRejected or RefreshUnavailable."""
-        return _log_in(self, session, options, refused)
+        return _log_in(self, session, options, refused, _return_token)
 
     @property
     def _redirect(self) -> RedirectURI:
@@ -168,22 +169,43 @@ class BrowserLogin(OwnLogin):
 
 
 def log_in_by_browser(
-    login: BrowserLogin, options: SendOptions, seconds: float, *, proofs: Proofs | None = None
+    login: BrowserLogin,
+    options: SendOptions,
+    seconds: float,
+    *,
+    proofs: Proofs | None = None,
+    keep: Callable[[Token], object] | None = None,
 ) -> Token:
     """Return the tokens once the user has logged in.
 
     `login` has been bound. `seconds` bounds each call to the server. `proofs` go with each
-    request. Raises RefreshRejected if the login is denied, RefreshUnavailable if it fails.
+    request. `keep` is called with the token before the browser shows that all went well; what it
+    raises is shown there, and raised. Raises RefreshRejected if the login is denied,
+    RefreshUnavailable if it fails.
     """
+
+    def finish(token: Token) -> Token:
+        bound = token if proofs is None else proofs.bind(token)
+        if keep is not None:
+            keep(bound)
+        return bound
+
     jar = RequestsCookieJar()
     with ClientSession(seconds, options, jar, restart_each_time=True, proofs=proofs) as session:
-        token = login.obtain(session, options, RefusedLogins())
-    return token if proofs is None else proofs.bind(token)
+        return _log_in(login, session, options, RefusedLogins(), finish)
+
+
+def _return_token(token: Token) -> Token:
+    return token
 
 
 @first_tokens()
 def _log_in(
-    login: BrowserLogin, session: requests.Session, options: SendOptions, refused: RefusedLogins
+    login: BrowserLogin,
+    session: requests.Session,
+    options: SendOptions,
+    refused: RefusedLogins,
+    finish: Callable[[Token], Token],
 ) -> Token:
     opener = _find_opener(login)
     server = _find_server(login, session)
@@ -192,11 +214,11 @@ def _log_in(
         device = DeviceLogin(
             server.device_url, server.token_url, login.client_id, client=client, scope=login.scope
         )
-        return _bind_device(device, login, server).obtain(session, options, refused)
+        return finish(_bind_device(device, login, server).obtain(session, options, refused))
     _check_browser(server)
     scope, asks_consent = _choose_scope(login, server)
     request = CodeRequest(server, login.client_id, scope, asks_consent)
-    return _Attempt(login, request, client, session, options).run(opener)
+    return _Attempt(login, request, client, session, options, finish).run(opener)
 
 
 class _Attempt:
@@ -209,9 +231,10 @@ class _Attempt:
         client: OAuth2Client,
         session: requests.Session,
         options: SendOptions,
+        finish: Callable[[Token], Token],
     ) -> None:
         self._login, self._request, self._client = login, request, client
-        self._session, self._options = session, options
+        self._session, self._options, self._finish = session, options, finish
 
     def run(self, opener: Callable[[str], object] | None) -> Token:
         """Return the token. Raises RefreshRejected or RefreshUnavailable."""
@@ -225,7 +248,7 @@ class _Attempt:
                 )
             _show(request.make_url(redirect.text), opener, seconds)
             parameters = receive_pasted(redirect, request.state, seconds)
-            return self._trade(request.read_code(parameters), redirect.text)
+            return self._finish(self._trade(parameters, redirect.text))
         with LoopbackReceiver(redirect, request.state, uses_post=request.uses_post) as receiver:
             is_open = _show(request.make_url(receiver.redirect_uri), opener, seconds)
             may_paste = not is_open and not request.uses_post
@@ -242,24 +265,24 @@ class _Attempt:
             return receive_pasted(redirect, self._request.state, seconds)
         if not may_paste or terminal is None:
             return receiver.receive(seconds)
-        desktop.tell(PROMPT)
         return receiver.receive(seconds, terminal)
 
     def _end(self, parameters: Parameters, receiver: LoopbackReceiver) -> Token:
         """Trade the code, and tell the person what came of it."""
         try:
-            token = self._trade(self._request.read_code(parameters), receiver.redirect_uri)
+            token = self._finish(self._trade(parameters, receiver.redirect_uri))
         except JWTRefreshError as error:
-            quote = parameters.find("error_description")
-            receiver.finish(make_failure(str(error.cause), error.remedy, quote))
+            quote = self._request.find_description(parameters)
+            receiver.finish(make_failure(error.cause, error.remedy, quote))
             raise
         receiver.finish(LOGGED_IN)
         return token
 
-    def _trade(self, code: str, redirect_uri: str) -> Token:
+    def _trade(self, parameters: Parameters, redirect_uri: str) -> Token:
         def ask() -> requests.Request:
-            return self._request.ask_token(self._client, code, redirect_uri)
+            return self._request.ask_token(self._client, parameters, redirect_uri)
 
+        self._request.check_response(parameters)
         seconds, source = self._login.call_timeout, "token endpoint"
         response = send_request(self._session, ask(), self._options, seconds, source, ask=ask)
         token = self._read(response)
@@ -280,11 +303,13 @@ class _Attempt:
 def _show(url: str, opener: Callable[[str], object] | None, seconds: float) -> bool:
     """Have the page opened, or say where it is; whether it was opened."""
     waiting = f"Waiting for up to {desktop.format_wait(seconds)}.\n"
-    if opener is not None and opener(url) is not False:
-        desktop.tell(f"The page to log in was opened in a browser. {waiting}")
-        return True
-    desktop.tell(f"To log in, open this page in a browser:\n\n    {url}\n\n{waiting}")
-    return False
+    if opener is None or opener(url) is False:
+        desktop.tell(f"To log in, open this page in a browser:\n\n    {url}\n\n{waiting}")
+        return False
+    desktop.tell(f"The page to log in was opened in a browser. {waiting}")
+    if opener is desktop.open_browser:  # which cannot know what came of it
+        desktop.tell(f"If it does not show up, open this page yourself:\n\n    {url}\n\n")
+    return True
 
 
 def _find_opener(login: BrowserLogin) -> Callable[[str], object] | None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _LEEWAY: Final = 60.0  # seconds between the clocks of a server's machines
 _CODE_IN_TEXT: Final = re.compile(r"[A-Za-z0-9_.-]{1,60}")
 _OPENID: Final = "openid"
+_EXPIRED: Final = "has expired"
 _NOTHING_TAKEN: Final = "nothing was taken from it"
 
 # RFC 6749 §4.1.2.1, OpenID Connect Core §3.1.2.6.
@@ -98,8 +99,8 @@ class CodeRequest:
         separator = "&" if "?" in url else "?"
         return f"{url}{separator}{urlencode(given, quote_via=quote)}"
 
-    def read_code(self, parameters: Parameters) -> str:
-        """Return the code out of a response with the right state.
+    def check_response(self, parameters: Parameters) -> None:
+        """Check that a response with the right state has a code for us.
 
         Raises RefreshRejected if the login was denied, RefreshUnavailable for everything else.
         """
@@ -107,22 +108,33 @@ class CodeRequest:
             names = ", ".join(parameters.repeated)
             raise _make_response_error(f"has several values of {names}")
         self._check_issuer(parameters.find("iss"))
-        code, error = parameters.find("code"), parameters.find("error")
+        error = parameters.find("error")
         if error is not None:
             raise self._make_error(error)
-        if code is None:
+        if parameters.find("code") is None:
             raise _make_response_error("has neither a code nor an error")
-        return code
+
+    def find_description(self, parameters: Parameters) -> str | None:
+        """Return what the server says of its error, for a person; None for any other's words."""
+        is_clear = not parameters.repeated and parameters.find("error") is not None
+        if not is_clear or self._find_foreign_issuer(parameters.find("iss")) is not None:
+            return None
+        return parameters.find("error_description")
 
     def _check_issuer(self, given: str | None) -> None:
         """Raise RefreshUnavailable for the response of another server (RFC 9207 §2.4)."""
+        problem = self._find_foreign_issuer(given)
+        if problem is not None:
+            raise _make_response_error(problem)
+
+    def _find_foreign_issuer(self, given: str | None) -> str | None:
+        """Return why a response is not known to be from our server; None if it may be."""
         issuer = self.server.issuer
         if given is None and self.server.sends_iss:
-            raise _make_response_error("does not say which server it is from")
+            return "does not say which server it is from"
         if given is not None and issuer and given != issuer:
-            raise _make_response_error(
-                f"is from another server, {describe_url(given)}, not {describe_url(issuer)}"
-            )
+            return f"is from another server, {describe_url(given)}, not {describe_url(issuer)}"
+        return None
 
     def _make_error(self, code: str) -> JWTRefreshError:
         if code in _DENIED:
@@ -135,11 +147,16 @@ class CodeRequest:
             _REMEDIES.get(code, "see what the page in the browser says, then log in again"),
         )
 
-    def ask_token(self, client: OAuth2Client, code: str, redirect_uri: str) -> requests.Request:
-        """Return the request that trades the code (RFC 6749 §4.1.3, RFC 7636 §4.5)."""
+    def ask_token(
+        self, client: OAuth2Client, parameters: Parameters, redirect_uri: str
+    ) -> requests.Request:
+        """Return the request that trades the code (RFC 6749 §4.1.3, RFC 7636 §4.5).
+
+        The code stays in the `parameters`, which do not show it: no frame of an error does.
+        """
         form = {
             "grant_type": "authorization_code",
-            "code": code,
+            "code": parameters.find("code"),
             "redirect_uri": redirect_uri,
             "code_verifier": self.verifier,
         }
@@ -151,23 +168,35 @@ class CodeRequest:
         Its signature is not: it comes from the token endpoint itself (OpenID Connect Core
         §3.1.3.7). Raises RefreshUnavailable.
         """
-        if not self.is_openid:
-            return
+        failure = self._find_failure(response) if self.is_openid else None
+        if failure is not None:  # made elsewhere: no frame of it holds the id_token
+            raise failure
+
+    def _find_failure(self, response: TokenResponse) -> RefreshUnavailable | None:
         found = find(parse_json(response.body), "id_token")
         if not isinstance(found, str):
-            raise RefreshUnavailable(
+            return RefreshUnavailable(
                 f"the {response.source} gave no id_token, though scope has openid",
                 "leave openid out of scope, if the server is no OpenID provider",
             )
-        problem = self._find_problem(jwt_claims(found), _find_time(response))
-        if problem is not None:
-            raise RefreshUnavailable(
-                f"the id_token of the {response.source} {problem}",
-                f"{_NOTHING_TAKEN}; log in again, and check issuer and client_id",
-            )
+        theirs = parse_http_date(response.headers.get("Date") or "")
+        problem = self._find_problem(jwt_claims(found), clock.time() if theirs is None else theirs)
+        if problem is None:
+            return None
+        check = "check issuer and client_id"
+        if problem == _EXPIRED:  # the nonce was right: it is new
+            whose = "this machine" if theirs is None else "the server's machines, which differ"
+            check = f"set the clock of {whose}"
+        return RefreshUnavailable(
+            f"the id_token of the {response.source} {problem}",
+            f"{_NOTHING_TAKEN}; {check}, then log in again",
+        )
 
     def _find_problem(self, claims: dict[str, Any], now: float) -> str | None:
-        """Return what is wrong with the claims of an id_token; None if nothing is."""
+        """Return what is wrong with the claims of an id_token; None if nothing is.
+
+        `now` is the server's, so that a wrong clock here does no harm; ours if it does not say.
+        """
         if not claims:
             return "cannot be read"
         audience, nonce = claims.get("aud"), claims.get("nonce")
@@ -177,19 +206,13 @@ class CodeRequest:
             return "is from another issuer"
         if self.client_id not in clients or claims.get("azp", self.client_id) != self.client_id:
             return "is for another client"
-        if not is_finite(expires) or expires <= now - _LEEWAY:
-            return "has expired, or does not say when it does"
         if not isinstance(nonce, str) or not hmac.compare_digest(
             nonce.encode("utf-8", "replace"), self.nonce.encode()
         ):
             return "is of another login: its nonce is not ours"
-        return None
-
-
-def _find_time(response: TokenResponse) -> float:
-    """Return what the server's clock shows, so that a wrong one here does no harm; else ours."""
-    theirs = parse_http_date(response.headers.get("Date") or "")
-    return clock.time() if theirs is None else theirs
+        if not is_finite(expires):
+            return "does not say when it expires"
+        return _EXPIRED if expires <= now - _LEEWAY else None
 
 
 def _make_response_error(problem: str) -> RefreshUnavailable:

@@ -8,12 +8,14 @@ import sys
 import threading
 import webbrowser
 from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Final
 
 _FALSE: Final = ("", "0", "false", "no", "off")
 _REMOTE: Final = ("SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY")
 _DISPLAYS: Final = ("DISPLAY", "WAYLAND_DISPLAY")
 _MINUTE: Final = 60  # seconds
+FAILURE_SECONDS: Final = 0.5  # in which a program that cannot be run, or is no browser, has ended
 _WSL_OPENER: Final = "wslview"  # of wslu; opens the browser of Windows, which reaches our loopback
 
 
@@ -23,11 +25,16 @@ def find_browser_problem() -> str | None:
     There has to be a display, and somebody who has started the program from a terminal or works in
     a notebook; what runs for CI has nobody.
     """
+    return find_absence() or (None if _has_display() else "there is no display")
+
+
+def find_absence() -> str | None:
+    """Return why nobody seems to be there who could log in; None if somebody may be."""
     if os.environ.get("CI", "").lower() not in _FALSE:
         return "CI is set, so nobody is there to log in"
     if not (is_terminal() or is_notebook()):
         return "stdin is no terminal, so perhaps nobody is there"
-    return None if _has_display() else "there is no display"
+    return None
 
 
 def is_terminal() -> bool:
@@ -54,16 +61,35 @@ def _find_wsl_opener() -> str | None:
 
 
 def open_browser(url: str) -> bool:
-    """Open `url` in the user's browser; whether that worked. BROWSER goes first, as ever."""
+    """Open `url` in the user's browser; whether that worked. BROWSER goes first, as ever.
+
+    True does not say that anybody sees a page: a browser may fail later.
+    """
     opener = None if os.environ.get("BROWSER") else _find_wsl_opener()
     with suppress(webbrowser.Error, RuntimeError):  # RuntimeError: out of threads
         browser = webbrowser.get(f"{_WSL_OPENER} %s &") if opener else webbrowser.get()
-        if not _blocks(browser):
-            return browser.open(url)
-        name = "jwt-browser"
-        threading.Thread(target=browser.open, args=(url,), name=name, daemon=True).start()
-        return True
+        return _open_in_thread(browser, url) if _blocks(browser) else _open(browser, url)
     return False
+
+
+def _open(browser: webbrowser.BaseBrowser, url: str) -> bool:
+    with suppress(webbrowser.Error, OSError):  # OSError: a program that cannot be run
+        return browser.open(url)
+    return False
+
+
+def _open_in_thread(browser: webbrowser.BaseBrowser, url: str) -> bool:
+    """Do the same with a browser that may block until it is closed; a failure shows at once."""
+    opened: SimpleQueue[bool] = SimpleQueue()
+
+    def run() -> None:
+        opened.put(_open(browser, url))
+
+    threading.Thread(target=run, name="jwt-browser", daemon=True).start()
+    try:
+        return opened.get(timeout=FAILURE_SECONDS)
+    except Empty:
+        return True
 
 
 def _blocks(browser: object) -> bool:

@@ -16,10 +16,11 @@ import os
 import re
 import selectors
 import socket
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Final, NamedTuple
+from weakref import WeakSet
 
 from requests_jwt_refresh.errors import RefreshUnavailable
 from requests_jwt_refresh.grants.pages import BAD_REQUEST, ENDED, NOT_FOUND, Page
@@ -74,6 +75,7 @@ class LoopbackReceiver:
         self._hosts = {f"{host}:{port}", host} if port == 80 else {f"{host}:{port}"}  # noqa: PLR2004
         for each in self._listeners:
             self._selector.register(each, selectors.EVENT_READ, partial(self._accept, each))
+        _receivers.add(self)
 
     def __enter__(self) -> Self:
         return self
@@ -87,18 +89,23 @@ class LoopbackReceiver:
         It may come from the `terminal` as well, where a person can paste the redirected URL.
         Raises RefreshUnavailable after that many seconds, or if the port is flooded.
         """
-        if terminal is not None:
-            paste = partial(self._paste, terminal)
-            self._selector.register(terminal.number, selectors.EVENT_READ, paste)
-        try:
+        with nullcontext() if terminal is None else self._reading(terminal):
             self.serve(monotonic() + seconds, lambda: self._parameters is not None)
-        finally:
-            if terminal is not None:
-                with suppress(KeyError):  # it has ended
-                    self._selector.unregister(terminal.number)
         if self._parameters is None:
             raise make_timeout_error(seconds)
         return self._parameters
+
+    @contextmanager
+    def _reading(self, terminal: Terminal) -> Iterator[None]:
+        """Meanwhile, take what a person pastes there."""
+        paste = partial(self._paste, terminal)
+        self._selector.register(terminal.number, selectors.EVENT_READ, paste)
+        try:
+            with terminal.ask():
+                yield
+        finally:
+            with suppress(KeyError):  # it has ended
+                self._selector.unregister(terminal.number)
 
     def serve(self, end: float, has_ended: Callable[[], bool]) -> None:
         """Answer what comes, until `end` in `time.monotonic()` or until it `has_ended`."""
@@ -313,6 +320,21 @@ def _find_once(fields: list[tuple[str, str]], name: str) -> str | None:
     if len(found) > 1:
         raise _MalformedError
     return found[0] if found else None
+
+
+# --- After a fork -------------------------------------------------------------------------------
+
+_receivers: Final = WeakSet[LoopbackReceiver]()
+
+
+def _close_all_in_child() -> None:
+    """Leave the port to the parent, whose thread waits: else it would stay open as long as us."""
+    for each in list(_receivers):
+        each.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_close_all_in_child)
 
 
 # --- The port ------------------------------------------------------------------------------------

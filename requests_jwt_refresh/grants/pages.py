@@ -17,10 +17,14 @@ from requests_jwt_refresh.errors import capitalize
 _MAX_SHOWN: Final = 500  # characters of what a server says
 _STYLE: Final = (
     ":root{color-scheme:light dark}"
-    "body{font:1.1rem/1.5 system-ui,sans-serif;max-width:34rem;margin:15vh auto;padding:0 1.5rem}"
-    "h1{font-size:1.6rem;line-height:1.25}"
-    "blockquote{margin:1.5rem 0;padding:.1rem 1rem;border-left:.25rem solid;"
+    "body{font:1.1rem/1.5 system-ui,sans-serif;max-width:34rem;margin:15vh auto;padding:0 1.5rem;"
     "overflow-wrap:anywhere}"
+    "h1{font-size:1.6rem;line-height:1.25}"
+    "h1::before{margin-right:.6rem}"
+    ".done::before{content:'\\2713';color:#2da44e}"  # a check mark; readable on light and dark
+    ".failed::before{content:'\\2717';color:#e0483e}"  # a cross
+    "blockquote{margin:1rem 0 1.5rem;padding:.1rem 1rem;border-left:.25rem solid #8888}"
+    "blockquote p{margin:.4rem 0}"
 )
 _STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 _POLICY: Final = (
@@ -45,7 +49,7 @@ _TEMPLATE: Final = """\
 <link rel="icon" href="data:,">
 <title>{title}</title>
 <style>{style}</style>
-<h1>{title}</h1>
+<h1 class="{mark}">{title}</h1>
 {paragraphs}
 </html>
 """
@@ -71,14 +75,15 @@ class Page(NamedTuple):
         return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-def make_page(title: str, *sentences: str, quote: str | None = None) -> Page:
-    """Return a page for a person; `quote` is what the server says."""
+def make_page(title: str, *sentences: str, mark: str = "", quote: str | None = None) -> Page:
+    """Return a page for a person; `mark` is done or failed; `quote` is what the server says."""
     paragraphs = [f"<p>{escape(each)}</p>" for each in sentences]
     if quote:
         shown = strip_unprintable(quote)
         said = f"<p>The server says:</p>\n<blockquote><p>{escape(shown)}</p></blockquote>"
         paragraphs.insert(1, said)
-    text = _TEMPLATE.format(title=escape(title), style=_STYLE, paragraphs="\n".join(paragraphs))
+    shown_title, body = escape(title), "\n".join(paragraphs)
+    text = _TEMPLATE.format(title=shown_title, style=_STYLE, mark=mark, paragraphs=body)
     return Page(HTTPStatus.OK, "text/html", text)
 
 
@@ -93,7 +98,7 @@ def strip_unprintable(text: str) -> str:
 
 
 LOGGED_IN: Final = make_page(
-    "You are logged in", "You can close this window and go back to your program."
+    "You are logged in", "You can close this window and go back to your program.", mark="done"
 )
 ENDED: Final = make_page(
     "This login has ended", "It was answered before. You can close this window."
@@ -105,4 +110,4 @@ BAD_REQUEST: Final = make_plain(HTTPStatus.BAD_REQUEST, "This is no response to 
 def make_failure(cause: str, remedy: str, quote: str | None = None) -> Page:
     """Return the page of a login that failed."""
     sentences = [f"{capitalize(each)}." for each in (cause, remedy)]
-    return make_page("You are not logged in", *sentences, quote=quote)
+    return make_page("You are not logged in", *sentences, mark="failed", quote=quote)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import select
 import sys
-from contextlib import suppress
+from contextlib import closing, contextmanager, suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
@@ -15,9 +15,12 @@ from requests_jwt_refresh.grants.loopback import make_timeout_error
 from requests_jwt_refresh.grants.redirects import MAX_BYTES, Parameters, RedirectURI
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 PROMPT: Final = "Paste the address of the last page here, all of it, and press Enter:\n"
+_ERASE: Final = (b"\x7f", b"\x08")
+_KILL: Final = b"\x15"  # Ctrl-U
+_END: Final = b"\x04"  # Ctrl-D
 _MOST_TRIES: Final = 10  # URLs that are not of this login
 _NOT_THIS_LOGIN: Final = (
     "That is not the whole address of this login's last page. It begins with\n{uri}\n"
@@ -44,11 +47,43 @@ class Terminal:
             return cls(sys.stdin.fileno())
         return None
 
+    @contextmanager
+    def ask(self) -> Iterator[None]:
+        """Ask for the URL, and take lines of any length meanwhile.
+
+        As long as a system has a line edited, it lets none pass of 1024 or 4096 bytes. In the
+        background that stays as it is: a program that changes it there is stopped.
+        """
+        import termios
+
+        try:
+            before = termios.tcgetattr(self.number)
+            is_ours = os.tcgetpgrp(self.number) == os.getpgrp()
+        except (termios.error, OSError):  # no terminal, or another's
+            is_ours = False
+        if not is_ours:
+            tell(PROMPT)
+            yield
+            return
+        _stop_editing(self.number)
+        try:
+            tell(PROMPT)  # not before: what is pasted at once would be cut
+            yield
+        finally:
+            with suppress(termios.error, OSError):  # it is gone
+                if os.tcgetpgrp(self.number) == os.getpgrp():
+                    termios.tcsetattr(self.number, termios.TCSANOW, before)
+
     def read_line(self) -> str | None:
         """Return the next line once it is whole; None until then, and "" at the end of stdin."""
         try:
             byte = os.read(self.number, 1)
         except OSError:  # the terminal is gone
+            return ""
+        if byte in _ERASE or byte == _KILL:
+            del self._line[-1 if byte in _ERASE else 0 :]
+            return None
+        if byte == _END and not self._line:
             return ""
         self._line += byte
         is_whole = byte in (b"", b"\n") or len(self._line) > MAX_BYTES
@@ -63,18 +98,27 @@ class Terminal:
         return _parse(line, redirect_uri, state)
 
 
+def _stop_editing(number: int) -> None:
+    """Have a terminal hand over each byte at once; it still shows it, and Ctrl-C still works."""
+    import termios
+
+    mode = termios.tcgetattr(number)
+    mode[3] &= ~termios.ICANON
+    mode[6][termios.VMIN], mode[6][termios.VTIME] = 1, 0
+    termios.tcsetattr(number, termios.TCSANOW, mode)
+
+
 def receive_pasted(redirect: RedirectURI, state: str, seconds: float) -> Parameters:
     """Wait for a pasted URL, and return its parameters. Raises RefreshUnavailable.
 
     `seconds` hold only where stdin can be waited for.
     """
-    tell(PROMPT)
     terminal = Terminal.find()
-    lines = _ask_lines() if terminal is None else _read_lines(terminal, seconds)
-    for _, line in zip(range(_MOST_TRIES), lines, strict=False):
-        found = _parse(line, redirect.text, state)
-        if found is not None:
-            return found
+    with closing(_ask_lines() if terminal is None else _read_lines(terminal, seconds)) as lines:
+        for _, line in zip(range(_MOST_TRIES), lines, strict=False):
+            found = _parse(line, redirect.text, state)
+            if found is not None:
+                return found
     raise RefreshUnavailable(f"no URL of this login was pasted {_MOST_TRIES} times", "log in again")
 
 
@@ -90,20 +134,22 @@ def _parse(line: str, redirect_uri: str, state: str) -> Parameters | None:
     return None
 
 
-def _read_lines(terminal: Terminal, seconds: float) -> Iterator[str]:
+def _read_lines(terminal: Terminal, seconds: float) -> Generator[str]:
     end = monotonic() + seconds
-    while (left := end - monotonic()) > 0:
-        if not select.select([terminal.number], [], [], left)[0]:
-            break
-        line = terminal.read_line()
-        if line == "":
-            raise _make_ended_error()
-        if line is not None:
-            yield line
+    with terminal.ask():
+        while (left := end - monotonic()) > 0:
+            if not select.select([terminal.number], [], [], left)[0]:
+                break
+            line = terminal.read_line()
+            if line == "":
+                raise _make_ended_error()
+            if line is not None:
+                yield line
     raise make_timeout_error(seconds)
 
 
-def _ask_lines() -> Iterator[str]:
+def _ask_lines() -> Generator[str]:
+    tell(PROMPT)
     if not (is_notebook() or is_terminal()):
         raise _make_ended_error()
     while True:

@@ -9,17 +9,22 @@ import datetime as dt
 import importlib
 import importlib.util
 import inspect
+import json
 import os
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import requests
 from requests.adapters import HTTPAdapter
 
-from requests_jwt_refresh import JSONEndpoint, JWTRefreshAdapter, MemoryStore, mount
+from requests_jwt_refresh import FileStore, JSONEndpoint, JWTRefreshAdapter, MemoryStore, mount
+from tests.benchmarks import msal_session
+from tests.benchmarks.by_hand import HandWrittenSession
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
 
     from requests_jwt_refresh import Token
 
@@ -29,6 +34,8 @@ GOOGLE: Final = "google-auth"
 OAUTHLIB: Final = "requests-oauthlib"
 AUTHLIB: Final = "Authlib"
 REQUESTS_AUTH: Final = "requests-auth"
+MSAL: Final = "msal"
+BY_HAND: Final = "by hand"
 
 HAS_REFRESH_AHEAD: Final = "refresh_ahead" in inspect.signature(JWTRefreshAdapter).parameters
 _EARLY_SECONDS: Final = 0.1  # of a rival's leeway: the tokens here live seconds, not hours
@@ -48,10 +55,14 @@ class Setup:
     """What sends instead, if the network is stubbed out."""
     options: tuple[tuple[str, Any], ...] = ()
     """More options of ours."""
+    token_url: str | None = None
+    """Where tokens are refreshed, if not at the server's usual path."""
+    file: Path | None = None
+    """What processes share a login by, each library in its own way; made by the first of them."""
 
     @property
     def refresh_url(self) -> str:
-        return f"{self.url}/auth/refresh"
+        return self.token_url or f"{self.url}/auth/refresh"
 
     @property
     def access(self) -> str:
@@ -73,6 +84,19 @@ class Setup:
             fields |= {"expires_at": self.token.expires_at}
         return fields
 
+    def load_fields(self) -> dict[str, Any]:
+        """Return to_fields(), or what another process has put into the file."""
+        if self.file is None:
+            return self.to_fields()
+        if not self.file.exists():
+            self.save_fields(self.to_fields())
+        fields: dict[str, Any] = json.loads(self.file.read_text(encoding="utf-8"))
+        return fields
+
+    def save_fields(self, fields: Mapping[str, Any]) -> None:
+        if self.file is not None:
+            self.file.write_text(json.dumps(fields), encoding="utf-8")
+
 
 @dataclass(frozen=True)
 class Client:
@@ -84,6 +108,8 @@ class Client:
     """What has to be installed, and is imported."""
     sees_401s: bool = False
     """Whether it gets a new token for a 401."""
+    server_options: Mapping[str, Any] = field(default_factory=dict)
+    """Of the AuthServer that it needs, if not any will do."""
 
     @property
     def is_installed(self) -> bool:
@@ -132,15 +158,30 @@ def _make_ours(setup: Setup) -> requests.Session:
         options["pool_maxsize"] = setup.pool
     else:
         options["transport"] = setup.transport()
-    endpoint, store = JSONEndpoint("/auth/refresh"), MemoryStore(setup.token)
-    mount(session, setup.url, endpoint, store, **options)
+    mount(session, setup.url, JSONEndpoint(setup.refresh_url), _make_store(setup), **options)
+    return session
+
+
+def _make_store(setup: Setup) -> FileStore | MemoryStore:
+    if setup.file is None:
+        return MemoryStore(setup.token)
+    store = FileStore(setup.file)
+    if store.load() is None:
+        store.save(setup.token)
+    return store
+
+
+def _make_by_hand(setup: Setup) -> requests.Session:
+    session = HandWrittenSession(setup.refresh_url, setup.load_fields(), setup.file)
+    session.mount(f"{setup.url}/", setup.make_transport())
     return session
 
 
 def _make_google(setup: Setup) -> requests.Session:
+    fields = setup.load_fields()
     credentials = importlib.import_module("google.oauth2.credentials").Credentials(
-        setup.access,
-        refresh_token=setup.token.refresh,
+        fields["access_token"],
+        refresh_token=fields["refresh_token"],
         token_uri=setup.refresh_url,
         client_id=_CLIENT_ID,
         client_secret="client-secret",
@@ -163,10 +204,10 @@ def _make_oauthlib(setup: Setup) -> requests.Session:
     os.environ["OAUTHLIB_INSECURE_TRANSPORT"] = "1"  # a server on this machine needs no TLS
     session: requests.Session = importlib.import_module("requests_oauthlib").OAuth2Session(
         _CLIENT_ID,
-        token=setup.to_fields(),
+        token=setup.load_fields(),
         auto_refresh_url=setup.refresh_url,
         auto_refresh_kwargs={"client_id": _CLIENT_ID},
-        token_updater=lambda _token: None,
+        token_updater=setup.save_fields,
     )
     session.mount(f"{setup.url}/", setup.make_transport())
     return session
@@ -176,9 +217,10 @@ def _make_authlib(setup: Setup) -> requests.Session:
     client = importlib.import_module("authlib.integrations.requests_client")
     session: requests.Session = client.OAuth2Session(
         _CLIENT_ID,
-        token=setup.to_fields(),
+        token=setup.load_fields(),
         token_endpoint=setup.refresh_url,
         token_endpoint_auth_method="none",
+        update_token=lambda token, **_old: setup.save_fields(token),
         leeway=_EARLY_SECONDS,
     )
     session.mount(f"{setup.url}/", setup.make_transport())
@@ -190,11 +232,23 @@ def _make_requests_auth(setup: Setup) -> requests.Session:
     auth = library.OAuth2ResourceOwnerPasswordCredentials(
         setup.refresh_url, "alice", "password", early_expiry=_EARLY_SECONDS
     )
-    library.OAuth2.token_cache._add_access_token(  # noqa: SLF001 - else it logs in first
-        auth.state, setup.access, _LONG, setup.token.refresh
-    )
+    cache = library.TokenMemoryCache()
+    if setup.file is not None:
+        cache = library.JsonTokenFileCache(str(setup.file))
+    library.OAuth2.token_cache = cache
+    if auth.state not in cache.tokens:
+        left = _LONG if setup.token.expires_at is None else setup.token.expires_at - time.time()
+        cache._add_access_token(  # noqa: SLF001 - else it logs in first
+            auth.state, setup.access, left, setup.token.refresh
+        )
     session = _make_bare(setup)
     session.auth = auth
+    return session
+
+
+def _make_msal(setup: Setup) -> requests.Session:
+    session = _make_bare(setup)
+    msal_session.authorize(session, setup)
     return session
 
 
@@ -212,6 +266,13 @@ CLIENTS: Final = {
         Client(OAUTHLIB, _make_oauthlib, ("requests_oauthlib",)),
         Client(AUTHLIB, _make_authlib, ("authlib.integrations.requests_client",)),
         Client(REQUESTS_AUTH, _make_requests_auth, ("requests_auth",)),
+        Client(
+            MSAL,
+            _make_msal,
+            ("msal", "msal_extensions"),
+            server_options=msal_session.SERVER_OPTIONS,
+        ),
+        Client(BY_HAND, _make_by_hand, sees_401s=True),
     )
 }
 RIVALS: Final = (GOOGLE, OAUTHLIB, AUTHLIB, REQUESTS_AUTH)

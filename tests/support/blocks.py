@@ -22,7 +22,7 @@ _BLOCK: Final = re.compile(
     r"^(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)^(?P=indent)```$",
     re.MULTILINE | re.DOTALL,
 )
-_PROMISE: Final = re.compile(r"^ *print\(.*\)  # (.+)$", re.MULTILINE)
+_PROMISE: Final = re.compile(r"^ *print\(.*\)  # ([^,\n]+)", re.MULTILINE)
 _TEST: Final = re.compile(r"^def test_\w+", re.MULTILINE)
 
 
@@ -55,7 +55,7 @@ def join_python(page: str) -> str:
 
 
 def list_promises(program: str) -> list[str]:
-    """Return what a program says that it prints: what stands in a comment beside each print()."""
+    """Return what a program says that it prints: in a comment beside each print(), up to a comma."""
     return _PROMISE.findall(program)
 
 

@@ -50,6 +50,7 @@ class CodeServer:
             "code_challenge_methods_supported": ["S256"],
             "authorization_response_iss_parameter_supported": True,
         }
+        self.clock: float | None = time.time()  # what its Date shows; None: it has none
         self.claims: Callable[[dict[str, Any]], dict[str, Any]] = lambda claims: claims
         self.answer: Callable[[dict[str, Any]], dict[str, Any]] = lambda answer: answer
 
@@ -103,7 +104,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, status: int, document: object) -> None:
         body = json.dumps(document).encode()
-        self.send_response(status)
+        self.send_response_only(status)
+        if self.codes.clock is not None:
+            self.send_header("Date", self.date_time_string(self.codes.clock))
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
