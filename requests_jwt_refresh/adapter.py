@@ -47,7 +47,7 @@ from requests_jwt_refresh.refresh.patience import Need
 from requests_jwt_refresh.refresh.refresher import Refresher
 from requests_jwt_refresh.refresh.user_functions import name_of
 from requests_jwt_refresh.relative_urls import AcceptsRelativeURLs, accept_relative_urls
-from requests_jwt_refresh.tokens import Token
+from requests_jwt_refresh.tokens import Token, describe_kind
 from requests_jwt_refresh.urls import origin_of, validate_base
 
 if TYPE_CHECKING:
@@ -553,16 +553,27 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         self._refresher.reload()
         return self._refresher.current()
 
-    def valid_token(self, seconds: float = 0.0) -> Token:
+    def valid_token(self, seconds: float = 0.0, *, refused: Token | None = None) -> Token:
         """Return a token whose access token lasts `seconds` more, refreshed if it has to be.
 
         For what requests does not send: a websocket, another program. A new token that lives
         shorter than `seconds` is returned all the same.
 
+        Args:
+            seconds: how long it has to last, as far as is known.
+            refused: the token that the API has just refused, if it has. Another one is returned:
+                the current one, the store's or a new one, by one refresh for all threads.
+
         Raises RefreshRejected if there is no token and none can be had, RefreshUnavailable or
-        StoreError.
+        StoreError; TypeError if `refused` is no Token.
+
         """
-        return self._refresher.valid_token(self._usual_options(), seconds)
+        if refused is not None and not isinstance(refused, Token):
+            raise TypeError(
+                "refused takes the Token that the API has refused, as valid_token() returned it, "
+                f"not {describe_kind(refused)}"
+            )
+        return self._refresher.valid_token(self._usual_options(), seconds, refused)
 
     def prefixes(self) -> tuple[str, ...]:
         """Return the prefixes to mount this adapter on: one or two for each origin."""

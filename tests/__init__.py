@@ -64,6 +64,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
     "One refresh": (
         "test_token_grants",
         "test_one_refresh",
+        "test_refused_tokens",
         "test_single_flight_calls",
         "test_single_flight_orders",
         "test_sub_interpreters",
@@ -180,6 +181,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_completion",
         "test_console",
         "test_demo",
+        "test_demo_page",
         "test_demo_serve",
         "test_device_polling",
         "test_doctor",
@@ -256,4 +258,8 @@ HOUSEKEEPING: Final = (
     "test_start_up",
     "test_readme",
     "test_reference",
+    "test_moving_over",
+    "test_recipes",
+    "test_recipes_processes",
+    "test_transcripts",
 )

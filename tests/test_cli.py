@@ -162,14 +162,14 @@ def test_the_demos_exit_status(
     happened: bool, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The demo's exit status is 0 if all of it happened, else 1."""
-    monkeypatch.setattr(scenes, "play_demo", lambda _stream: happened)
+    monkeypatch.setattr(scenes, "play_demo", lambda _stream, **_: happened)
     assert cli.main(["demo"]) == status
 
 
 def test_interrupted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Ctrl-C ends a command with 130, and without a word."""
 
-    def interrupted(_stream: object) -> bool:
+    def interrupted(_stream: object, **_: object) -> bool:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(scenes, "play_demo", interrupted)

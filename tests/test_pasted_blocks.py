@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from requests_jwt_refresh.cli.main import _make_parser
 from requests_jwt_refresh.profiles.load import Profiles
@@ -34,7 +34,7 @@ ELSEWHERE: Final = {
 WITH_PYTHON: Final = [
     name for name, text in DOCUMENTS.items() if join_python(text) and name not in ELSEWHERE
 ]
-LANGUAGES: Final = {"python", "console", "text", "toml", "yaml", "mermaid", ""}
+LANGUAGES: Final = {"python", "console", "text", "sh", "toml", "yaml", "ini", "mermaid", ""}
 TOKENS: Final = {"access_token": "eyJ.a.b", "access": "eyJ.a.b", "refresh_token": "r"}
 
 

@@ -138,7 +138,7 @@ VERBS = {
     "log_out": "(self)",
     "refresh": "(self, refresh_token=None)",
     "reload": "(self)",
-    "valid_token": "(self, seconds=0.0)",
+    "valid_token": "(self, seconds=0.0, *, refused=None)",
     "close": "(self)",
     "prefixes": "(self)",
     "send": "(self, request, stream=False, timeout=None, verify=True, cert=None, proxies=None)",

@@ -129,9 +129,3 @@ def test_every_command_in_the_text_is_one(line: str) -> None:
     with pytest.raises(SystemExit) as left:
         cli.main([line.split()[1], "--help"])
     assert left.value.code == 0
-
-
-def test_the_transcripts_fit_a_terminal() -> None:
-    """Of 80 columns."""
-    blocks = re.findall(r"```text\n(.*?)```", TEXT, re.DOTALL)
-    assert max(len(line) for block in blocks for line in block.splitlines()) <= 80

@@ -177,7 +177,7 @@ def format_expiry(end: float) -> str:
 # --- layout --------------------------------------------------------------------------------------
 
 _MAX_VALUE: Final = 60  # columns
-_WIDTH: Final = 80  # columns, if COLUMNS does not say otherwise
+DEFAULT_COLUMNS: Final = 80
 _MIN_TEXT: Final = 20  # columns
 
 
@@ -206,11 +206,15 @@ def hanging_indent(start: str, text: str) -> str:
     Lines are as long as the environment's COLUMNS, 80 by default. Words are left whole, so that
     paths and URLs can be copied.
     """
-    given = os.environ.get("COLUMNS", "")
-    width = int(given) if given.isdecimal() and int(given) else _WIDTH
-    room = max(width - len(start), _MIN_TEXT)
+    room = max((read_columns() or DEFAULT_COLUMNS) - len(start), _MIN_TEXT)
     lines = textwrap.wrap(text, room, break_on_hyphens=False, break_long_words=False) or [""]
     return f"\n{'':<{len(start)}}".join([start + lines[0], *lines[1:]])
+
+
+def read_columns() -> int:
+    """Return the environment's COLUMNS; 0 if it is not a number of columns."""
+    given = os.environ.get("COLUMNS", "")
+    return int(given) if given.isdecimal() else 0
 
 
 # --- questions -----------------------------------------------------------------------------------

@@ -23,7 +23,13 @@ def add_parser(subparsers: Subparsers) -> None:
         "shows what the server and the callers see of it. Needs no account, network or keyring. "
         "The exit status is 0 if all of it really happened, 1 if not.",
     )
-    parser.add_argument(
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument(
+        "--verbose",
+        action="store_true",
+        help="also say what each part is about, and show all that went over the wire",
+    )
+    either.add_argument(
         "--serve",
         action="store_true",
         help="instead, run an API and an OpenID server until Ctrl-C, to try the other commands on",
@@ -41,4 +47,4 @@ def run(options: argparse.Namespace) -> int:
         return Exit.DONE
     from requests_jwt_refresh.cli.scenes import play_demo
 
-    return Exit.DONE if play_demo(sys.stdout) else Exit.FAULT
+    return Exit.DONE if play_demo(sys.stdout, verbose=options.verbose) else Exit.FAULT

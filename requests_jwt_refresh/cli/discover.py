@@ -16,7 +16,6 @@ from requests_jwt_refresh.cli.registration import (
     set_client_auth,
 )
 from requests_jwt_refresh.grants.browser_support import find_browser_problem
-from requests_jwt_refresh.urls import validate_base
 
 if TYPE_CHECKING:
     import argparse
@@ -42,6 +41,8 @@ def describe_server(options: argparse.Namespace) -> ServerMetadata | None:
     Options that are given go before. Return the server if a client is to be registered there, for
     which `options.client_id` is PENDING. Raises UsageError and DiscoveryError.
     """
+    from requests_jwt_refresh.urls import validate_base
+
     _check_scope(options.scope)
     with in_words_of_options():
         _find_base_url(options)

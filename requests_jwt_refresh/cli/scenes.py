@@ -1,7 +1,8 @@
 """The scenes of `requests-jwt demo`, each of which checks that what it shows has happened.
 
 They share an AuthServer and a plain Session with the adapter on it. Everything they print comes
-from the server's own record and from what the callers got; nothing is made up.
+from the server's own record and from what the callers got; nothing is made up. All of it fits in a
+terminal of 80 columns and 40 lines, unless more was asked for.
 
 From top to bottom: what is checked, the server's record, the stage, the scenes.
 """
@@ -19,12 +20,14 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import requests
 
+from requests_jwt_refresh import clock
 from requests_jwt_refresh.cli.page import Page, format_value
 from requests_jwt_refresh.endpoints import JSONEndpoint
 from requests_jwt_refresh.matching import json_field, parse_json
 from requests_jwt_refresh.mounting import mount
 from requests_jwt_refresh.stores.memory import MemoryStore
 from requests_jwt_refresh.testing import AuthServer
+from requests_jwt_refresh.tokens import with_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,17 +42,22 @@ THREADS = 32
 PATIENCE = 10.0  # seconds that one call may take; nothing here comes near it
 FILE_BYTES = 1_000_000
 FILE_START = 123_456  # where the upload begins
+LIFETIME = 300.0  # seconds of an access token
+SECONDS_LEFT = 30.0  # of one that is about to expire
+DIGEST_LENGTH = 12  # hexadecimal digits of a SHA-256, as they are shown
 
 
-def play_demo(stream: TextIO) -> bool:
-    """Play all scenes on `stream`; return whether all of it really happened."""
+def play_demo(stream: TextIO, *, verbose: bool = False) -> bool:
+    """Play all scenes on `stream`; return whether all of it really happened.
+
+    With `verbose` there is a sentence about each, and what its requests put on the wire.
+    """
     page = Page(stream)
-    with _open_stage(page) as stage:
-        page.write_headline("requests-jwt demo")
+    with _open_stage(page, is_verbose=verbose) as stage:
         page.write_paragraph(
-            f"A token server now runs at {stage.server.url}, for this demo alone. Its refresh "
-            "tokens may be used once: a second use, and it revokes the whole login. The adapter is "
-            "mounted on a plain requests.Session. Tokens are numbered here, never shown.",
+            f"A token server of this demo's own runs at {stage.server.url}. A refresh token works "
+            "once: used a second time, it ends the login. The adapter is mounted on a plain "
+            "requests.Session. Each number is measured as you watch.",
             indent="",
         )
         checks = {scene.name: _play(scene, number, stage) for number, scene in enumerate(SCENES, 1)}
@@ -62,14 +70,12 @@ class Check(NamedTuple):
     what: str
     got: object
     expected: object
+    is_quiet: bool = False
+    """Whether there is a row about it only if it fails, since the page shows it otherwise."""
 
     @property
     def holds(self) -> bool:
         return self.got == self.expected
-
-    def __str__(self) -> str:
-        text = f"{self.what} {format_value(self.got)}"
-        return text if self.holds else f"{text} (expected {format_value(self.expected)})"
 
 
 class Scene(NamedTuple):
@@ -81,31 +87,39 @@ class Scene(NamedTuple):
 
 def _play(scene: Scene, number: int, stage: Stage) -> list[Check]:
     stage.page.write_headline(f"{number}. {scene.title}")
-    stage.page.write_paragraph(scene.sentence)
-    stage.page.write_line()
+    if stage.is_verbose:
+        stage.page.write_paragraph(scene.sentence)
     checks: list[Check] = []
     try:
-        checks.extend(scene.play(stage))
+        for check in scene.play(stage):
+            checks.append(check)
+            _write_check(stage.page, check)
     except (requests.RequestException, OSError) as error:
-        failed = Check("the scene ended with", f"{type(error).__name__}: {error}", "no error")
-        stage.page.write_verdict(str(failed), is_good=False)
-        checks.append(failed)
+        checks.append(Check("it ended with", f"{type(error).__name__}: {error}", "no error"))
+        _write_check(stage.page, checks[-1])
     return checks
 
 
+def _write_check(page: Page, check: Check) -> None:
+    if not check.holds:
+        value = f"{format_value(check.got)} (expected {format_value(check.expected)})"
+        page.write_result(check.what, value, is_good=False)
+    elif not check.is_quiet:
+        page.write_result(check.what, check.got, is_good=True)
+
+
 def _sum_up(page: Page, checks: dict[str, list[Check]]) -> bool:
-    """Write one line per scene: what happened or, if something did not, that alone."""
-    page.write_headline("Summary")
-    for name, of_scene in checks.items():
-        failed = [check for check in of_scene if not check.holds]
-        page.write_verdict(f"{name}: {'; '.join(map(str, failed or of_scene))}", is_good=not failed)
+    """Write how many checks passed, and which scenes have others."""
     everything = [check for of_scene in checks.values() for check in of_scene]
     count, passed = len(everything), sum(check.holds for check in everything)
     page.write_line()
     if passed == count:
-        page.write_line(f"All of it really happened: {passed} of {count} checks passed.")
+        page.write_verdict(f"All of it happened: {count} of {count} checks passed.", is_good=True)
     else:
-        page.write_line(f"{count - passed} of {count} checks failed: not all of it happened.")
+        names = [name for name, of_scene in checks.items() if not all(c.holds for c in of_scene)]
+        text = f"Not all of it happened: {count - passed} of {count} checks failed"
+        page.write_verdict(f"{text} ({', '.join(names)}).", is_good=False)
+    page.write_paragraph("In detail: requests-jwt demo --verbose. Your own API: requests-jwt init")
     return passed == count
 
 
@@ -206,38 +220,52 @@ class Stage:
     """Everything the scenes play with. They share one session, as one program would."""
 
     page: Page
+    is_verbose: bool
     server: AuthServer
     session: requests.Session
     adapter: JWTRefreshAdapter
     store: MemoryStore
+    renewed: threading.Event
     logouts: list[RefreshRejected]
     record: Record
 
-    def begin(self) -> Token:
-        """Begin a scene: with new tokens whose access token has expired, and nothing on record."""
+    def begin(self, *, seconds_left: float = 0.0) -> Token:
+        """Begin a scene with a new login, whose access token has so long to live, and no record."""
         self.record.clear()
+        self.renewed.clear()
         self.logouts.clear()
         token = self.server.login()
+        if seconds_left:
+            age = LIFETIME - seconds_left
+            token = with_values(token, received_at=clock.time() - age)
+        else:
+            self.server.expire()
         self.adapter.set_token(token)
-        self.server.expire()
         return token
 
-    def show_wire(self, call: str, token: Token, *expected: str) -> Check:
+    def show_wire(self, call: str, token: Token, *expected: str, always: bool = True) -> Check:
         """Write what a call with `token` put on the wire; return whether that was `expected`."""
-        self.page.write_line(call)
-        names, entries = Names(token), self.record.entries()
-        for entry in entries:
-            request = names.describe_request(entry.request)
-            response = names.describe_response(entry.response)
-            self.page.write_exchange(request, entry.response.status, response)
-        return Check("on the wire", list(map(str, entries)), list(expected))
+        entries = self.record.entries()
+        if self.is_verbose:
+            self.page.write_line(call)
+        if self.is_verbose or always:
+            names = Names(token)
+            for entry in entries:
+                request = names.describe_request(entry.request)
+                response = names.describe_response(entry.response)
+                self.page.write_exchange(request, entry.response.status, response)
+        return Check("on the wire", list(map(str, entries)), list(expected), is_quiet=True)
+
+
+def _start_server() -> AuthServer:
+    return AuthServer(rotate=True, detect_reuse=True, lifetime=LIFETIME)
 
 
 @contextmanager
-def _open_stage(page: Page) -> Iterator[Stage]:
-    store, record = MemoryStore(), Record()
+def _open_stage(page: Page, *, is_verbose: bool) -> Iterator[Stage]:
+    store, record, renewed = MemoryStore(), Record(), threading.Event()
     logouts: list[RefreshRejected] = []
-    with AuthServer(rotate=True, detect_reuse=True) as server, requests.Session() as session:
+    with _start_server() as server, requests.Session() as session:
         session.trust_env = False  # this machine's proxies and netrc have no part in it
         adapter = mount(
             session,
@@ -245,12 +273,13 @@ def _open_stage(page: Page) -> Iterator[Stage]:
             JSONEndpoint("/auth/refresh"),
             store,
             when=json_field("message", "Invalid JWT"),
+            on_refresh=lambda _token: renewed.set(),
             on_logout=logouts.append,
             refresh_timeout=PATIENCE,
             pool_maxsize=THREADS,
         )
         server.fail(record, on=lambda _path: True, times=None)
-        yield Stage(page, server, session, adapter, store, logouts, record)
+        yield Stage(page, is_verbose, server, session, adapter, store, renewed, logouts, record)
 
 
 # --- The scenes ----------------------------------------------------------------------------------
@@ -261,13 +290,8 @@ def _play_one_request(stage: Stage) -> Iterator[Check]:
     response = stage.session.get("/api/users", timeout=PATIENCE)
     call = 'session.get("/api/users")'
     yield stage.show_wire(call, token, "GET 401", "POST 200", "GET 200")
-    yield _show_caller(stage.page, response, 200)
-    yield Check("new tokens stored:", _are_renewed(stage, token), True)
-
-
-def _show_caller(page: Page, response: requests.Response, expected: int) -> Check:
-    page.write_line(f"the caller sees one answer: {response.status_code}")
-    return Check("to the caller", response.status_code, expected)
+    yield Check("the caller sees", response.status_code, 200)
+    yield Check("the new tokens are stored", _are_renewed(stage, token), True)
 
 
 def _are_renewed(stage: Stage, old: Token) -> bool:
@@ -279,8 +303,7 @@ def _are_renewed(stage: Stage, old: Token) -> bool:
 
 
 def _play_threads(stage: Stage) -> Iterator[Check]:
-    token = stage.begin()
-    before = stage.server.counters
+    token, before = stage.begin(), stage.server.counters
     with (
         ThreadPoolExecutor(THREADS) as pool,  # left last, when the gates are open
         stage.server.gate(on="api") as start,
@@ -294,16 +317,31 @@ def _play_threads(stage: Stage) -> Iterator[Check]:
         refresh.open()
     statuses = [call.result() for call in calls]
     after = stage.server.counters
-    checks = [
-        Check("401s before the refresh was answered:", early, THREADS),
-        Check("refresh calls:", after.refreshes - before.refreshes, 1),
-        Check("answers of 200:", statuses.count("200"), THREADS),
-        Check("refresh tokens used twice:", after.reuse - before.reuse, 0),
-        Check("still logged in:", stage.server.family_alive(token), True),
-    ]
-    for check in checks:
-        stage.page.write_figure(check.what, check.got)
-    yield from checks
+    yield Check("answered 401, before any new token", early, THREADS)
+    yield Check("refreshes", after.refreshes - before.refreshes, 1)
+    yield Check("answered 200", statuses.count("200"), THREADS)
+    yield Check("refresh tokens used twice", after.reuse - before.reuse, 0)
+    yield Check("still logged in", stage.server.family_alive(token), True)
+
+
+def _play_ahead(stage: Stage) -> Iterator[Check]:
+    token, before = stage.begin(seconds_left=SECONDS_LEFT), stage.server.counters
+    with (
+        ThreadPoolExecutor(THREADS) as pool,
+        stage.server.gate(on="refresh") as refresh,
+    ):
+        calls = [pool.submit(_get_status, stage.session) for _ in range(THREADS)]
+        refresh.wait_for(1, PATIENCE)
+        early = [call.result() for call in calls]  # while the refresh waits for its answer
+        refresh.open()
+        stage.renewed.wait(PATIENCE)
+    status, after = _get_status(stage.session), stage.server.counters
+    yield Check("answered 200, before the new token", early.count("200"), THREADS)
+    yield Check("answered 401", after.unauthorized - before.unauthorized, 0)
+    yield Check("refreshes", after.refreshes - before.refreshes, 1)
+    carried = stage.record.entries()[-1].request.bearer
+    is_new = status == "200" and carried not in (None, token.access)
+    yield Check("the next request has the new token", is_new, True)
 
 
 def _get_status(session: requests.Session) -> str:
@@ -320,18 +358,15 @@ def _play_upload(stage: Stage) -> Iterator[Check]:
         file.write(content)
         response = _upload_from(file, stage.session)
     rest = content[FILE_START:]
-    digest = hashlib.sha256(rest).hexdigest()
+    in_file = _describe_bytes(hashlib.sha256(rest).hexdigest(), len(rest))
     call = f'file.seek({FILE_START:_}); session.post("/api/files", data=file)'
-    yield stage.show_wire(call, token, "POST 401", "POST 200", "POST 200")
-    yield Check("to the caller", response.status_code, 200)
-    _show_digest(stage.page, "the file from there on ", digest, len(rest))
-    uploads = [entry for entry in stage.record.entries() if entry.request.kind == "api"]
-    for each in uploads:
-        what = f"what was answered {each.response.status}  "
-        _show_digest(stage.page, what, each.request.sha256, each.request.size)
-    taken = [each.request.sha256 for each in uploads if each.response.status == requests.codes.ok]
-    yield Check("bytes taken:", [each.request.size for each in uploads[-1:]], [len(rest)])
-    yield Check("sha256 as that of the file:", taken == [digest], True)
+    yield stage.show_wire(call, token, "POST 401", "POST 200", "POST 200", always=False)
+    stage.page.write_result("in the file", in_file)
+    for each in stage.record.entries():
+        if each.request.kind == "api":
+            arrived = _describe_bytes(each.request.sha256, each.request.size)
+            yield Check(f"arrived ({each.response.status})", arrived, in_file)
+    yield Check("the caller sees", response.status_code, 200, is_quiet=True)
 
 
 def _upload_from(file: IO[bytes], session: requests.Session) -> requests.Response:
@@ -339,23 +374,20 @@ def _upload_from(file: IO[bytes], session: requests.Session) -> requests.Respons
     return session.post("/api/files", data=file, timeout=PATIENCE)
 
 
-def _show_digest(page: Page, what: str, digest: str | None, size: int | None) -> None:
-    shown = "nothing" if digest is None else f"{digest[:16]}..."
-    page.write_line(f"sha256 of {what} {shown}  {size or 0:,} bytes")
+def _describe_bytes(digest: str | None, size: int | None) -> str:
+    shown = "no bytes" if digest is None else f"sha256 {digest[:DIGEST_LENGTH]}"
+    return f"{shown}, {size or 0:,} bytes"
 
 
 def _play_logout(stage: Stage) -> Iterator[Check]:
     token = stage.begin()
     stage.server.revoke()
     response = stage.session.get("/api/users", timeout=PATIENCE)
-    error_names = [type(error).__name__ for error in stage.logouts]
-    stored_parts = _list_parts(stage.store.load())
     yield stage.show_wire('session.get("/api/users")', token, "GET 401", "POST 400")
-    yield _show_caller(stage.page, response, 401)
-    stage.page.write_line(f"on_logout was called with: {format_value(error_names)}")
-    stage.page.write_line(f"the store holds: {format_value(stored_parts)}")
-    yield Check("to on_logout", error_names, ["RefreshRejected"])
-    yield Check("in the store", stored_parts, [])
+    yield Check("the caller sees", response.status_code, 401)
+    error_names = [type(error).__name__ for error in stage.logouts]
+    yield Check("on_logout was called with", error_names, ["RefreshRejected"])
+    yield Check("the store holds", _list_parts(stage.store.load()), [])
 
 
 def _list_parts(token: Token | None) -> list[str]:
@@ -369,30 +401,36 @@ def _list_parts(token: Token | None) -> list[str]:
 SCENES = (
     Scene(
         "One request",
-        "One request across an expiry, line by line",
-        "The access token has just expired: the adapter has it refreshed and sends the same "
-        "request again, and the caller notices nothing.",
+        "One request, after its access token has expired",
+        "The adapter has the access token refreshed and sends the same request again, and the "
+        "caller notices nothing.",
         _play_one_request,
     ),
     Scene(
         f"{THREADS} threads",
-        f"One expiry that hits {THREADS} threads at once",
+        f"{THREADS} threads at once, after their access token has expired",
         f"All {THREADS} get a 401 before any new token is there, one of them refreshes for all, "
         "and no refresh token is used a second time.",
         _play_threads,
     ),
     Scene(
+        "Refresh ahead",
+        f"{THREADS} threads at once, {SECONDS_LEFT:.0f} s before their token expires: nobody waits",
+        "One of them starts a refresh in the background. The server holds its answer back until "
+        f"all {THREADS} have theirs.",
+        _play_ahead,
+    ),
+    Scene(
         "Upload",
-        "A streamed upload that survives",
-        "A file that is sent from its middle meets a 401 and is sent again from the same place, "
-        "not from where the first sending has left it.",
+        f"A file, uploaded from its byte {FILE_START:,} on, meets a 401",
+        "It is sent again from the same place, not from where the first sending has left it.",
         _play_upload,
     ),
     Scene(
         "Refusal",
-        "A refused refresh logs out",
-        "The server has revoked the refresh token: the caller gets the API's own 401, the store is "
-        "emptied, and the program is told that a new login is needed.",
+        "The server has revoked the refresh token: a logout that is told",
+        "The caller gets the API's own 401, the store is emptied, and the program is told that a "
+        "new login is needed.",
         _play_logout,
     ),
 )

@@ -489,11 +489,17 @@ class Refresher:
             if call.work is work or failure is None:
                 return call.outcome.get()
 
-    def valid_token(self, options: SendOptions, seconds: float) -> Token:
-        """Return a token that lasts `seconds` more; refresh only if there is none."""
+    def valid_token(
+        self, options: SendOptions, seconds: float, refused: Token | None = None
+    ) -> Token:
+        """Return a token that lasts `seconds` more and is not `refused`; refresh if need be."""
         token = self.current()
         need = Need(lambda: options, clock.monotonic())
-        if token is not None and token.access is not None and token.lasts(seconds):
+        is_refused = refused is not None and not is_better(token, refused)
+        if is_refused and token is not None and self._cache.is_unconfirmed(token):
+            self._note_refused(token)
+        is_usable = token is not None and token.access is not None and token.lasts(seconds)
+        if token is not None and is_usable and not is_refused:
             self._check_not_inside()
             return _token_of(self._send_valid(token, need))
         try:

@@ -96,11 +96,13 @@ def _is_right_client(
 ) -> bool:
     """Whether the client authenticates in a way that the server takes (RFC 6749 §2.3)."""
     right = (options.client_id, options.client_secret)
+    client_id, secret = find_leaf(fields, ask.client_field), fields.get("client_secret")
+    if "nobody" in ask.client and (read_basic(request), client_id, secret) == (None, None, None):
+        return True
     if options.client_secret is None:
         return read_basic(request) is None and fields.get(ask.client_field) == options.client_id
     if read_basic(request) is not None:
         return "basic" in ask.client and read_client(request) == right
-    client_id, secret = find_leaf(fields, ask.client_field), fields.get("client_secret")
     if secret is None:
         return "public" in ask.client and client_id == options.client_id
     return "post" in ask.client and (client_id, secret) == right

@@ -174,7 +174,7 @@ _INSTEAD = {
 }
 
 Encoding = Literal["json", "form", "query", "amz-json", "empty"]
-ClientAuth = Literal["basic", "post", "public"]
+ClientAuth = Literal["basic", "post", "public", "nobody"]
 Trade = Literal[
     "refresh", "live", "extend", "window", "client", "assertion", "password", "end", "end-live"
 ]

@@ -55,7 +55,7 @@ def join_python(page: str) -> str:
 
 
 def list_promises(program: str) -> list[str]:
-    """Return what a program says that it prints: in a comment beside each print(), up to a comma."""
+    """Return what comments beside each print() say that it prints, each up to a comma."""
     return _PROMISE.findall(program)
 
 

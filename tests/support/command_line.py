@@ -30,7 +30,7 @@ from requests_jwt_refresh.tokens import with_values
 from tests.support.waits import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from typing_extensions import Self
 
@@ -191,7 +191,8 @@ def _environment() -> dict[str, str]:
 class Terminal:
     """A program on a terminal, and a person who reads and types there. A context manager."""
 
-    def __init__(self, *command: str) -> None:
+    def __init__(self, *command: str, environment: Mapping[str, str] | None = None) -> None:
+        """Start the program; `environment` is this process's own but for the terminal's kind."""
         import pty
 
         self._ours, theirs = pty.openpty()
@@ -202,7 +203,7 @@ class Terminal:
                 stdout=theirs,
                 stderr=theirs,
                 start_new_session=True,
-                env=_environment(),
+                env=_environment() if environment is None else dict(environment),
             )
         finally:
             os.close(theirs)

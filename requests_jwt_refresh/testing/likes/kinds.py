@@ -144,7 +144,7 @@ def _by_assertion(grant_type: str, field: str, **others: object) -> Ask:
         trade="assertion",
         fields=fields,
         secret=(InField(field),),
-        client=("basic", "post", "public"),
+        client=("basic", "post", "public", "nobody"),  # it is optional (RFC 7523 §2.1)
         **others,  # type: ignore[arg-type]  # fields of Ask
     )
 
