@@ -22,6 +22,7 @@ from requests_jwt_refresh import (
 )
 from requests_jwt_refresh.grants import desktop, loopback
 from requests_jwt_refresh.grants.browser import log_in_by_browser
+from requests_jwt_refresh.grants.pasting import Terminal
 from requests_jwt_refresh.refresh.client import SendOptions
 from tests.support.code_server import Browser, Redirect, code_server, follow, make_url
 from tests.support.waits import WAIT, join, start, wait_until
@@ -229,6 +230,14 @@ def test_a_browser_that_blocks_holds_nothing_up(
 
 
 # --- Without a browser here ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("uri", ["http://127.0.0.1:8400", "http://localhost:8400/cb", ELSEWHERE])
+def test_a_url_is_pasted_as_a_browser_shows_it(uri: str) -> None:
+    """Without its scheme; another host is not taken all the same."""
+    for before, is_taken in (("", True), ("evil.example/", False)):
+        line = f"{before}{uri.partition('://')[2]}?code=c&state=s"
+        assert (Terminal(0).parse(line, uri, "s") is not None) is is_taken
 
 
 @posix

@@ -109,8 +109,9 @@ CALLS = {
     "method='POST', access='access_token', refresh='refresh_token', expires_in='expires_in', "
     "expires_in_unit=None, expires_at=None, ok=None, rejected=None, endpoint=None)",
     "BrowserLogin": "(issuer_or_urls, client_id, *, client_secret=None, scope=None, "
-    "redirect_uri=None, open=None, timeout=300.0)",
-    "DeviceLogin": "(url, token_url=None, client_id=None, *, client=None, scope=None, show=None)",
+    "redirect_uri=None, open=None, timeout=300.0, extra=<factory>)",
+    "DeviceLogin": "(url, token_url=None, client_id=None, *, client=None, scope=None, show=None, "
+    "extra=<factory>)",
     "ServerMetadata": "(issuer, *, authorization_url=None, token_url=None, device_url=None, "
     "revocation_url=None, end_session_url=None, registration_url=None, jwks_url=None, "
     "userinfo_url=None, client_auths=('basic',), scopes=None, "

@@ -49,6 +49,7 @@ def make_content(options: argparse.Namespace) -> dict[str, Any]:
         **{name: _to_place(getattr(options, f"login_{name}")) for name in ("access", "refresh")},
         "expires_in": options.login_expires_in,
     }
+    parameters = _make_login_parameters(options)
     browser = {
         "issuer": options.issuer_found,
         "authorization_url": options.authorization_url,
@@ -56,8 +57,13 @@ def make_content(options: argparse.Namespace) -> dict[str, Any]:
         "scope": options.authorization_url and options.scope,
         "response_mode": options.response_mode,
         "sends_iss": options.sends_iss,
+        "extra": options.authorization_url and {**(options.usual_parameters or {}), **parameters},
     }
-    device = {"url": options.device_url, "scope": options.device_url and options.scope}
+    device = {
+        "url": options.device_url,
+        "scope": options.device_url and options.scope,
+        "extra": options.device_url and parameters,
+    }
     logout = {
         "send": options.logout_send,
         "url": options.logout_url,
@@ -96,6 +102,22 @@ def _make_attach(options: argparse.Namespace) -> dict[str, Any]:
     header = options.attach_header or (options.attach_scheme and "Authorization")
     place = {"header": header, "scheme": options.attach_scheme, "cookie": options.attach_cookie}
     return _drop_empty({**place, "csrf": list(options.csrf or ())})
+
+
+def _make_login_parameters(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what logins send besides; several values of one name are a list.
+
+    Raises UsageError if there is no such login.
+    """
+    if options.login_parameter and not (options.authorization_url or options.device_url):
+        raise UsageError(
+            "--login-parameter is for logins by browser or device, and there is none",
+            "give --authorization-url or --device-url, or leave it out",
+        )
+    values: dict[str, list[str]] = {}
+    for name, value in options.login_parameter:
+        values.setdefault(name, []).append(value)
+    return {name: found[0] if len(found) == 1 else found for name, found in values.items()}
 
 
 def _make_headers(options: argparse.Namespace) -> dict[str, Any]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.grants.discovery import Found, ServerMetadata
 
 NOT_FOUND: Final = dict.fromkeys(
-    ("issuer_found", "response_mode", "sends_iss", "end_session_url", "dpop")
+    ("issuer_found", "response_mode", "sends_iss", "end_session_url", "dpop", "usual_parameters")
 )
 """What a profile may have that no option gives."""
 
@@ -122,11 +122,14 @@ def _fill_in(options: argparse.Namespace, server: _Server) -> None:
 
 def _fill_in_browser(options: argparse.Namespace, metadata: ServerMetadata) -> None:
     """Set what a login in a browser needs, if the server has such logins as are made here."""
+    from requests_jwt_refresh.grants.login_parameters import USUAL_PARAMETERS
+
     if find_browser_problem(metadata) is None:
         options.authorization_url = options.authorization_url or metadata.authorization_url
     if not options.authorization_url:
         return
     options.issuer_found, options.sends_iss = metadata.issuer, metadata.sends_iss
+    options.usual_parameters = USUAL_PARAMETERS.get(metadata.issuer)
     modes = metadata.response_modes
     if "query" not in modes and "form_post" in modes:
         options.response_mode = "form_post"
@@ -205,6 +208,9 @@ def _list_notes(options: argparse.Namespace, server: _Server) -> Iterator[str]:
     metadata, api = server
     if not options.authorization_url:
         yield f"no login in a browser: {find_browser_problem(metadata)}"
+    if options.usual_parameters:
+        sent = " and ".join(f"{name}={value}" for name, value in options.usual_parameters.items())
+        yield f"for a refresh token this server wants {sent} at the login, which is sent"
     if api is not None and api.wants_dpop:
         yield "the API wants tokens that are bound to a key: DPoP (RFC 9449)"
     if api is not None and not api.takes_header:

@@ -175,6 +175,15 @@ def _add_login_options(parser: Parser) -> None:
         help="OAuth 2.0: the scope, of logins by browser or device if there are such",
     )
     parser.add_argument(
+        "--login-parameter",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        type=_parse_pair,
+        help="OAuth 2.0: goes with logins by browser or device, such as audience=URL; may be "
+        "repeated",
+    )
+    parser.add_argument(
         "--login-url", metavar="URL", help="where a user name and a password are sent"
     )
     _add_choice(parser, "--login-send", LOGIN_SENDS, "how they are sent: {}")

@@ -20,6 +20,7 @@ from requests_jwt_refresh.grants.browser_support import find_browser_problem
 from requests_jwt_refresh.grants.code_flow import CodeRequest
 from requests_jwt_refresh.grants.device import DeviceLogin
 from requests_jwt_refresh.grants.discovery import ServerMetadata, choose_scope
+from requests_jwt_refresh.grants.login_parameters import copy_parameters
 from requests_jwt_refresh.grants.loopback import LoopbackReceiver
 from requests_jwt_refresh.grants.pages import LOGGED_IN, make_failure
 from requests_jwt_refresh.grants.pasting import Terminal, receive_pasted
@@ -31,7 +32,7 @@ from requests_jwt_refresh.tokens import describe_kind, is_finite, with_expiry
 from requests_jwt_refresh.urls import describe_url, join_endpoint, validate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import requests
     from typing_extensions import Self
@@ -88,6 +89,10 @@ class BrowserLogin(OwnLogin):
             URL is printed to stderr, and the URL to which the browser is sent at last can be
             pasted.
         timeout: seconds in which the user has to log in.
+        extra: more parameters of the page's URL, as some servers want them: ``audience``,
+            ``access_type``, ``login_hint``; a list is sent as one parameter for each value.
+            ``resource`` goes with the request for the token, too (RFC 8707 §2.2), and
+            ``prompt`` replaces what the login would ask for by itself.
 
     Other threads that need a token wait meanwhile, each as long as its request's timeout allows;
     no lock of the store is held. Raises TypeError, ValueError or InvalidURL for what makes no
@@ -102,6 +107,9 @@ class BrowserLogin(OwnLogin):
     redirect_uri: str | None = field(default=None, kw_only=True)
     open: bool | Callable[[str], object] | None = field(default=None, kw_only=True)
     timeout: float = field(default=300.0, kw_only=True)
+    extra: Mapping[str, str | Sequence[str]] = field(
+        default_factory=dict, kw_only=True, repr=False, hash=False
+    )
     call_timeout: float = field(default=30.0, init=False, repr=False, compare=False)
     """Seconds for each call to the server."""
     _server: ServerMetadata | None = field(default=None, init=False, repr=False, compare=False)
@@ -116,6 +124,7 @@ class BrowserLogin(OwnLogin):
         if self.client_id is None:
             raise TypeError("client_id must be a string, not None")
         _check_server(self.issuer_or_urls)
+        _fill(self, extra=copy_parameters(self.extra))
         if not is_finite(self.timeout) or self.timeout <= 0:
             raise ValueError("timeout must be a positive number of seconds, such as 300.0")
         if callable(self.open):
@@ -212,12 +221,17 @@ def _log_in(
     client = login._client or _make_client(login, server)  # noqa: SLF001 - of this module
     if opener is None and server.device_url is not None:
         device = DeviceLogin(
-            server.device_url, server.token_url, login.client_id, client=client, scope=login.scope
+            server.device_url,
+            server.token_url,
+            login.client_id,
+            client=client,
+            scope=login.scope,
+            extra=login.extra,
         )
         return finish(_bind_device(device, login, server).obtain(session, options, refused))
     _check_browser(server)
     scope, asks_consent = _choose_scope(login, server)
-    request = CodeRequest(server, login.client_id, scope, asks_consent)
+    request = CodeRequest(server, login.client_id, scope, asks_consent, extra=login.extra)
     return _Attempt(login, request, client, session, options, finish).run(opener)
 
 

@@ -13,12 +13,15 @@ from urllib.parse import quote, urlencode
 
 from requests_jwt_refresh import clock
 from requests_jwt_refresh.errors import JWTRefreshError, RefreshRejected, RefreshUnavailable
+from requests_jwt_refresh.grants.login_parameters import pick_resource
 from requests_jwt_refresh.matching import find, parse_json
 from requests_jwt_refresh.response_errors import parse_http_date
 from requests_jwt_refresh.tokens import is_finite, jwt_claims
 from requests_jwt_refresh.urls import describe_url
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     import requests
 
     from requests_jwt_refresh.grants import OAuth2Client
@@ -64,6 +67,7 @@ class CodeRequest:
     state: str = field(default_factory=secrets.token_urlsafe, repr=False)
     nonce: str = field(default_factory=secrets.token_urlsafe, repr=False)
     verifier: str = field(default_factory=lambda: secrets.token_urlsafe(64), repr=False)
+    extra: Mapping[str, str | Sequence[str]] = field(default_factory=dict, repr=False)
 
     @property
     def is_openid(self) -> bool:
@@ -93,11 +97,12 @@ class CodeRequest:
             "nonce": self.nonce if self.is_openid else None,
             "prompt": "consent" if self.asks_consent else None,
             "response_mode": "form_post" if self.uses_post else None,
+            **self.extra,
         }
         given = {name: value for name, value in parameters.items() if value is not None}
         url = self.server.authorization_url or ""
         separator = "&" if "?" in url else "?"
-        return f"{url}{separator}{urlencode(given, quote_via=quote)}"
+        return f"{url}{separator}{urlencode(given, doseq=True, quote_via=quote)}"
 
     def check_response(self, parameters: Parameters) -> None:
         """Check that a response with the right state has a code for us.
@@ -159,6 +164,7 @@ class CodeRequest:
             "code": parameters.find("code"),
             "redirect_uri": redirect_uri,
             "code_verifier": self.verifier,
+            **pick_resource(self.extra),
         }
         return client.as_client(self.server.token_url or "", form)
 

@@ -17,6 +17,7 @@ from requests_jwt_refresh.endpoints import OAuth2Endpoint
 from requests_jwt_refresh.errors import InvalidURL, RefreshRejected, RefreshUnavailable
 from requests_jwt_refresh.grants import first_tokens
 from requests_jwt_refresh.grants.desktop import format_wait
+from requests_jwt_refresh.grants.login_parameters import copy_parameters, pick_resource
 from requests_jwt_refresh.matching import find, parse_json
 from requests_jwt_refresh.refresh.client import ClientSession, send_request
 from requests_jwt_refresh.refresh.logins import OwnLogin
@@ -26,7 +27,7 @@ from requests_jwt_refresh.tokens import describe_kind, with_expiry
 from requests_jwt_refresh.urls import join_endpoint, validate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from typing_extensions import Self
 
@@ -101,6 +102,9 @@ class DeviceLogin(OwnLogin):
             OAuth2Endpoint.
         scope: the scope to ask for (§3.1); the OAuth2Endpoint's if omitted.
         show: called with the DeviceCode that the user has to see; prints it to stderr if omitted.
+        extra: more parameters of the request for a code, as some servers want them: ``audience``,
+            ``access_type``, ``login_hint``; a list is sent as one parameter for each value.
+            ``resource`` goes with the request for the token, too (RFC 8707 §2.2).
 
     Other threads that need a token wait meanwhile, each as long as its request's timeout allows;
     no lock of the store is held.
@@ -113,6 +117,9 @@ class DeviceLogin(OwnLogin):
     client: OAuth2Client | None = field(default=None, kw_only=True)
     scope: str | None = field(default=None, kw_only=True)
     show: Callable[[DeviceCode], object] | None = field(default=None, kw_only=True)
+    extra: Mapping[str, str | Sequence[str]] = field(
+        default_factory=dict, kw_only=True, repr=False, hash=False
+    )
     timeout: float = field(default=30.0, init=False, repr=False, compare=False)
     """Seconds for each call to the server."""
 
@@ -121,6 +128,7 @@ class DeviceLogin(OwnLogin):
             value = getattr(self, name)
             if value == "" or not isinstance(value, (str, type(None))):
                 raise TypeError(f"{name} must be a string, not {describe_kind(value)}")
+        object.__setattr__(self, "extra", copy_parameters(self.extra))
         if self.show is not None:
             if not callable(self.show):
                 raise TypeError(f"show must be a function, not {describe_kind(self.show)}")
@@ -165,12 +173,12 @@ class DeviceLogin(OwnLogin):
         """Return the request for a pair of codes (§3.1)."""
         form = {"client_id": self.client_id}
         scope = {"scope": self.scope} if self.scope else {}
-        return self._client.as_client(self.url, form | scope)
+        return self._client.as_client(self.url, {**form, **scope, **self.extra})
 
     def poll(self, device_code: str) -> requests.Request:
         """Return the request that asks whether the login has been approved (§3.4)."""
         form = {"grant_type": _GRANT_TYPE, "device_code": device_code, "client_id": self.client_id}
-        return self._client.as_client(self.token_url or "", form)
+        return self._client.as_client(self.token_url or "", {**form, **pick_resource(self.extra)})
 
     def read(self, response: TokenResponse) -> Token:
         """Return the token. Raises RefreshRejected or RefreshUnavailable."""

@@ -126,12 +126,24 @@ def _parse(line: str, redirect_uri: str, state: str) -> Parameters | None:
     text = line.strip()
     if not text:
         return None
+    text = _add_scheme(text, redirect_uri)
     if len(text) < MAX_BYTES and RedirectURI.parse(redirect_uri).matches(text):
         found = Parameters.parse(text.partition("#")[0].partition("?")[2])
         if found is not None and found.answers(state):
             return found
     tell(_NOT_THIS_LOGIN.format(uri=redirect_uri))
     return None
+
+
+def _add_scheme(text: str, redirect_uri: str) -> str:
+    """Return a pasted URL with its scheme, which browsers neither show nor always copy.
+
+    >>> _add_scheme("127.0.0.1:8400/?code=x", "http://127.0.0.1:8400")
+    'http://127.0.0.1:8400/?code=x'
+    """
+    if "://" in text.partition("?")[0]:
+        return text
+    return f"{redirect_uri.partition('://')[0]}://{text}"
 
 
 def _read_lines(terminal: Terminal, seconds: float) -> Generator[str]:

@@ -253,6 +253,7 @@ def _read_browser(profile: Table, endpoint: Endpoint | None, base: _Base) -> Bro
         scope=fields.scope,
         redirect_uri=fields.redirect_uri,
         timeout=fields.timeout,
+        extra=fields.extra,
     )
     return login
 
@@ -271,6 +272,7 @@ class _BrowserFields:
     sends_iss: bool = False
     """Whether each response names its server (RFC 9207)."""
     timeout: float = 300.0
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
     def make_metadata(self, table: Table, base: _Base) -> ServerMetadata:
         """Return what is known of the server. Raises ProfileError."""
@@ -302,7 +304,14 @@ def _read_device(profile: Table, endpoint: Endpoint | None, base: _Base) -> Devi
     table.check_all_known()
     for key in ("url", "token_url"):
         fields[key] = base.join(table, key, fields[key])
-    return DeviceLogin(client=cast("OAuth2Client", endpoint), client_id=client_id, **fields)
+    login: DeviceLogin = build(
+        table,
+        DeviceLogin,
+        client=cast("OAuth2Client", endpoint),
+        client_id=client_id,
+        **fields,
+    )
+    return login
 
 
 def _get_client_id(profile: Table, client: OAuth2Endpoint, purpose: str) -> str:
