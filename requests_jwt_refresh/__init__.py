@@ -1,17 +1,31 @@
 """Short-lived JWTs for requests, solved: a transport adapter to mount on any Session.
 
+```python
+import requests
+from requests_jwt_refresh import JSONEndpoint, MemoryStore, mount
+from requests_jwt_refresh.testing import AuthServer
+
+with AuthServer() as api:  # stands for your API
     session = requests.Session()
-    adapter = mount(session, "https://api.example.com/v1", JSONEndpoint("/auth/refresh"))
-    adapter.set_token(Token(access, refresh))  # once, after a login
-    session.get("/users")  # with the token; if it has expired, with a new one
+    adapter = mount(session, api.url, JSONEndpoint("/auth/refresh"), MemoryStore())
+    adapter.set_token(api.login())  # once, after a login
+    api.expire()  # the access token expires: it is refreshed, and the request sent again
+    print(session.get("/api/users").status_code)  # 200
+```
+
+For your API, give its URL, and leave the store out: then the token lives in the keyring. If your
+server is a known one, take its endpoint from `requests_jwt_refresh.presets`. README and the guide
+beside it tell the rest; ``requests-jwt --help`` is for those who write no Python. In the examples
+below all names are imported from here, ``session`` is a ``requests.Session``, and ``adapter`` is
+mounted on it.
 
 The parts:
 
 - the adapter: `mount`, `JWTRefreshAdapter`, `Token`; a request with ``auth=anonymous`` goes without
   a token and is never refreshed
 - how to ask for a new token: `JSONEndpoint`, `BearerEndpoint`, `OAuth2Endpoint`, ready ones for
-  known servers in `presets`, or your own (`Endpoint`, `TokenResponse`); without a refresh token:
-  `ClientCredentials`, `JWTBearer`, `TokenExchange`
+  known servers in `requests_jwt_refresh.presets`, or your own (`Endpoint`, `TokenResponse`);
+  without a refresh token: `ClientCredentials`, `JWTBearer`, `TokenExchange`
 - where a token travels: `header`, `cookie`, or the path of a JSON field
 - what "expired" looks like: `any_401` (the default), `status`, `bearer_challenge`, `json_field`,
   `any_of`, `all_of`, or your own (`Matcher`)
@@ -24,8 +38,8 @@ The parts:
   of them a `JWTRefreshError`
 - for tests: `requests_jwt_refresh.testing`
 
-(PYTEST_DONT_REWRITE: so pytest does not warn if this module was imported before it; it has no
-assertions. Those of `requests_jwt_refresh.testing` are rewritten.)
+<!-- PYTEST_DONT_REWRITE: so pytest does not warn if this module was imported before it; it has no
+assertions. Those of `requests_jwt_refresh.testing` are rewritten. -->
 """
 
 from __future__ import annotations

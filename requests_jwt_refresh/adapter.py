@@ -77,6 +77,13 @@ _Options: TypeAlias = tuple[Any, Any, Any, Any, Any]
 class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
     """A transport adapter that keeps a JWT fresh. `mount` makes one and mounts it.
 
+    ```python
+    adapter = JWTRefreshAdapter("https://api.example.com/v1", JSONEndpoint("/auth/refresh"))
+    for prefix in adapter.prefixes():
+        session.mount(prefix, adapter)
+    adapter.set_token(Token("access", "refresh"))  # once, after a login
+    ```
+
     Args:
         base_url: the API's base URL. The token is sent to its origin and to no other; relative URLs
             go below it.

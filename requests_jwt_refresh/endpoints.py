@@ -223,6 +223,10 @@ class JSONEndpoint(_CallRepr):
 class BearerEndpoint(JSONEndpoint):
     """Send the refresh token as ``Authorization: Bearer`` (RFC 6750 §2.1), read JSON.
 
+    ```python
+    mount(session, "https://api.example.com", BearerEndpoint("/refresh"))
+    ```
+
     This is JSONEndpoint with ``send=header()`` and 422 among `rejected`, with which some servers
     refuse a refresh token that they cannot even parse. Its options are those of JSONEndpoint;
     without `extra` the request has no body.

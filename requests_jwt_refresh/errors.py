@@ -72,6 +72,13 @@ class JWTRefreshError(requests.RequestException):
 class RefreshRejected(JWTRefreshError):
     """The server refused the refresh token: a new login is needed.
 
+    ```python
+    try:
+        token = adapter.valid_token(60)
+    except RefreshRejected:
+        adapter.set_token(Token("access", "refresh"))  # after another login
+    ```
+
     A request never raises it, since the caller gets the API's own 401; `on_logout` and the
     adapter's ``refresh()`` and ``valid_token()`` do. An endpoint function or a `login` of your own
     raises it to say that the server refused.
@@ -85,6 +92,13 @@ class RefreshRejected(JWTRefreshError):
 
 class RefreshUnavailable(JWTRefreshError):
     """A refresh got no usable response. The tokens are kept.
+
+    ```python
+    try:
+        session.get("https://api.example.com/users")
+    except RefreshUnavailable as error:
+        print(error.cause, error.remedy, error.response)  # a response, if there was one: the 401
+    ```
 
     The server was not reached, was too slow, is overloaded, or answered something that holds no
     token. `response` is the API's 401 if a request raises it.
@@ -107,7 +121,15 @@ class ReentrantRefresh(JWTRefreshError):
 
 
 class StoreError(JWTRefreshError):
-    """The token store cannot be read, written or trusted. Nothing has been deleted."""
+    """The token store cannot be read, written or trusted. Nothing has been deleted.
+
+    ```python
+    try:
+        adapter.set_token(Token("access", "refresh"))
+    except StoreError as error:
+        print(error.cause, error.remedy)
+    ```
+    """
 
     remedy = "nothing was deleted; make sure that this program can read and write the store"
 
@@ -120,6 +142,13 @@ class LockTimeout(StoreError):
 
 class DiscoveryError(JWTRefreshError):
     """A server does not describe itself, or what it says of itself cannot be believed.
+
+    ```python
+    try:
+        ServerMetadata.discover("https://id.example.com")
+    except DiscoveryError as error:
+        print(error.cause)  # which document, and what is wrong with it
+    ```
 
     Nothing that it said was used. `cause` names the document and the field.
     """

@@ -28,7 +28,16 @@ Kind = Literal[
 
 @dataclass(frozen=True)
 class Event:
-    """One step of an adapter's work. It holds no secret: no token, and no query of a URL."""
+    """One step of an adapter's work. It holds no secret: no token, and no query of a URL.
+
+    ```python
+    def count(event):
+        print(event.kind, event.seconds)
+
+
+    mount(session, "https://api.example.com", JSONEndpoint("/refresh"), on_event=count)
+    ```
+    """
 
     kind: Kind
     """What happened."""

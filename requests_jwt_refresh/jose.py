@@ -51,7 +51,10 @@ _ASSERTION_TYPE: Final = (  # RFC 7523 §2.2
 class DPoP:
     """An ``attach=`` that proves possession of a key with each request (RFC 9449).
 
-        mount(session, "https://api.example.com", endpoint, attach=DPoP())
+    ```python
+    endpoint = OAuth2Endpoint("https://id.example.com/token", "my-client")
+    mount(session, "https://api.example.com", endpoint, attach=DPoP())
+    ```
 
     Every request carries ``Authorization: DPoP`` and a proof of its own, signed over its method,
     URL and token; so do the requests to the token endpoint and those of a `login`'s session. A
@@ -273,7 +276,10 @@ class Proofs:
 class PrivateKeyJWT:
     """A ``client_auth=`` that signs: private_key_jwt (RFC 7523 §2.2, OpenID Connect Core §9).
 
-        OAuth2Endpoint(url, "my-client", client_auth=PrivateKeyJWT("~/my-client.pem"))
+    ```python
+    signer = PrivateKeyJWT("my-client.pem")
+    OAuth2Endpoint("https://id.example.com/token", "my-client", client_auth=signer)
+    ```
 
     Every request, also one that is sent again, has an assertion of its own.
 

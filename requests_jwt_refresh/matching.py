@@ -47,6 +47,10 @@ _MAY_REFUSE: Final = frozenset(range(100, 1000)) - _BUSY
 def status(*codes: int) -> Status:
     """Match a response by its status alone: ``status(401, 422)``.
 
+    ```python
+    mount(session, "https://api.example.com", JSONEndpoint("/refresh"), when=status(401, 419))
+    ```
+
     Raises TypeError or ValueError for what is no HTTP status code.
     """
     return Status(status_codes(codes))
@@ -56,6 +60,10 @@ def bearer_challenge(
     error: str | None = "invalid_token", *, status: int | Iterable[int] | None = None
 ) -> BearerChallenge:
     """Match a response whose WWW-Authenticate header has a Bearer challenge with this `error`.
+
+    ```python
+    mount(session, "https://api.example.com", JSONEndpoint("/refresh"), when=bearer_challenge())
+    ```
 
     ``error=None`` is any Bearer challenge. `status` takes one code or several; without it, 401 is
     meant in ``when=``, any status in ``rejected=``. The header is read as RFC 9110 §11.6.1 has it,
@@ -70,6 +78,11 @@ def json_field(
     path: str, value: str | float | None, *, status: int | Iterable[int] | None = None
 ) -> JSONField:
     """Match a response whose JSON body holds exactly `value` at `path`.
+
+    ```python
+    expired = json_field("message", "Invalid JWT")
+    mount(session, "https://api.example.com", JSONEndpoint("/refresh"), when=expired)
+    ```
 
     `path` is a field's name, or several with dots between them; a number picks from a list, and
     ``*`` stands for any item of a list: ``json_field("errors.*.code", "TOKEN_EXPIRED")``. `value`
@@ -86,6 +99,11 @@ def json_field(
 def any_of(*matchers: Matcher) -> AnyOf:
     """Match what at least one of `matchers` matches.
 
+    ```python
+    expired = any_of(status(419), any_401)
+    mount(session, "https://api.example.com", JSONEndpoint("/refresh"), when=expired)
+    ```
+
     One that raises counts as no; the others are asked all the same.
 
     Raises ValueError if there are none, TypeError for what is no matcher.
@@ -95,6 +113,10 @@ def any_of(*matchers: Matcher) -> AnyOf:
 
 def all_of(*matchers: Matcher) -> AllOf:
     """Match what every one of `matchers` matches, asked in this order.
+
+    ```python
+    all_of(status(403), json_field("code", "TOKEN_EXPIRED", status=403))
+    ```
 
     A function of your own is asked about every status from 400 up. For a server that says
     "expired" with a 200, put the status before it: ``all_of(status(200), mine)``. It sees the body

@@ -31,9 +31,11 @@ def mount(
 ) -> JWTRefreshAdapter:
     """Build a JWTRefreshAdapter, mount it on `session` for its origins, and return it.
 
-        adapter = mount(session, "https://api.example.com/v1", JSONEndpoint("/auth/refresh"))
-        adapter.set_token(Token(access, refresh))  # once, after a login
-        session.get("/users")  # https://api.example.com/v1/users, with the token
+    ```python
+    adapter = mount(session, "https://api.example.com/v1", JSONEndpoint("/auth/refresh"))
+    adapter.set_token(Token("access", "refresh"))  # once, after a login
+    session.get("/users")  # https://api.example.com/v1/users, with the token
+    ```
 
     The adapter that the session has for the base URL so far goes on doing the sending, with its
     retries and its pool, unless a `transport` or options for a new pool are given.

@@ -1,4 +1,7 @@
-"""What README.md and the guide show is what happens."""
+"""What README.md and the guide show is what happens.
+
+That their blocks run as pasted, tests/test_pasted_blocks.py shows.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +17,12 @@ from requests_jwt_refresh import JWTRefreshAdapter, JWTRefreshError, presets
 from requests_jwt_refresh.cli import main as cli
 from requests_jwt_refresh.cli.console import Exit
 from requests_jwt_refresh.profiles.load import Profiles
-from requests_jwt_refresh.testing import AuthServer
+from tests.support.blocks import find_blocks, join_python, list_promises
 from tests.support.documents import PAGES, ROOT, TEXT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import requests
-
-BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 NAMES: dict[str, Any] = {
     **{name: getattr(requests_jwt_refresh, name) for name in requests_jwt_refresh.__all__},
     "presets": presets,
@@ -31,8 +31,8 @@ NAMES: dict[str, Any] = {
 
 def test_the_first_example_runs() -> None:
     """The first screen's lines, pasted into Python, print what their comments say."""
-    block = BLOCKS[0]
-    promised = re.findall(r"print\(.*\)  # (\d+)", block)
+    block = next(find_blocks(PAGES["README.md"], "python")).text
+    promised = list_promises(block)
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", block],
         capture_output=True,
@@ -44,19 +44,13 @@ def test_the_first_example_runs() -> None:
     assert promised == ["200", "1"]
 
 
-def test_the_example_of_a_known_server_runs(session: requests.Session) -> None:
+def test_the_example_of_a_known_server_runs() -> None:
     """It keeps the tokens, and asks the server once."""
-    (block,) = (each for each in BLOCKS if 'AuthServer(like="github")' in each)
-    names = {**NAMES, "AuthServer": AuthServer, "session": session, "pytest": pytest}
-    exec(block, names)
+    names: dict[str, Any] = {}
+    exec(join_python(PAGES[".github/guide/testing.md"]), names)
     assert names["adapter"].token is not None
     assert names["server"].counters.refreshes == 1
-
-
-@pytest.mark.parametrize("block", BLOCKS)
-def test_every_example_is_python(block: str) -> None:
-    """Nothing in a code block is a typing error."""
-    compile(block, "the guide", "exec")
+    names["session"].close()
 
 
 @pytest.mark.parametrize(

@@ -58,8 +58,11 @@ _ELSEWHERE: Final = (
 class BrowserLogin(OwnLogin):
     """Log in with a browser on this machine: a ``login=`` for OAuth 2.0 and OpenID Connect servers.
 
-        endpoint = OAuth2Endpoint("https://id.example.com/token", "my-client")
-        mount(session, URL, endpoint, login=BrowserLogin("https://id.example.com", "my-client"))
+    ```python
+    endpoint = OAuth2Endpoint("https://id.example.com/token", "my-client")
+    login = BrowserLogin("https://id.example.com", "my-client")
+    mount(session, "https://api.example.com", endpoint, login=login)
+    ```
 
     An authorization code with PKCE (RFC 6749 §4.1, RFC 7636). The browser is sent back to a port
     on this machine that is open meanwhile (RFC 8252 §7.3).

@@ -88,8 +88,11 @@ _KNOWN_CODES: Final = frozenset(
 class DeviceLogin(OwnLogin):
     """Log in with a browser on another device (RFC 8628): a ``login=`` for OAuth 2.0 servers.
 
-        endpoint = OAuth2Endpoint("https://id.example.com/token", "my-client")
-        mount(session, URL, endpoint, login=DeviceLogin("https://id.example.com/device"))
+    ```python
+    endpoint = OAuth2Endpoint("https://id.example.com/token", "my-client")
+    login = DeviceLogin("https://id.example.com/device")
+    mount(session, "https://api.example.com", endpoint, login=login)
+    ```
 
     Args:
         url: the device authorization endpoint (§3.1), absolute or relative to the base URL.

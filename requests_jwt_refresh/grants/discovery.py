@@ -71,8 +71,11 @@ _BY_HAND: Final = "register the client by hand, where the server's users do, and
 class ServerMetadata:
     """What an authorization server says of itself (OpenID Connect Discovery §3, RFC 8414 §2).
 
-        server = ServerMetadata.discover("https://id.example.com")
-        endpoint = OAuth2Endpoint(server.token_url, "my-client")
+    ```python
+    with AuthServer(openid=True) as server:  # stands for https://id.example.com
+        metadata = ServerMetadata.discover(server.url)
+        endpoint = OAuth2Endpoint(metadata.token_url, "my-client")
+    ```
 
     It may be made by hand, too, for a server that says nothing.
     """

@@ -52,9 +52,16 @@ _IN_URL: Final = ("{username}", "%7Busername%7D")  # as it is written, and as re
 class PasswordLogin(OwnLogin):
     """Log in with a user name and a password: a ``login=`` for servers that take them.
 
-        mount(session, URL, presets.SimpleJWT(), login=PasswordLogin(None, "alice", getpass))
-        mount(session, URL, None, attach=header("X-Auth-Token"),
-              login=PasswordLogin("/session", "admin", password, access=header("X-Auth-Token")))
+    ```python
+    from getpass import getpass
+
+    login = PasswordLogin(None, "alice", getpass)  # as the preset's documentation has it
+    mount(session, "https://api.example.com", presets.SimpleJWT(), login=login)
+
+    token = header("X-Auth-Token")  # a server with a login and no refresh
+    login = PasswordLogin("/session", "admin", getpass, access=token)
+    mount(session, "https://nas.example.com", None, attach=token, login=login)
+    ```
 
     Args:
         url: where to log in, absolute or relative to the base URL; a ``{username}`` in it is the

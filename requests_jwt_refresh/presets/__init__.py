@@ -1,10 +1,12 @@
 """Ready endpoints for known servers, each with the server's own rules.
 
-    mount(session, "https://api.example.com", presets.SimpleJWT())
+```python
+mount(session, "https://api.example.com", presets.SimpleJWT())
+```
 
 Each knows where its server wants the tokens, what "expired", "refused" and "not so often" look like
 there, and the documented login and logout. Its docstring is the page of that server: a script,
-what to get first, and what goes wrong: ``help(presets.GitHub)``.
+what to get first, and what goes wrong. ``help(presets.GitHub)`` shows it, too.
 
 What a server does otherwise is said by name, as in JSONEndpoint and OAuth2Endpoint:
 ``presets.SimpleJWT("/token/refresh/")``.

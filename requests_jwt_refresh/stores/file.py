@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 class FileStore:
     """Keeps the token in a file that its owner alone can read, for all programs that know the path.
 
-        FileStore("~/.config/my-tool/token")
+    ```python
+    FileStore("~/.config/my-tool/token")
+    ```
 
     The file has mode 0600; a folder that is missing is made with 0700. A save replaces the whole
     file in one step, so that a reader, a crash or a full disk never meets half a token. A file that

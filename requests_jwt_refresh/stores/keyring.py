@@ -60,6 +60,11 @@ _INTERRUPT_GRACE = 2.0  # seconds
 class KeyringStore:
     """Keeps the token in the operating system's keyring, for all programs of one user.
 
+    ```python
+    store = KeyringStore("api.example.com", "alice")
+    mount(session, "https://api.example.com", JSONEndpoint("/auth/refresh"), store)
+    ```
+
     It is one entry, ``service (account)``, of the user ``account``; in several parts where the
     keyring takes no long ones (Windows: 1280 characters).
 

@@ -76,6 +76,10 @@ _COUNTABLE: Final = re.compile(r"\d{1,16}", re.ASCII)
 class RedisStore:
     """Keeps the token under one key of a Redis, for processes on several machines.
 
+    ```python
+    RedisStore("redis://cache.example.com/0", "myapp:token")
+    ```
+
     Needs the extra ``redis``, and ``encryption`` for an `encryption_key`.
 
     Args:

@@ -1,10 +1,13 @@
 """What this library's own tests use, for yours: a real server, a test class for stores.
 
-    with AuthServer(lifetime=2.0) as server:
-        client = MyClient(server.url, server.login())
-        server.expire()  # every access token, now
-        client.list_users()
-        assert server.counters.rotated == 1
+```python
+with AuthServer() as server:
+    adapter = mount(session, server.url, JSONEndpoint("/auth/refresh"), MemoryStore())
+    adapter.set_token(server.login())
+    server.expire()  # every access token, now
+    session.get("/api/users")
+    assert server.counters.rotated == 1
+```
 
 - `AuthServer` with its `ServerOptions`, also as the pytest fixture ``jwt_server``
 - faults for ``server.fail()``: `Status`, `JSONBody`, `HTML`, `Redirect`, `Huge`, `Truncated`,

@@ -15,7 +15,16 @@ if TYPE_CHECKING:
 
 
 class Gate:
-    """Holds requests after they were read and counted, before anything is done for them."""
+    """Holds requests after they were read and counted, before anything is done for them.
+
+    ```python
+    with AuthServer() as server:
+        with server.gate(on="api") as gate:
+            answer = ThreadPoolExecutor().submit(requests.get, f"{server.url}/api/users")
+            gate.wait_for(1)  # it has arrived, and gets no answer before the block ends
+        assert answer.result().status_code == 401
+    ```
+    """
 
     def __init__(self, on: Target, remove: Callable[[Gate], None]) -> None:
         self.on = on

@@ -49,6 +49,7 @@ HOSTS = [
     "evil.com",
     "localhost",
 ]
+EXAMPLE_HOSTS = ["id.example.com", "elsewhere.example.org"]  # of the guide, beside these
 ADDRESSES = ["127.0.0.1", "127.0.0.2", "::1"]
 
 
@@ -101,16 +102,30 @@ class Internet(ThreadingHTTPServer):
         self.certificate = certificate
         self.received: list[ReceivedRequest] = []
         self.answers: dict[str, Answer] = {}
+        self.usual_answer = Answer()
 
     def forget(self) -> None:
         """Be as new: for the next test."""
         self.received.clear()
         self.answers.clear()
 
+    @property
+    def proxy(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables with which these hosts, and loopback, are all there is."""
+        return {
+            "HTTP_PROXY": self.proxy,
+            "HTTPS_PROXY": self.proxy,
+            "NO_PROXY": "127.0.0.1,localhost",
+            "REQUESTS_CA_BUNDLE": str(self.certificate),
+        }
+
     def session(self) -> requests.Session:
         """Return a plain session for which these hosts are all there is."""
         session = plain_session()
-        proxy = f"http://127.0.0.1:{self.server_port}"
+        proxy = self.proxy
         session.proxies = {"http": proxy, "https": proxy}
         session.verify = str(self.certificate)
         return session
@@ -156,7 +171,7 @@ class _Proxied(BaseHTTPRequestHandler):
         url = self.origin + self.path
         received = ReceivedRequest(self.command, url, Headers(self.headers.items()), body)
         self.server.received.append(received)
-        response = self.server.answers.get(url, Answer())
+        response = self.server.answers.get(url, self.server.usual_answer)
         self.send_response(response.status)
         for name, value in response.headers.items():
             self.send_header(name, value)
@@ -171,7 +186,7 @@ def write_certificate(folder: Path) -> Path:
     """Write a certificate for all of HOSTS and ADDRESSES that vouches for itself, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "every host there is")])
-    names: list[x509.GeneralName] = [x509.DNSName(host) for host in HOSTS]
+    names: list[x509.GeneralName] = [x509.DNSName(host) for host in (*HOSTS, *EXAMPLE_HOSTS)]
     names += [x509.IPAddress(ip_address(address)) for address in ADDRESSES]
     now, day = dt.datetime.now(dt.timezone.utc), dt.timedelta(days=1)
     identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
