@@ -17,7 +17,7 @@ import pytest
 
 from tests.support.browser_program import use_browser_program
 from tests.support.command_line import SCRIPT, WAIT, Terminal, User, needs_posix, user
-from tests.support.documents import TEXT
+from tests.support.documents import PAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,12 +76,13 @@ def test_from_a_server_to_an_answered_call(shell: Shell) -> None:
 
 
 def test_the_readme_shows_these_commands(shell: Shell) -> None:
-    """Each on a line of its own, on another port."""
+    """Each on a line of its own, on another port; so does the guide, with what they print."""
     found = re.search(r"http://127\.0\.0\.1:\d+", shell.init)
     assert found is not None
-    shown = re.sub(r"http://127\.0\.0\.1:\d+", found[0], TEXT)
-    for command in ("requests-jwt demo --serve", shell.init, shell.call):
-        assert f"\n$ {command}\n" in shown
+    for page, prompt in (("README.md", ""), (".github/guide/logging-in.md", "$ ")):
+        shown = re.sub(r"http://127\.0\.0\.1:\d+", found[0], PAGES[page])
+        for command in ("requests-jwt demo --serve", shell.init, shell.call):
+            assert f"\n{prompt}{command}\n" in shown
 
 
 def test_a_signal_ends_the_server_as_a_ctrl_c_does(shell: Shell) -> None:

@@ -86,7 +86,7 @@ class AuthServer(ServerOptions):
 
         with AuthServer(openid=True, consent=True) as server:
             client = MyClient(issuer=server.url, client_id=server.client_id)
-            client.log_in(open=requests.get)       # stands for a browser
+            client.log_in(open=open_page)       # stands for a browser: requests.get, in a thread
             assert server.counters.authorizations == 1
 
         GET  /.well-known/openid-configuration         what it says of itself (Discovery §4)
