@@ -147,7 +147,7 @@ def test_from_an_issuer_to_a_logout(desk: Desk) -> None:
     url = desk.wait_for_page()
     assert desk.log_in(url).startswith("You are logged in")
     assert terminal.end() == 0, terminal.shown
-    assert "Logged in to prod." in terminal.shown
+    assert "Logged in to prod as alice." in terminal.shown
     assert '{"user":"alice"}' in desk.call()
 
     before = desk.user.stored_token
@@ -305,7 +305,7 @@ def test_a_device(desk: Desk) -> None:
     with FormBrowser(CALLBACK) as browser:
         browser.decide_device(page)
     assert terminal.end() == 0, terminal.shown
-    assert "Logged in to prod." in terminal.shown
+    assert "Logged in to prod as alice." in terminal.shown
     assert '{"user":"alice"}' in desk.call()
     assert desk.user.stored_token.refresh is not None
 

@@ -239,9 +239,10 @@ def _is_usable(token: Token) -> bool:
 
 
 def describe_user(token: Token) -> str:
-    """Return whose token it is, by its claims; "" if they do not say."""
-    claims = _read_claims(token.access)
-    names = (claims.get(claim) for claim in _USER_CLAIMS)
+    """Return whose token it is, by its claims or the id_token's; "" if they do not say."""
+    id_token = token.extra.get("id_token")
+    tokens = (token.access, id_token if isinstance(id_token, str) else None)
+    names = (_read_claims(each).get(claim) for each in tokens for claim in _USER_CLAIMS)
     return next((sanitize(name) for name in names if _is_user_name(name)), "")
 
 
