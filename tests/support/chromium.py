@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -119,12 +119,9 @@ class Chromium:
 
     def click(self, element: WebElement) -> None:
         """Click on what leads to another page, and wait for that."""
-        from selenium.webdriver.support.expected_conditions import staleness_of
-
         page = self.driver.find_element("tag name", "html")
         element.click()
-        is_gone: Any = staleness_of(page)
-        self.wait_for(lambda _: is_gone(self.driver), "another page")
+        self.wait_for(lambda _: _is_gone(page), "another page")
 
     def log_in(
         self, url: str, redirect_uri: str, *, user: str = "alice", consent: bool = True
@@ -152,6 +149,17 @@ class Chromium:
             buttons = buttons or self.find("a[href$='/abort']")
         (button, *_) = buttons or self.find("button[type=submit], button")
         self.click(button)
+
+
+def _is_gone(page: WebElement) -> bool:
+    """Whether there is another page: the element is stale, or there is no word for it yet."""
+    from selenium.common import WebDriverException
+
+    try:
+        page.is_enabled()
+    except WebDriverException:
+        return True
+    return False
 
 
 def _find_browser() -> str:
