@@ -28,6 +28,7 @@ from requests_jwt_refresh.responses import (
     TokenResponse,
     describe_missing_refresh,
     describe_request_fields,
+    describe_unread_expiry,
     find_refresh_token,
     keep_cookie,
     keep_other_cookies,
@@ -184,12 +185,22 @@ class TokenServer:
             if not says_refused(response):  # then the request may be at fault
                 refusal = _name_fields(refusal, request)
             raise refusal.about() from None
-        missing = None
+        self._warn_of_fields(response, endpoint, token, fresh)
+        return fresh
+
+    def _warn_of_fields(
+        self, response: TokenResponse, endpoint: Endpoint, token: Token | None, fresh: Token
+    ) -> None:
+        """Warn, once, of what a good response has in other fields than the endpoint reads."""
+        missing = unread = None
         if token is not None and not fresh.refresh and needs_login(endpoint):
             missing = describe_missing_refresh(response, endpoint, token.refresh)
         if missing and self._cache.tell_missing_refresh():
             logger.warning("%s", capitalize(missing))
-        return fresh
+        if fresh.access is not None and fresh.expires_at is None:
+            unread = describe_unread_expiry(response, endpoint)
+        if unread and self._cache.tell_unread_expiry():
+            logger.warning("%s", capitalize(unread))
 
     def _ask_function(
         self,
