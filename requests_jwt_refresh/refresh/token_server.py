@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from requests_jwt_refresh.authorization import Cookie, Prover
@@ -182,7 +183,7 @@ class TokenServer:
                 fresh = with_expiry(endpoint.read(response))
                 fresh = self._complete(fresh, [response], response.source, proofs)
         except RefreshRejected as refusal:
-            if not says_refused(response):  # then the request may be at fault
+            if not says_refused(response) or _may_be_misplaced(response, token):
                 refusal = _name_fields(refusal, request)
             raise refusal.about() from None
         self._warn_of_fields(response, endpoint, token, fresh)
@@ -315,6 +316,15 @@ def explain(error: Exception) -> RefreshUnavailable:
         f"the refresh failed with {describe_error(error)}",
         "the tokens are kept; mend the endpoint that raised it",
     )
+
+
+def _may_be_misplaced(response: TokenResponse, token: Token | None) -> bool:
+    """Whether a refusal may be that of a wrong URL: an API answers 401 at each of its paths.
+
+    A login that has been refreshed before has had the right one.
+    """
+    is_first = token is None or token.counter <= 1
+    return response.status == HTTPStatus.UNAUTHORIZED and is_first
 
 
 def _add_to_cause(failure: F, text: str) -> F:
