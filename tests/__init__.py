@@ -96,6 +96,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_browser_login",
         "test_browser_login_real",
         "test_browser_setups",
+        "test_login_callbacks",
         "test_login_parameters",
         "test_loopback",
         "test_log_in",
