@@ -301,7 +301,7 @@ def _find_problem(profiles: Profiles, name: str, account: str | None) -> _Proble
         return _without_tokens(error.cause, fill_in(error.remedy, reference))
     except Exception as error:  # noqa: BLE001 - the program must not suffer
         return _without_tokens(f"profile {name!r} cannot be used ({_describe(error)})")
-    return describe_missing_login(profile)
+    return describe_missing_login(profile, profiles)
 
 
 def _describe(error: BaseException) -> str:
