@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from requests_jwt_refresh.cli import run
-from requests_jwt_refresh.profiles.accounts import Choices, find_state_file
+from requests_jwt_refresh.inject import report
+from requests_jwt_refresh.profiles.accounts import Choices, choose_account, find_state_file
 from requests_jwt_refresh.profiles.home import NoHome
 from requests_jwt_refresh.profiles.load import Profiles
 from requests_jwt_refresh.stores.file import FileStore
@@ -196,6 +197,30 @@ def test_a_remedy_names_the_default_account_where_another_is_in_use(
     cause, remedy = user.run("token", "--account", "default").cause_and_remedy()
     assert cause == "profile 'prod' is not logged in as default"
     assert remedy == "log in with: requests-jwt login prod --account default"
+
+
+@pytest.mark.parametrize("source", ["switch", "environment"])
+def test_a_program_says_which_account_is_not_logged_in(
+    user: User,
+    server: AuthServer,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    source: str,
+) -> None:
+    """HTTPie, say; of REQUESTS_JWT_ACCOUNT it says nothing, which `run` may have set."""
+    user.describe(server, **LOGIN)
+    monkeypatch.setattr(report, "_warned", set())
+    if source == "switch":
+        choose_account(user.file, "prod", "bob")
+    else:
+        monkeypatch.setenv("REQUESTS_JWT_ACCOUNT", "bob")
+    report.warn_not_logged_in(Profiles.read().profile("prod"))
+    lines = capsys.readouterr().err
+    plain = "is not logged in as bob\n"
+    assert (f"'prod' {NOT_AS_BOB if source == 'switch' else plain}") in lines
+    assert "log in with: requests-jwt login prod --account bob" in lines
+    assert ("or go back with: " in lines) is (source == "switch")
+    assert "REQUESTS_JWT_ACCOUNT" not in lines
 
 
 # --- accounts, switch ----------------------------------------------------------------------------
