@@ -169,6 +169,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_profile_faults",
         "test_profile_fields",
         "test_profile_files",
+        "test_given_files",
         "test_profile_jose",
         "test_profile_grants",
         "test_profile_headers",

@@ -35,6 +35,7 @@ from requests_jwt_refresh.cli.console import (
 from requests_jwt_refresh.cli.fields import describe_table, find_named_field, find_reader
 from requests_jwt_refresh.cli.findings import FAULT, NOTE, OK, Finding, Target
 from requests_jwt_refresh.errors import JWTRefreshError, LockTimeout, RefreshUnavailable, StoreError
+from requests_jwt_refresh.given_files import check_kind
 from requests_jwt_refresh.refresh.client import ClientSession, SendOptions, exchange
 from requests_jwt_refresh.responses import parse_http_date
 from requests_jwt_refresh.tokens import Token, jwt_claims
@@ -492,6 +493,7 @@ def _make_tls_context(send_options: SendOptions) -> ssl.SSLContext:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         return context
     ca = send_options.verify if isinstance(send_options.verify, str) else certifi.where()
+    check_kind(ca)
     folder = Path(ca).is_dir()
     context.load_verify_locations(None if folder else ca, ca if folder else None)
     return context

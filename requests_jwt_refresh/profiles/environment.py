@@ -10,12 +10,12 @@ from __future__ import annotations
 import logging
 import os
 import re
-import stat
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from requests_jwt_refresh.errors import InvalidToken, ProfileError, StoreError
+from requests_jwt_refresh.given_files import UnreadableFile, read_text
 from requests_jwt_refresh.profiles.home import NoHome, expand_user
 from requests_jwt_refresh.profiles.schema import make_absolute, make_printable
 from requests_jwt_refresh.tokens import Token, jwt_claims, with_values
@@ -31,12 +31,9 @@ if TYPE_CHECKING:
 _PREFIX: Final = "REQUESTS_JWT_TOKEN_"
 _FILE_SUFFIX: Final = "_FILE"
 _LAST_MOMENT: Final = 253402300799  # seconds since the epoch; the year 9999 ends with it
-_MAX_TOKEN: Final = 64 * 1024  # bytes
 _ONE_WORD: Final = re.compile(r"[\x21\x23-\x7e]*")  # what JSON, or a line of a shell, is not
 _NOT_ONE_WORD: Final = "it has a space or a quotation mark in it"
 _ADVICE: Final = "put the access token there, and nothing else"
-# Opening a pipe without a writer would wait for ever.
-_READ_FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
 
 logger = logging.getLogger("requests_jwt_refresh")
 
@@ -110,11 +107,9 @@ class EnvironmentStore:
 
     def _read(self, path: str) -> str:
         try:
-            text = _read_file(path).decode("utf-8-sig")
-        except OSError as error:
-            problem = f"cannot be read: {error.strerror or type(error).__name__}"
-        except ValueError as error:
-            problem = "is no text" if isinstance(error, UnicodeDecodeError) else str(error)
+            text = read_text(path)
+        except UnreadableFile as error:
+            problem = str(error)
         else:
             if text.strip():
                 return text
@@ -141,21 +136,6 @@ class EnvironmentStore:
             f"the token comes from the {self.label}, and is never written",
             f"unset {self.variable} to use the profile's own store",
         )
-
-
-def _read_file(path: str) -> bytes:
-    """Return what a file holds. Raises OSError, and ValueError for what can be no file of ours."""
-    with open(path, "rb", opener=_open_at_once) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise ValueError("is a pipe or device, which cannot be read again")
-        content = file.read(_MAX_TOKEN + 1)
-    if len(content) > _MAX_TOKEN:
-        raise ValueError(f"is larger than {_MAX_TOKEN // 1024} KiB")
-    return content
-
-
-def _open_at_once(path: str, _flags: int) -> int:
-    return os.open(path, _READ_FLAGS)
 
 
 def with_claimed_expiry(token: Token) -> Token:

@@ -37,6 +37,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from requests_jwt_refresh.authorization import Header, Prover
 from requests_jwt_refresh.bodies import MATCH_BYTES
 from requests_jwt_refresh.errors import ProfileError
+from requests_jwt_refresh.given_files import UnreadableFile, read_bytes, read_stream
 from requests_jwt_refresh.profiles.accounts import (
     ACCOUNT_VARIABLE,
     DEFAULT,
@@ -61,6 +62,7 @@ from requests_jwt_refresh.profiles.remembered import (
 from requests_jwt_refresh.profiles.schema import (
     Table,
     check_url,
+    is_device,
     make_absolute,
     make_printable,
     suggest,
@@ -109,6 +111,7 @@ __all__ = [
 PATH_VARIABLE: Final = "REQUESTS_JWT_PROFILES"  # another path than the user's own
 TEXT_VARIABLE: Final = "REQUESTS_JWT_PROFILES_TOML"  # the profiles themselves, in place of a file
 _TABLES: Final = {"refresh", "when", "headers", "store", "login", "browser", "device", "logout"}
+_MAX_BYTES: Final = 1024 * 1024  # of all profiles; a profile has a few hundred
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -539,17 +542,18 @@ def _resolve(path: str | os.PathLike[str]) -> Path:
 
 
 def _read(file: Path) -> str:
+    # A shell's <(...) and /dev/stdin have a writer; a pipe in a folder may never get one.
+    read = read_stream if is_device(file) else read_bytes
     try:
-        return file.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        cause, remedy = "there is no such file", "make a first profile with: requests-jwt init NAME"
+        return read(file, _MAX_BYTES).decode("utf-8-sig")
+    except UnreadableFile as error:
+        cause = f"it {error}"
+        remedy = f"name a file of profiles that you can read in {PATH_VARIABLE}"
+        if isinstance(error.__cause__, FileNotFoundError):
+            cause = "there is no such file"
+            remedy = "make a first profile with: requests-jwt init NAME"
     except UnicodeDecodeError:
         cause, remedy = "it is not UTF-8 text, as TOML must be", "convert it to UTF-8"
-    except ValueError:
-        cause, remedy = "no file can have that name", f"name another file in {PATH_VARIABLE}"
-    except OSError as error:
-        cause = f"it cannot be read ({error.strerror or type(error).__name__})"
-        remedy = f"name a file that you can read in {PATH_VARIABLE}"
     raise ProfileError(f"{file}: {cause}", remedy)
 
 
