@@ -31,7 +31,7 @@ from requests_jwt_refresh.authorization import (
     may_be_callers,
 )
 from requests_jwt_refresh.bodies import MATCH_BYTES, release, rewind, says_expired
-from requests_jwt_refresh.errors import JWTRefreshError
+from requests_jwt_refresh.errors import JWTRefreshError, StoreError
 from requests_jwt_refresh.history import keep_history, keep_refused
 from requests_jwt_refresh.matching import (
     SafeMatcher,
@@ -484,6 +484,10 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         """
         from requests_jwt_refresh.grants.password import PasswordLogin
 
+        no_refresh = getattr(self._endpoint, "no_refresh", None)
+        if no_refresh is not None:  # the store takes no other token either
+            cause, remedy = no_refresh
+            raise StoreError(f"a login is of no use here, since {cause}", remedy)
         own = self._login
         login: OwnLogin
         if isinstance(own, OwnLogin) and own.takes_password:

@@ -468,7 +468,7 @@ def add_refresh(subparsers: Subparsers) -> None:
 
 def refresh(options: argparse.Namespace) -> int:
     profile, adapter = open_profile(options)
-    check_not_from_environment(profile, "refresh")
+    check_not_from_environment(profile, "refresh", ", or put a new access token there")
     _check_logged_in(profile, adapter, options.profiles)
     end = adapter.refresh().expires_at
     life = "" if end is None else f": the access token {format_expiry(end)}"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import requests_jwt_refresh as library
-from requests_jwt_refresh.cli.account import describe_missing_login
+from requests_jwt_refresh.cli.account import describe_missing_login, is_logged_in
 from requests_jwt_refresh.cli.commands import add_command, add_profile_name, examples
 from requests_jwt_refresh.cli.console import UsageError, complain, fill_in
 
@@ -293,7 +293,11 @@ def _find_problem(profiles: Profiles, name: str, account: str | None) -> _Proble
     try:
         profile = profiles.profile(name, account)
         reference = profile.reference
-        if profile.store.load() is not None or not profile.needs_login:
+        token = profile.store.load()
+        if profile.environment is not None:  # it may be sent all the same: clocks may be wrong
+            is_valid = is_logged_in(profile, token)
+            return None if is_valid else describe_missing_login(profile, profiles)
+        if token is not None or not profile.needs_login:
             return None
         if profile.password is not None and profile.password.load() is not None:
             return None

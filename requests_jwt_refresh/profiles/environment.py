@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     import requests
+    from typing_extensions import Self
 
     from requests_jwt_refresh.responses import TokenResponse
 
@@ -64,6 +65,15 @@ class EnvironmentStore:
         if self.path is None:
             return f"environment variable {self.variable}"
         return f"file {self.path}, named by the environment variable {self.variable}"
+
+    @property
+    def remedy(self) -> str:
+        """What helps when the API refuses the token."""
+        if self.path is None:
+            put = f"put a new access token into {self.variable}, and start the program again"
+        else:
+            put = f"put a new access token into {self.path}"
+        return f"{put}; or unset {self.variable}, to use the profile's own store"
 
     def load(self) -> Token | None:
         """Return the token, None if the variable is not set any more.
@@ -152,7 +162,16 @@ class NoRefresh:
 
     url: str
     """The API's own, where the token is used."""
+    no_refresh: tuple[str, str]
+    """Why the token is never refreshed, and what helps."""
     needs_refresh_token = True  # and there is none, so a 401 stands
+
+    @classmethod
+    def of(cls, store: EnvironmentStore, url: str) -> Self:
+        """Return the endpoint for the token of `store`, which the API at `url` takes."""
+        return cls(
+            url, (f"the token is never refreshed: it comes from the {store.label}", store.remedy)
+        )
 
     def ask(self, url: str, token: Token | None) -> requests.Request:
         """Ask nobody."""

@@ -207,12 +207,12 @@ class Profile(Options):
         if self.headers:
             given["headers"] = self.headers
         if self.environment is not None:
-            return {**given, **self._options_without_refresh()}
+            return {**given, **self._options_without_refresh(self.environment)}
         if self.login is not None:
             given["login"] = self._make_login(self.login)
         return {**given, "refresh": self.refresh, "store": self.store, "when": self.when}
 
-    def _options_without_refresh(self) -> dict[str, Any]:
+    def _options_without_refresh(self, store: EnvironmentStore) -> dict[str, Any]:
         """Return what stands in place of an endpoint for a token from the environment.
 
         Neither the endpoint nor the API's answers renew that token; what else the endpoint knows
@@ -220,8 +220,8 @@ class Profile(Options):
         """
         when = self.when or getattr(self.refresh, "when", None)
         return {
-            "refresh": NoRefresh(self.base_url),
-            "store": self.store,
+            "refresh": NoRefresh.of(store, self.base_url),
+            "store": store,
             "when": when,
             "attach": self.carrier,
             "renewed": None,
