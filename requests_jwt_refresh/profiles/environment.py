@@ -169,9 +169,8 @@ class NoRefresh:
     @classmethod
     def of(cls, store: EnvironmentStore, url: str) -> Self:
         """Return the endpoint for the token of `store`, which the API at `url` takes."""
-        return cls(
-            url, (f"the token is never refreshed: it comes from the {store.label}", store.remedy)
-        )
+        cause = f"the token is never refreshed: it comes from the {store.label}"
+        return cls(url, (cause, store.remedy))
 
     def ask(self, url: str, token: Token | None) -> requests.Request:
         """Ask nobody."""
