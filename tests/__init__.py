@@ -125,7 +125,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_kills",
         "test_sigterm",
     ),
-    "Nothing silent": ("test_story", "test_secrets"),
+    "Nothing silent": ("test_story", "test_secrets", "test_session_auth"),
     "Bodies": ("test_uploads",),
     "Time": (
         "test_expiry",
