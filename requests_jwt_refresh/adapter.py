@@ -31,7 +31,7 @@ from requests_jwt_refresh.authorization import (
     may_be_callers,
 )
 from requests_jwt_refresh.bodies import MATCH_BYTES, release, rewind, says_expired
-from requests_jwt_refresh.errors import JWTRefreshError
+from requests_jwt_refresh.errors import JWTRefreshError, StoreError
 from requests_jwt_refresh.history import keep_history, keep_refused
 from requests_jwt_refresh.matching import (
     SafeMatcher,
@@ -266,6 +266,7 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         prepare = getattr(self._store, "prepare", None)
         if prepare is not None:
             prepare()
+        self._session_auth_news = iter((True,))  # a look takes it, in one step for all threads
         # For a refresh() between requests. No lock guards it: it is replaced as a whole.
         self._last_options: _Options | None = None
         prefixes = [each for origin in self._origins for each in origin.prefixes()]
@@ -484,6 +485,10 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         """
         from requests_jwt_refresh.grants.password import PasswordLogin
 
+        no_refresh = getattr(self._endpoint, "no_refresh", None)
+        if no_refresh is not None:  # the store takes no other token either
+            cause, remedy = no_refresh
+            raise StoreError(f"a login is of no use here, since {cause}", remedy)
         own = self._login
         login: OwnLogin
         if isinstance(own, OwnLogin) and own.takes_password:
@@ -591,6 +596,17 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         if holds is None:
             return may_be_callers(request.headers, session.headers)
         return holds
+
+    def _note_session_auth(self, found: str, request: PreparedRequest) -> None:
+        """Warn, once, if `found` keeps the token off a request: its user may have forgotten it."""
+        if self._outgoing.carrier.is_callers(request) and next(self._session_auth_news, False):
+            logger.warning(
+                "Requests to %s go out without the adapter's token, and are not refreshed: %s goes "
+                "before it. Delete the line that sets it, or give it to single requests as auth= "
+                "or headers=",
+                self.base_url,
+                found,
+            )
 
     def _note_mounts(self, session: requests.Session) -> None:
         """Note for which URLs `session` has the transport mounted, before we take its place.

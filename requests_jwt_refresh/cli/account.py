@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.cli.commands import Subparsers
     from requests_jwt_refresh.errors import JWTRefreshError
     from requests_jwt_refresh.grants.revocation import Logout
-    from requests_jwt_refresh.profiles.load import Profile
+    from requests_jwt_refresh.profiles.load import Profile, Profiles
     from requests_jwt_refresh.tokens import Token
 
 _USER_CLAIMS: Final = ("preferred_username", "username", "email", "name", "sub", "user_id")
@@ -80,23 +80,38 @@ def check_not_from_environment(profile: Profile, verb: str, option: str = "") ->
         )
 
 
-def _check_logged_in(profile: Profile, adapter: JWTRefreshAdapter) -> None:
+def _check_logged_in(profile: Profile, adapter: JWTRefreshAdapter, profiles: Profiles) -> None:
     """Raise RefreshRejected if there is no token, and nothing that could get one by itself."""
     if not profile.can_fetch_token and adapter.token is None:
-        raise library.RefreshRejected(*describe_missing_login(profile))
+        raise library.RefreshRejected(*describe_missing_login(profile, profiles))
 
 
-def describe_missing_login(profile: Profile) -> tuple[str, str]:
-    """Return that there is no token, and how to get one."""
+def describe_missing_login(profile: Profile, profiles: Profiles) -> tuple[str, str]:
+    """Return that there is no token, and how to get one, or which other account has one."""
     environment = profile.environment
     if environment is not None:
         cause = f"the access token of profile {profile.name!r} has expired"
         return f"{cause}; it comes from the {environment.label}", "put a new one there"
-    whose = profile.reference.removeprefix(profile.name).replace(" --account", " as", 1)
-    return (
-        f"profile {profile.name!r} is not logged in{whose}",
-        f"log in with: requests-jwt login {profile.reference}",
-    )
+    return profile.describe_missing_login(find_other_accounts(profile, profiles))
+
+
+def find_other_accounts(profile: Profile, profiles: Profiles) -> list[str]:
+    """Return the other accounts that are logged in, unless the user has named this one."""
+    if profile.account_source is None:
+        return []
+    try:
+        from requests_jwt_refresh.profiles.accounts import Choices
+
+        known = Choices.read(profile.file).list_accounts(profile.name)
+        return [each for each in known if _has_login(profile, profiles, each)]
+    except library.JWTRefreshError:  # this is a hint beside an error
+        return []
+
+
+def _has_login(profile: Profile, profiles: Profiles, account: str) -> bool:
+    """Whether another account of the profile is logged in. Raises ProfileError or StoreError."""
+    other = profiles.profile(profile.name, account)
+    return account != profile.account and is_logged_in(other, other.store.load())
 
 
 # --- status --------------------------------------------------------------------------------------
@@ -138,7 +153,7 @@ def status(options: argparse.Namespace) -> int:
             write_row("password", _find_remembered(profile))
     if has_login:
         return Exit.DONE
-    complain(*describe_missing_login(profile))
+    complain(*describe_missing_login(profile, options.profiles))
     return Exit.LOG_IN
 
 
@@ -412,11 +427,11 @@ def token(options: argparse.Namespace) -> int:
     version = token_output.choose_api_version() if options.exec_credential else ""
     target = None if options.output is None else token_output.find_output(options.output)
     profile, adapter = open_profile(options)
-    _check_logged_in(profile, adapter)
+    _check_logged_in(profile, adapter, options.profiles)
     if options.field is not None:
         check_not_from_environment(profile, "take a field of", ", or leave --field out")
     if profile.environment is not None and not is_logged_in(profile, adapter.token):
-        raise library.RefreshRejected(*describe_missing_login(profile))
+        raise library.RefreshRejected(*describe_missing_login(profile, options.profiles))
     seconds = _choose_seconds(adapter.token, options.seconds)
     secret = token_output.fetch_secret(profile, adapter, options.field, seconds)
     if target is not None:
@@ -453,8 +468,8 @@ def add_refresh(subparsers: Subparsers) -> None:
 
 def refresh(options: argparse.Namespace) -> int:
     profile, adapter = open_profile(options)
-    check_not_from_environment(profile, "refresh")
-    _check_logged_in(profile, adapter)
+    check_not_from_environment(profile, "refresh", ", or put a new access token there")
+    _check_logged_in(profile, adapter, options.profiles)
     end = adapter.refresh().expires_at
     life = "" if end is None else f": the access token {format_expiry(end)}"
     sys.stdout.write(f"Refreshed{life}.\n")
@@ -522,11 +537,18 @@ def _report_logout(
     options: argparse.Namespace, profile: Profile, failure: JWTRefreshError | None
 ) -> int:
     """Say what has been done, with the browser too, and what has failed."""
+    from requests_jwt_refresh.profiles.accounts import DEFAULT, SWITCH
+
     sys.stdout.write(
         f"Logged out of {_describe_account(profile)}: the token is gone from the "
         f"{profile.store_label}.\n"
     )
     _forget_account(profile)
+    if _is_switched_to(profile):
+        sys.stdout.write(
+            f"The account of {profile.name} is still {profile.account}; to use another: "
+            f"{SWITCH} {profile.name} --account {DEFAULT}\n"
+        )
     if not profile.needs_login:
         sys.stdout.write("The next request fetches another: nobody has to log in.\n")
     if not options.local:
@@ -538,6 +560,17 @@ def _report_logout(
         "the token is forgotten here, but the server accepts it until it expires",
     )
     return Exit.TRY_LATER
+
+
+def _is_switched_to(profile: Profile) -> bool:
+    """Whether commands that name no account go on using this one, which is not the default."""
+    from requests_jwt_refresh.profiles.accounts import DEFAULT, Choices
+
+    try:
+        current = Choices.read(profile.file).find_current(profile.name)
+    except library.ProfileError:  # _forget_account() has said so
+        return False
+    return current == profile.account != DEFAULT
 
 
 def _describe_account(profile: Profile) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import requests_jwt_refresh as library
-from requests_jwt_refresh.cli.account import describe_missing_login
+from requests_jwt_refresh.cli.account import describe_missing_login, is_logged_in
 from requests_jwt_refresh.cli.commands import add_command, add_profile_name, examples
 from requests_jwt_refresh.cli.console import UsageError, complain, fill_in
 
@@ -293,7 +293,11 @@ def _find_problem(profiles: Profiles, name: str, account: str | None) -> _Proble
     try:
         profile = profiles.profile(name, account)
         reference = profile.reference
-        if profile.store.load() is not None or not profile.needs_login:
+        token = profile.store.load()
+        if profile.environment is not None:  # it may be sent all the same: clocks may be wrong
+            is_valid = is_logged_in(profile, token)
+            return None if is_valid else describe_missing_login(profile, profiles)
+        if token is not None or not profile.needs_login:
             return None
         if profile.password is not None and profile.password.load() is not None:
             return None
@@ -301,7 +305,7 @@ def _find_problem(profiles: Profiles, name: str, account: str | None) -> _Proble
         return _without_tokens(error.cause, fill_in(error.remedy, reference))
     except Exception as error:  # noqa: BLE001 - the program must not suffer
         return _without_tokens(f"profile {name!r} cannot be used ({_describe(error)})")
-    return describe_missing_login(profile)
+    return describe_missing_login(profile, profiles)
 
 
 def _describe(error: BaseException) -> str:

@@ -207,7 +207,7 @@ class ProfileAdapter(JWTRefreshAdapter):
     def _send_without_token(self, request: PreparedRequest, *options: Any) -> Response:
         response = self._transport_send(self._outgoing.without_token(request), *options)
         if self._is_refusal(response) and self._watch.has_answered:
-            warn_not_logged_in(self.profile.name, self.profile.reference)
+            warn_not_logged_in(self.profile)
         return response
 
     def _is_refusal(self, response: Response) -> bool:
@@ -232,4 +232,4 @@ class ProfileAdapter(JWTRefreshAdapter):
     def _warn_if_logged_out(self) -> None:
         with contextlib.suppress(Exception):  # a store that fails has been reported before
             if self.token is None:
-                warn_not_logged_in(self.profile.name, self.profile.reference)
+                warn_not_logged_in(self.profile)

@@ -7,15 +7,18 @@ import logging
 import os
 import sys
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from requests_jwt_refresh.errors import StoreError
+from requests_jwt_refresh.profiles.accounts import ACCOUNT_VARIABLE
 from requests_jwt_refresh.refresh.single_flight import THREAD_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from requests_jwt_refresh.errors import JWTRefreshError
+    from requests_jwt_refresh.profiles.load import Profile
 
 NAMES_VARIABLE: Final = "REQUESTS_JWT_PROFILE"  # which profiles, with commas; all if it is not set
 REPORTED_VARIABLE: Final = "REQUESTS_JWT_REPORTED"  # profiles that `run` has warned of, with commas
@@ -81,14 +84,13 @@ def warn_no_token(name: str, error: JWTRefreshError, reference: str | None = Non
     )
 
 
-def warn_not_logged_in(name: str, reference: str | None = None) -> None:
-    """Say that the profile `name` has no token, unless `run` has said so."""
-    if not is_reported(name):
-        warn_once(
-            f"profile {name!r} is not logged in",
-            f"log in with: requests-jwt login {reference or name}",
-            f"login of {name}",
-        )
+def warn_not_logged_in(profile: Profile) -> None:
+    """Say that a profile has no token, unless `run` has said so."""
+    if is_reported(profile.name):
+        return
+    if profile.account_source == ACCOUNT_VARIABLE:  # `run` may have set it, for what it runs
+        profile = replace(profile, account_source=None)
+    warn_once(*profile.describe_missing_login(), f"login of {profile.name}")
 
 
 def warn_refused(name: str, reference: str, error: JWTRefreshError) -> None:

@@ -48,6 +48,11 @@ _WITH_SOURCES: Final = ("headers.", "refresh.")  # where a source may stand; see
 _WORD_BOUNDARY = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|-")
 
 
+def is_device(file: Path) -> bool:
+    """Whether a path is what a shell hands over, and no file on a disk."""
+    return file.parts[:2] in _DEVICES
+
+
 @dataclass(eq=False, repr=False)
 class Table:
     """One table of the file, read key by key. A key that no reader has asked for is an error."""
@@ -180,7 +185,7 @@ class Table:
     @property
     def _folder(self) -> Path:
         """The folder that relative paths start at: the file's, or the current one."""
-        is_stream = not isinstance(self.file, Path) or self.file.parts[:2] in _DEVICES
+        is_stream = not isinstance(self.file, Path) or is_device(self.file)
         return Path() if is_stream else Path(self.file).parent
 
     def subtable(self, key: str, content: Mapping[str, Any]) -> Table:
