@@ -1,17 +1,17 @@
 """What can go wrong, and what is left afterwards.
 
-requests.RequestException
-└── JWTRefreshError
-    ├── RefreshRejected      the server refused the refresh token: tokens forgotten, log in again
-    ├── RefreshUnavailable   no usable answer: tokens kept, try again later
-    ├── ReentrantRefresh     a refresh or login that calls through the adapter it serves
-    ├── StoreError           the token store cannot be read, written or trusted
-    │   └── LockTimeout      another program or thread holds the store's lock
-    ├── DiscoveryError       a server does not describe itself, or not so that it can be believed
-    ├── ProfileError         the profiles file, or a profile in it, cannot be used
-    ├── InvalidToken         not a string fit for a header (also a ValueError)
-    └── InvalidURL           a URL with no clear meaning (also requests' InvalidURL, a ValueError)
-        └── InsecureURL      tokens would travel unencrypted
+    requests.RequestException
+    └── JWTRefreshError
+        ├── RefreshRejected      the server refused the refresh token: forgotten, log in again
+        ├── RefreshUnavailable   no usable answer: tokens kept, try again later
+        ├── ReentrantRefresh     a refresh or login that calls through the adapter it serves
+        ├── StoreError           the token store cannot be read, written or trusted
+        │   └── LockTimeout      another program or thread holds the store's lock
+        ├── DiscoveryError       what a server says of itself is missing, or cannot be believed
+        ├── ProfileError         the profiles file, or a profile in it, cannot be used
+        ├── InvalidToken         not a string fit for a header (also a ValueError)
+        └── InvalidURL           a URL with no clear meaning (also requests' InvalidURL, ValueError)
+            └── InsecureURL      tokens would travel unencrypted
 
 Every one of them says what happened (``cause``) and what to do about it (``remedy``), and may carry
 the API's answer as ``response`` and the request as ``request``. No text holds a token.
@@ -33,7 +33,9 @@ class JWTRefreshError(requests.RequestException):
     """The base of every error this library raises.
 
     ``str()`` joins `cause` and `remedy` into two sentences. Both begin in lower case and have
-    no full stop at the end, so that they can also stand on lines of their own.
+    no full stop at the end, so that they can also stand on lines of their own. A request's error
+    also has its `request` and `response`, as every error of requests does: here the API's 401, if
+    there was one.
 
     >>> str(RefreshRejected("the account is locked", "ask the administrator"))
     'the account is locked. Ask the administrator'
@@ -45,6 +47,7 @@ class JWTRefreshError(requests.RequestException):
     """What to do about it; the class's own if the error was raised without one."""
 
     def __init__(self, cause: object = "", remedy: str | None = None, **carried: Any) -> None:
+        """Say what happened, and what to do about it; `carried` is as in RequestException."""
         super().__init__(cause, **carried)
         self.cause = str(cause)
         if remedy is not None:

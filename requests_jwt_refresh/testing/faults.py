@@ -51,8 +51,11 @@ class Exchange:
         client.get("/api/users")
     ```
 
-    The server makes it; `request` is the `RecordedRequest`.
+    The server makes it.
     """
+
+    request: RecordedRequest
+    """What has arrived."""
 
     def __init__(
         self,

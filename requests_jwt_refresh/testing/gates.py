@@ -28,6 +28,9 @@ class Gate:
     ```
     """
 
+    on: Target
+    """Which requests it holds."""
+
     def __init__(self, on: Target, remove: Callable[[Gate], None]) -> None:
         self.on = on
         self._remove = remove
