@@ -110,10 +110,10 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
             refresh took) requests wait for one refresh.
         match_limit: how many bytes of an answer's body, unpacked, `when` may see; a longer one does
             not match.
-        login: ``PasswordLogin(...)``, ``DeviceLogin(...)``, or a function ``login(session) ->
-            Token``; called when there is no token, or when the refresh token was refused. A
-            function says that the server refused by RefreshRejected, or by a 401 or 403 from
-            ``raise_for_status()``.
+        login: ``BrowserLogin(...)``, ``DeviceLogin(...)``, ``PasswordLogin(...)``, or a function
+            ``login(session) -> Token``; called when there is no token, or when the refresh token
+            was refused. A function says that the server refused by RefreshRejected, or by a 401 or
+            403 from ``raise_for_status()``.
         on_refresh: called with the new Token after a refresh or login; after a refresh in the
             background in its thread, as on_event is.
         on_logout: called with the RefreshRejected after a refusal, unless a `login` made up for it.

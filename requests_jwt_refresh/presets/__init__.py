@@ -117,7 +117,12 @@ _CLASSES: Final = {
 }
 
 PRESET_MODULES: Final = {name: name.replace("-", "_") for name in _CLASSES}
-"""The name of each preset in a profile, and its module here."""
+"""The name of each preset in a profile, and its module here.
+
+```python
+print(*presets.PRESET_MODULES)  # simplejwt djoser dj-rest-auth ...
+```
+"""
 
 # Each module is loaded when it is first asked for, so that the names alone cost nothing.
 _WHERE: Final = {

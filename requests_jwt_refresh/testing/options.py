@@ -47,7 +47,15 @@ def note_given(options: type[_Options]) -> type[_Options]:
 @note_given
 @dataclass(kw_only=True, eq=False, repr=False)
 class ServerOptions:
-    """How the server behaves. All but `like` and `openid` may be changed between requests."""
+    """How an `AuthServer` behaves: its arguments, by name, and its attributes.
+
+    ```python
+    with AuthServer(lifetime=60, opaque=True) as server:
+        server.rotate = False  # from now on the refresh token stays
+    ```
+
+    All but `like` and `openid` may be changed between requests.
+    """
 
     like: str | None = None
     """The known server to play, such as ``"github"``: see AuthServer. It sets the options below
@@ -148,7 +156,9 @@ class ServerOptions:
     def throttled(self) -> Status:
         """How the server says "not so often": a fault, for fail().
 
-        server.fail(server.throttled)
+        ```python
+        server.fail(server.throttled)  # the next refresh
+        ```
         """
         return _THROTTLED if self.shape is None else self.shape.throttled
 
