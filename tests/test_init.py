@@ -470,7 +470,8 @@ def test_init_asks_what_a_preset_leaves_open(user: User) -> None:
     with Terminal(SCRIPT, "init", "prod", "--store", "file", "--path", "t") as terminal:
         terminal.answer("Base URL of the API: ", API)
         terminal.answer("[json]: ", "simplejwt")
-        terminal.answer("Logout endpoint; empty for none: ", "/x/")
+        shown = "Logout endpoint, such as /api/token/blacklist/ of simplejwt; empty for none: "
+        terminal.answer(shown, "/x/")
         assert terminal.end() == 0
     assert terminal.shown.count(": ") >= 3
     assert Profiles.read(user.file).content["prod"] == {

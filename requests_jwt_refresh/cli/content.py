@@ -184,6 +184,24 @@ def list_needed(options: argparse.Namespace) -> list[str]:
     return [name for name in needed if name not in given]
 
 
+def find_documented_url(options: argparse.Namespace, table: str) -> str | None:
+    """Return where the preset's documentation has "login" or "logout"; None if it does not say.
+
+    Below the base URL if it is there. A profile uses the login by itself, the logout only if it has
+    that table: not every server has it switched on.
+    """
+    from requests_jwt_refresh.profiles.load import check, default_path
+
+    content = {**make_content(options), table: {}}
+    try:
+        grant = getattr(check(default_path(), options.name, content), table)
+    except library.ProfileError:
+        return None
+    url = ((grant and grant.url) or "").replace("%7Busername%7D", "{username}")
+    below = url.removeprefix(options.base_url.rstrip("/"))
+    return (below if below.startswith("/") else url) or None
+
+
 def find_profile_problem(name: str, content: Mapping[str, Any]) -> str | None:
     """Return what is wrong with a profile that has not been written yet."""
     from requests_jwt_refresh.profiles.load import check, default_path

@@ -286,6 +286,8 @@ def run(options: argparse.Namespace) -> int:
     if not options.base_url and options.preset and not sys.stdin.isatty():
         options.base_url = load_preset(options.preset).base_url
     check_no_refresh(options)
+    if options.store == "file" and not options.path:
+        options.path = choose_default_path(options.name)
     is_found = options.issuer is not None or options.from_url is not None
     registrar = describe_server(options) if is_found else None
     missing = find_missing_option(options)
@@ -295,8 +297,6 @@ def run(options: argparse.Namespace) -> int:
                 f"{missing} is missing", "give it, or run this in a terminal to be asked"
             )
         ask_for_the_rest(options)
-    if options.store == "file" and not options.path:
-        options.path = choose_default_path(options.name)
     content = make_content(options)
     problem = find_profile_problem(options.name, content)
     if problem is not None:
