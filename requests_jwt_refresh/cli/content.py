@@ -38,7 +38,9 @@ def make_content(options: argparse.Namespace) -> dict[str, Any]:
     if when:
         content["when"] = when
     store = {"path": options.path, "url": options.redis, "key": options.key}
-    if any(store.values()) or options.store not in (None, STORE_KINDS[0]):
+    if options.kept_store:
+        content["store"] = options.kept_store
+    elif any(store.values()) or options.store not in (None, STORE_KINDS[0]):
         where = options.store or ("file" if options.path else "redis")
         content["store"] = _drop_empty({"kind": where, **store})
     login = {
