@@ -19,6 +19,7 @@ from requests_jwt_refresh.cli.content import (
     make_content,
 )
 from requests_jwt_refresh.cli.discover import NOT_FOUND, describe_server, says_yes
+from requests_jwt_refresh.cli.findings import find_repeated_path
 from requests_jwt_refresh.cli.questions import PRESETS, STATUS, ask_for_the_rest
 from requests_jwt_refresh.cli.registration import name_client, register
 from requests_jwt_refresh.cli.replacing import (
@@ -329,7 +330,8 @@ def run(options: argparse.Namespace) -> int:
         profile = _write(options, path, content)
     if keyring_problem is None:
         write_row("store", profile.store_label)
-    for note in list_notes(profile, old, content):
+    repeated = find_repeated_path(profile)
+    for note in [*(["; ".join(repeated)] if repeated else []), *list_notes(profile, old, content)]:
         sys.stderr.write(f"{hanging_indent('Note: ', note)}\n")
     return _go_on(options, profile, keyring_problem, is_found=is_found)
 
