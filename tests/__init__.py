@@ -200,6 +200,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_init_kinds",
         "test_init_offers",
         "test_init_registration",
+        "test_init_replace",
         "test_init_servers",
         "test_login_browser",
         "test_login_browser_real",

@@ -368,3 +368,16 @@ def test_a_redis_that_is_down(healthy_user: User, server: AuthServer) -> None:
     report = examine(healthy_user)
     assert report.is_healthy_but_for(store="FAULT", lock="FAULT", token="FAULT")
     assert "hunter2" not in report.text
+
+
+def test_a_path_that_stands_twice(healthy_user: User, server: AuthServer) -> None:
+    """A base URL that repeats an endpoint's path: `init` says so, and the doctor does."""
+    base = ("--base-url", f"{server.url}/auth", "--preset", "directus", "--path", "t.json")
+    done = healthy_user.run("init", "b.c", *base)
+    remedy = f'if the base URL is {server.url}: write base_url = "{server.url}" into ["b.c"] in '
+    for said in (done.err, healthy_user.run("doctor", "b.c").out):
+        assert f"/auth stands twice in the refresh URL {server.url}/auth/auth/refresh" in said
+        assert f"{remedy}{healthy_user.file}" in said
+    done = healthy_user.run("init", "good", "--base-url", server.url, *base[2:])
+    assert done.err == ""
+    assert "stands twice" not in healthy_user.run("doctor", "good").out

@@ -47,6 +47,18 @@ def test_each_page_says_what_a_person_needs(name: str) -> None:
 
 
 @each_name
+def test_each_page_says_what_is_below_the_base_url(name: str) -> None:
+    """Where its paths begin with what people put into a base URL, such as /api or /auth."""
+    preset = presets.load(name)
+    url: Any = preset.endpoint.__dataclass_fields__["url"].default  # type: ignore[attr-defined]
+    paths = (url, preset.login.get("url"), preset.logout.get("url"))
+    folders = {path.split("/")[1] for path in paths if isinstance(path, str) and path[:1] == "/"}
+    may_repeat = folders - {"login", "logout", "refresh"}
+    page = " ".join(read_page(name).split())
+    assert "below the base URL" in page or not may_repeat
+
+
+@each_name
 def test_each_page_says_where_it_comes_from(name: str) -> None:
     """Whether anybody here has tried it."""
     last = re.split(r"\n\nArgs:", read_page(name))[0].strip().splitlines()[-1]

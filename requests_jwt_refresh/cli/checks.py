@@ -33,7 +33,14 @@ from requests_jwt_refresh.cli.console import (
     remedy_for,
 )
 from requests_jwt_refresh.cli.fields import describe_table, find_named_field, find_reader
-from requests_jwt_refresh.cli.findings import FAULT, NOTE, OK, Finding, Target
+from requests_jwt_refresh.cli.findings import (
+    FAULT,
+    NOTE,
+    OK,
+    Finding,
+    Target,
+    find_repeated_path,
+)
 from requests_jwt_refresh.errors import JWTRefreshError, LockTimeout, RefreshUnavailable, StoreError
 from requests_jwt_refresh.given_files import check_kind
 from requests_jwt_refresh.refresh.client import ClientSession, SendOptions, exchange
@@ -73,6 +80,9 @@ def check(
         yield _check_lock(profile, lock_timeout)
         yield from _check_secrets(profile)
         yield from _check_token(profile, profiles)
+    repeated = find_repeated_path(profile)
+    if repeated is not None:
+        yield Finding(NOTE, "base URL", *repeated)
     yield from _check_server(profile, timeout)
 
 

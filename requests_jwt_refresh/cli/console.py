@@ -86,7 +86,8 @@ def fill_in(remedy: str, name: str | None) -> str:
         remedy = remedy.replace(in_python, in_a_profile)
     remedy = _RULE_IN_PYTHON.sub(_RULE_IN_A_PROFILE, remedy)
     remedy = "; ".join(map(_add_command, remedy.split("; ")))
-    remedy = remedy.replace("[NAME.", f'["{profile}".' if "." in profile else f"[{profile}.")
+    quoted = f'"{profile}"' if "." in profile else profile
+    remedy = remedy.replace("[NAME.", f"[{quoted}.").replace("[NAME]", f"[{quoted}]")
     remedy = remedy.replace("requests-jwt init NAME", f"requests-jwt init {profile}")
     for command in ("login", "doctor"):
         remedy = remedy.replace(

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.grants.discovery import Found, ServerMetadata
 
 NOT_FOUND: Final = dict.fromkeys(
-    ("issuer_found", "response_mode", "sends_iss", "end_session_url", "dpop", "usual_parameters")
+    (
+        *("issuer_found", "response_mode", "sends_iss", "end_session_url", "dpop"),
+        *("usual_parameters", "kept_store"),
+    )
 )
 """What a profile may have that no option gives."""
 

@@ -43,7 +43,8 @@ class Bluesky(JSONEndpoint):
     **To have first:** an app password (Settings, Privacy and security); the base URL is your own
     PDS if you have one. Refresh: ``POST /xrpc/com.atproto.server.refreshSession`` with the refresh
     token in Authorization and no body; login: ``POST /xrpc/com.atproto.server.createSession`` with
-    ``identifier``; logout: ``POST /xrpc/com.atproto.server.deleteSession``.
+    ``identifier``; logout: ``POST /xrpc/com.atproto.server.deleteSession``. The paths are below the
+    base URL: give ``https://bsky.social``, not ``https://bsky.social/xrpc``.
 
     **Expired** is a **400** with ``"error": "ExpiredToken"``. **Refused** is a 400 with
     ``ExpiredToken``, too, or ``InvalidToken``, or a 401. A 429 (RateLimitExceeded) is no refusal.

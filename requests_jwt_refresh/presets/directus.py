@@ -42,7 +42,8 @@ class Directus(JSONEndpoint):
 
     **To have first:** a user. Refresh: ``POST /auth/refresh`` with JSON ``refresh_token`` and
     ``"mode": "json"``; login: ``POST /auth/login`` with ``email``; logout: ``POST /auth/logout``. A
-    static token of a user does not expire, and needs none of this.
+    static token of a user does not expire, and needs none of this. The paths are below the base
+    URL: give ``https://directus.example.com``, not ``https://directus.example.com/auth``.
 
     **Expired** is a 401 with the code TOKEN_EXPIRED in ``errors``. **Refused** is a 401
     (INVALID_CREDENTIALS); a 400 is INVALID_PAYLOAD, and the tokens are kept.

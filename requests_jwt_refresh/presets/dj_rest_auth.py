@@ -35,9 +35,10 @@ class DJRestAuth(SimpleJWT):
     the profile, under ``refresh``: ``send = { cookie = "NAME" }`` and ``refresh = { cookie = "NAME"
     }``.
 
-    **To have first:** a user, and the name of the server's JWT_AUTH_REFRESH_COOKIE. Refresh:
-    ``POST /dj-rest-auth/token/refresh/`` with the cookie alone; login:
-    ``POST /dj-rest-auth/login/``; logout: ``POST /dj-rest-auth/logout/``.
+    **To have first:** a user, and the name of the server's JWT_AUTH_REFRESH_COOKIE. Refresh: ``POST
+    /dj-rest-auth/token/refresh/`` with the cookie alone; login: ``POST /dj-rest-auth/login/``;
+    logout: ``POST /dj-rest-auth/logout/``. The paths are below the base URL: give
+    ``https://api.example.com``, not ``https://api.example.com/dj-rest-auth``.
 
     **The access token** is in the answer's ``access`` and goes in Authorization: Bearer, which the
     server's JWTCookieAuthentication takes as well as its cookie. A server that wants the cookie:

@@ -31,8 +31,9 @@ class Djoser(SimpleJWT):
 
     **To have first:** a user of the server, and ``path("auth/", include("djoser.urls.jwt"))`` in
     its URLs. Refresh: ``POST /auth/jwt/refresh/``; login: ``POST /auth/jwt/create/``. There is no
-    logout for a JWT. Where LOGIN_FIELD is the e-mail address, log in with
-    ``PasswordLogin(..., username_field="email")``.
+    logout for a JWT. Where LOGIN_FIELD is the e-mail address, log in with ``PasswordLogin(...,
+    username_field="email")``. The paths are below the base URL: give ``https://api.example.com``,
+    not ``https://api.example.com/auth``.
 
     **The header** is ``Authorization: JWT <token>``, as djoser's documentation sets
     AUTH_HEADER_TYPES. A server that keeps Bearer wants

@@ -29,11 +29,12 @@ class FlaskAppBuilder(BearerEndpoint):
     Without Python: ``requests-jwt init superset --preset flask-appbuilder --base-url
     https://superset.example.com``, then ``requests-jwt login superset``.
 
-    **To have first:** a user in Superset's own database. Refresh: ``POST
-    /api/v1/security/refresh`` with the refresh token in Authorization; login: ``POST
-    /api/v1/security/login`` with ``"provider": "db"`` and ``"refresh": true``, without which there
-    is no refresh token. For a directory: ``PasswordLogin(..., extra={"provider": "ldap",
-    "refresh": True})``.
+    **To have first:** a user in Superset's own database. Refresh: ``POST /api/v1/security/refresh``
+    with the refresh token in Authorization; login: ``POST /api/v1/security/login`` with
+    ``"provider": "db"`` and ``"refresh": true``, without which there is no refresh token. For a
+    directory: ``PasswordLogin(..., extra={"provider": "ldap", "refresh": True})``. The paths are
+    below the base URL: give ``https://superset.example.com``, not
+    ``https://superset.example.com/api/v1``.
 
     **Expired** is a 401 with ``"msg": "Token has expired"``. **Refused** is a 401, or a 422 for
     garbage.

@@ -32,7 +32,8 @@ class HomeAssistant(KnownOAuth2):
     **To have first:** a refresh token from ``/auth/authorize``. There is no registration: the
     client's id is the URL of your application, with which the token was made, and there is no
     secret. A script for yourself is simpler with a long-lived access token of your profile page,
-    which needs no refresh.
+    which needs no refresh. The paths are below the base URL: give
+    ``http://homeassistant.local:8123``, not ``http://homeassistant.local:8123/auth``.
 
     **Expired** is any 401. **Refused** is ``invalid_grant``.
 

@@ -39,7 +39,8 @@ class Matrix(JSONEndpoint):
     ``/.well-known/matrix/client`` of the domain tells: matrix-client.matrix.org for matrix.org.
     Refresh: ``POST /_matrix/client/v3/refresh``; login: ``POST /_matrix/client/v3/login`` with
     ``"refresh_token": true``, without which there is none; logout: ``POST
-    /_matrix/client/v3/logout``.
+    /_matrix/client/v3/logout``. The paths are below the base URL: give
+    ``https://matrix.example.org``, not ``https://matrix.example.org/_matrix``.
 
     **Expired** is a 401 with ``"errcode": "M_UNKNOWN_TOKEN"`` (``soft_logout`` true). **Refused**
     is the same answer to the refresh. M_LIMIT_EXCEEDED is throttling, and the tokens are kept.

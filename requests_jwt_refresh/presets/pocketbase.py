@@ -42,7 +42,9 @@ class PocketBase(JSONEndpoint):
     ``presets.PocketBase(collection="_superusers")``. There is no refresh token: ``POST
     /api/collections/users/auth-refresh`` trades in the **live** token, and one that has expired
     cannot renew itself, so that the renewal comes before the end. Login: ``POST
-    /api/collections/users/auth-with-password`` with ``identity``. There is no logout.
+    /api/collections/users/auth-with-password`` with ``identity``. There is no logout. The paths are
+    below the base URL: give ``https://pocketbase.example.com``, not
+    ``https://pocketbase.example.com/api``.
 
     **Expired** is any 401. **Refused** is a 401.
 

@@ -36,10 +36,11 @@ class SimpleJWT(JSONEndpoint):
     Without Python: ``requests-jwt init myapi --preset simplejwt --base-url
     https://api.example.com``, then ``requests-jwt login myapi``.
 
-    **To have first:** a user of the server. The paths are those of its "Getting started":
-    ``POST /api/token/refresh/`` with JSON ``refresh``, ``POST /api/token/`` to log in,
-    ``POST /api/token/blacklist/`` to log out (with the blacklist app). Give your own as
-    ``presets.SimpleJWT("/auth/refresh/")``; the slash at the end belongs to it.
+    **To have first:** a user of the server. The paths are those of its "Getting started": ``POST
+    /api/token/refresh/`` with JSON ``refresh``, ``POST /api/token/`` to log in, ``POST
+    /api/token/blacklist/`` to log out (with the blacklist app). Give your own as
+    ``presets.SimpleJWT("/auth/refresh/")``; the slash at the end belongs to it. The paths are below
+    the base URL: give ``https://api.example.com``, not ``https://api.example.com/api``.
 
     **Expired** is ``"code": "token_not_valid"`` with a 401, or with a 403 where
     DEFAULT_AUTHENTICATION_CLASSES starts with SessionAuthentication; ``detail`` is translated, the

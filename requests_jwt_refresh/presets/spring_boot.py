@@ -40,7 +40,8 @@ class SpringBoot(JSONEndpoint):
     **To have first:** a user, and the paths, which each author chooses. The defaults are those of
     the most copied tutorial: ``POST /api/auth/refreshtoken`` with JSON ``refreshToken``, answered
     with ``accessToken`` and ``refreshToken``; login at ``POST /api/auth/signin``; logout at ``POST
-    /api/auth/signout``. Yours: ``presets.SpringBoot("/auth/refresh")``.
+    /api/auth/signout``. Yours: ``presets.SpringBoot("/auth/refresh")``. The paths are below the
+    base URL: give ``https://api.example.com``, not ``https://api.example.com/api``.
 
     **Expired** is a 401, or a 403: Spring Security answers 403 to anonymous requests where nobody
     has set an AuthenticationEntryPoint. If your server tells the two apart, say

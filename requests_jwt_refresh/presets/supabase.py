@@ -63,9 +63,10 @@ class Supabase(JSONEndpoint):
 
     **To have first:** the project's URL and its publishable (or anon) key, from the dashboard under
     API keys. It goes as the header ``apikey`` with each API request and each refresh. Refresh:
-    ``POST /auth/v1/token?grant_type=refresh_token``; login: the same with
-    ``grant_type=password``; logout: ``POST /auth/v1/logout``. Never use the secret or service_role
-    key here: it passes by every rule of the database.
+    ``POST /auth/v1/token?grant_type=refresh_token``; login: the same with ``grant_type=password``;
+    logout: ``POST /auth/v1/logout``. Never use the secret or service_role key here: it passes by
+    every rule of the database. The paths are below the base URL: give
+    ``https://YOUR-PROJECT.supabase.co``, not ``https://YOUR-PROJECT.supabase.co/auth/v1``.
 
     **Expired:** the Data API answers 401 ``PGRST301`` or ``PGRST303``, Auth ``bad_jwt``, Edge
     Functions "Invalid JWT", Storage a 400. **Refused** is a 400 with ``refresh_token_not_found``,

@@ -44,7 +44,8 @@ class Vault(JSONEndpoint):
     refresh token: ``POST /v1/auth/token/renew-self`` renews the **live** token, which stays the
     same and only lives longer, so that the renewal comes before the end. Login with a user name and
     a password: ``POST /v1/auth/userpass/login/USERNAME``; logout: ``POST
-    /v1/auth/token/revoke-self``.
+    /v1/auth/token/revoke-self``. The paths are below the base URL: give
+    ``https://vault.example.com:8200``, not ``https://vault.example.com:8200/v1``.
 
     **The header** is ``X-Vault-Token: <token>``. **Expired** is a 403. A path that the policy does
     not allow is a 403 as well: it costs one renewal, then reaches you as it is. **Refused** is a
