@@ -209,7 +209,7 @@ def test_a_program_says_which_account_is_not_logged_in(
 ) -> None:
     """HTTPie, say; of REQUESTS_JWT_ACCOUNT it says nothing, which `run` may have set."""
     user.describe(server, **LOGIN)
-    monkeypatch.setattr(report, "_warned", set())
+    monkeypatch.setattr(report, "_warned", {})
     if source == "switch":
         choose_account(user.file, "prod", "bob")
     else:
