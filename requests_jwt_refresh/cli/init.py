@@ -75,7 +75,7 @@ def add_parser(subparsers: Subparsers) -> None:
                 "requests-jwt init prod --from https://api.example.com/v1",
                 "an API that says itself where to log in",
             ),
-            (_LONG_EXAMPLE, "another server; the file takes more options: see the README"),
+            (_LONG_EXAMPLE, "another server; for other keys of [NAME.refresh] give --set"),
         ),
     )
     parser.add_argument("name", metavar="NAME", help="the name of the new profile")
@@ -316,7 +316,8 @@ def run(options: argparse.Namespace) -> int:
     if problem is not None:
         raise UsageError(
             f"these options make no usable profile: {problem}",
-            f"nothing was written; see requests-jwt init --help, or the README for {path}",
+            "nothing was written; give other options, see requests-jwt init --help, or write the "
+            f'profile into {path} yourself, see the page "What a profile can say" of the guide',
         )
     keyring_problem = None if options.store else _find_keyring_problem(options, content)
     if keyring_problem is not None and sys.stdin.isatty():

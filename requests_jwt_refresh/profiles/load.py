@@ -548,7 +548,7 @@ def _read(file: Path) -> str:
         return read(file, _MAX_BYTES).decode("utf-8-sig")
     except UnreadableFile as error:
         cause = f"it {error}"
-        remedy = f"name a file of profiles that you can read in {PATH_VARIABLE}"
+        remedy = f"name a file that you can read in {PATH_VARIABLE}"
         if isinstance(error.__cause__, FileNotFoundError):
             cause = "there is no such file"
             remedy = "make a first profile with: requests-jwt init NAME"
