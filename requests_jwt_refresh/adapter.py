@@ -315,8 +315,9 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
     ) -> Response:
         """Send `request`; if its token has expired, get another and send it again.
 
-        The arguments are those of HTTPAdapter.send. `request` itself is not changed, and no request
-        is sent more than three times.
+        The arguments are those of HTTPAdapter.send. `request` itself is not changed. It is sent
+        with two other tokens at the most; once more with the same one, if that was not valid yet,
+        and once more for a nonce that `DPoP` was asked for.
 
         Raises RefreshUnavailable or StoreError, with the API's 401 as `response` where there was
         one.

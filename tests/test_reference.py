@@ -133,6 +133,8 @@ def test_each_type_can_be_imported_by_users(reference: Path, name: str) -> None:
     for code in re.findall(r'<div class="attr \w+">(.*?)</div>', page, re.DOTALL):
         text = re.sub(r"'[^']*'|\"[^\"]*\"", "", html.unescape(re.sub(r"<[^>]+>", "", code)))
         assert not re.search(r"requests_jwt_refresh\.|<|\b(?:models|sessions|typing)\.|\b0x", text)
+        name, _, value = text.strip().partition(" = ")
+        assert name != value, "what it is, and not its name again"
         found = {*re.findall(r"(?<![\w.])[A-Z]\w*[a-z]\w*", text)}
         assert found <= KNOWN_TYPES
 

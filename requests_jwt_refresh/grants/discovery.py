@@ -131,14 +131,20 @@ class ServerMetadata:
     ) -> Self:
         """Return what the server says of itself at `issuer`.
 
-        Both documents are looked for, at both places (OpenID Connect Discovery §4, RFC 8414 §3).
-        The issuer in it has to be the one asked for, but for a slash at the end, which the place
-        does not tell. Each endpoint has to be as a refresh URL. Nothing may lead into a local
-        network, or to this machine, unless `typed` does: the URL that a person gave, which is the
-        issuer if omitted. No redirect is followed; 64 KiB are read at most, in `timeout` seconds
-        for all together. The network is reached as by `session`; a plain one if None.
+        Its document is looked for where OpenID Connect Discovery §4 and RFC 8414 §3 have it. The
+        issuer in it has to be the one asked for, but for a slash at the end. Each URL in it has to
+        be https, or of this machine. No redirect is followed, and 64 KiB are read at most.
 
-        Raises InvalidURL for `issuer` itself, and DiscoveryError.
+        Args:
+            issuer: the server's URL, as it calls itself.
+            session: whose proxies, CA and client certificate are used; a plain one if omitted.
+            allow_http: accept http URLs of other machines.
+            timeout: seconds for all requests together.
+            typed: the URL that a person has given, if `issuer` was found by asking there. If it
+                is not within a local network or on this machine, nothing may lead there.
+
+        Raises InvalidURL or InsecureURL for `issuer` itself, and DiscoveryError.
+
         """
         asked = _read_issuer(issuer, allow_http=allow_http)
         client = DocumentClient(

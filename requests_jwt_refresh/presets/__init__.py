@@ -6,7 +6,8 @@ mount(session, "https://api.example.com", presets.SimpleJWT())
 
 Each knows where its server wants the tokens, what "expired", "refused" and "not so often" look like
 there, and the documented login and logout. Its docstring is the page of that server: a script,
-what to get first, and what goes wrong. ``help(presets.GitHub)`` shows it, too.
+what to get first, what "expired" and "refused" are, how long the tokens live, and what goes wrong.
+``help(presets.GitHub)`` shows it, too.
 
 What a server does otherwise is said by name, as in JSONEndpoint and OAuth2Endpoint:
 ``presets.SimpleJWT("/token/refresh/")``.

@@ -41,10 +41,13 @@ class Djoser(SimpleJWT):
 
     **Expired** and **refused** are as with ``presets.SimpleJWT``: the code ``token_not_valid``.
 
+    **How long the tokens live:** an access token lives 5 minutes and a refresh token a day, unless
+    the server says otherwise; the refresh token is the same one all day unless
+    ROTATE_REFRESH_TOKENS is set.
+
     **What goes wrong:** with the wrong word in the header the server says 401 "Authentication
     credentials were not provided.", which no refresh cures. An inactive user is a 401 "No active
-    account found". A refresh token lives a day by default, and is the same one all day unless
-    ROTATE_REFRESH_TOKENS is set.
+    account found".
 
     Refresh, refused, expired and login were run against the real server.
     """

@@ -37,10 +37,12 @@ class HomeAssistant(KnownOAuth2):
 
     **Expired** is any 401. **Refused** is ``invalid_grant``.
 
+    **How long the tokens live:** an access token lives 30 minutes. The refresh token stays until it
+    is revoked, or unused for 90 days, and is not rotated.
+
     **What goes wrong:** another client id than that of the login is ``invalid_request``, a fault of
-    the set-up. An access token lives 30 minutes; refresh tokens stay until they are revoked, or
-    unused for 90 days, and are not rotated. Failed attempts are counted by Home Assistant's own ban
-    list (``ip_ban_enabled``). Over http everyone on the network can read the token.
+    the set-up. Failed attempts are counted by Home Assistant's own ban list (``ip_ban_enabled``).
+    Over http everyone on the network can read the token.
 
     From documentation, not run.
 

@@ -45,10 +45,13 @@ class Matrix(JSONEndpoint):
     **Expired** is a 401 with ``"errcode": "M_UNKNOWN_TOKEN"`` (``soft_logout`` true). **Refused**
     is the same answer to the refresh. M_LIMIT_EXCEEDED is throttling, and the tokens are kept.
 
-    **What goes wrong:** the lifetime is in milliseconds. A refresh token works once: the old one
-    dies when the new access token or the new refresh token is first used. A login makes a new
-    device each time; keep it, above all with encryption. Servers with the new authentication
-    service (matrix.org) speak OAuth 2.0: ``OAuth2Endpoint``, with ``when=presets.Matrix().when``.
+    **How long the tokens live:** an access token lives as long as the server says, in milliseconds.
+    A refresh token works once: the old one dies when the new access token or the new refresh token
+    is first used.
+
+    **What goes wrong:** a login makes a new device each time; keep it, above all with encryption.
+    Servers with the new authentication service (matrix.org) speak OAuth 2.0: ``OAuth2Endpoint``,
+    with ``when=presets.Matrix().when``.
 
     From documentation, not run.
     """

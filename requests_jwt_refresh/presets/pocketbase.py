@@ -48,10 +48,12 @@ class PocketBase(JSONEndpoint):
 
     **Expired** is any 401. **Refused** is a 401.
 
+    **How long the tokens live:** a user's token lives 7 days, a superuser's a day. There is no
+    refresh token; each renewal brings a new token, and old ones stay valid until they expire.
+
     **What goes wrong:** PocketBase takes a request with an expired token for one of a guest: what
-    guests may not see is a 403 or 404, or an empty list, and no 401. A token of users lives 7 days,
-    of superusers a day: a script that rests for longer logs in anew (``login=PasswordLogin(...)``).
-    Old tokens stay valid until they expire.
+    guests may not see is a 403 or 404, or an empty list, and no 401. A script that rests for longer
+    than a token lives logs in anew (``login=PasswordLogin(...)``).
 
     From documentation, not run.
 

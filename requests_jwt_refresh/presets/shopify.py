@@ -56,10 +56,11 @@ class Shopify(KnownOAuth2):
     400 or 401 with ``invalid_grant``, or "This request requires an active refresh_token". A 429 is
     a rate limit. Other codes are faults of the set-up, and the tokens are kept.
 
-    **What goes wrong:** an access token lives an hour, a refresh token 90 days, and each refresh
-    replaces both; the old refresh token lasts until the new access token is first used. Each shop
-    has tokens of its own, and so a store of its own, as KeyringStore has by itself. An uninstalled
-    app gets 401 for ever: on_logout tells you.
+    **How long the tokens live:** an access token lives an hour, a refresh token 90 days, and each
+    refresh replaces both; the old refresh token lasts until the new access token is first used.
+
+    **What goes wrong:** each shop has tokens of its own, and so a store of its own, as KeyringStore
+    has by itself. An uninstalled app gets 401 for ever: on_logout tells you.
 
     From documentation, not run.
 

@@ -47,10 +47,12 @@ class SimpleJWT(JSONEndpoint):
     code is not. **Refused** is a 401. A 400 means a request without the field, and the tokens are
     kept.
 
-    **What goes wrong:** with ROTATE_REFRESH_TOKENS each answer has a new refresh token, and with
-    BLACKLIST_AFTER_ROTATION the old one is dead, so that two programs with a copy each log each
-    other out: let them share a store. By default an access token lives 5 minutes and a refresh
-    token a day.
+    **How long the tokens live:** an access token lives 5 minutes and a refresh token a day, unless
+    the server says otherwise. With ROTATE_REFRESH_TOKENS each answer has a new refresh token; with
+    BLACKLIST_AFTER_ROTATION the old one is dead.
+
+    **What goes wrong:** where refresh tokens rotate, two programs with a copy each log each other
+    out: let them share a store.
 
     Refresh, refused, expired, login and logout were run against the real server.
     """

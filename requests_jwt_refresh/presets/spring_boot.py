@@ -48,6 +48,9 @@ class SpringBoot(JSONEndpoint):
     ``when=status(401)``, so that a missing permission costs no refresh. **Refused** is a 403 or a
     401.
 
+    **How long the tokens live:** how long they live, and whether a refresh replaces the refresh
+    token, is each author's choice; a new one in the answer is kept.
+
     **What goes wrong:** the tutorial's access token is called ``token`` in some versions:
     ``presets.SpringBoot(access="token")``. Spring Security's own authorization server and resource
     servers speak OAuth 2.0: ``OAuth2Endpoint``.

@@ -72,10 +72,12 @@ class Supabase(JSONEndpoint):
     Functions "Invalid JWT", Storage a 400. **Refused** is a 400 with ``refresh_token_not_found``,
     ``refresh_token_already_used`` or the like.
 
-    **What goes wrong:** a refresh token works once. A second use within 10 seconds gets the same
-    new session; later ones end it for everybody. So share one store between your programs, and do
-    not use a refresh token that a browser has, too. An access token lives an hour. A wrong apikey
-    is a 401 "Invalid API key", which is no expiry.
+    **How long the tokens live:** an access token lives an hour. A refresh token works once, and
+    each refresh replaces it; a second use within 10 seconds gets the same new session.
+
+    **What goes wrong:** a later second use of a refresh token ends the session for everybody. So
+    share one store between your programs, and do not use a refresh token that a browser has, too. A
+    wrong apikey is a 401 "Invalid API key", which is no expiry.
 
     From documentation, not run.
 

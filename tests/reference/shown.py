@@ -58,6 +58,7 @@ _PUBLIC_TYPES: Final = [
         (r"(?:contextlib|collections\.abc|typing)\.(?=[A-Z])", ""),
         (r"Callable\[(requests\.PreparedRequest, [\w.]+), object\]", r"Callable[[\1], object]"),
         (r" \| (?:ellipsis|EllipsisType)\b|\b(?:types\.)?EllipsisType \| ", ""),
+        (r"^Union\[(\S+), (Callable\[\[str\], bool\])\]$", r"\1 | \2"),
         (r"^(?:<factory>|Ellipsis)$", "..."),
         (r"<function (\w+)[^>]*>", r"\1"),
         (r"^<class '(?:\w+\.)*(\w+)'>$", r"\1"),
@@ -94,9 +95,11 @@ def list_public_bases(cls: Any) -> Iterator[tuple[str, str, str]]:
             )
 
 
-def shorten_types(text: str) -> str:
-    """Return a type or a default as its readers would write it."""
+def shorten_types(text: str, of: str = "") -> str:
+    """Return a type or a default as its readers would write it; `of` is the name it explains."""
     for pattern, name in _PUBLIC_TYPES:
+        if of and name.endswith(f".{of}"):
+            continue
         text = pattern.sub(name.replace("{testing}", "requests_jwt_refresh.testing"), text)
     return text
 
