@@ -139,7 +139,7 @@ class JSONEndpoint(_CallRepr):
         headers: more headers of the request; they may hold secrets, and are not shown.
         method: the HTTP method.
         encode: how the fields are sent: ``"json"``, ``"form"``, or ``"query"``, in the URL, which
-            servers, proxies and urllib3 at DEBUG write into their logs.
+            servers and proxies write into their logs.
         send_access: the place in the request that holds the access token, beside the refresh token
             or, with ``send=None``, instead of it.
         when: the server's own rule for "your token has expired".

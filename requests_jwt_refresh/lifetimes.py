@@ -38,6 +38,11 @@ _REFRESH_LIFETIMES: Final = frozenset(
 _REFRESH_MOMENTS: Final = frozenset(
     ("refreshexpiresat", "refreshtokenexpiresat", "refreshtokenexpiry", "refreshtokenexpirytime")
 )
+# Likewise, what may be those of the access token.
+_ACCESS_LIFETIME = re.compile(
+    "(?:access|auth|jwt)?(?:token)?(?:exp|expires?|expiry|expiration|lifetime|ttl|valid)"
+    "(?:in|at|on|for|until|time|date|ms|millis|milliseconds|s|sec|seconds|unix|timestamp)*"
+)
 _ABOUT_REFRESH_TOKEN = re.compile("refresh.*(?:exp|lifetime|ttl|issued|valid|maxage)")
 
 
@@ -66,6 +71,27 @@ def read_moment(found: object, headers: Mapping[str, str]) -> float | None:
         return read_lifetime(number, "s", headers)
     moment = _parse_date(found) if isinstance(found, str) else None
     return None if moment is None else _choose([moment - _server_time(headers)])
+
+
+def suggest_expiry_option(path: str, value: object) -> str | None:
+    """Return the option that would read `value` at `path` as the access token's end.
+
+    None if it does not look like one.
+
+    >>> print(suggest_expiry_option("data.expiresAt", "2026-11-27T12:00:00Z"))
+    expires_at='data.expiresAt'
+    >>> suggest_expiry_option("data.role", 3)
+    """
+    if not _ACCESS_LIFETIME.fullmatch(_simplify(path.rpartition(".")[2])):
+        return None
+    number = _parse_number(value)
+    if number is None:
+        is_moment = isinstance(value, str) and _parse_date(value) is not None
+        return f"expires_at={path!r}" if is_moment else None
+    if number > FIRST_MOMENT:
+        return f"expires_at={path!r}"
+    unit = ' (with expires_in_unit="ms" if those are milliseconds)'
+    return f"expires_in={path!r}{unit}" if number > 0 else None
 
 
 def find_refresh_end(

@@ -25,7 +25,12 @@ from requests_jwt_refresh.field_names import (
     quote_list,
 )
 from requests_jwt_refresh.frozen_json import freeze_members
-from requests_jwt_refresh.lifetimes import find_refresh_end, read_lifetime, read_moment
+from requests_jwt_refresh.lifetimes import (
+    find_refresh_end,
+    read_lifetime,
+    read_moment,
+    suggest_expiry_option,
+)
 from requests_jwt_refresh.matching import (
     MISSING,
     SafeMatcher,
@@ -65,6 +70,7 @@ __all__ = [
     "as_response",
     "describe_missing_refresh",
     "describe_request_fields",
+    "describe_unread_expiry",
     "find_refresh_token",
     "keep_cookie",
     "keep_other_cookies",
@@ -525,6 +531,26 @@ def describe_missing_refresh(
         f"the {response.source} gave no {_name(place)}, {what}{only}; "
         "correct refresh=, or leave it out if the server keeps its refresh tokens"
     )
+
+
+def describe_unread_expiry(response: TokenResponse, endpoint: object) -> str | None:
+    """Return what to warn about if a response tells when its access token ends, where nobody looks.
+
+    For a token whose end is not known: it is refreshed only when the API refuses it. None if there
+    is nothing to say.
+    """
+    paths = [getattr(endpoint, name, None) for name in ("expires_in", "expires_at")]
+    if not any(paths):  # nobody wants to know, or a callable has read it in its own way
+        return None
+    document = parse_json(response.body)
+    for path in list_fields(document):
+        option = suggest_expiry_option(path, find(document, path))
+        if option is not None:
+            return (
+                f"the {response.source} tells in {path!r} when the token ends, and no option names "
+                f"that field: the token is refreshed only when the API refuses it; give {option}"
+            )
+    return None
 
 
 def _is_default(endpoint: object, place: Place) -> bool:

@@ -104,6 +104,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "Nothing lost": (
         "test_rescued_tokens",
+        "test_unread_expiry",
         "test_token_answers",
         "test_nothing_lost",
         "test_login_lines",

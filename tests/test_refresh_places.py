@@ -24,7 +24,8 @@ from requests_jwt_refresh import (
     mount,
 )
 from requests_jwt_refresh.refresh.client import read_set_cookies
-from requests_jwt_refresh.testing import Status
+from requests_jwt_refresh.testing import Drop, Fault, Status
+from tests.support.sessions import plain_session
 from tests.support.users import load_token, store
 
 if TYPE_CHECKING:
@@ -184,6 +185,39 @@ def test_a_query_is_sent_and_never_shown(
     assert f"{server.url}/auth/refresh answered 404" in shown
     assert KEY not in shown
     assert str(token.refresh) not in shown
+
+
+@pytest.mark.parametrize("fault", [Status(404), Status(503), Drop()], ids=["once", "503", "drop"])
+@pytest.mark.parametrize("is_own", [True, False], ids=["own", "refresh_session"])
+def test_urllib3_logs_no_query_of_a_refresh(
+    server: AuthServer,
+    session: requests.Session,
+    store: MemoryStore,
+    caplog: pytest.LogCaptureFixture,
+    fault: Fault,
+    *,
+    is_own: bool,
+) -> None:
+    """Neither at DEBUG nor where it warns of a retry; those of the program's requests it does."""
+    caplog.set_level("DEBUG")
+    token = load_token(store)
+    with plain_session() as other:
+        mount(
+            session,
+            server.url,
+            JSONEndpoint(f"/auth/refresh?key={KEY}", encode="query"),
+            store,
+            refresh_session=None if is_own else other,
+        )
+        server.fail(fault, on="refresh", times=9)
+        server.expire()
+        with pytest.raises(RefreshUnavailable):
+            session.get("/api/x?page=2")
+    theirs = [each.getMessage() for each in caplog.records if each.name.startswith("urllib3")]
+    assert any("/auth/refresh?..." in line for line in theirs) or isinstance(fault, Drop)
+    assert any("/api/x?page=2" in line for line in theirs)
+    assert KEY not in caplog.text
+    assert str(token.refresh) not in caplog.text
 
 
 def test_a_refusal_without_a_code_names_the_cookie_that_was_sent(

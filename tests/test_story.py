@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from requests_jwt_refresh import JSONEndpoint, MemoryStore, RefreshUnavailable, Token, mount
-from requests_jwt_refresh.testing import Status
+from requests_jwt_refresh.testing import JSONBody, Status
 from tests.support.crowd import Crowd, wait_for_waiters
 from tests.support.leaks import list_secrets
 from tests.support.sessions import plain_session
@@ -274,6 +274,23 @@ def test_a_misspelt_send_field_is_told(
     assert "the request had the JSON fields 'client', 'refresh_tokn'" in warning
     assert "check the endpoint's URL and the names of its fields" in warning
     assert "invalid_request" in warning
+
+
+@pytest.mark.parametrize("refreshes", [0, 1])
+def test_a_401_for_the_first_refresh_may_be_that_of_a_wrong_url(
+    server: AuthServer, session: requests.Session, caplog: pytest.LogCaptureFixture, refreshes: int
+) -> None:
+    """An API refuses what has no token at each of its paths, with a code of its own."""
+    adapter = mount(session, server.url, ENDPOINT, MemoryStore())
+    adapter.set_token(server.login())
+    for _ in range(refreshes):
+        adapter.refresh()
+    server.fail(JSONBody({"error": {"code": "token_expired"}}, status=401), on="refresh")
+    server.expire()
+    assert session.get("/api/x").status_code == 401
+    (warning,) = list_warnings(caplog)
+    assert "(401 token_expired)" in warning
+    assert ("check the endpoint's URL" in warning) == (refreshes == 0)
 
 
 def test_a_misspelt_refresh_field_is_told(

@@ -16,6 +16,7 @@ from requests.structures import CaseInsensitiveDict
 from requests_jwt_refresh.authorization import AUTHORIZATION, anonymous, join_cookies
 from requests_jwt_refresh.errors import JWTRefreshError, RefreshUnavailable
 from requests_jwt_refresh.refresh.deadline import Deadline, cut_off
+from requests_jwt_refresh.refresh.foreign_logs import hide_queries
 from requests_jwt_refresh.refresh.transport import (
     RENEW,
     NetworkTransport,
@@ -144,10 +145,11 @@ class ClientSession(PlainSession):
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         """Send `request`, with a proof where there are any, and tell the listeners."""
-        if self.proofs is None or hasattr(request, RENEW):
-            response = super().send(request, **options)
-        else:
-            response = self._send_proved(self.proofs, request, options)
+        with hide_queries():
+            if self.proofs is None or hasattr(request, RENEW):
+                response = super().send(request, **options)
+            else:
+                response = self._send_proved(self.proofs, request, options)
         for listener in self.listeners:
             listener(response)
         return response
@@ -326,15 +328,16 @@ def _send(
     deadline: Deadline,
     source: str,
 ) -> TokenResponse:
-    response = session.send(
-        prepared,
-        timeout=None if isinstance(session, ClientSession) else deadline.timeout(),
-        verify=options.verify if session.verify is True else session.verify,
-        cert=session.cert or options.cert,
-        proxies={**(options.proxies or {}), **session.proxies},
-        allow_redirects=False,
-        stream=True,
-    )
+    with hide_queries():
+        response = session.send(
+            prepared,
+            timeout=None if isinstance(session, ClientSession) else deadline.timeout(),
+            verify=options.verify if session.verify is True else session.verify,
+            cert=session.cert or options.cert,
+            proxies={**(options.proxies or {}), **session.proxies},
+            allow_redirects=False,
+            stream=True,
+        )
     try:
         is_watched = getattr(_find_adapter(session, prepared), "is_watched", True)
         with cut_off(response, deadline) if is_watched else nullcontext():

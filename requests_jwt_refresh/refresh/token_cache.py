@@ -71,6 +71,7 @@ class Memory:
         self.unconfirmed: Token | None = None  # new from the server; no API call with it has ended
         self.told_no_login = False  # that requests go out without a token
         self.told_missing_refresh: object = _UNKNOWN  # the login about which that was said
+        self.told_unread_expiry = False  # that the token's end is in a field that is not read
         self.told_unconfirmed: Token | None = None  # that it has been accepted nowhere
         self.told_no_extra: object = _UNKNOWN  # the login whose Token.extra was left out
         self.told_no_room = False  # that the store cannot be written
@@ -361,6 +362,11 @@ class TokenCache:
         login_id = None if mine is None else mine.login_id
         told, self._memory.told_missing_refresh = self._memory.told_missing_refresh, login_id
         return told != login_id
+
+    def tell_unread_expiry(self) -> bool:
+        """Whether to say that an answer tells the token's end where nobody looks: once."""
+        told, self._memory.told_unread_expiry = self._memory.told_unread_expiry, True
+        return not told
 
     def tell_unconfirmed(self) -> bool:
         """Whether to say that the token has been accepted nowhere: once for each token."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from requests_jwt_refresh.authorization import Cookie, Prover
@@ -28,6 +29,7 @@ from requests_jwt_refresh.responses import (
     TokenResponse,
     describe_missing_refresh,
     describe_request_fields,
+    describe_unread_expiry,
     find_refresh_token,
     keep_cookie,
     keep_other_cookies,
@@ -181,15 +183,25 @@ class TokenServer:
                 fresh = with_expiry(endpoint.read(response))
                 fresh = self._complete(fresh, [response], response.source, proofs)
         except RefreshRejected as refusal:
-            if not says_refused(response):  # then the request may be at fault
+            if not says_refused(response) or _may_be_misplaced(response, token):
                 refusal = _name_fields(refusal, request)
             raise refusal.about() from None
-        missing = None
+        self._warn_of_fields(response, endpoint, token, fresh)
+        return fresh
+
+    def _warn_of_fields(
+        self, response: TokenResponse, endpoint: Endpoint, token: Token | None, fresh: Token
+    ) -> None:
+        """Warn, once, of what a good response has in other fields than the endpoint reads."""
+        missing = unread = None
         if token is not None and not fresh.refresh and needs_login(endpoint):
             missing = describe_missing_refresh(response, endpoint, token.refresh)
         if missing and self._cache.tell_missing_refresh():
             logger.warning("%s", capitalize(missing))
-        return fresh
+        if fresh.access is not None and fresh.expires_at is None:
+            unread = describe_unread_expiry(response, endpoint)
+        if unread and self._cache.tell_unread_expiry():
+            logger.warning("%s", capitalize(unread))
 
     def _ask_function(
         self,
@@ -304,6 +316,15 @@ def explain(error: Exception) -> RefreshUnavailable:
         f"the refresh failed with {describe_error(error)}",
         "the tokens are kept; mend the endpoint that raised it",
     )
+
+
+def _may_be_misplaced(response: TokenResponse, token: Token | None) -> bool:
+    """Whether a refusal may be that of a wrong URL: an API answers 401 at each of its paths.
+
+    A login that has been refreshed before has had the right one.
+    """
+    is_first = token is None or token.counter <= 1
+    return response.status == HTTPStatus.UNAUTHORIZED and is_first
 
 
 def _add_to_cause(failure: F, text: str) -> F:

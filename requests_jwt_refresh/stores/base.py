@@ -103,7 +103,8 @@ def decode(text: str, where: str) -> Token:
         pass  # and no cause: a JSON error would carry the text
     raise StoreError(
         f"{where} holds something that is not a token of this library",
-        "it was left as it is; clear it and log in again",
+        "it was left as it is; if it belongs to another program, give this store another place, else "
+        "clear it and log in again",
     )
 
 
