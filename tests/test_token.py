@@ -6,13 +6,14 @@ import re
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from requests_jwt_refresh.testing import Counters
+from requests_jwt_refresh.testing import HTML, Counters, JSONBody, Redirect, Status
 from requests_jwt_refresh.tokens import Token, with_expiry
 from tests.support.command_line import (
+    OAUTH2_REFRESH,
     WAIT,
     CommandResult,
     User,
@@ -273,3 +274,30 @@ def test_refresh_of_opaque_tokens(user: User, server: AuthServer) -> None:
     user.describe(server)
     user.save_token(server.login())
     assert user.run("refresh", "prod") == CommandResult(0, "Refreshed.\n", "")
+
+
+@pytest.mark.parametrize("command", ["token", "refresh"])
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [
+        (JSONBody({"token": "t"}), 2),
+        (JSONBody({"access_token": 5}), 2),
+        (Status(404), 2),
+        (Status(400, body=b'{"error": "invalid_client"}'), 2),
+        (Redirect("/x"), 2),
+        (JSONBody({"error": "odd"}), 4),
+        (HTML(), 4),
+        (Status(503), 4),
+        (Status(429), 4),
+    ],
+    ids=["field", "type", "404", "client", "redirect", "error", "page", "503", "429"],
+)
+def test_a_fault_of_the_set_up_is_no_outage(
+    user: User, server: AuthServer, command: str, fault: Any, status: int
+) -> None:
+    """A cron job that tries again next hour need not: 2, where the profile has to be changed."""
+    user.describe(server, OAUTH2_REFRESH)
+    before = user.save_token(make_expired_token(server))
+    server.fail(fault, times=None)
+    result = user.run(command, "prod")
+    assert (result.status, result.out, user.stored_token) == (status, "", before)

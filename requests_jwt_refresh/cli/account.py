@@ -12,6 +12,7 @@ from requests_jwt_refresh.cli.browser_login import end_browser_session
 from requests_jwt_refresh.cli.commands import (
     COMPLETE_FILES,
     EXIT_STATUSES,
+    LOGOUT_STATUSES,
     add_command,
     add_profile_name,
     examples,
@@ -470,9 +471,9 @@ def add_logout(subparsers: Subparsers) -> None:
         "logout",
         logout,
         description="Tells the server first, if the profile says how. The token is forgotten "
-        "here even if the server cannot be told; the exit status is 4 then. A session in the "
+        "here even if the server cannot be told. A session in the "
         "browser ends at a page that is opened, or shown where there is no browser.",
-        epilog=examples(("requests-jwt logout prod", "done for today")) + EXIT_STATUSES,
+        epilog=examples(("requests-jwt logout prod", "done for today")) + LOGOUT_STATUSES,
     )
     add_profile_name(parser, is_optional=True)
     parser.add_argument("--local", action="store_true", help="do not tell the server")
