@@ -100,9 +100,8 @@ def test_seconds(user: User, server: AuthServer, seconds: str, refreshes: int) -
     """A token with less than --seconds left is refreshed; what comes is printed, long or not."""
     user.describe(server)
     user.save_token(with_expiry(server.login()))
-    assert user.run("token", "prod", "--seconds", seconds) == CommandResult(
-        0, f"{user.stored_token.access}\n", ""
-    )
+    result = user.run("token", "prod", "--seconds", seconds)
+    assert (result.status, result.out) == (0, f"{user.stored_token.access}\n")
     assert server.counters.refreshes == refreshes
 
 
@@ -301,3 +300,27 @@ def test_a_fault_of_the_set_up_is_no_outage(
     server.fail(fault, times=None)
     result = user.run(command, "prod")
     assert (result.status, result.out, user.stored_token) == (status, "", before)
+
+
+@pytest.mark.parametrize("form", ["", "--output", "--exec-credential"])
+@pytest.mark.parametrize("end", [None, 100.0], ids=["unknown", "short"])
+def test_seconds_that_cannot_be_kept_are_told_of(
+    user: User, server: AuthServer, form: str, end: float | None
+) -> None:
+    """On stderr, and only where they were asked for; the token is given all the same."""
+    server.lifetime = 100.0
+    user.describe(server)
+    token = server.login()
+    user.save_token(token if end is None else make_aged_token(token, left=end, ago=0))
+    flags = [form, str(user.home / "out")] if form == "--output" else [form] * bool(form)
+    done = user.run("token", "prod", *flags)
+    assert (done.status, done.err) == (0, "")
+    done = user.run("token", "prod", "--seconds", "600", *flags)
+    assert (done.status, bool(done.out)) == (0, form != "--output")
+    cause, remedy = done.cause_and_remedy()
+    if end is None:
+        assert "does not say when it expires: it may last less than 600 s" in cause
+        assert "requests-jwt refresh prod" in remedy
+    else:
+        assert "less than the 600 s asked for" in cause
+    assert user.run("token", "prod", "--seconds", "50", *flags).err == "" or end is None
