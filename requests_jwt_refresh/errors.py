@@ -112,6 +112,9 @@ class RefreshUnavailable(JWTRefreshError):
     retry_after: float = 0.0
     """Seconds that the server asked to wait (Retry-After, RFC 9110 §10.2.3), else 0."""
 
+    is_set_up_fault: bool = False
+    """Whether the server did answer, but not as the set-up has it: trying again does not help."""
+
 
 class ReentrantRefresh(JWTRefreshError):
     """A refresh or login has called through the adapter that is waiting for it.

@@ -10,7 +10,12 @@ import pytest
 
 from requests_jwt_refresh.cli import run
 from requests_jwt_refresh.inject import report
-from requests_jwt_refresh.profiles.accounts import Choices, choose_account, find_state_file
+from requests_jwt_refresh.profiles.accounts import (
+    Choices,
+    choose_account,
+    find_state_file,
+    note_account,
+)
 from requests_jwt_refresh.profiles.home import NoHome
 from requests_jwt_refresh.profiles.load import Profiles
 from requests_jwt_refresh.stores.file import FileStore
@@ -484,3 +489,16 @@ def test_a_state_file_of_others_is_not_followed(
     assert remedy.endswith("name the account in REQUESTS_JWT_ACCOUNT")
     monkeypatch.setenv("REQUESTS_JWT_ACCOUNT", "bob")
     assert who_is(user) == "bob"
+
+
+def test_logout_of_an_account_that_is_none_names_those_there_are(
+    user: User, server: AuthServer
+) -> None:
+    """As `switch` does: it may be misspelt."""
+    user.describe(server)
+    note_account(user.file, "prod", "robot")
+    done = user.run("logout", "prod", "--account", "robto")
+    cause, remedy = done.cause_and_remedy()
+    assert (done.status, cause) == (2, "profile 'prod' has no account 'robto'")
+    assert remedy.endswith("or use one of these: default, robot")
+    assert user.run("logout", "prod", "--account", "robot").status == 0

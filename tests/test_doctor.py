@@ -46,10 +46,16 @@ def test_all_is_well(healthy_user: User, server: AuthServer) -> None:
         "profile": f"prod, in {healthy_user.file}",
         "store": f"file {healthy_user.token_file}: written, read, cleared",
         "lock": "free",
-        "token": "there is a refresh token",
+        "token": "there is a refresh token; it was not tried, as that may use it up",
         "endpoint": f"{server.url}/auth/refresh answers",
         "clock": "agrees with the server's",
     }
+
+
+def test_what_tries_the_refresh_token_is_said(healthy_user: User) -> None:
+    """The doctor uses none up, so it cannot tell one that was revoked."""
+    finding = examine(healthy_user).findings["token"]
+    assert finding.remedy == "to try it: requests-jwt refresh prod"
 
 
 def test_nothing_is_touched(healthy_user: User, server: AuthServer) -> None:

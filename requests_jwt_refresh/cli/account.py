@@ -12,6 +12,7 @@ from requests_jwt_refresh.cli.browser_login import end_browser_session
 from requests_jwt_refresh.cli.commands import (
     COMPLETE_FILES,
     EXIT_STATUSES,
+    LOGOUT_STATUSES,
     add_command,
     add_profile_name,
     examples,
@@ -29,6 +30,8 @@ from requests_jwt_refresh.cli.console import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from requests_jwt_refresh.adapter import JWTRefreshAdapter
     from requests_jwt_refresh.authorization import Carrier
     from requests_jwt_refresh.cli.commands import Subparsers
@@ -43,6 +46,7 @@ _FETCHED_ANEW: Final = "the next request fetches one, and nobody has to log in"
 _REMEMBERED: Final = "remembered in the keyring; programs log in again with it"
 _NOT_REMEMBERED: Final = "not remembered"
 _LEEWAY: Final = 10.0  # seconds that a printed token should last, so that there is time to use it
+_ROUNDING: Final = 1.0  # seconds; a server that gives 300 s has given them a moment ago
 _LEEWAY_SHARE: Final = 0.1  # but no more than this share of its lifetime
 
 
@@ -235,7 +239,7 @@ def _write_token(token: Token | None, profile: Profile) -> None:
         write_row("refresh token", _describe_life(token.refresh, refresh_token_expiry(token)))
     if token.received_at is not None:
         age = max(clock.time() - token.received_at, 0.0)
-        write_row("last refresh", f"{format_duration(age)} ago")
+        write_row("received", f"{format_duration(age)} ago")
 
 
 def _describe_life(secret: str | None, end: float | None) -> str:
@@ -346,6 +350,9 @@ def add_token(subparsers: Subparsers) -> None:
         subparsers,
         "token",
         token,
+        description="A token that does not say when it expires is printed as it is: only the API "
+        "knows whether it is valid still, and --seconds cannot be kept. For one that is new: "
+        "requests-jwt refresh NAME, first.",
         epilog=examples(
             ('curl -H "Authorization: Bearer $(requests-jwt token prod)" URL', "a single call"),
             (
@@ -368,7 +375,8 @@ def add_token(subparsers: Subparsers) -> None:
         "--seconds",
         type=_parse_seconds,
         metavar="N",
-        help="refresh it if less than N seconds are left",
+        help="refresh it if less than N seconds are left; a warning says if it lasts shorter, or "
+        "does not say how long",
     )
     parser.add_argument(
         "--field",
@@ -434,6 +442,8 @@ def token(options: argparse.Namespace) -> int:
         raise library.RefreshRejected(*describe_missing_login(profile, options.profiles))
     seconds = _choose_seconds(adapter.token, options.seconds)
     secret = token_output.fetch_secret(profile, adapter, options.field, seconds)
+    if options.seconds is not None:
+        _warn_if_shorter(profile, secret.expires_at, options)
     if target is not None:
         token_output.write_output(target, secret.text)
     elif options.exec_credential:
@@ -441,6 +451,23 @@ def token(options: argparse.Namespace) -> int:
     else:
         sys.stdout.write(f"{secret.text}\n")
     return Exit.DONE
+
+
+def _warn_if_shorter(profile: Profile, end: float | None, options: argparse.Namespace) -> None:
+    """Say that what is printed does not last as long as was asked, or does not say how long."""
+    what = options.field or "the access token"
+    if end is None:
+        refresh = f"for a new one: requests-jwt refresh {profile.reference}, and then this command"
+        complain(
+            f"{what} does not say when it expires: it may last less than {options.seconds:g} s",
+            refresh if profile.environment is None else "ask whoever puts it there",
+        )
+    elif end + _ROUNDING < clock.time() + options.seconds:
+        left = max(end - clock.time(), 0.0)
+        complain(
+            f"{what} lasts {format_duration(left)}, less than the {options.seconds:g} s asked for",
+            "ask for less, or have the server give longer ones",
+        )
 
 
 def _choose_seconds(token: Token | None, asked: float | None) -> float:
@@ -485,9 +512,9 @@ def add_logout(subparsers: Subparsers) -> None:
         "logout",
         logout,
         description="Tells the server first, if the profile says how. The token is forgotten "
-        "here even if the server cannot be told; the exit status is 4 then. A session in the "
+        "here even if the server cannot be told. A session in the "
         "browser ends at a page that is opened, or shown where there is no browser.",
-        epilog=examples(("requests-jwt logout prod", "done for today")) + EXIT_STATUSES,
+        epilog=examples(("requests-jwt logout prod", "done for today")) + LOGOUT_STATUSES,
     )
     add_profile_name(parser, is_optional=True)
     parser.add_argument("--local", action="store_true", help="do not tell the server")
@@ -501,6 +528,8 @@ def add_logout(subparsers: Subparsers) -> None:
 def logout(options: argparse.Namespace) -> int:
     profile, adapter = open_profile(options)
     check_not_from_environment(profile, "forget")
+    if options.account is not None:
+        _check_known_account(profile)
     stored: Token | None = None
     grant: Logout | None = None  # how to tell the server, if it has to be told
     failure: JWTRefreshError | None = None
@@ -552,6 +581,7 @@ def _report_logout(
     if not profile.needs_login:
         sys.stdout.write("The next request fetches another: nobody has to log in.\n")
     if not options.local:
+        _report_not_told(profile)
         end_browser_session(profile, opens=not options.no_browser)
     if failure is None:
         return Exit.DONE
@@ -571,6 +601,34 @@ def _is_switched_to(profile: Profile) -> bool:
     except library.ProfileError:  # _forget_account() has said so
         return False
     return current == profile.account != DEFAULT
+
+
+def _report_not_told(profile: Profile) -> None:
+    """Say that the server knows nothing of the logout, where the profile has no way to tell it."""
+    if profile.logout is None and profile.needs_login:
+        sys.stdout.write(
+            "The server was not told: the profile has no logout endpoint. What it has given stays "
+            "valid there until it expires.\n"
+        )
+
+
+def _check_known_account(profile: Profile) -> None:
+    """Raise UsageError for an account that has never logged in; name those that have."""
+    from requests_jwt_refresh.profiles.accounts import Choices
+
+    known = Choices.read(profile.file).list_accounts(profile.name)
+    if profile.account in known or profile.store.load() is not None:
+        return
+    raise make_unknown_account_error(profile.name, profile.account, known)
+
+
+def make_unknown_account_error(name: str, account: str, known: Iterable[str]) -> UsageError:
+    """Return the error that a profile has no such account."""
+    return UsageError(
+        f"profile {name!r} has no account {account!r}",
+        f"log it in with: requests-jwt login {name} --account {account}; or use one of these: "
+        f"{', '.join(known)}",
+    )
 
 
 def _describe_account(profile: Profile) -> str:

@@ -23,6 +23,7 @@ from requests_jwt_refresh.matching import find, parse_json
 from requests_jwt_refresh.refresh.client import ClientSession, send_request
 from requests_jwt_refresh.refresh.logins import OwnLogin
 from requests_jwt_refresh.refresh.user_functions import check_call
+from requests_jwt_refresh.response_errors import make_fault
 from requests_jwt_refresh.responses import quote_list
 from requests_jwt_refresh.tokens import describe_kind, with_expiry
 from requests_jwt_refresh.urls import join_endpoint, validate
@@ -394,9 +395,7 @@ def _find_error_code(document: object) -> str | None:
 def _check_set_up(response: TokenResponse, code: str | None) -> None:
     """Raise RefreshUnavailable if the code says that the client or the server is not set up."""
     if code in _FAULTS:
-        raise RefreshUnavailable(
-            f"the {response.source} answered {response.status} {code}", _FAULTS[code]
-        )
+        raise make_fault(f"the {response.source} answered {response.status} {code}", _FAULTS[code])
 
 
 def _make_expired_error() -> RefreshRejected:
@@ -430,7 +429,7 @@ def _read_codes(login: DeviceLogin, response: TokenResponse) -> DeviceCode:
         login.read(response)  # raises what such a status means of any endpoint
     _check_set_up(response, _find_error_code(parse_json(response.body)))
     if response.status != HTTPStatus.OK:  # RFC 8628 §3.2
-        raise RefreshUnavailable(
+        raise make_fault(
             f"the {response.source} answered {response.status}",
             "check its URL, client_id and scope, and whether this client may use the device flow",
         )
