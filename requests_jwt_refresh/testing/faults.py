@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import http.client
+import json
 import socket
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from requests_jwt_refresh import clock
+from requests_jwt_refresh.testing.validation import (
+    check_choice,
+    check_count,
+    check_seconds,
+    check_status,
+)
 from requests_jwt_refresh.testing.values import RecordedRequest, ServerResponse, json_response
+from requests_jwt_refresh.tokens import describe_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -125,6 +133,11 @@ class Status(_FixedResponse):
     body: bytes = field(default=b"", repr=False)
     headers: Mapping[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        check_status(self.status)
+        if not isinstance(self.body, bytes):
+            raise TypeError(f"body must be bytes such as b'no', not {describe_kind(self.body)}")
+
     def to_response(self) -> ServerResponse:
         """Return the response; a body is called JSON unless `headers` says otherwise."""
         fields = {"Content-Type": "application/json"} if self.body else {}
@@ -140,6 +153,10 @@ class JSONBody(_FixedResponse):
     content: Any = field(repr=False)
     status: int = 200
 
+    def __post_init__(self) -> None:
+        check_status(self.status)
+        json.dumps(self.content)  # Python's own TypeError or ValueError says what is none
+
     def to_response(self) -> ServerResponse:
         """Return the response."""
         return json_response(self.status, self.content)
@@ -150,6 +167,9 @@ class HTML(_FixedResponse):
     """A web page, as a captive portal or a proxy sends it."""
 
     status: int = 200
+
+    def __post_init__(self) -> None:
+        check_status(self.status)
 
     def to_response(self) -> ServerResponse:
         """Return the response."""
@@ -164,6 +184,11 @@ class Redirect(_FixedResponse):
     url: str
     status: int = 307
 
+    def __post_init__(self) -> None:
+        check_status(self.status)
+        if not isinstance(self.url, str):
+            raise TypeError(f"url must be a string, not {describe_kind(self.url)}")
+
     def to_response(self) -> ServerResponse:
         """Return the response."""
         return ServerResponse(self.status, headers={"Location": self.url})
@@ -174,6 +199,9 @@ class Huge(_FixedResponse):
     """Well-formed JSON of `bytes` bytes."""
 
     bytes: int = 10_000_000
+
+    def __post_init__(self) -> None:
+        check_count("bytes", self.bytes)
 
     def to_response(self) -> ServerResponse:
         """Return the response."""
@@ -208,6 +236,9 @@ class Delay:
     """The right response, `seconds` late. Nothing is done for a client that has left by then."""
 
     seconds: float
+
+    def __post_init__(self) -> None:
+        check_seconds("seconds", self.seconds)
 
     def play(self, exchange: Exchange) -> None:
         exchange.pause(self.seconds)
@@ -252,6 +283,10 @@ class Trickle:
 
     seconds_per_byte: float = 0.05
     part: Literal["header", "body"] = "body"
+
+    def __post_init__(self) -> None:
+        check_seconds("seconds_per_byte", self.seconds_per_byte)
+        check_choice("part", self.part, ("header", "body"))
 
     def play(self, exchange: Exchange) -> None:
         head, body = exchange.encode(exchange.work())
