@@ -265,7 +265,8 @@ class TestReuse:
                 return True
 
         slowly: Any = SlowYes()
-        with AuthServer(rotate=slowly) as server:
+        with AuthServer() as server:
+            object.__setattr__(server, "rotate", slowly)  # as an option it is refused
             token = server.login()
             statuses = run_in_threads(lambda: refresh(server, token).status_code, 8)
         assert sorted(statuses) == [200] + [400] * 7

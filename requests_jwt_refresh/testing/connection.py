@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from requests_jwt_refresh.testing.faults import Exchange
 from requests_jwt_refresh.testing.like_routes import LikeRoutes
 from requests_jwt_refresh.testing.openid import OpenIDRoutes
+from requests_jwt_refresh.testing.options import shape_of
 from requests_jwt_refresh.testing.routes import Routes
 from requests_jwt_refresh.testing.values import Headers, RecordedRequest
 
@@ -151,7 +152,7 @@ class Listener(ThreadingHTTPServer):
         self._running: list[threading.Thread] = []
         super().__init__(address, Connection)
         self.address: tuple[str, int] = (address[0], self.server_address[1])
-        url, shape = base_url(self.address), options.shape
+        url, shape = base_url(self.address), shape_of(options)
         if shape is not None:
             self.routes: Routes = LikeRoutes(options, ledger, url, shape)
         else:

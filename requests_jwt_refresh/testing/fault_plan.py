@@ -7,7 +7,9 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from requests_jwt_refresh.testing.gates import Gate, is_target
+from requests_jwt_refresh.testing.gates import Gate, is_target, validate_target
+from requests_jwt_refresh.testing.validation import check_count
+from requests_jwt_refresh.tokens import describe_kind
 
 if TYPE_CHECKING:
     from requests_jwt_refresh.testing.faults import Fault
@@ -16,11 +18,22 @@ if TYPE_CHECKING:
 
 @dataclass
 class PlannedFault:
-    """A fault for the next `left` requests to `on`; None is without end."""
+    """A fault for the next `left` requests to `on`; None is without end.
+
+    Raises TypeError or ValueError for what can be no such thing.
+    """
 
     fault: Fault
     on: Target
     left: int | None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.fault, type) or not callable(getattr(self.fault, "play", None)):
+            kind = describe_kind(self.fault)
+            raise TypeError(f"{kind} is no fault; a fault has a method play: Status(503)")
+        validate_target(self.on)
+        if self.left is not None:
+            check_count("times", self.left)
 
     def is_for(self, request: RecordedRequest) -> bool:
         return self.left != 0 and is_target(self.on, request)
@@ -47,7 +60,9 @@ class FaultPlan:
             return self._take_fault(request), self._cleared
 
     def _take_fault(self, request: RecordedRequest) -> Fault | None:
-        planned = next((each for each in self._faults if each.is_for(request)), None)
+        """Return the oldest fault with a number; without one, the oldest without end."""
+        found = [each for each in self._faults if each.is_for(request)]
+        planned = min(found, key=lambda each: each.left is None, default=None)
         if planned is None:
             return None
         if planned.left is not None:
@@ -68,7 +83,12 @@ class FaultPlan:
                 raise ConnectionAbortedError("the server has been stopped")
 
     def add_fault(self, planned: PlannedFault) -> None:
+        """Plan a fault; one without end takes the place of the one for the same requests."""
         with self._lock:
+            if planned.left is None:
+                self._faults = [
+                    each for each in self._faults if each.left is not None or each.on != planned.on
+                ]
             self._faults.append(planned)
 
     def add_gate(self, on: Target) -> Gate:

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import http.client
+import json
 import socket
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from requests_jwt_refresh import clock
+from requests_jwt_refresh.testing.validation import (
+    check_choice,
+    check_count,
+    check_seconds,
+    check_status,
+)
 from requests_jwt_refresh.testing.values import RecordedRequest, ServerResponse, json_response
+from requests_jwt_refresh.tokens import describe_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -161,6 +169,11 @@ class Status(_FixedResponse):
     headers: Mapping[str, str] = field(default_factory=dict)
     """More header fields."""
 
+    def __post_init__(self) -> None:
+        check_status(self.status)
+        if not isinstance(self.body, bytes):
+            raise TypeError(f"body must be bytes such as b'no', not {describe_kind(self.body)}")
+
     def to_response(self) -> ServerResponse:
         """Return the response; a body is called JSON unless `headers` says otherwise."""
         fields = {"Content-Type": "application/json"} if self.body else {}
@@ -186,6 +199,10 @@ class JSONBody(_FixedResponse):
     status: int = 200
     """The HTTP status code."""
 
+    def __post_init__(self) -> None:
+        check_status(self.status)
+        json.dumps(self.content)  # Python's own TypeError or ValueError says what is none
+
     def to_response(self) -> ServerResponse:
         """Return the response."""
         return json_response(self.status, self.content)
@@ -205,6 +222,9 @@ class HTML(_FixedResponse):
 
     status: int = 200
     """The HTTP status code."""
+
+    def __post_init__(self) -> None:
+        check_status(self.status)
 
     def to_response(self) -> ServerResponse:
         """Return the response."""
@@ -229,6 +249,11 @@ class Redirect(_FixedResponse):
     status: int = 307
     """The HTTP status code: 301, 302, 303, 307 or 308."""
 
+    def __post_init__(self) -> None:
+        check_status(self.status)
+        if not isinstance(self.url, str):
+            raise TypeError(f"url must be a string, not {describe_kind(self.url)}")
+
     def to_response(self) -> ServerResponse:
         """Return the response."""
         return ServerResponse(self.status, headers={"Location": self.url})
@@ -248,6 +273,9 @@ class Huge(_FixedResponse):
 
     bytes: int = 10_000_000
     """The size of its body."""
+
+    def __post_init__(self) -> None:
+        check_count("bytes", self.bytes)
 
     def to_response(self) -> ServerResponse:
         """Return the response."""
@@ -299,6 +327,9 @@ class Delay:
 
     seconds: float
     """How late, in seconds of the machine's own time."""
+
+    def __post_init__(self) -> None:
+        check_seconds("seconds", self.seconds)
 
     def play(self, exchange: Exchange) -> None:
         exchange.pause(self.seconds)
@@ -375,6 +406,10 @@ class Trickle:
     """The pause before each byte, in seconds."""
     part: Literal["header", "body"] = "body"
     """From where on: ``"header"`` is the whole response."""
+
+    def __post_init__(self) -> None:
+        check_seconds("seconds_per_byte", self.seconds_per_byte)
+        check_choice("part", self.part, ("header", "body"))
 
     def play(self, exchange: Exchange) -> None:
         head, body = exchange.encode(exchange.work())

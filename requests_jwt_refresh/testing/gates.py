@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 from typing import TYPE_CHECKING, get_args
 from urllib.parse import urlsplit
 
+from requests_jwt_refresh.testing.validation import check_count, check_seconds
 from requests_jwt_refresh.testing.values import Kind, RecordedRequest, Target
+from requests_jwt_refresh.tokens import describe_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from typing_extensions import Self
+
+_KINDS = get_args(Kind)
 
 
 class Gate:
@@ -41,8 +46,11 @@ class Gate:
     def wait_for(self, count: int, timeout: float = 10.0) -> None:
         """Return as soon as at least `count` requests have arrived here.
 
-        Raises TimeoutError after `timeout` seconds.
+        Raises TimeoutError after `timeout` seconds, TypeError or ValueError for a number that makes
+        no sense.
         """
+        check_count("count", count)
+        check_seconds("timeout", timeout)
         with self._changed:
             if not self._changed.wait_for(lambda: self._arrived >= count, timeout):
                 raise TimeoutError(
@@ -76,7 +84,30 @@ def is_target(on: Target, request: RecordedRequest) -> bool:
 
 
 def validate_target(on: Target) -> Target:
-    """Return `on`. Raises ValueError if it is neither a kind nor a predicate."""
-    if not callable(on) and on not in get_args(Kind):
-        raise ValueError(f"on={on!r}: give one of {', '.join(get_args(Kind))}, or a predicate")
+    """Return `on`. Raises TypeError or ValueError if it is neither a kind nor a predicate."""
+    if isinstance(on, str):
+        if on not in _KINDS:
+            text = f"give one of {', '.join(_KINDS)}, or a predicate on the path"
+            raise ValueError(f"on={on!r}: {text}")
+        return on
+    if not callable(on) or isinstance(on, type):
+        raise TypeError(
+            "on must be a kind such as 'refresh', or a function (path) -> bool, not "
+            f"{describe_kind(on)}"
+        )
+    _check_call(on)
     return on
+
+
+def _check_call(predicate: Callable[[str], bool]) -> None:
+    """Raise TypeError unless `predicate` can be called with a path."""
+    try:
+        signature = inspect.signature(predicate)
+    except ValueError:
+        return  # some functions in C have none
+    try:
+        signature.bind("/path")
+    except TypeError as error:
+        raise TypeError(
+            f"on is called with the path alone: on=lambda path: ... ({error})"
+        ) from None

@@ -13,6 +13,7 @@ from requests_jwt_refresh import clock
 from requests_jwt_refresh.testing.authorizations import Authorizations
 from requests_jwt_refresh.testing.clients import Clients
 from requests_jwt_refresh.testing.devices import Devices
+from requests_jwt_refresh.testing.options import prefixes_of
 from requests_jwt_refresh.testing.signing import sign
 from requests_jwt_refresh.testing.values import Counters, RecordedRequest, shorten
 
@@ -238,13 +239,13 @@ class Ledger:
         return Grant(family.access, refresh, seconds, family.user, family.name, kept)
 
     def _replace_refresh(self, family: _Family) -> None:
-        family.refresh = self._options.prefixes[1] + secrets.token_urlsafe(32)
+        family.refresh = prefixes_of(self._options)[1] + secrets.token_urlsafe(32)
         self._refreshes[family.refresh] = family
 
     def _issue(self, family: _Family, *, with_refresh: bool) -> Grant:
         seconds = self._options.lifetime
         opaque = secrets.token_urlsafe(32) if self._options.opaque else self._make_jwt(family)
-        family.access = self._options.prefixes[0] + opaque
+        family.access = prefixes_of(self._options)[0] + opaque
         self._accesses[family.access] = _Access(family, clock.monotonic() + seconds)
         return self._make_grant(family, family.refresh if with_refresh else None, seconds)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
@@ -18,7 +19,7 @@ from requests_jwt_refresh.testing.checks import (
     is_at,
     is_meant,
 )
-from requests_jwt_refresh.testing.options import list_field_options
+from requests_jwt_refresh.testing.options import MOMENTS, list_field_options
 from requests_jwt_refresh.testing.proofs import ProofChecker
 from requests_jwt_refresh.testing.reading import (
     is_json_list,
@@ -27,7 +28,7 @@ from requests_jwt_refresh.testing.reading import (
     read_first,
     read_place,
 )
-from requests_jwt_refresh.testing.rendering import NoValues, Values, render
+from requests_jwt_refresh.testing.rendering import NoValues, Values, put, render
 from requests_jwt_refresh.testing.routes import BAD_PASSWORDS, Routes, echo
 from requests_jwt_refresh.testing.shapes import EXPIRIES, Ask, InField
 from requests_jwt_refresh.testing.signing import make_csrf
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.testing.ledger import Grant, Ledger
     from requests_jwt_refresh.testing.options import ServerOptions
     from requests_jwt_refresh.testing.rendering import Path
-    from requests_jwt_refresh.testing.shapes import RequestPlace, Shape, Slot, Trade
+    from requests_jwt_refresh.testing.shapes import RequestPlace, Shape, Slot, Template, Trade
     from requests_jwt_refresh.testing.values import Kind, RecordedRequest
 
 
@@ -211,11 +212,23 @@ class LikeRoutes(Routes):
         options = self._options
         if options.bare and kind == "refresh":
             return json_response(options.status, grant.access)
-        values = Values(grant, self._make_csrf, self._shape.refresh_lifetime)
-        return render(ask.answer, values, options.status, self._rename)
+        unit = options.expires_in_unit
+        values = Values(grant, self._make_csrf, self._shape.refresh_lifetime, unit)
+        return render(self._add_moment(ask.answer), values, options.status, self._rename)
+
+    def _add_moment(self, answer: Template) -> Template:
+        """Return the response with the field that `expires_at_field` names, if it does."""
+        options = self._options
+        if options.expires_at_field is None or not isinstance(answer.body, dict):
+            return answer
+        body = deepcopy(answer.body)
+        put(body, tuple(options.expires_at_field.split(".")), MOMENTS[options.expires_at_unit])
+        return replace(answer, body=body)
 
     def _rename(self, path: Path, slot: Slot) -> Path | None:
         """Return where the options have a field of the server."""
+        if ".".join(path) == self._options.expires_at_field:
+            return path
         if slot in EXPIRIES and self._options.expires_field is None:
             return None
         name = self._options_by_path.get(".".join(path))

@@ -5,15 +5,26 @@ from __future__ import annotations
 import functools
 import secrets
 from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from requests_jwt_refresh.testing.faults import Status
 from requests_jwt_refresh.testing.likes import find_shape
 from requests_jwt_refresh.testing.rendering import find_slot
 from requests_jwt_refresh.testing.shapes import EXPIRIES, InField, Slot, throttle
+from requests_jwt_refresh.testing.validation import (
+    check_choice,
+    check_field,
+    check_fields_apart,
+    check_seconds,
+    check_status,
+    check_type,
+    check_url_path,
+    suggest,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from requests_jwt_refresh.testing.shapes import Shape
 
@@ -28,15 +39,20 @@ _INVALID_JWT = Status(
 
 # One token endpoint for all grants; a public client, as programs with users have.
 _OPENID: Mapping[str, Any] = {"refresh_path": "/auth/token", "client_secret": None}
+LIFETIMES: Mapping[str, Slot] = {"s": Slot.SECONDS, "ms": Slot.MILLISECONDS}
+MOMENTS: Mapping[str, Slot] = {"s": Slot.EPOCH, "ms": Slot.EPOCH_MS, "date": Slot.DATE}
 _THROTTLED = throttle({"message": "Too Many Requests"})
 
 
 def note_given(options: type[_Options]) -> type[_Options]:
-    """Make a class of options remember which of them its user gave."""
+    """Make a class of options remember which of them its user gave, and refuse unknown ones."""
     initialize = options.__init__
+    known = [each.name for each in fields(options) if each.init]
 
     @functools.wraps(initialize)
     def initialize_noted(self: _Options, **given: Any) -> None:
+        for name in given.keys() - known:
+            raise TypeError(f"{options.__name__}() has no option {name!r}{suggest(name, known)}")
         self._given = frozenset(given)
         initialize(self, **given)
 
@@ -55,94 +71,157 @@ class ServerOptions:
     ```
 
     All but `like` and `openid` may be changed between requests.
+
+    An option of a wrong type is a TypeError at once, one that makes no sense a ValueError, and an
+    unknown name an AttributeError; a subclass may have attributes of its own. A field is named by a
+    dotted path, as in `JSONEndpoint`: ``"data.accessToken"`` into objects, ``"tokens.0"`` into
+    lists.
+
+    Args:
+        like: the known server to play, such as ``"github"``: see AuthServer. It sets the options
+            below that are not given. Raises ValueError for a name that is not known.
+        lifetime: seconds an access token lives. 0 gives tokens that have expired already.
+        rotate: whether a refresh replaces the refresh token too (RFC 6749 §6).
+        detect_reuse: whether the second use of a rotated refresh token revokes its whole family
+            (RFC 6749 §10.4).
+        grace: seconds in which a second use is answered with the family's newest tokens instead.
+        revoke_old_access: whether an access token expires the moment its family is given a newer
+            one.
+        opaque: whether access tokens are random strings instead of JWTs (RFC 7519), which say their
+            own end.
+        clock_skew: seconds by which the clock that writes iat and exp is ahead of ours.
+        read_body_first: if False, an upload without a good token is answered before its body was
+            read. Keep-alive is promised, and the connection closed when the next request arrives on
+            it, which is the worst moment.
+        expired: the API's response to an access token that has expired or was never good.
+        refresh_path: where refresh tokens are taken.
+        request_field: the field of the refresh request that holds the refresh token.
+        access_field: the field of a response that holds the access token.
+        refresh_field: the field of a response that holds the refresh token.
+        expires_field: the field that says how long the token lives. None leaves it out, and of a
+            known server every field that says its end.
+        expires_in_unit: the unit of `expires_field`: ``"s"``, or ``"ms"`` for milliseconds.
+        expires_at_field: the field that says the moment when the token ends; None leaves it out.
+        expires_at_unit: how it is written: ``"s"`` or ``"ms"`` since the epoch, or ``"date"``
+            (RFC 3339).
+        status: the HTTP status of a response that gives tokens.
+        bare: whether a refresh is answered with the access token alone, as a JSON string.
+        device_lifetime: seconds a device code lives, from when it is given (RFC 8628 §3.2).
+        device_interval: seconds between two polls with a device code, as its response says
+            (RFC 8628 §3.2).
+        client_id: the OAuth 2.0 client that a known server or an OpenID provider knows.
+        client_secret: its secret; None makes it a public client (RFC 6749 §2.1).
+        api_key: the key that a known server wants beside the tokens, if it wants one (Firebase,
+            Supabase).
+        openid: whether it is an OpenID provider as well: see AuthServer. Not with `like`:
+            ValueError.
+        issuer: who an OpenID provider says it is; None is the truth, its URL.
+        scopes: what may be asked of it, beside ``offline_access``. What is not known is not
+            granted.
+        refresh_tokens: which logins get a refresh token there. ``"asked"``: those that ask for the
+            scope ``offline_access``, with ``prompt=consent`` if it is by a browser (OpenID Connect
+            Core §11). With ``"always"`` and ``"never"`` there is no such scope.
+        consent: what the person says who is asked there; None shows a page and lets a browser
+            answer. True and False answer at once, as ``login_hint`` or alice.
+        redirect_uris: where it sends the codes of `client_id`; None is any http URI of this
+            machine. The port of such a URI may be another one (RFC 8252 §7.3).
+        response_modes: how it hands out codes.
+        metadata: what it says of itself other than the truth; a value of None leaves a field out.
+        resource_metadata: likewise what its API says (RFC 9728).
+        callback_fields: likewise what it sends to redirect URIs: ``state``, ``iss``, ``code``,
+            ``error``.
+        id_token_claims: likewise what it writes into ID tokens.
+        signing_key: the key of the JWTs' HS256 (RFC 7518 §3.2); a new one for each server unless
+            given.
+
     """
 
     like: str | None = None
-    """The known server to play, such as ``"github"``: see AuthServer. It sets the options below
-    that are not given. Raises ValueError for a name that is not known."""
     lifetime: float = 300.0
-    """Seconds an access token lives. 0 gives tokens that have expired already."""
     rotate: bool = True
-    """Whether a refresh replaces the refresh token too (RFC 6749 §6)."""
     detect_reuse: bool = True
-    """Whether the second use of a rotated refresh token revokes its whole family
-    (RFC 6749 §10.4)."""
     grace: float = 0.0
-    """Seconds in which a second use is answered with the family's newest tokens instead."""
     revoke_old_access: bool = False
-    """Whether an access token expires the moment its family is given a newer one."""
     opaque: bool = False
-    """Whether access tokens are random strings instead of JWTs (RFC 7519)."""
     clock_skew: float = 0.0
-    """Seconds by which the clock that writes iat and exp is ahead of ours."""
     read_body_first: bool = True
-    """If False, an upload without a good token is answered before its body was read. Keep-alive is
-    promised, and the connection closed when the next request arrives on it, which is the worst
-    moment."""
     expired: Status = _INVALID_JWT
-    """The API's response to an access token that has expired or was never good."""
     refresh_path: str = "/auth/refresh"
-    """Where refresh tokens are taken."""
     request_field: str = "refresh_token"
-    """The field of the refresh request that holds the refresh token."""
     access_field: str = "access_token"
-    """The field of a response that holds the access token."""
     refresh_field: str = "refresh_token"
-    """The field of a response that holds the refresh token."""
     expires_field: str | None = "expires_in"
-    """None: the response does not say how long the token lives."""
+    expires_in_unit: Literal["s", "ms"] = "s"
+    expires_at_field: str | None = None
+    expires_at_unit: Literal["s", "ms", "date"] = "s"
     status: int = 200
-    """The HTTP status of a response that gives tokens."""
     bare: bool = False
-    """Whether a refresh is answered with the access token alone, as a JSON string."""
     device_lifetime: float = 600.0
-    """Seconds a device code lives, from when it is given (RFC 8628 §3.2)."""
     device_interval: float = 5.0
-    """Seconds between two polls with a device code, as its response says (RFC 8628 §3.2)."""
     client_id: str = "client-id"
-    """The OAuth 2.0 client that a known server or an OpenID provider knows."""
     client_secret: str | None = "client-secret"  # noqa: S105 - an example
-    """Its secret; None makes it a public client (RFC 6749 §2.1)."""
     api_key: str = "api-key"
-    """The key that a known server wants beside the tokens, if it wants one (Firebase, Supabase)."""
     openid: bool = False
-    """Whether it is an OpenID provider as well: see AuthServer. Not with `like`: ValueError."""
     issuer: str | None = None
-    """Who an OpenID provider says it is; None is the truth, its URL."""
     scopes: Sequence[str] = ("openid", "profile", "email")
-    """What may be asked of it, beside ``offline_access``. What is not known is not granted."""
     refresh_tokens: Literal["asked", "always", "never"] = "asked"
-    """Which logins get a refresh token there. ``"asked"``: those that ask for the scope
-    ``offline_access``, with ``prompt=consent`` if it is by a browser (OpenID Connect Core §11).
-    With the others there is no such scope."""
     consent: bool | None = None
-    """What the person says who is asked there; None shows a page and lets a browser answer. The
-    other two answer at once, as ``login_hint`` or alice."""
     redirect_uris: Sequence[str] | None = None
-    """Where it sends the codes of `client_id`; None is any http URI of this machine. The port of
-    such a URI may be another one (RFC 8252 §7.3)."""
     response_modes: Sequence[str] = ("query", "form_post")
-    """How it hands out codes."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    """What it says of itself other than the truth; a value of None leaves a field out."""
     resource_metadata: Mapping[str, Any] = field(default_factory=dict)
-    """Likewise what its API says (RFC 9728)."""
     callback_fields: Mapping[str, str | None] = field(default_factory=dict)
-    """Likewise what it sends to redirect URIs: ``state``, ``iss``, ``code``, ``error``."""
     id_token_claims: Mapping[str, Any] = field(default_factory=dict)
-    """Likewise what it writes into ID tokens."""
     signing_key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
-    """The key of the JWTs' HS256 (RFC 7518 §3.2)."""
     _given: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
         if self.openid and self.like is not None:
             raise ValueError(f"openid=True and like={self.like!r}: give one of them")
-        self.shape: Shape | None = None if self.like is None else find_shape(self.like)
+        self._shape: Shape | None = None if self.like is None else find_shape(self.like)
         usual = _OPENID if self.openid else {}
-        for name, value in (usual if self.shape is None else list_options(self.shape)).items():
+        for name, value in (usual if self._shape is None else list_options(self._shape)).items():
             if not self._is_given(name):
-                setattr(self, name, value)
+                object.__setattr__(self, name, value)  # "" is no field of a user's
+        check_fields_apart(_list_response_fields(self))
+        self._is_made = True
+
+    if not TYPE_CHECKING:  # or type checkers would let every name pass
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            if name in _OPTIONS:
+                self._check_option(name, value)
+            elif not name.startswith("_"):
+                self._check_own_name(name, value)
+            super().__setattr__(name, value)
+
+    def _check_option(self, name: str, value: Any) -> None:
+        """Raise what is wrong with a value for an option: AttributeError, TypeError, ValueError."""
+        is_made = getattr(self, "_is_made", False)
+        if is_made and name in _FOR_LIFE:
+            raise AttributeError(f"{name} cannot be changed: give it to AuthServer({name}=...)")
+        check_type(name, value, _OPTIONS[name])
+        check_value = _VALUES.get(name)
+        if check_value is not None:
+            check_value(value)
+        given = _list_response_fields(self) if is_made else {}
+        if name in given:
+            check_fields_apart({**given, name: value})
+
+    def _check_own_name(self, name: str, value: object) -> None:
+        """Raise AttributeError for a name that is neither an option nor a subclass's own."""
+        if type(self).__module__.rpartition(".")[0] != __package__:
+            return
+        found, kind = getattr(type(self), name, None), type(self).__name__
+        if callable(found) and callable(value):
+            return  # a test's spy
+        if callable(found):
+            text = f"{name} is a method of {kind}: call {name}()"
+        elif found is not None:
+            text = f"{name} of {kind} cannot be set"
+        else:
+            text = f"{kind} has no option {name!r}{suggest(name, _OPTIONS)}"
+        raise AttributeError(text)
 
     def _is_given(self, name: str) -> bool:
         given: frozenset[str] | None = getattr(self, "_given", None)
@@ -160,12 +239,50 @@ class ServerOptions:
         server.fail(server.throttled)  # the next refresh
         ```
         """
-        return _THROTTLED if self.shape is None else self.shape.throttled
+        return _THROTTLED if self._shape is None else self._shape.throttled
 
-    @property
-    def prefixes(self) -> tuple[str, str]:
-        """How access tokens and refresh tokens begin."""
-        return ("", "") if self.shape is None else self.shape.prefixes
+
+_OPTIONS: Mapping[str, str] = {
+    each.name: str(each.type) for each in fields(ServerOptions) if each.init
+}
+_FOR_LIFE = ("like", "openid")
+_TIMES = ("lifetime", "grace", "device_lifetime", "device_interval")
+_FIELDS = ("request_field", "access_field", "refresh_field", "expires_field", "expires_at_field")
+_CHOICES = {
+    "expires_in_unit": tuple(LIFETIMES),
+    "expires_at_unit": tuple(MOMENTS),
+    "refresh_tokens": ("asked", "always", "never"),
+}
+_VALUES: Mapping[str, Callable[[Any], None]] = {
+    **{name: partial(check_seconds, name) for name in _TIMES},
+    **{name: partial(check_field, name) for name in _FIELDS},
+    **{name: partial(check_choice, name, choices=each) for name, each in _CHOICES.items()},
+    "refresh_path": partial(check_url_path, "refresh_path"),
+    "status": check_status,
+}
+
+
+def _list_response_fields(options: ServerOptions) -> dict[str, str | None]:
+    """Return the options that name a field of a response, without those of a known server."""
+    return {name: getattr(options, name) for name in _FIELDS[1:]}
+
+
+def shape_of(options: ServerOptions) -> Shape | None:
+    """Return what describes the known server that is played, if one is."""
+    return options._shape  # noqa: SLF001 - no public name, which a subclass may want
+
+
+def prefixes_of(options: ServerOptions) -> tuple[str, str]:
+    """Return how access tokens and refresh tokens begin."""
+    shape = shape_of(options)
+    return ("", "") if shape is None else shape.prefixes
+
+
+def list_expiries(options: ServerOptions) -> dict[str, Slot]:
+    """Return the fields that say when a token ends, by their dotted paths."""
+    lifetime, moment = LIFETIMES[options.expires_in_unit], MOMENTS[options.expires_at_unit]
+    found = {options.expires_field: lifetime, options.expires_at_field: moment}
+    return {path: slot for path, slot in found.items() if path is not None}
 
 
 def list_options(shape: Shape) -> dict[str, Any]:
@@ -176,6 +293,8 @@ def list_options(shape: Shape) -> dict[str, Any]:
         fields = [each.path for each in ask.secret if isinstance(each, InField)]
         found |= {"refresh_path": ask.path, "request_field": fields[0] if fields else ""}
         found |= {"expires_field": None, **list_field_options(shape)}
+        has_milliseconds = find_slot(ask.answer, Slot.MILLISECONDS) is not None
+        found["expires_in_unit"] = "ms" if has_milliseconds else "s"
     return {**found, **shape.options}
 
 

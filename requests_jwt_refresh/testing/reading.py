@@ -104,16 +104,25 @@ def read_client(request: RecordedRequest) -> tuple[str, str] | None:
 
 
 def find_leaf(content: Any, path: str) -> Any:
-    """Return what is at a dotted path, None if nothing is.
+    """Return what is at a dotted path, through objects and lists, None if nothing is.
 
     >>> find_leaf({"data": {"token": "abc"}}, "data.token")
     'abc'
     """
     for name in path.split("."):
-        if not isinstance(content, dict) or name not in content:
+        if isinstance(content, dict):
+            content = content.get(name)
+        elif isinstance(content, list) and name.isdecimal() and int(name) < len(content):
+            content = content[int(name)]
+        else:
             return None
-        content = content[name]
     return content
+
+
+def read_field(request: RecordedRequest, path: str) -> Any:
+    """Return what a body has at a dotted path, which is a name in a form; None for nothing."""
+    fields = read_fields(request)
+    return fields.get(path) if is_form(request) else find_leaf(fields, path)
 
 
 def read_place(place: RequestPlace, request: RecordedRequest, fields: dict[str, Any]) -> str | None:

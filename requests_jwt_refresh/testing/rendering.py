@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -36,10 +37,16 @@ class Values:
     grant: Grant
     make_csrf: Callable[[str], str]
     refresh_lifetime: int
+    unit: str = "s"  # of the lifetime, as ServerOptions.expires_in_unit
 
     def find(self, slot: Slot) -> Any:
         """Return what is filled in, None if the field is left out."""
         return _FILL[slot](self)
+
+    @property
+    def lifetime(self) -> float:
+        seconds = self.grant.seconds
+        return int(seconds * 1000) if self.unit == "ms" else shorten(seconds)
 
     @property
     def end(self) -> float:
@@ -57,9 +64,9 @@ _FILL: dict[Slot, Callable[[Values], Any]] = {
     Slot.ACCESS: lambda it: it.grant.access,
     Slot.REFRESH: lambda it: it.grant.refresh,
     Slot.KEPT: lambda it: it.grant.refresh or it.grant.kept,
-    Slot.SECONDS: lambda it: shorten(it.grant.seconds),
-    Slot.SECONDS_AS_TEXT: lambda it: str(shorten(it.grant.seconds)),
-    Slot.MILLISECONDS: lambda it: int(it.grant.seconds * 1000),
+    Slot.SECONDS: lambda it: it.lifetime,
+    Slot.SECONDS_AS_TEXT: lambda it: str(it.lifetime),
+    Slot.MILLISECONDS: lambda it: it.lifetime,
     Slot.EPOCH: lambda it: int(it.end) if it.grant.seconds % 1 == 0 else round(it.end, 3),
     Slot.EPOCH_MS: lambda it: int(it.end * 1000),
     Slot.DATE: lambda it: format_date(it.end),
@@ -125,14 +132,37 @@ def fill(template: Any, values: Values | NoValues, rename: Rename) -> Any:
             if value is None or renamed is None:
                 continue
             place = renamed
-        _put(content, place, value)
+        put(content, place, value)
     return content
 
 
-def _put(content: dict[str, Any], path: Path, value: Any) -> None:
-    for name in path[:-1]:
-        content = content.setdefault(name, {})
-    content[path[-1]] = value
+def put(content: dict[str, Any], path: Path, value: Any) -> None:
+    """Write `value` at `path` into objects and lists, which are made where they are missing.
+
+    >>> content = {}
+    >>> put(content, ("data", "tokens", "0"), "abc")
+    >>> content
+    {'data': {'tokens': ['abc']}}
+    """
+    place: Any = content
+    for name, below in pairwise(path):
+        place = _step(place, name, [] if below.isdecimal() else {})
+    _step(place, path[-1], None)
+    place[_key(place, path[-1])] = value
+
+
+def _step(place: Any, name: str, new: Any) -> Any:
+    """Return what stands at `name`; `new` is put there if nothing does."""
+    if isinstance(place, list):
+        place.extend([None] * (int(name) + 1 - len(place)))
+    key = _key(place, name)
+    if isinstance(place, list) and place[key] is None:
+        place[key] = new
+    return place[key] if isinstance(place, list) else place.setdefault(key, new)
+
+
+def _key(place: Any, name: str) -> Any:
+    return int(name) if isinstance(place, list) else name
 
 
 def _write_cookies(template: Template, values: Values | NoValues) -> Iterator[str]:

@@ -5,12 +5,20 @@ from __future__ import annotations
 import re
 from http import HTTPStatus
 from http.client import responses as reasons
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 from requests_jwt_refresh.testing.devices import GrantRefused
 from requests_jwt_refresh.testing.faults import Redirect
-from requests_jwt_refresh.testing.reading import path_of, read_basic, read_fields, read_form
+from requests_jwt_refresh.testing.options import list_expiries
+from requests_jwt_refresh.testing.reading import (
+    path_of,
+    read_basic,
+    read_field,
+    read_fields,
+    read_form,
+)
+from requests_jwt_refresh.testing.rendering import Values, put
 from requests_jwt_refresh.testing.values import Kind, ServerResponse, json_response, shorten
 
 if TYPE_CHECKING:
@@ -93,7 +101,8 @@ class Routes:
         return self._token_response(grant)
 
     def _read_refresh_token(self, request: RecordedRequest) -> str | None:
-        token = read_fields(request).get(self._options.request_field, request.bearer)
+        found = read_field(request, self._options.request_field)
+        token = request.bearer if found is None else found
         return token if isinstance(token, str) and _is_refresh_grant(request) else None
 
     def _refusal_code(self, request: RecordedRequest) -> str:
@@ -108,11 +117,16 @@ class Routes:
     ) -> ServerResponse:
         """Return a response that gives tokens, in the server's dialect (RFC 6749 §5.1)."""
         options = self._options
-        content: dict[str, object] = {options.access_field: grant.access, "token_type": "Bearer"}
-        if options.expires_field is not None:
-            content[options.expires_field] = shorten(grant.seconds)
+        access = tuple(options.access_field.split("."))
+        content: dict[str, Any] = {}
+        put(content, access, grant.access)
+        if not access[-1].isdecimal():
+            put(content, (*access[:-1], "token_type"), "Bearer")
+        values = Values(grant, str, 0, options.expires_in_unit)
+        for path, slot in list_expiries(options).items():
+            put(content, tuple(path.split(".")), values.find(slot))
         if grant.refresh is not None:
-            content[options.refresh_field] = grant.refresh
+            put(content, tuple(options.refresh_field.split(".")), grant.refresh)
         return json_response(options.status, {**content, **(more or {})}, NO_STORE)
 
     def _log_in(self, request: RecordedRequest) -> ServerResponse:

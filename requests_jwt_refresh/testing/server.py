@@ -19,11 +19,11 @@ tokens are JWTs (RFC 7519) signed with HS256, whose expiry the server judges by
 requests_jwt_refresh.clock, as the library does. Faults that wait (Delay, Trickle) and gates keep
 the machine's own time.
 
-The parts, each importing only those before it: values.py, faults.py, gates.py, fault_plan.py,
-shapes.py and likes/ (known servers, as data), signing.py, rendering.py, options.py, devices.py
-(device codes), clients.py and authorizations.py (OpenID clients and codes), ledger.py (tokens),
-reading.py, checks.py, routes.py, like_routes.py, metadata.py, pages.py, authorize.py and openid.py
-(OpenID Connect), connection.py.
+The parts, each importing only those before it: validation.py, values.py, faults.py, gates.py,
+fault_plan.py, shapes.py and likes/ (known servers, as data), signing.py, rendering.py, options.py,
+devices.py (device codes), clients.py and authorizations.py (OpenID clients and codes), ledger.py
+(tokens), reading.py, checks.py, routes.py, like_routes.py, metadata.py, pages.py, authorize.py and
+openid.py (OpenID Connect), connection.py.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ from requests_jwt_refresh.testing.proofs import require_joserfc
 from requests_jwt_refresh.testing.rendering import Values, make_query, make_token
 from requests_jwt_refresh.testing.routes import LOGIN_PATH, LOGOUT_PATH
 from requests_jwt_refresh.testing.signing import make_csrf
-from requests_jwt_refresh.tokens import Token
+from requests_jwt_refresh.testing.validation import check_user
+from requests_jwt_refresh.tokens import Token, describe_kind
 
 if TYPE_CHECKING:
     import threading
@@ -89,7 +90,11 @@ class AuthServer(ServerOptions):
         /redirect?to=URL    redirects, with &status=302 or another
         /api/..., the rest  echoes method, path, query, the body's size and sha256, user
 
-    Options (see ServerOptions) are attributes, and may be changed between requests.
+    Options (see ServerOptions) are attributes, and may be changed between requests. Only a subclass
+    has other attributes, its own:
+
+        server.refresh_path = "/auth/renew"    # from the next request on
+        server.refesh_path = "/auth/renew"     # AttributeError, which names the nearest option
 
     With ``refresh_path="/auth/token"`` that path takes refresh tokens as well. To faults, gates and
     counters each request there is what its grant says: "login" for a password or a device code,
@@ -197,7 +202,7 @@ class AuthServer(ServerOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.shape is not None and self.shape.dpop:
+        if self._shape is not None and self._shape.dpop:
             require_joserfc()
         self._ledger = Ledger(self)
         self._fault_plan = FaultPlan()
@@ -252,9 +257,9 @@ class AuthServer(ServerOptions):
 
         Raises ValueError if this server has no refresh.
         """
-        if self.shape is None:
+        if self._shape is None:
             return self.url + self.refresh_path
-        ask = self._find_ask("refresh", self.shape.refresh)
+        ask = self._find_ask("refresh", self._shape.refresh)
         return self.url + self.refresh_path + make_query(ask, self.api_key)
 
     @property
@@ -263,9 +268,9 @@ class AuthServer(ServerOptions):
 
         Raises ValueError if this server has no login.
         """
-        if self.shape is None:
+        if self._shape is None:
             return self.url + LOGIN_PATH
-        ask = self._find_ask("login", self.shape.login)
+        ask = self._find_ask("login", self._shape.login)
         return self.url + ask.path.replace("*", "{username}") + make_query(ask, self.api_key)
 
     @property
@@ -274,9 +279,9 @@ class AuthServer(ServerOptions):
 
         Raises ValueError if this server has no logout.
         """
-        if self.shape is None:
+        if self._shape is None:
             return self.url + LOGOUT_PATH
-        ask = self._find_ask("logout", (self.shape.logout,) if self.shape.logout else ())
+        ask = self._find_ask("logout", (self._shape.logout,) if self._shape.logout else ())
         return self.url + ask.path + make_query(ask, self.api_key)
 
     def _find_ask(self, kind: str, asks: tuple[Ask, ...]) -> Ask:
@@ -288,13 +293,15 @@ class AuthServer(ServerOptions):
         """Return the tokens of a new family, without a request. They come without expires_at.
 
         A known server's come with the rest of its response in Token.extra: ``cookies`` and the
-        like. The refresh token is None where that server has none.
+        like. The refresh token is None where that server has none. Raises TypeError or ValueError
+        for what is no name.
         """
+        check_user(user)
         grant = self._ledger.login(user)
-        if self.shape is None:
+        if self._shape is None:
             return Token(grant.access, grant.refresh)
         make = partial(make_csrf, self.signing_key)
-        return make_token(self.shape, Values(grant, make, self.shape.refresh_lifetime))
+        return make_token(self._shape, Values(grant, make, self._shape.refresh_lifetime))
 
     def expire(self) -> None:
         """Let every access token given so far expire now."""
@@ -307,8 +314,10 @@ class AuthServer(ServerOptions):
     def approve(self, user_code: str, user: str = "alice") -> None:
         """Approve the device, as `user` does at the verification page (RFC 8628 §3.3).
 
-        The latest of approve() and deny() holds. Raises ValueError for a user code never given.
+        The latest of approve() and deny() holds. Raises ValueError for a user code never given,
+        TypeError or ValueError for what is no name.
         """
+        check_user(user)
         self._ledger.devices.approve(user_code, user)
 
     def deny(self, user_code: str) -> None:
@@ -321,8 +330,11 @@ class AuthServer(ServerOptions):
     def family_alive(self, token: Token) -> bool:
         """Whether the refresh token's family has not been revoked.
 
-        It may be any refresh token of the family. Raises ValueError for one never given.
+        It may be any refresh token of the family. Raises ValueError for one never given, and
+        TypeError for what is no Token.
         """
+        if not isinstance(token, Token):
+            raise TypeError(f"token must be a Token, not {describe_kind(token)}")
         return self._ledger.is_family_alive(token.refresh or token.access)
 
     @property
@@ -349,13 +361,14 @@ class AuthServer(ServerOptions):
                 path.
             times: how many; None for all of them, until clear_faults().
 
-        Faults planned for the same requests are played one after the other. Raises ValueError for
-        a target or a number that makes no sense.
+        Faults planned for the same requests are played one after the other. One without end is
+        played when none with a number is left, until another without end is planned for the same
+        `on`.
+
+        Raises TypeError or ValueError for a fault, a target or a number that makes no sense.
 
         """
-        if times is not None and times < 1:
-            raise ValueError(f"times={times} is no positive number, and not None for no end")
-        self._fault_plan.add_fault(PlannedFault(fault, validate_target(on), times))
+        self._fault_plan.add_fault(PlannedFault(fault, on, times))
 
     def clear_faults(self) -> None:
         """Forget all faults, and end those that are being played."""
@@ -376,6 +389,6 @@ class AuthServer(ServerOptions):
         assert server.counters.rotated == 1
         ```
 
-        `on` is as in fail(). Raises ValueError for a target that makes no sense.
+        `on` is as in fail(). Raises TypeError or ValueError for a target that makes no sense.
         """
         return self._fault_plan.add_gate(validate_target(on))
