@@ -46,7 +46,7 @@ def test_all_is_well(healthy_user: User, server: AuthServer) -> None:
         "profile": f"prod, in {healthy_user.file}",
         "store": f"file {healthy_user.token_file}: written, read, cleared",
         "lock": "free",
-        "token": "there is a refresh token; it was not tried, as that may use it up",
+        "token": "there is a refresh token, which was not tried",
         "endpoint": f"{server.url}/auth/refresh answers",
         "clock": "agrees with the server's",
     }

@@ -178,7 +178,7 @@ def _check_token(profile: Profile, profiles: Profiles) -> Iterator[Finding]:
         if end is not None and end <= clock.time():
             yield Finding(FAULT, "token", f"the refresh token {format_expiry(end)}", log_in)
         else:
-            what = "there is a refresh token; it was not tried, as that may use it up"
+            what = "there is a refresh token, which was not tried"
             yield Finding(OK, "token", what, f"to try it: requests-jwt refresh {profile.reference}")
     yield from _check_lifetime(token, profile.name)
 
