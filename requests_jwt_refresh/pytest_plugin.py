@@ -22,7 +22,8 @@ def jwt_server() -> Iterator[AuthServer]:
             client.list_users()
             assert jwt_server.counters.rotated == 1
 
-    See requests_jwt_refresh.testing.AuthServer for what it can do.
+    Options are attributes, to be set before the first request: ``jwt_server.lifetime = 2.0``. See
+    requests_jwt_refresh.testing.AuthServer for what it can do.
     """
     from requests_jwt_refresh.testing import AuthServer
 
