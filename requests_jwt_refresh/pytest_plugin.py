@@ -30,8 +30,8 @@ def jwt_server() -> Iterator[AuthServer]:
         assert jwt_server.counters.rotated == 1
     ```
 
-    It is a `requests_jwt_refresh.testing.AuthServer`, whose options are attributes of it:
-    ``jwt_server.rotate = False``.
+    It is a `requests_jwt_refresh.testing.AuthServer`, whose options are attributes of it, to
+    be set before the first request: ``jwt_server.lifetime = 2.0``.
     """
     from requests_jwt_refresh.testing import AuthServer
 

@@ -10,6 +10,7 @@ import pathlib
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,6 +28,7 @@ from requests_jwt_refresh.testing import (
     Status,
     Trickle,
 )
+from tests.support.documents import ROOT
 from tests.support.plain_requests import (
     THREADS,
     exchange_token,
@@ -449,3 +451,13 @@ def test_the_names_of_0_1_are_still_there(server: AuthServer) -> None:
 
     server.fail(Fault(), on="api")
     assert get(server, server.login().access).status_code == 200
+
+
+def test_the_guide_names_each_fault_and_each_counter() -> None:
+    """In its tables, so that nobody builds what is there."""
+    guide = (ROOT / ".github/guide/testing.md").read_text(encoding="utf-8")
+    faults = [name for name in testing.__all__ if hasattr(getattr(testing, name), "play")]
+    for name in {*faults} - {"Fault"}:
+        assert f"`{name}(" in guide
+    for each in fields(Counters):
+        assert f"`{each.name}`" in guide

@@ -17,7 +17,7 @@ from requests_jwt_refresh import JWTRefreshAdapter, JWTRefreshError, presets
 from requests_jwt_refresh.cli import main as cli
 from requests_jwt_refresh.cli.console import Exit
 from requests_jwt_refresh.profiles.load import Profiles
-from tests.support.blocks import find_blocks, join_python, list_promises
+from tests.support.blocks import find_blocks, list_promises
 from tests.support.documents import PAGES, ROOT, TEXT
 
 if TYPE_CHECKING:
@@ -42,15 +42,6 @@ def test_the_first_example_runs() -> None:
     )
     assert (done.stdout.split(), done.stderr) == (promised, "")
     assert promised == ["200", "1"]
-
-
-def test_the_example_of_a_known_server_runs() -> None:
-    """It keeps the tokens, and asks the server once."""
-    names: dict[str, Any] = {}
-    exec(join_python(PAGES[".github/guide/testing.md"]), names)
-    assert names["adapter"].token is not None
-    assert names["server"].counters.refreshes == 1
-    names["session"].close()
 
 
 @pytest.mark.parametrize(

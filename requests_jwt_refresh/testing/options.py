@@ -220,7 +220,8 @@ class ServerOptions:
         elif found is not None:
             text = f"{name} of {kind} cannot be set"
         else:
-            text = f"{kind} has no option {name!r}{suggest(name, _OPTIONS)}"
+            nearest = suggest(name, _OPTIONS)
+            text = f"{kind} has no option {name!r}{nearest}; a subclass may have others"
         raise AttributeError(text)
 
     def _is_given(self, name: str) -> bool:
