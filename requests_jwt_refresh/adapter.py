@@ -665,7 +665,7 @@ def _rewind_or_warn(request: PreparedRequest, done: str = _REFRESHED) -> bool:
         return True
     logger.warning(
         "%s, but a %s body can be sent only once, so the 401 stands: send the request again with a "
-        "new body. A file or bytes can be resent",
+        "new body. Bytes, or a file that can seek, can be resent",
         done,
         type(request.body).__name__,
     )

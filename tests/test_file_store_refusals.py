@@ -180,7 +180,7 @@ def test_the_other_remedy_for_such_a_file(tmp_path: Path) -> None:
     path = tmp_path / "token.json"
     path.touch(0o644)
     error = catch_refusals(FileStore(path))
-    assert error.remedy.endswith("if not, delete it and log in again")
+    assert error.remedy.endswith("if neither, delete it and log in again")
     path.unlink()
     FileStore(path).save(NEW)
     assert FileStore(path).load() == NEW

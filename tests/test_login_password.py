@@ -217,7 +217,7 @@ def test_a_login_leaves_a_file_that_others_can_read(user: User, server: AuthServ
     cause, remedy = result.cause_and_remedy()
     assert (result.status, server.counters) == (5, Counters())
     assert cause == f"others can read the file {user.token_file}, so it is not used"
-    assert "if not, delete it and log in again with: requests-jwt login prod" in remedy
+    assert "if neither, delete it and log in again with: requests-jwt login prod" in remedy
     user.token_file.unlink()
     assert user.run("login", "prod", typed=f"bob\n{PASSWORD}\n") == describe_login(user, "bob")
 

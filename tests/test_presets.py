@@ -384,7 +384,7 @@ def test_with_a_url_of_its_own_an_endpoint_sends_no_secret_to_the_documented_ser
     ],
 )
 def test_a_whole_url_with_the_usual_path_says_where_the_login_is(url: str, login: str) -> None:
-    """Beside it, whatever the API's base URL is: README's own example has another one."""
+    """Beside it, whatever the API's base URL is: the guide's own example has another one."""
     known = presets.load("simplejwt")
     assert known.login_of(SimpleJWT(url))["url"] == login
     assert known.logout_of(SimpleJWT(url))["url"] == login + "blacklist/"

@@ -42,7 +42,7 @@ def surroundings(ended: ProgramResult) -> dict[str, Any]:
     ids=["none", "one with a sitecustomize", "empty", "two entries", "relative"],
 )
 def test_surroundings(own: str | None, workspace: Workspace) -> None:
-    """The program sees its own sys.path, modules and environment, but for four variables."""
+    """The program sees its own sys.path, modules and environment, but for five variables."""
     extra = {} if own is None else {"PYTHONPATH": own}
     plain = surroundings(workspace.plain("sees_surroundings.py", "/public/x", **extra))
     with_us = surroundings(workspace.run("sees_surroundings.py", "/api/x", **extra))
@@ -53,6 +53,7 @@ def test_surroundings(own: str | None, workspace: Workspace) -> None:
         "PYTHONPATH": os.pathsep.join(filter(None, [str(SITE), own])),
         "REQUESTS_JWT_PROFILE": "prod",
         "REQUESTS_JWT_ACCOUNT": "prod=default",
+        "REQUESTS_JWT_LOGGED_IN": "prod",
         "REQUESTS_JWT_LIBRARY": added.get("REQUESTS_JWT_LIBRARY"),
     }
     assert before.keys() <= after.keys()

@@ -53,11 +53,12 @@ def fetch_secret(
     RefreshUnavailable, StoreError, and UsageError for a field without a token.
     """
     if field is None:
-        from requests_jwt_refresh.cli.account import complete_expiry
-
         token = adapter.valid_token(seconds)
-        claimed = complete_expiry(profile, token) or token
-        return Secret(token.access or "", claimed.expires_at)
+        if profile.environment is None:
+            return Secret(token.access or "", token.expires_at)
+        from requests_jwt_refresh.profiles.environment import with_claimed_expiry
+
+        return Secret(token.access or "", with_claimed_expiry(token).expires_at)
     stored = adapter.token
     before = None if stored is None else _read_field(stored, profile, field)
     if before is not None and before.expires_at is not None and _lasts(before, seconds):

@@ -263,8 +263,8 @@ def _check_status(found: os.stat_result, path: Path) -> None:
     if found.st_mode & _OTHERS:
         raise UntrustedPath(
             f"others can read the file {path}, so it is not used",
-            f"if you changed that yourself: chmod 600 {_quote(path)}; if not, delete it and log in "
-            "again",
+            f"if you changed that yourself: chmod 600 {_quote(path)}; if another program wrote it, "
+            "give this store another path; if neither, delete it and log in again",
         )
 
 
