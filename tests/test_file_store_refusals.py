@@ -168,7 +168,7 @@ def test_a_file_that_others_can_read_is_refused(tmp_path: Path, others: int, nam
     with unchanged(tmp_path):
         error = catch_refusals(store)
     assert "old-" not in str(error)
-    command = error.remedy.split(": ", 1)[1].rsplit("; if not", 1)[0]
+    command = error.remedy.split(": ", 1)[1].rsplit("; if another", 1)[0]
     assert shlex.split(command) == ["chmod", "600", str(path)]
     subprocess.run(command, shell=True, check=True)
     assert store.load() == OLD
