@@ -31,7 +31,7 @@ from requests_jwt_refresh.authorization import (
     may_be_callers,
 )
 from requests_jwt_refresh.bodies import MATCH_BYTES, release, rewind, says_expired
-from requests_jwt_refresh.errors import JWTRefreshError
+from requests_jwt_refresh.errors import JWTRefreshError, StoreError
 from requests_jwt_refresh.history import keep_history, keep_refused
 from requests_jwt_refresh.matching import (
     SafeMatcher,
@@ -110,10 +110,10 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
             refresh took) requests wait for one refresh.
         match_limit: how many bytes of an answer's body, unpacked, `when` may see; a longer one does
             not match.
-        login: ``PasswordLogin(...)``, ``DeviceLogin(...)``, or a function ``login(session) ->
-            Token``; called when there is no token, or when the refresh token was refused. A
-            function says that the server refused by RefreshRejected, or by a 401 or 403 from
-            ``raise_for_status()``.
+        login: ``BrowserLogin(...)``, ``DeviceLogin(...)``, ``PasswordLogin(...)``, or a function
+            ``login(session) -> Token``; called when there is no token, or when the refresh token
+            was refused. A function says that the server refused by RefreshRejected, or by a 401 or
+            403 from ``raise_for_status()``.
         on_refresh: called with the new Token after a refresh or login; after a refresh in the
             background in its thread, as on_event is.
         on_logout: called with the RefreshRejected after a refusal, unless a `login` made up for it.
@@ -266,6 +266,7 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         prepare = getattr(self._store, "prepare", None)
         if prepare is not None:
             prepare()
+        self._session_auth_news = iter((True,))  # a look takes it, in one step for all threads
         # For a refresh() between requests. No lock guards it: it is replaced as a whole.
         self._last_options: _Options | None = None
         prefixes = [each for origin in self._origins for each in origin.prefixes()]
@@ -314,8 +315,9 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
     ) -> Response:
         """Send `request`; if its token has expired, get another and send it again.
 
-        The arguments are those of HTTPAdapter.send. `request` itself is not changed, and no request
-        is sent more than three times.
+        The arguments are those of HTTPAdapter.send. `request` itself is not changed. It is sent
+        with two other tokens at the most; once more with the same one, if that was not valid yet,
+        and once more for a nonce that `DPoP` was asked for.
 
         Raises RefreshUnavailable or StoreError, with the API's 401 as `response` where there was
         one.
@@ -484,6 +486,10 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         """
         from requests_jwt_refresh.grants.password import PasswordLogin
 
+        no_refresh = getattr(self._endpoint, "no_refresh", None)
+        if no_refresh is not None:  # the store takes no other token either
+            cause, remedy = no_refresh
+            raise StoreError(f"a login is of no use here, since {cause}", remedy)
         own = self._login
         login: OwnLogin
         if isinstance(own, OwnLogin) and own.takes_password:
@@ -591,6 +597,17 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         if holds is None:
             return may_be_callers(request.headers, session.headers)
         return holds
+
+    def _note_session_auth(self, found: str, request: PreparedRequest) -> None:
+        """Warn, once, if `found` keeps the token off a request: its user may have forgotten it."""
+        if self._outgoing.carrier.is_callers(request) and next(self._session_auth_news, False):
+            logger.warning(
+                "Requests to %s go out without the adapter's token, and are not refreshed: %s goes "
+                "before it. Delete the line that sets it, or give it to single requests as auth= "
+                "or headers=",
+                self.base_url,
+                found,
+            )
 
     def _note_mounts(self, session: requests.Session) -> None:
         """Note for which URLs `session` has the transport mounted, before we take its place.

@@ -454,7 +454,7 @@ def strip_bearer(value: str) -> str:
 
 
 class _Anonymous(AuthBase):
-    """An auth that leaves the request as it is."""
+    """``session.get(url, auth=anonymous)``: without a token, and never refreshed."""
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         # A hook survives request.copy() and redirects, where is_callers() looks for it.
@@ -469,10 +469,14 @@ class _Anonymous(AuthBase):
 
 
 anonymous = _Anonymous()
-"""``session.get(url, auth=anonymous)``: this request has no token and is never refreshed.
+"""An ``auth=`` for a request that goes without a token, and is never refreshed.
 
-requests keeps it through redirects. As ``session.auth`` it holds for every request that has no
-``auth`` of its own.
+```python
+session.get("https://api.example.com/health", auth=anonymous)
+```
+
+For what needs no login, and for calls from within a refresh or login. requests keeps it through
+redirects. As ``session.auth`` it holds for every request that has no ``auth`` of its own.
 """
 
 

@@ -57,8 +57,42 @@ ENCODINGS: Final = ("json", "form", "query")
 class Endpoint(Protocol):
     """Where and how to ask for a new token. Anything with these four is an endpoint.
 
-    For a server that none of the ready ones fits, a callable ``(session, token) -> Token`` is
-    enough; it is taken wherever an endpoint is.
+    ```python
+    import hashlib
+    import hmac
+    import json
+
+
+    class SignedEndpoint:  # for a server that wants each refresh signed
+        url = "/auth/refresh"
+        when = any_401
+
+        def __init__(self, key):
+            self._key = key
+
+        def ask(self, url, token):
+            body = json.dumps({"refresh_token": token.refresh}).encode()
+            signature = hmac.new(self._key, body, hashlib.sha256).hexdigest()
+            headers = {"Content-Type": "application/json", "X-Signature": signature}
+            return requests.Request("POST", url, headers, data=body)
+
+        def read(self, response):
+            if response.status in (400, 401):
+                raise RefreshRejected(f"{self.url} refused the refresh token")
+            try:
+                fields = json.loads(response.body)
+                return Token(fields["access_token"], fields.get("refresh_token"))
+            except (KeyError, TypeError, ValueError):
+                raise RefreshUnavailable(f"{self.url} answered without a token") from None
+
+
+    mount(session, "https://api.example.com", SignedEndpoint(b"a key"))
+    ```
+
+    An endpoint sends nothing itself: it makes the request and reads the response, both without a
+    network, so that the adapter does the rest (one refresh for all, retries, timeouts, the store).
+    For other names and places alone `JSONEndpoint` and `OAuth2Endpoint` have options. A callable
+    ``(session, token) -> Token``, which sends the request itself, is taken wherever an endpoint is.
 
     An endpoint may also say, each by an attribute: ``needs_refresh_token = False``, that it asks
     without one (its ``ask`` gets None where there is no token); ``hands_in_access = True``, that

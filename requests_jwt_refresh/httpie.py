@@ -1,13 +1,15 @@
 """The HTTPie plugin: ``http https://api.example.com/users`` is authenticated by a profile.
 
-HTTPie mounts a plugin's adapter in place of its own, which would cost --ssl and --ciphers. So its
-sessions are patched as those of any other program are (see inject/proxy.py), and what is mounted
-stands for two schemes, https+jwt:// and http+jwt://, which are an error where no profile is for the
-URL. A profile named with ``--auth-type=requests-jwt --auth=PROFILE``, or with one of its accounts
-``--auth=PROFILE:ACCOUNT``, goes before the one that the URL's origin picks.
-
-Nothing in here may raise while HTTPie starts, and nothing is read before a request is sent.
+It is there as soon as this distribution is installed beside HTTPie, and uses the profile whose
+origin the URL has; ``requests-jwt init`` makes one. Where no profile has it, nothing changes. A
+profile that is named goes first: ``--auth-type=requests-jwt --auth=PROFILE``, or
+``--auth=PROFILE:ACCOUNT`` for one of its accounts. With ``https+jwt://api.example.com/users`` (or
+``http+jwt://``) it is an error if there is no profile for the URL.
 """
+# HTTPie mounts a plugin's adapter in place of its own, which would cost --ssl and --ciphers. So
+# its sessions are patched as those of any other program are (see inject/proxy.py), and what is
+# mounted stands for the two schemes with +jwt. Nothing in here may raise while HTTPie starts, and
+# nothing is read before a request is sent.
 
 from __future__ import annotations
 

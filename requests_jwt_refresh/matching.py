@@ -28,6 +28,21 @@ from requests_jwt_refresh.tokens import load_json
 logger = logging.getLogger("requests_jwt_refresh")
 
 Matcher = Callable[[requests.Response], bool]
+"""What "your token has expired" looks like: any function of a response that says yes or no.
+
+```python
+def is_expired(response: requests.Response) -> bool:
+    return response.status_code == 401 and response.headers.get("X-Reason") == "expired"
+
+
+mount(session, "https://api.example.com", JSONEndpoint("/auth/refresh"), when=is_expired)
+```
+
+For ``when=`` and ``rejected=``. A function of your own is asked about every status from 400 up; it
+may look at the status, the headers and, up to `match_limit` bytes, at the body. What it raises is
+logged and counts as no. It sends nothing and changes nothing. The ready ones are `any_401`,
+`status`, `bearer_challenge` and `json_field`, joined by `any_of` and `all_of`.
+"""
 
 MISSING: Final = object()
 """Says that a document has no such field, or that a body is no JSON document."""
@@ -378,7 +393,14 @@ def bare_statuses(matcher: Matcher) -> frozenset[int]:
 
 
 any_401: Final = Status(frozenset({401}))
-"""Matches every 401: the rule where neither the endpoint nor `when` says another."""
+"""Matches every 401: the rule where neither the endpoint nor `when` says another.
+
+```python
+mount(session, "https://api.example.com", presets.SimpleJWT(), when=any_401)
+```
+
+That is ``status(401)``: here instead of the preset's own rule.
+"""
 
 
 def status_codes(codes: int | Iterable[int]) -> frozenset[int]:

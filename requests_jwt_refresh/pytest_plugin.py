@@ -16,14 +16,22 @@ if TYPE_CHECKING:
 def jwt_server() -> Iterator[AuthServer]:
     """Start a real token server and API on loopback, new for each test.
 
-        def test_my_client_survives_an_expiry(jwt_server):
-            client = MyClient(jwt_server.url, jwt_server.login())
-            jwt_server.expire()
-            client.list_users()
-            assert jwt_server.counters.rotated == 1
+    ```python
+    import requests
+    from requests_jwt_refresh import JSONEndpoint, MemoryStore, mount
 
-    Options are attributes, to be set before the first request: ``jwt_server.lifetime = 2.0``. See
-    requests_jwt_refresh.testing.AuthServer for what it can do.
+
+    def test_an_expired_token_is_refreshed(jwt_server):
+        session = requests.Session()
+        adapter = mount(session, jwt_server.url, JSONEndpoint("/auth/refresh"), MemoryStore())
+        adapter.set_token(jwt_server.login())
+        jwt_server.expire()
+        assert session.get("/api/users").status_code == 200
+        assert jwt_server.counters.rotated == 1
+    ```
+
+    It is a `requests_jwt_refresh.testing.AuthServer`, whose options are attributes of it, to
+    be set before the first request: ``jwt_server.rotate = False``.
     """
     from requests_jwt_refresh.testing import AuthServer
 

@@ -20,8 +20,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 import requests
 from requests.auth import HTTPBasicAuth
+from requests.structures import CaseInsensitiveDict
 from requests.utils import get_auth_from_url
 
+from requests_jwt_refresh.authorization import anonymous, find_header, may_be_callers
 from requests_jwt_refresh.errors import InvalidURL
 from requests_jwt_refresh.sessions import PlainSession
 from requests_jwt_refresh.urls import has_scheme, join, redact
@@ -58,6 +60,9 @@ class AcceptsRelativeURLs:
         """Whether this request, to a URL that is served, needs nothing out of netrc."""
         return False
 
+    def _note_session_auth(self, _found: str, _request: requests.PreparedRequest) -> None:
+        """Note that the session itself has an authentication, `_found`, for this request."""
+
 
 def accept_relative_urls() -> None:
     """Wrap ``Session.prepare_request``, once in this process."""
@@ -81,9 +86,12 @@ def _wrap(prepare_request: Any) -> Any:
     @functools.wraps(prepare_request)
     def prepare(session: requests.Session, request: requests.Request) -> requests.PreparedRequest:
         plan = _find_plan(session)
+        given = request
         if plan is not None:
-            request = plan.adjust(session, request)
+            request = plan.adjust(session, given)
         prepared: requests.PreparedRequest = prepare_request(session, request)
+        if plan is not None and (found := _find_session_auth(session, given)) is not None:
+            plan.note_session_auth(found, prepared)
         return prepared
 
     vars(prepare)[_MARK] = True  # functools.wraps hands it on to a wrap around ours
@@ -135,6 +143,12 @@ class _Plan(NamedTuple):
             changed.auth = _take_no_netrc
         return changed
 
+    def note_session_auth(self, found: str, request: requests.PreparedRequest) -> None:
+        """Tell the adapter that sends `request`, if it is one of ours, what the session has."""
+        adapter = self._find_server(request.url or "")
+        if adapter is not None:
+            adapter._note_session_auth(found, request)  # noqa: SLF001 - of the class above
+
     def _find_server(self, url: str) -> AcceptsRelativeURLs | None:
         """Return the adapter of ours that sends a token to an absolute URL, None if none does."""
         if not any(_is_ours(each) and each._serves(url) for each in self.mounts.values()):  # noqa: SLF001 - of the class above
@@ -180,6 +194,27 @@ def _make_plan(mounts: Mounts) -> _Plan:
         start if _serves_all(mounts, start) is adapter else None,
         tuple(each for each in adapter._origin_prefixes if _serves_all(mounts, each) is adapter),  # noqa: SLF001 - of the class above
     )
+
+
+def _find_session_auth(session: requests.Session, request: requests.Request) -> str | None:
+    """Return what the session authenticates a request with that has nothing of its own, or None."""
+    if request.auth is not None:
+        return None
+    auth: object = session.auth
+    if auth is not None:
+        if auth is anonymous:
+            return None
+        kind = "a user name and a password" if isinstance(auth, tuple) else type(auth).__name__
+        return f"session.auth ({kind})"
+    if _may_be_callers(session.headers) and not _may_be_callers(request.headers):
+        return "session.headers['Authorization']"
+    return None
+
+
+def _may_be_callers(headers: object) -> bool:
+    if type(headers) is CaseInsensitiveDict and find_header(headers, "Authorization") is None:
+        return False  # as a rule, and faster
+    return may_be_callers(headers)
 
 
 def _finds_adapters_as_usual(session: requests.Session) -> bool:

@@ -20,7 +20,7 @@ from requests_jwt_refresh.error_codes import (
     is_try_later,
 )
 from requests_jwt_refresh.errors import RefreshRejected, RefreshUnavailable
-from requests_jwt_refresh.matching import parse_json
+from requests_jwt_refresh.matching import MISSING, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,18 +98,24 @@ def describe_status(response: TokenResponse) -> str:
 
 
 def _make_unavailable_error(
-    cause: str, remedy: str, *, retry_after: float = 0.0
+    cause: str, remedy: str, *, retry_after: float = 0.0, is_set_up_fault: bool = False
 ) -> RefreshUnavailable:
     error = RefreshUnavailable(cause, f"the tokens are kept; {remedy}")
-    error.retry_after = retry_after
+    error.retry_after, error.is_set_up_fault = retry_after, is_set_up_fault
     return error
 
 
 def make_unreadable_error(
     response: TokenResponse, problem: str, remedy: str = _CHECK
 ) -> RefreshUnavailable:
-    cause = f"the {response.source} answered {_describe_failure(response)}, but {problem}"
-    return _make_unavailable_error(cause, remedy)
+    document = parse_json(response.body)
+    # A page in place of JSON may be that of a proxy, and an error one that passes.
+    is_as_meant = document is not MISSING and not is_error(document)
+    return _make_unavailable_error(
+        f"the {response.source} answered {_describe_failure(response)}, but {problem}",
+        remedy,
+        is_set_up_fault=response.status in SUCCESS and is_as_meant,
+    )
 
 
 def suggest_rule(document: object, headers: Mapping[str, str]) -> str:
@@ -127,8 +133,18 @@ def make_status_error(response: TokenResponse) -> RefreshUnavailable:
         return _make_redirect_error(response)
     if response.status in _PASSING_FAULTS:
         return _make_passing_error(response)
-    cause = f"the {response.source} answered {_describe_failure(response)}"
-    return _make_unavailable_error(cause, _CHECK)
+    return _make_unavailable_error(
+        f"the {response.source} answered {_describe_failure(response)}",
+        _CHECK,
+        is_set_up_fault=response.status in _CLIENT_ERRORS,
+    )
+
+
+def make_fault(cause: str, remedy: str) -> RefreshUnavailable:
+    """Return the error for an answer that shows a fault of the set-up."""
+    error = RefreshUnavailable(cause, remedy)
+    error.is_set_up_fault = True
+    return error
 
 
 def _describe_failure(response: TokenResponse) -> str:
@@ -156,6 +172,7 @@ def _make_redirect_error(response: TokenResponse) -> RefreshUnavailable:
         f"the {response.source} redirects{to} ({response.status}), which a call with a secret "
         "never follows",
         "give the final URL: perhaps with a trailing slash, or with https",
+        is_set_up_fault=True,
     )
 
 
@@ -168,6 +185,7 @@ def make_set_up_error(response: TokenResponse, code: str, handed_in: str) -> Ref
         found.format(handed_in=handed_in)
         if found
         else suggest_rule(parse_json(response.body), response.headers),
+        is_set_up_fault=found is not None,
     )
 
 

@@ -88,7 +88,9 @@ _SHORTEST_NUMBER: Final = 16  # digits that may be a token; fewer are seconds, o
 
 @dataclass(frozen=True)
 class TokenResponse:
-    """The response of a refresh endpoint, read to its end. Its repr shows the status alone.
+    """The response of a refresh endpoint, read to its end: what ``Endpoint.read()`` gets.
+
+    Its repr shows the status alone.
 
     >>> TokenResponse(200, {}, b'{"access_token": "a secret"}')
     TokenResponse(status=200)

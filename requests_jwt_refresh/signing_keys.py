@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from requests_jwt_refresh.given_files import UnreadableFile, read_bytes
 from requests_jwt_refresh.tokens import describe_kind
 
 if TYPE_CHECKING:
@@ -82,10 +83,9 @@ class SigningKey:
             return cls(_import(source, "the key"), alg)
         what = f"the key file {path}"
         try:
-            content = path.read_bytes()
-        except (OSError, ValueError) as error:  # ValueError: it has a NUL in it
-            why = getattr(error, "strerror", None) or error
-            raise ValueError(f"{what} cannot be read: {why}; {_KINDS}") from None
+            content = read_bytes(path)
+        except UnreadableFile as error:
+            raise ValueError(f"{what} {error}; {_KINDS}") from None
         return cls(_import(content, what), alg, path)
 
     @classmethod

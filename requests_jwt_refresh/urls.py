@@ -192,6 +192,27 @@ def join_endpoint(base: str, url: str, *, what: str, allow_http: bool = False) -
     return validate(join(base, url), what=what, allow_http=allow_http)
 
 
+def find_repetition(base: str, url: str) -> tuple[str, str] | None:
+    """Return a path that stands twice in `url`, at the end of the base and behind it; None: none.
+
+    With the base URL for which it stands there once.
+
+    >>> find_repetition("http://h/api/v1", "http://h/api/v1/v1/token")
+    ('/v1', 'http://h/api')
+    """
+    base = base.rstrip("/")
+    path = urlsplit(base).path
+    if not path or not url.startswith(f"{base}/"):
+        return None
+    ours = path[1:].split("/")
+    theirs = urlsplit(url[len(base) :]).path[1:].split("/")
+    for count in range(min(len(ours), len(theirs)), 0, -1):
+        if ours[-count:] == theirs[:count]:
+            repeated = "/" + "/".join(theirs[:count])
+            return repeated, base.removesuffix(repeated)
+    return None
+
+
 def starts_with_host(url: str) -> bool:
     """Whether a URL without a scheme begins as a host does, and not as a path.
 

@@ -8,13 +8,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from requests_jwt_refresh.profiles.accounts import Choices, find_state_file
+from requests_jwt_refresh.cli import run
+from requests_jwt_refresh.inject import report
+from requests_jwt_refresh.profiles.accounts import (
+    Choices,
+    choose_account,
+    find_state_file,
+    note_account,
+)
 from requests_jwt_refresh.profiles.home import NoHome
 from requests_jwt_refresh.profiles.load import Profiles
 from requests_jwt_refresh.stores.file import FileStore
 from requests_jwt_refresh.stores.keyring import KeyringStore
 from requests_jwt_refresh.stores.redis import RedisStore
 from tests.support.command_line import TWO, User, needs_posix, user
+from tests.support.doctor import examine
 from tests.support.logins import LOGIN
 
 if TYPE_CHECKING:
@@ -28,6 +36,7 @@ pytestmark = needs_posix
 
 BASE = '[prod]\nbase_url = "https://h"\nrefresh = {preset = "simplejwt"}\n'
 TWO_IN_FILES = f'{TWO}store = {{kind = "file", path = "l.json"}}\n'
+NOT_AS_BOB = "is not logged in as bob, the account that requests-jwt switch has chosen"
 NAME_RULE = (
     "use at most 100 letters, digits and '-', '_', '.', '@', '+'; it begins with a letter or "
     "digit, and does not end in '.', '.lock' or '.doctor'"
@@ -195,6 +204,30 @@ def test_a_remedy_names_the_default_account_where_another_is_in_use(
     assert remedy == "log in with: requests-jwt login prod --account default"
 
 
+@pytest.mark.parametrize("source", ["switch", "environment"])
+def test_a_program_says_which_account_is_not_logged_in(
+    user: User,
+    server: AuthServer,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    source: str,
+) -> None:
+    """HTTPie, say; of REQUESTS_JWT_ACCOUNT it says nothing, which `run` may have set."""
+    user.describe(server, **LOGIN)
+    monkeypatch.setattr(report, "_warned", {})
+    if source == "switch":
+        choose_account(user.file, "prod", "bob")
+    else:
+        monkeypatch.setenv("REQUESTS_JWT_ACCOUNT", "bob")
+    report.warn_not_logged_in(Profiles.read().profile("prod"))
+    lines = capsys.readouterr().err
+    plain = "is not logged in as bob\n"
+    assert (f"'prod' {NOT_AS_BOB if source == 'switch' else plain}") in lines
+    assert "log in with: requests-jwt login prod --account bob" in lines
+    assert ("or go back with: " in lines) is (source == "switch")
+    assert "REQUESTS_JWT_ACCOUNT" not in lines
+
+
 # --- accounts, switch ----------------------------------------------------------------------------
 
 
@@ -291,10 +324,90 @@ def test_logout_forgets_one_account(user: User, server: AuthServer) -> None:
     assert user.run("switch", "--account", "bob").status == 0
     done = user.run("logout", "prod", "--local")
     assert done.out.startswith("Logged out of prod, account bob: ")
+    assert done.out.endswith(
+        "The account of prod is still bob; to use another: requests-jwt switch prod --account "
+        "default\n"
+    )
     assert Choices.read(user.file).known == {"prod": ()}
-    result = user.run("status")
-    assert result.cause_and_remedy()[0] == "profile 'prod' is not logged in as bob"
+    assert user.run("status").cause_and_remedy()[0] == f"profile 'prod' {NOT_AS_BOB}"
     assert who_is(user, "--account", "default") == "alice"
+
+
+@pytest.mark.parametrize(
+    ("others", "advice"),
+    [
+        ((), "or go back with: requests-jwt switch prod --account default"),
+        (("carol",), "or use carol, which is logged in, with: {} carol"),
+        (
+            ("default", "carol", "dave"),
+            "or use default, carol, dave, which are logged in, with: {} d",
+        ),
+    ],
+    ids=["nobody", "one", "several"],
+)
+def test_an_account_that_was_switched_to_and_is_logged_out(
+    user: User, server: AuthServer, others: tuple[str, ...], advice: str
+) -> None:
+    """Each command says that it was switched to, how to go back, and who else is logged in."""
+    user.describe(server, **LOGIN)
+    log_in(user, "bob", *others)
+    assert user.run("logout", "--account", "bob").status == 0
+    first = "log in with: requests-jwt login prod --account bob"
+    expected = f"{first}; {advice.format('requests-jwt switch prod --account')}"
+    for command in ("status", "token", "refresh"):
+        result = user.run(command)
+        cause, remedy = result.cause_and_remedy()
+        assert (result.status, cause) == (3, f"profile 'prod' {NOT_AS_BOB}")
+        assert remedy.startswith(expected)
+    finding = examine(user).findings["token"]
+    assert finding == ("FAULT", f"none: {NOT_AS_BOB.replace('is ', '', 1)}", remedy)
+    problem = run._find_problem(Profiles.read(), "prod", None)  # noqa: SLF001 - what `run` says
+    assert problem is not None
+    assert problem == (cause, remedy)
+
+
+def test_where_nobody_has_switched_the_others_are_named_all_the_same(
+    user: User, server: AuthServer
+) -> None:
+    """The login without a name is gone; and where the account was named, it alone is meant."""
+    user.describe(server, **LOGIN)
+    log_in(user, None, "bob")
+    assert user.run("logout", "prod").status == 0
+    cause, remedy = user.run("token").cause_and_remedy()
+    assert cause == "profile 'prod' is not logged in"
+    assert remedy == (
+        "log in with: requests-jwt login prod; or use bob, which is logged in, with: requests-jwt "
+        "switch prod --account bob"
+    )
+    remedy = user.run("token", "--account", "default").cause_and_remedy()[1]
+    assert remedy == "log in with: requests-jwt login prod"
+
+
+def test_an_account_of_the_environment_that_is_not_logged_in(
+    user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`switch` would change nothing: the variable goes before it."""
+    user.describe(server, **LOGIN)
+    monkeypatch.setenv("REQUESTS_JWT_ACCOUNT", "carol")
+    cause, remedy = user.run("token").cause_and_remedy()
+    assert cause == (
+        "profile 'prod' is not logged in as carol, the account that REQUESTS_JWT_ACCOUNT names"
+    )
+    assert remedy.endswith("login prod --account carol; or unset REQUESTS_JWT_ACCOUNT")
+    log_in(user, "bob")
+    remedy = user.run("token").cause_and_remedy()[1]
+    assert remedy.endswith("; or name another account in REQUESTS_JWT_ACCOUNT: bob")
+
+
+def test_a_broken_store_of_another_account_changes_nothing(user: User, server: AuthServer) -> None:
+    """It is a hint: what is wrong with this account is said all the same."""
+    user.describe(server, **LOGIN)
+    log_in(user, "bob", "carol")
+    assert user.run("logout", "--account", "bob").status == 0
+    (user.home / "token.json@carol").write_text("{", encoding="utf-8")
+    cause, remedy = user.run("token").cause_and_remedy()
+    assert cause == f"profile 'prod' {NOT_AS_BOB}"
+    assert remedy.endswith("; or go back with: requests-jwt switch prod --account default")
 
 
 @pytest.mark.parametrize(
@@ -376,3 +489,16 @@ def test_a_state_file_of_others_is_not_followed(
     assert remedy.endswith("name the account in REQUESTS_JWT_ACCOUNT")
     monkeypatch.setenv("REQUESTS_JWT_ACCOUNT", "bob")
     assert who_is(user) == "bob"
+
+
+def test_logout_of_an_account_that_is_none_names_those_there_are(
+    user: User, server: AuthServer
+) -> None:
+    """As `switch` does: it may be misspelt."""
+    user.describe(server)
+    note_account(user.file, "prod", "robot")
+    done = user.run("logout", "prod", "--account", "robto")
+    cause, remedy = done.cause_and_remedy()
+    assert (done.status, cause) == (2, "profile 'prod' has no account 'robto'")
+    assert remedy.endswith("or use one of these: default, robot")
+    assert user.run("logout", "prod", "--account", "robot").status == 0

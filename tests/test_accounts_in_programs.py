@@ -176,3 +176,15 @@ def test_httpie_sends_a_token_from_the_environment(home: Home, server: AuthServe
     home.log_in("prod", server)
     home.environment["REQUESTS_JWT_TOKEN_PROD"] = str(server.login("ci").access)
     assert home.http(f"{server.url}/users").answer["user"] == "ci"
+
+
+@needs_httpie
+def test_httpie_says_which_account_is_not_logged_in(home: Home, server: AuthServer) -> None:
+    """As `run` does, with the command that logs it in."""
+    home.profile("prod", server.url)
+    home.log_in("prod", server)
+    done = home.http("--auth-type=requests-jwt", "--auth=prod:robto", f"{server.url}/users")
+    assert done.err.splitlines() == [
+        "requests-jwt: profile 'prod' is not logged in as robto",
+        "requests-jwt: log in with: requests-jwt login prod --account robto",
+    ]

@@ -19,7 +19,14 @@ from tests.benchmarks.by_hand import HandWrittenSession
 from tests.benchmarks.clients import BARE, BY_HAND, CLIENTS, OURS, Client, Setup
 from tests.benchmarks.compare import cost, crowd, hosts, outages, processes, uploads
 from tests.benchmarks.compare import stage as stage_module
-from tests.benchmarks.compare.__main__ import COST, PACKAGES, README_ROWS, TASKS, main
+from tests.benchmarks.compare.__main__ import (
+    COST,
+    PACKAGES,
+    README_ROWS,
+    main,
+    make_notes,
+    make_tasks,
+)
 from tests.benchmarks.compare.page import WIDTH, find_differences, render, to_markdown
 from tests.benchmarks.compare.picture import NEEDED, draw
 from tests.benchmarks.compare.results import Cell, Comparison, Row, Verdict
@@ -228,6 +235,37 @@ def test_costs_are_ratios() -> None:
 # --- What is shown -------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("quick", [True, False], ids=["quick", "full"])
+def test_the_texts_of_a_crowd_say_how_many_threads_there_were(quick: bool) -> None:
+    """Fewer if it is to be quick."""
+    task = next(each for each in make_tasks(quick=quick) if each.name == "crowd")
+    cell = task.try_client(US)
+    threads = cell.facts["threads"]
+    assert threads == (4 if quick else 32)
+    assert cell.words == f"{threads} of {threads}"
+    for text in (task.short, task.question, task.good):
+        assert text.startswith(f"{threads} ")
+
+
+@pytest.mark.parametrize("quick", [True, False], ids=["quick", "full"])
+def test_a_note_says_how_long_an_outage_lasted(
+    monkeypatch: pytest.MonkeyPatch, quick: bool
+) -> None:
+    """It is over sooner if it is to be quick."""
+    given = []
+
+    def try_outage(_client: Client, _kind: str, *, patience: float) -> outages.OutageOutcome:
+        given.append(patience)
+        return outages.OutageOutcome("Timeout", True, None, 1.0, True, True, 0.0, 0)
+
+    monkeypatch.setattr(outages, "try_outage", try_outage)
+    for task in outages.make_tasks(quick=quick):
+        task.try_client(US)
+    (patience,) = set(given)
+    assert patience == (1.0 if quick else 30.0)
+    assert f"{patience:g} s at the most" in " ".join(make_notes(quick=quick))
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Comparison]:
     """What the command prints for two tasks, and the comparison that it writes."""
@@ -278,8 +316,9 @@ def test_the_stored_comparison_is_whole() -> None:
     """Every task, every client; and it survives being written and read."""
     stored = read_stored()
     names = [row.name for row in stored.rows]
-    assert names[: len(TASKS)] == [task.name for task in TASKS]
-    assert all(name.startswith(COST) for name in names[len(TASKS) :])
+    tasks = [task.name for task in make_tasks(quick=False)]
+    assert names[: len(tasks)] == tasks
+    assert all(name.startswith(COST) for name in names[len(tasks) :])
     assert set(NEEDED) | set(README_ROWS) <= set(names)
     assert all(list(row.cells) == list(PACKAGES) for row in stored.rows)
     assert Comparison.from_json(json.loads(json.dumps(stored.to_json()))) == stored

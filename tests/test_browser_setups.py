@@ -6,7 +6,6 @@ import io
 import os
 import sys
 import webbrowser
-from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,7 @@ from requests_jwt_refresh.grants.browser import log_in_by_browser
 from requests_jwt_refresh.grants.pasting import Terminal
 from requests_jwt_refresh.refresh.client import SendOptions
 from tests.support.code_server import Browser, Redirect, code_server, follow, make_url
+from tests.support.pasting import pasting, wait_for_url
 from tests.support.waits import WAIT, join, start, wait_until
 
 if TYPE_CHECKING:
@@ -467,39 +467,3 @@ def test_a_server_that_cannot_be_used(
         log_in(BrowserLogin(codes.url, "tv", open=opened.append))
     assert text in str(caught.value)
     assert opened == []
-
-
-# --- Support -------------------------------------------------------------------------------------
-
-
-@contextmanager
-def pasting() -> Iterator[tuple[Any, Callable[[str | None], None]]]:
-    """Give a terminal as stdin, and what sends text to it; None ends it."""
-    writer, reader = os.openpty()
-    with os.fdopen(reader) as stdin, os.fdopen(writer, "w") as pipe:
-
-        def send(text: str | None) -> None:
-            if text is None:
-                pipe.close()
-            else:
-                pipe.write(text)
-                pipe.flush()
-
-        before, sys.stdin = sys.stdin, stdin
-        try:
-            yield stdin, send
-        finally:
-            sys.stdin = before
-
-
-def wait_for_url(capsys: pytest.CaptureFixture[str]) -> str:
-    """Return the URL that is printed to stderr."""
-    told = ""
-
-    def look() -> bool:
-        nonlocal told
-        told += capsys.readouterr().err
-        return "Waiting for" in told
-
-    wait_until(look, "the URL")
-    return next(line.strip() for line in told.splitlines() if "://" in line)

@@ -46,10 +46,16 @@ def test_all_is_well(healthy_user: User, server: AuthServer) -> None:
         "profile": f"prod, in {healthy_user.file}",
         "store": f"file {healthy_user.token_file}: written, read, cleared",
         "lock": "free",
-        "token": "there is a refresh token",
+        "token": "there is a refresh token, which was not tried",
         "endpoint": f"{server.url}/auth/refresh answers",
         "clock": "agrees with the server's",
     }
+
+
+def test_what_tries_the_refresh_token_is_said(healthy_user: User) -> None:
+    """The doctor uses none up, so it cannot tell one that was revoked."""
+    finding = examine(healthy_user).findings["token"]
+    assert finding.remedy == "to try it: requests-jwt refresh prod"
 
 
 def test_nothing_is_touched(healthy_user: User, server: AuthServer) -> None:
@@ -368,3 +374,16 @@ def test_a_redis_that_is_down(healthy_user: User, server: AuthServer) -> None:
     report = examine(healthy_user)
     assert report.is_healthy_but_for(store="FAULT", lock="FAULT", token="FAULT")
     assert "hunter2" not in report.text
+
+
+def test_a_path_that_stands_twice(healthy_user: User, server: AuthServer) -> None:
+    """A base URL that repeats an endpoint's path: `init` says so, and the doctor does."""
+    base = ("--base-url", f"{server.url}/auth", "--preset", "directus", "--path", "t.json")
+    done = healthy_user.run("init", "b.c", *base)
+    remedy = f'if the base URL is {server.url}: write base_url = "{server.url}" into ["b.c"] in '
+    for said in (done.err, healthy_user.run("doctor", "b.c").out):
+        assert f"/auth stands twice in the refresh URL {server.url}/auth/auth/refresh" in said
+        assert f"{remedy}{healthy_user.file}" in said
+    done = healthy_user.run("init", "good", "--base-url", server.url, *base[2:])
+    assert done.err == ""
+    assert "stands twice" not in healthy_user.run("doctor", "good").out

@@ -77,7 +77,7 @@ def test_headers_whose_values_are_elsewhere(healthy_user: User) -> None:
         file.write('[prod.headers]\nX-Api-Key = { file = "key.txt" }\n')
     report = examine(healthy_user)
     assert report.is_healthy_but_for(secret="FAULT")
-    assert "key.txt could not be read" in report.findings["secret"].cause
+    assert "key.txt cannot be read" in report.findings["secret"].cause
     (healthy_user.home / "key.txt").write_text("hunter2")
     report = examine(healthy_user)
     assert report.findings["secret"].cause == "the headers.X-Api-Key is there"

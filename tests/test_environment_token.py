@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from requests_jwt_refresh import JWTRefreshAdapter, ProfileError, StoreError
+from requests_jwt_refresh import (
+    JWTRefreshAdapter,
+    JWTRefreshError,
+    ProfileError,
+    RefreshRejected,
+    StoreError,
+)
+from requests_jwt_refresh.cli import run
 from requests_jwt_refresh.profiles.load import Profiles
 from requests_jwt_refresh.tokens import Token, with_expiry
 from tests.support.command_line import (
@@ -39,6 +46,12 @@ pytestmark = needs_posix
 
 VARIABLE = "REQUESTS_JWT_TOKEN_PROD"
 FILE_VARIABLE = "REQUESTS_JWT_TOKEN_PROD_FILE"
+CAUSE = f"the token is never refreshed: it comes from the environment variable {VARIABLE}"
+UNSET = "unset {}, to use the profile's own store"
+REMEDY = (
+    f"put a new access token into {VARIABLE}, and start the program again; or "
+    f"{UNSET.format(VARIABLE)}"
+)
 PROFILE = '[{}]\nbase_url = "https://h"\nrefresh = {{preset = "simplejwt"}}\n'
 
 
@@ -93,7 +106,67 @@ def test_one_that_is_refused_is_the_401(
         assert session.get(f"{server.url}/users").status_code == 401
     assert (server.counters.refreshes, server.counters.rotated, told) == (0, 0, [])
     assert user.stored_token == kept
-    assert not [each for each in caplog.records if each.levelno > logging.WARNING]
+    assert [each.levelno for each in caplog.records] == [logging.WARNING]
+    assert caplog.messages[0] == (
+        f"Requests to {server.url}/users go out without a valid token: the API has refused it, "
+        f"and {CAUSE}. P{REMEDY[1:]}"
+    )
+
+
+@pytest.mark.parametrize("in_file", [False, True], ids=["variable", "file"])
+def test_each_verb_says_what_helps(
+    user: User,
+    server: AuthServer,
+    session: requests.Session,
+    monkeypatch: pytest.MonkeyPatch,
+    in_file: bool,
+) -> None:
+    """A new token where this one is: no login would do, which the variable goes before."""
+    user.describe(server, **LOGIN)
+    variable, remedy, cause = VARIABLE, REMEDY, CAUSE
+    if in_file:
+        file = user.home / "ci-token"
+        file.write_text(access_of(server), encoding="utf-8")
+        variable, value = FILE_VARIABLE, str(file)
+        cause = CAUSE.partition("the environment")[0] + f"the file {file}, named by the environm"
+        remedy = f"put a new access token into {file}; or {UNSET.format(variable)}"
+    else:
+        value = access_of(server)
+    monkeypatch.setenv(variable, value)
+    adapter = open_session(session)
+    server.expire()
+    verbs: list[tuple[type[JWTRefreshError], Callable[[], object]]] = [
+        (RefreshRejected, adapter.refresh),
+        (RefreshRejected, lambda: adapter.valid_token(refused=adapter.token)),
+        (StoreError, lambda: adapter.log_in("alice", "hunter2")),
+    ]
+    for kind, verb in verbs:
+        with pytest.raises(kind) as caught:
+            verb()
+        assert cause in caught.value.cause
+        assert caught.value.remedy == remedy
+    with pytest.raises(StoreError, match=f"Unset {variable} to use the profile's own store"):
+        adapter.refresh("another refresh token")
+    assert {each.kind for each in server.requests} <= {"api"}
+
+
+def test_a_variable_that_the_program_itself_has_unset(
+    user: User,
+    server: AuthServer,
+    session: requests.Session,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It is no logout by another program."""
+    user.describe(server)
+    monkeypatch.setenv(VARIABLE, access_of(server))
+    adapter = open_session(session)
+    assert session.get(f"{server.url}/users").status_code == 200
+    monkeypatch.delenv(VARIABLE)
+    with pytest.raises(RefreshRejected) as caught:
+        adapter.refresh()
+    assert str(caught.value) == f"{CAUSE}. P{REMEDY[1:]}"
+    assert caplog.messages == []
 
 
 @pytest.mark.parametrize(
@@ -347,10 +420,10 @@ def test_a_file_that_is_being_written_costs_a_running_program_nothing(
         caplog.clear()
         for _ in range(2):
             assert session.get(f"{server.url}/users").status_code == 401
-        warnings = [each.message for each in caplog.records if each.levelno >= logging.WARNING]
-        assert len(warnings) == 1
-        assert warnings[0].startswith(f"the file {file}, named by")
-        assert warnings[0].endswith("; the token that was read before is used")
+        warning, refused = caplog.messages
+        assert warning.startswith(f"the file {file}, named by")
+        assert warning.endswith("; the token that was read before is used")
+        assert "the API has refused it" in refused
         file.unlink(missing_ok=True)
         file.write_text(access_of(server), encoding="utf-8")
     assert session.get(f"{server.url}/users").status_code == 200
@@ -418,7 +491,8 @@ def test_what_would_change_it_is_an_error(
     assert cause.startswith(
         f"the token of profile 'prod' comes from the environment variable {VARIABLE}"
     )
-    assert remedy == f"unset {VARIABLE} first"
+    more = ", or put a new access token there" if command == "refresh" else ""
+    assert remedy == f"unset {VARIABLE} first{more}"
     assert user.stored_token == kept
     assert server.requests == []
 
@@ -437,3 +511,5 @@ def test_one_that_has_expired(
             "the access token of profile 'prod' has expired; it comes from the environment "
             f"variable {VARIABLE}"
         )
+    problem = run._find_problem(Profiles.read(), "prod", None)  # noqa: SLF001 - what `run` says
+    assert problem == (cause, remedy)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import pickle
+import re
+from pathlib import Path
 
 import pytest
 import requests
@@ -11,6 +14,7 @@ import requests
 import requests_jwt_refresh
 from requests_jwt_refresh import JWTRefreshError, RefreshRejected, RefreshUnavailable
 from requests_jwt_refresh.errors import capitalize
+from tests.support.documents import PAGES
 
 KINDS = sorted(
     (
@@ -86,3 +90,20 @@ def test_a_class_may_be_raised() -> None:
 def test_what_is_to_be_typed_keeps_its_letters(sentence: str, capitalized: str) -> None:
     """A sentence begins with a capital, unless its first word is a command, a name or a path."""
     assert capitalize(sentence) == capitalized
+
+
+def test_no_text_sends_anybody_to_the_readme() -> None:
+    """It is not installed; a text says what to do, or names a page of the guide by its title."""
+    found, pages = [], []
+    for file in Path(requests_jwt_refresh.__file__).parent.rglob("*.py"):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        docs = {id(each.value) for each in ast.walk(tree) if isinstance(each, ast.Expr)}
+        for each in ast.walk(tree):
+            if isinstance(each, ast.Constant) and isinstance(each.value, str):
+                if "README" in each.value and id(each) not in docs:
+                    found.append(f"{file.name}:{each.lineno}")
+                pages += re.findall('the page "(.+?)"', each.value)
+    assert found == []
+    titles = {text.splitlines()[0].removeprefix("# ") for text in PAGES.values()}
+    assert pages
+    assert set(pages) <= titles

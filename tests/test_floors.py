@@ -39,6 +39,7 @@ FLOORS = (
         "sessions",
         "history",
         "relative_urls",
+        "given_files",
         "signing_keys",
         "jose",
     ),

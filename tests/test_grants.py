@@ -127,7 +127,7 @@ def test_a_wrong_password_is_a_refusal_without_the_servers_words(code: int) -> N
     assert (
         caught.value.cause == f"the refresh endpoint refused the user name or the password ({code})"
     )
-    assert caught.value.remedy == "check both and try again"
+    assert caught.value.remedy == "check both, and the login's URL, and try again"
     assert caught.value.__context__ is None
 
 

@@ -162,10 +162,11 @@ def test_init_from_flags(user: User, flags: tuple[str, ...], expected: dict[str,
     """What the flags say is in the file, and nothing else, and makes a profile."""
     result = user.run(*INIT, *flags)
     assert (result.status, result.err) == (0, "")
-    first, *urls, last = result.out.splitlines()
+    first, *urls, store, last = result.out.splitlines()
     assert first == f"Profile 'prod' is in {user.file}"
     assert last == "Next: requests-jwt login prod"
     known = Profiles.read()
+    assert store.split(maxsplit=1) == ["store", known.profile("prod").store_label]
     named = known.profile("prod").named_urls()
     assert [line.split() for line in urls] == [[name, "URL", url] for name, url in named.items()]
     assert known.content == {"prod": {"base_url": API, **expected}}
@@ -470,7 +471,8 @@ def test_init_asks_what_a_preset_leaves_open(user: User) -> None:
     with Terminal(SCRIPT, "init", "prod", "--store", "file", "--path", "t") as terminal:
         terminal.answer("Base URL of the API: ", API)
         terminal.answer("[json]: ", "simplejwt")
-        terminal.answer("Logout endpoint; empty for none: ", "/x/")
+        shown = "Logout endpoint, such as /api/token/blacklist/ of simplejwt; empty for none: "
+        terminal.answer(shown, "/x/")
         assert terminal.end() == 0
     assert terminal.shown.count(": ") >= 3
     assert Profiles.read(user.file).content["prod"] == {

@@ -306,6 +306,18 @@ def test_what_is_wrong_is_said_in_options(
     assert not user.file.exists()
 
 
+@pytest.mark.parametrize("option", ["--issuer", "--from"])
+def test_a_server_that_says_nothing_leaves_other_ways(
+    user: User, server: DocumentServer, option: str
+) -> None:
+    """A preset, and where they are listed; or the questions of this very command."""
+    done = user.run("init", "prod", option, f"{server.url}/api", "--base-url", server.url, "--yes")
+    remedy = done.cause_and_remedy()[1]
+    assert "--preset" in remedy
+    assert "requests-jwt init --help lists them" in remedy
+    assert remedy.endswith("or answer questions: requests-jwt init prod")
+
+
 @pytest.mark.parametrize(
     ("option", "value", "cause"),
     [

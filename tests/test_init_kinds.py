@@ -88,6 +88,38 @@ def test_what_a_preset_needs_is_asked_for(user: User) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("flags", "question"),
+    [
+        (("--preset", "auth0", "--set", "domain=acme.eu.auth0.com"), "https://acme.eu.auth0.com"),
+        (("--preset", "keycloak", "--set", "server=https://k", "--set", "realm=r"), "https://k/"),
+    ],
+    ids=["auth0", "keycloak"],
+)
+def test_the_logout_that_a_preset_documents_is_shown(
+    user: User, flags: tuple[str, ...], question: str
+) -> None:
+    """With what was answered in its place: on another host whole, and Enter is still none."""
+    common = ("--base-url", API, "--client-id", "me", "--store", "file", "--path", "t")
+    with Terminal(SCRIPT, "init", "prod", *common, *flags[:2]) as terminal:
+        for each in flags[3::2]:
+            terminal.answer(": ", each.partition("=")[2])
+        terminal.answer(f"Logout endpoint, such as {question}", "")
+        assert terminal.end() == 0, terminal.shown
+    assert "logout" not in read_content(user)
+
+
+def test_a_preset_with_another_refresh_is_asked_for_its_login(user: User) -> None:
+    """The documented path is what Enter takes."""
+    given = ("--preset", "simplejwt", "--refresh-url", "/r/", "--store", "file")
+    with Terminal(SCRIPT, "init", "prod", *given) as terminal:
+        terminal.answer("Base URL of the API: ", API)
+        terminal.answer("Login endpoint [/api/token/]: ", "/l/")
+        terminal.answer("empty for none: ", "")
+        assert terminal.end() == 0
+    assert read_content(user)["login"] == {"url": "/l/"}
+
+
 def test_a_public_key_is_no_secret(user: User) -> None:
     """What looks like one is refused, and what to write is said."""
     flags = ("--preset", "supabase")

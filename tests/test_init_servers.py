@@ -382,7 +382,8 @@ def test_the_apis_scopes_are_named(user: User, server: DocumentServer) -> None:
 def test_an_api_that_takes_no_header(user: User, server: DocumentServer) -> None:
     """It is said, as every request would fail."""
     done = init_from(user, protect(server, bearer_methods_supported=["query"]))
-    assert "takes no token in a header" in " ".join(done.err.split())
+    told = " ".join(done.err.split())
+    assert "takes no token in a header: if it refuses what is sent, name a cookie with " in told
 
 
 def test_an_api_that_wants_bound_tokens_gets_them(user: User, server: DocumentServer) -> None:

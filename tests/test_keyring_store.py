@@ -111,7 +111,7 @@ def test_a_foreign_entry_is_left_alone() -> None:
     backend.entries["api.example.com (default)", "default"] = "access-secret"
     error = catch_failure(store.load)
     assert "'api.example.com (default)' holds something that is not a token" in error.cause
-    assert error.remedy == "it was left as it is; clear it and log in again"
+    assert "if it belongs to another program, give this store another place" in error.remedy
     assert list(backend.entries.values()) == ["access-secret"]
 
 

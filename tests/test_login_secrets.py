@@ -214,7 +214,7 @@ def test_a_wrong_client_secret_is_given_anew(
     server.fail(refused)
     result = user.run("login", "prod", "--refresh-token", "-", typed=f"wrong\n{given}\n")
     cause, remedy = result.cause_and_remedy()
-    assert result.status == 4
+    assert result.status == 2
     assert cause.endswith("200 incorrect_client_credentials: the set-up is at fault")
     advice = "requests-jwt login prod --client-secret -"
     assert advice in remedy

@@ -7,20 +7,24 @@ import gc
 import io
 import json
 import re
+import subprocess
+import sys
+from subprocess import PIPE
 from typing import TYPE_CHECKING, Final
 
 import pytest
 import requests
 from requests_toolbelt.sessions import BaseUrlSession
 
-from requests_jwt_refresh import InvalidURL, JSONEndpoint, MemoryStore, Token, mount
+from requests_jwt_refresh import FileStore, InvalidURL, JSONEndpoint, MemoryStore, Token, mount
+from requests_jwt_refresh.testing import AuthServer
 from tests.support.crowd import Crowd
 from tests.support.pages import Page, check_links
+from tests.support.waits import WAIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from requests_jwt_refresh.testing import AuthServer
+    from pathlib import Path
 
 PAGE: Final = Page("moving-over.md")
 PROGRAMS: Final = [
@@ -213,3 +217,37 @@ def test_urls_are_joined_as_the_table_says(row: str) -> None:
 
 def test_every_link_leads_somewhere() -> None:
     check_links(PAGE)
+
+
+def test_programs_that_start_at_once_take_a_login_over_once(tmp_path: Path) -> None:
+    """They wait for the store's lock, which is held here until all of them have come to it."""
+    lines = PAGE.block("The login that you have", "import json").splitlines()
+    first = next(n for n, line in enumerate(lines) if line.startswith("store = "))
+    last = next(n for n, line in enumerate(lines) if line.startswith("print("))
+    with AuthServer() as server:
+        program = [
+            *(line for line in lines if line.startswith(("import ", "from "))),
+            f"API, folder = {server.url!r}, Path({str(tmp_path)!r})",
+            "old = folder / 'old.json'",
+            "print('ready', flush=True)",
+            *lines[first:last],
+            "print(session.get('/api/users').status_code)",
+        ]
+        login = server.login()
+        saved = {"access_token": login.access, "refresh_token": login.refresh}
+        (tmp_path / "old.json").write_text(json.dumps(saved))
+        server.expire()
+        command = [sys.executable, "-c", "\n".join(program)]
+        with contextlib.ExitStack() as stack:
+            with FileStore(tmp_path / "token.json").lock(WAIT):
+                programs = [
+                    stack.enter_context(subprocess.Popen(command, stdout=PIPE, text=True))
+                    for _ in range(4)
+                ]
+                said = [each.stdout.readline() for each in programs if each.stdout]
+                assert (tmp_path / "old.json").exists()
+            answers = [each.communicate(timeout=WAIT)[0] for each in programs]
+        assert said == ["ready\n"] * 4
+        assert answers == ["200\n"] * 4
+        assert (server.counters.refreshes, server.counters.reuse) == (1, 0)
+    assert not (tmp_path / "old.json").exists()

@@ -46,6 +46,50 @@ def test_each_page_says_what_a_person_needs(name: str) -> None:
         assert part in page
 
 
+ORDER = [
+    "```python",
+    "Without Python: ",
+    "**To have first:** ",
+    "**Expired",
+    "efused** ",
+    "**How long the tokens live:** ",
+    "**What goes wrong:** ",
+]
+LIFETIME = r"\blives? (?:\d+|an?) (?:hour|minute|day|month)|\bworks? once\b"
+
+
+@each_name
+def test_each_page_says_the_same_things_in_the_same_order(name: str) -> None:
+    """So that who knows one page finds their way on the next."""
+    page = " ".join(read_page(name).split())
+    found = [page.find(part) for part in ORDER]
+    assert -1 not in found
+    assert found == sorted(found)
+    assert [page.count(part) for part in ORDER] == [1] * len(ORDER)
+
+
+@each_name
+def test_each_page_says_in_one_place_how_long_tokens_live(name: str) -> None:
+    """What becomes of the refresh token, or that there is none; and nothing of that elsewhere."""
+    before, _, rest = read_page(name).partition("**How long the tokens live:** ")
+    lives, _, after = rest.partition("\n\n")
+    assert "refresh token" in " ".join(lives.split())
+    elsewhere = " ".join(f"{before} {after}".split())
+    assert re.findall(LIFETIME, elsewhere) == []
+
+
+@each_name
+def test_each_page_says_what_is_below_the_base_url(name: str) -> None:
+    """Where its paths begin with what people put into a base URL, such as /api or /auth."""
+    preset = presets.load(name)
+    url: Any = preset.endpoint.__dataclass_fields__["url"].default  # type: ignore[attr-defined]
+    paths = (url, preset.login.get("url"), preset.logout.get("url"))
+    folders = {path.split("/")[1] for path in paths if isinstance(path, str) and path[:1] == "/"}
+    may_repeat = folders - {"login", "logout", "refresh"}
+    page = " ".join(read_page(name).split())
+    assert "below the base URL" in page or not may_repeat
+
+
 @each_name
 def test_each_page_says_where_it_comes_from(name: str) -> None:
     """Whether anybody here has tried it."""

@@ -137,7 +137,7 @@ def test_a_file_that_cannot_be_read_is_named(file: Path, tmp_path: Path) -> None
     )
     with pytest.raises(ProfileError) as caught:
         Profiles.read(tmp_path)
-    assert str(caught.value).startswith(f"{tmp_path}: it cannot be read (")
+    assert str(caught.value).startswith(f"{tmp_path}: it cannot be read: ")
     file.write_bytes(PROD.encode("utf-16"))
     with pytest.raises(ProfileError) as caught:
         Profiles.read(file)

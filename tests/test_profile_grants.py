@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from requests_jwt_refresh.profiles.load import Profiles
 from requests_jwt_refresh.profiles.secrets import SecretFile, SecretInKeyring
 from requests_jwt_refresh.testing import AuthServer
 from requests_jwt_refresh.token_grants import ClientCredentials, JWTBearer, TokenExchange
@@ -100,6 +101,24 @@ def test_a_faulty_grant_is_named(file: Path, text: str, cause: str) -> None:
     error = catch_fault(file).value
     assert error.cause.startswith(f"{file}: profile 'prod': {cause}")
     assert error.remedy
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        (f'{BEARER}assertion = "{JWT}"\n', "assertion"),
+        (f'{EXCHANGE}subject_token = "x"\n', "subject_token"),
+    ],
+)
+def test_a_secret_of_a_grant_is_shown_its_file(file: Path, text: str, key: str) -> None:
+    """No other source is taken there: what the remedy says works."""
+    file.write_text(f"{REFRESH}{text}{GOOD}")
+    remedy = catch_fault(file).value.remedy
+    expected = f'put it into a file of its own, and write {key}_file = "PATH" in its place'
+    assert remedy == expected
+    mended = text.partition(f"{key} =")[0] + f'{key}_file = "PATH"\n'
+    file.write_text(f"{REFRESH}{mended}{GOOD}")
+    assert Profiles.read(file).profile("prod").name == "prod"
 
 
 # --- Commands ------------------------------------------------------------------------------------

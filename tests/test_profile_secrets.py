@@ -232,10 +232,10 @@ def test_a_secrets_file_without_a_secret_is_named(tmp_path: Path) -> None:
     """As the store's errors are: who refreshes has to look for no other."""
     path = tmp_path / "secret"
     for content, problem in (
-        (None, "could not be read: No such file or directory"),
+        (None, "cannot be read: No such file or directory"),
         (b"", "is empty"),
         (b" \r\n", "is empty"),
-        (b"\xff\xfe" + SECRET.encode(), "could not be read: it is no text"),
+        (b"\xff\xfe" + SECRET.encode(), "is no text"),
     ):
         if content is not None:
             path.write_bytes(content)
@@ -280,9 +280,9 @@ def test_a_client_may_send_the_secret_of_its_file_in_the_form(file: Path) -> Non
 def test_a_client_without_its_secret_asks_nothing(file: Path) -> None:
     """Above all not with the placeholder. The profile itself can be read without the secret."""
     client = read_client(file)
-    with pytest.raises(StoreError, match="could not be read"):
+    with pytest.raises(StoreError, match="cannot be read"):
         client.ask("https://h/t", Token("a", "r"))
-    with pytest.raises(StoreError, match="could not be read"):
+    with pytest.raises(StoreError, match="cannot be read"):
         client.as_client("https://h/t", {})
 
 

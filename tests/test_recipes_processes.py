@@ -9,6 +9,7 @@ import sys
 from configparser import ConfigParser
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -16,7 +17,7 @@ import requests
 from celery import Celery
 
 from requests_jwt_refresh import FileStore
-from requests_jwt_refresh.testing import Drop
+from requests_jwt_refresh.testing import Drop, JSONBody
 from tests.support.crowd import Crowd
 from tests.support.pages import Page
 from tests.support.programs import (
@@ -33,7 +34,6 @@ from tests.support.waits import WAIT, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from requests_jwt_refresh.testing import AuthServer
 
@@ -145,17 +145,33 @@ def test_a_pool_of_processes_shares_one_refresh(tmp_path: Path) -> None:
     assert (done.stdout.split(), done.stderr) == (["20", "1"], "")
 
 
-def run_by_cron(workspace: Workspace) -> tuple[int, str, str]:
-    """Run the page's script with a program; return its exit status, and what is printed."""
+def run_by_cron(workspace: Workspace, **variables: str) -> tuple[int, str, str]:
+    """Run the page's line of a crontab as cron does; return its exit status, and what is printed.
+
+    With nothing in the environment but what cron puts there, and the tests' own places.
+    """
     (text,) = PAGE.blocks("cron", "sh")
+    (line,) = PAGE.blocks("cron", "text")
+    folder = str(workspace.folder)
     script = workspace.folder / "run.sh"
-    script.write_text(text)
-    program = workspace.folder / "report.py"
-    program.write_text(
+    script.write_text(text.replace("/opt/report/.venv/bin", str(Path(sys.executable).parent)))
+    script.chmod(0o755)
+    (workspace.folder / "report.py").write_text(
         "import os, requests\nprint(requests.get(os.environ['API'] + '/api/x').status_code)\n"
     )
-    done = workspace.start(["sh", str(script), str(program)], PYTHON_KEYRING_BACKEND=NO_KEYRING)
-    return done.status, done.output, done.errors
+    names = ("HOME", "API", "REQUESTS_JWT_PROFILES", "NO_PROXY", "XDG_CONFIG_HOME")
+    environment = {name: workspace.environment[name] for name in names}
+    environment |= {"PATH": "/usr/bin:/bin", "PYTHON_KEYRING_BACKEND": NO_KEYRING, **variables}
+    command = line.split(maxsplit=5)[5].replace("/opt/report", folder)
+    done = subprocess.run(
+        ["/bin/sh", "-c", command],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=WAIT,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
 
 
 def test_cron_runs_the_program(workspace: Workspace) -> None:
@@ -165,12 +181,21 @@ def test_cron_runs_the_program(workspace: Workspace) -> None:
     assert workspace.server.counters.refreshes == 1
 
 
+def test_cron_is_told_of_a_set_up_that_cannot_work(workspace: Workspace) -> None:
+    """It fails, with what is wrong: another hour does not help."""
+    workspace.server.fail(JSONBody({"token": "t"}), times=None)
+    status, output, errors = run_by_cron(workspace)
+    assert (status, output) == (1, "")
+    assert "its JSON has no 'access_token'" in errors
+
+
 def test_cron_says_that_a_login_is_needed(workspace: Workspace) -> None:
     """And fails, so that the mail is read."""
     log_out(workspace)
     status, output, errors = run_by_cron(workspace)
     assert (status, output) == (1, "")
-    assert errors.endswith("On that machine: requests-jwt login prod\n")
+    (line,) = errors.splitlines()
+    assert line.endswith("bin/requests-jwt login prod")
 
 
 def test_cron_says_so_after_a_refusal_as_well(workspace: Workspace) -> None:
@@ -178,7 +203,8 @@ def test_cron_says_so_after_a_refusal_as_well(workspace: Workspace) -> None:
     expire_and_revoke(workspace)(None)
     status, output, errors = run_by_cron(workspace)
     assert (status, output) == (1, "")
-    assert errors.endswith("On that machine: requests-jwt login prod\n")
+    (line,) = errors.splitlines()
+    assert line.endswith("bin/requests-jwt login prod")
 
 
 def test_cron_waits_for_a_server_that_is_away(workspace: Workspace) -> None:
@@ -188,7 +214,7 @@ def test_cron_waits_for_a_server_that_is_away(workspace: Workspace) -> None:
     workspace.server.fail(Drop(), times=None)
     status, output, errors = run_by_cron(workspace)
     assert (status, output) == (0, "")
-    assert errors.endswith("next hour again\n")
+    assert errors == "report: the server cannot be asked; next hour again\n"
     workspace.token()
 
 

@@ -2,26 +2,48 @@
 
 from __future__ import annotations
 
+import html
+import inspect
 import os
+import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Final
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from filelock import FileLock
+from pdoc.doc import Class, Module
 
 import requests_jwt_refresh
 from requests_jwt_refresh import presets, testing
 from requests_jwt_refresh.presets import PRESET_MODULES
-from tests.reference.build import MODULES, PACKAGE
+from tests.reference.build import MODULES, PACKAGE, load_modules
+from tests.reference.docstrings import read_docstring
 from tests.reference.links import Page, find_broken_links, read_pages
+from tests.reference.shown import is_inner
 from tests.support.documents import ROOT
 from tests.support.waits import WAIT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 PRESETS: Final = f"{PACKAGE}/presets.html"
+KNOWN_TYPES: Final = {
+    *requests_jwt_refresh.__all__,
+    *testing.__all__,
+    *("Any", "ClassVar", "Final", "None", "True", "False", "Literal", "Self", "Callable"),
+    *("AbstractContextManager", "Iterable", "Iterator", "Mapping", "Sequence", "ValueError"),
+    *("Header", "Cookie"),  # what header() and cookie() make
+    "DeviceCode",  # DeviceLogin says what it has
+    "Preset",
+    *(presets.load(name).endpoint.__name__ for name in PRESET_MODULES),
+}
+
+
+def path_of(module: str) -> str:
+    return f"{module.replace('.', '/')}.html"
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +72,7 @@ def read(folder: Path, name: str) -> Page:
 def test_each_module_has_its_page(reference: Path) -> None:
     """Those that users need, each preset among them, and none of what is private."""
     found = {path.relative_to(reference).as_posix() for path in reference.rglob("*.html")}
-    expected = {f"{name.replace('.', '/')}.html" for name in MODULES}
+    expected = {*map(path_of, MODULES)}
     assert found == expected | {"index.html", PRESETS}
 
 
@@ -76,6 +98,71 @@ def test_each_preset_is_linked_from_their_page(reference: Path) -> None:
 def test_each_public_name_is_there(reference: Path, page: str, names: set[str]) -> None:
     """With its own place on the page of its module."""
     assert names - read(reference, page).anchors == set()
+
+
+def list_shown(module: str) -> Iterator[Any]:
+    """Yield what the page of a module shows, as pdoc knows it."""
+    load_modules(module)
+    for doc in Module.from_name(module).own_members:
+        if not doc.name.startswith("_") and doc.name != "PRESET" and not is_inner(doc):
+            yield doc
+            members = doc.own_members if isinstance(doc, Class) else []
+            yield from (each for each in members if each.name[0] != "_" and not is_inner(each))
+
+
+# `auto` has no names, and changes a program that imports it.
+@pytest.mark.parametrize("module", [each for each in MODULES if each != f"{PACKAGE}.auto"])
+def test_each_name_on_a_page_is_explained(module: str) -> None:
+    """By a docstring of its own; a field also by that of its class, among the arguments."""
+    unexplained = []
+    for doc in list_shown(module):
+        owner, _, name = doc.qualname.rpartition(".")
+        text = doc.docstring if owner else read_docstring(module, name)
+        page = inspect.getdoc(getattr(import_module(module), owner)) if owner else None
+        is_argument = re.search(rf"^    (?:\w+, )*{name}(?:, \w+)*[:,]", page or "", re.MULTILINE)
+        # Fault says what play() does, and answer() is the name of 0.1.
+        if not text and not is_argument and name not in ("answer", "play"):
+            unexplained.append(doc.qualname)
+    assert unexplained == []
+
+
+@pytest.mark.parametrize("name", [*map(path_of, MODULES), PRESETS])
+def test_each_type_can_be_imported_by_users(reference: Path, name: str) -> None:
+    """From here, from requests or from the standard library; and none shows where it lies."""
+    page = (reference / name).read_text(encoding="utf-8")
+    for code in re.findall(r'<div class="attr \w+">(.*?)</div>', page, re.DOTALL):
+        text = re.sub(r"'[^']*'|\"[^\"]*\"", "", html.unescape(re.sub(r"<[^>]+>", "", code)))
+        assert not re.search(r"requests_jwt_refresh\.|<|\b(?:models|sessions|typing)\.|\b0x", text)
+        name, _, value = text.strip().partition(" = ")
+        assert name != value, "what it is, and not its name again"
+        found = {*re.findall(r"(?<![\w.])[A-Z]\w*[a-z]\w*", text)}
+        assert found <= KNOWN_TYPES
+
+
+@pytest.mark.parametrize(
+    ("page", "inner"),
+    [
+        (f"{PACKAGE}.html", "DPoP.carry PasswordLogin.bind JSONEndpoint.ask FileStore.reserve"),
+        (f"{PACKAGE}/errors.html", "capitalize JWTRefreshError.about"),
+        (f"{PACKAGE}/httpie.html", "HTTPieAdapter JWTAuthPlugin"),
+        (f"{PACKAGE}/presets/strava.html", "is_refused Strava.rejected"),
+        (f"{PACKAGE}/testing.html", "Gate.pass_through Gate.__init__"),
+        (PRESETS, "Preset.login_of"),
+    ],
+)
+def test_what_no_user_calls_is_left_out(reference: Path, page: str, inner: str) -> None:
+    """By the rules of tests/reference/shown.py."""
+    assert {*inner.split()} & read(reference, page).anchors == set()
+
+
+def test_what_users_call_is_not_left_out(reference: Path) -> None:
+    """The verbs of the adapter, of a store, and of those who write an endpoint or a fault."""
+    shown = read(reference, f"{PACKAGE}.html").anchors
+    assert {f"JWTRefreshAdapter.{verb}" for verb in ("refresh", "set_token", "token")} <= shown
+    assert {f"{kind}.load" for kind in ("TokenStore", "FileStore", "RedisStore")} <= shown
+    assert {"Endpoint.ask", "ServerMetadata.discover", "BrowserLogin.__init__"} <= shown
+    served = read(reference, f"{PACKAGE}/testing.html").anchors
+    assert {"Fault.play", "Exchange.work", "AuthServer.gate", "Counters.rotated"} <= served
 
 
 def test_every_link_within_it_leads_somewhere(reference: Path) -> None:

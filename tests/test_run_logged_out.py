@@ -16,6 +16,7 @@ from tests.support.programs import (
     START,
     ProgramResult,
     Workspace,
+    expire_and_revoke,
     profile_text,
     warm_command,
     warm_programs,
@@ -45,6 +46,7 @@ class Keyring(KeyringBackend):
 
     set_password = delete_password = None
 """
+SPAWN = f"subprocess.run([sys.executable, '-c', {CALL!r}])"
 THREADS = f"""{START}
 from concurrent.futures import ThreadPoolExecutor
 with ThreadPoolExecutor(8) as pool:
@@ -114,6 +116,70 @@ def test_a_keyring_that_was_given_up_is_left_alone(keyring_user: Workspace) -> N
     ended = run(keyring_user, f"{IMPATIENT}{end}")
     assert ended.output == f"{[401] * 40}\n1\n"
     assert "did not answer" in ended.warning()
+
+
+# The refusal is told only after all other requests have their 401: however long that takes.
+LATE_REFUSAL = f"""{START}
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from requests_jwt_refresh.refresh.single_flight import Call
+others = threading.Semaphore(0)
+run_callbacks = Call.run_callbacks
+def run_late(call):
+    for _ in range(7 if call._callbacks else 0):
+        assert others.acquire(timeout=30)
+    run_callbacks(call)
+def get(_):
+    try:
+        return requests.get(url).status_code
+    finally:
+        others.release()
+requests.get(url)
+print("waiting", flush=True); sys.stdin.readline()
+Call.run_callbacks = run_late
+with ThreadPoolExecutor(8) as pool:
+    print(sorted(pool.map(get, range(8))))
+print(requests.get(url).status_code)
+"""
+
+
+def test_a_refusal_is_what_is_said(workspace: Workspace) -> None:
+    """Not what other threads see of it: that there is no token any more."""
+    ended = workspace.run("-c", LATE_REFUSAL, at_wait=expire_and_revoke(workspace))
+    assert ended.output == f"waiting\n{[401] * 8}\n401\n", ended.errors
+    assert "refused the refresh token (400 invalid_grant)" in ended.warning()
+    assert "log in again with: requests-jwt login prod" in ended.warning()
+    assert workspace.server.counters.refreshes == 1
+
+
+ENDED = "requests-jwt: the login of profile 'prod' has ended"
+
+
+def test_a_login_that_another_process_has_lost_has_ended(workspace: Workspace) -> None:
+    """`run` saw it, and this process never had its token: it is more than "not logged in"."""
+    code = f"import subprocess, sys\nprint('waiting', flush=True); sys.stdin.readline()\n{SPAWN}"
+    ended = workspace.run("-c", code, at_wait=lambda _: workspace.store().clear())
+    assert ended.output == "waiting\n401\n"
+    assert ended.warning().splitlines()[0] == ENDED
+    assert "log in again with: requests-jwt login prod" in ended.warning()
+
+
+def test_a_token_that_is_gone_without_a_refusal_is_told_of(workspace: Workspace) -> None:
+    """By the last request under way, since one of them could have had a refusal to tell."""
+    code = f"""{START}
+import threading
+from requests_jwt_refresh.inject import adapter, proxy
+print(requests.get(url).status_code)
+found = proxy.load_registry().adapter_for(url)
+found.clear_token()
+with found._watch.note_sending(found.with_transport(None)):
+    print(requests.get(url).status_code, file=sys.stdout)
+    print("before", file=sys.stderr)
+"""
+    ended = workspace.run("-c", code)
+    assert ended.output == "200\n401\n"
+    assert ended.errors.splitlines()[0] == "before"
+    assert ended.warning().splitlines()[0] == ENDED
 
 
 LOGIN = f"""{START}

@@ -44,7 +44,7 @@ def test_status(user: User, server: AuthServer) -> None:
     shown = rows(result)
     assert (result.status, result.err) == (0, "")
     assert re.fullmatch(r"expires in 4 min 5\d s \(\d{4}-.*\)", shown.pop("access token"))
-    assert re.fullmatch(r"\d s ago", shown.pop("last refresh"))
+    assert re.fullmatch(r"\d s ago", shown.pop("received"))
     assert shown == {
         "profile": f"prod, in {user.file}",
         "API": f"{server.url}/",
@@ -107,7 +107,7 @@ def test_status_of_an_expired_token(user: User, server: AuthServer) -> None:
     result = user.run("status", "prod")
     assert (result.status, result.err) == (0, "")
     assert rows(result)["access token"].startswith("expired 2 min")
-    assert rows(result)["last refresh"] == "7 min 5 s ago"
+    assert rows(result)["received"] == "7 min 5 s ago"
 
 
 def test_status_without_a_way_to_refresh(user: User, server: AuthServer) -> None:

@@ -6,13 +6,14 @@ import re
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from requests_jwt_refresh.testing import Counters
+from requests_jwt_refresh.testing import HTML, Counters, JSONBody, Redirect, Status
 from requests_jwt_refresh.tokens import Token, with_expiry
 from tests.support.command_line import (
+    OAUTH2_REFRESH,
     WAIT,
     CommandResult,
     User,
@@ -99,9 +100,8 @@ def test_seconds(user: User, server: AuthServer, seconds: str, refreshes: int) -
     """A token with less than --seconds left is refreshed; what comes is printed, long or not."""
     user.describe(server)
     user.save_token(with_expiry(server.login()))
-    assert user.run("token", "prod", "--seconds", seconds) == CommandResult(
-        0, f"{user.stored_token.access}\n", ""
-    )
+    result = user.run("token", "prod", "--seconds", seconds)
+    assert (result.status, result.out) == (0, f"{user.stored_token.access}\n")
     assert server.counters.refreshes == refreshes
 
 
@@ -273,3 +273,54 @@ def test_refresh_of_opaque_tokens(user: User, server: AuthServer) -> None:
     user.describe(server)
     user.save_token(server.login())
     assert user.run("refresh", "prod") == CommandResult(0, "Refreshed.\n", "")
+
+
+@pytest.mark.parametrize("command", ["token", "refresh"])
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [
+        (JSONBody({"token": "t"}), 2),
+        (JSONBody({"access_token": 5}), 2),
+        (Status(404), 2),
+        (Status(400, body=b'{"error": "invalid_client"}'), 2),
+        (Redirect("/x"), 2),
+        (JSONBody({"error": "odd"}), 4),
+        (HTML(), 4),
+        (Status(503), 4),
+        (Status(429), 4),
+    ],
+    ids=["field", "type", "404", "client", "redirect", "error", "page", "503", "429"],
+)
+def test_a_fault_of_the_set_up_is_no_outage(
+    user: User, server: AuthServer, command: str, fault: Any, status: int
+) -> None:
+    """A cron job that tries again next hour need not: 2, where the profile has to be changed."""
+    user.describe(server, OAUTH2_REFRESH)
+    before = user.save_token(make_expired_token(server))
+    server.fail(fault, times=None)
+    result = user.run(command, "prod")
+    assert (result.status, result.out, user.stored_token) == (status, "", before)
+
+
+@pytest.mark.parametrize("form", ["", "--output", "--exec-credential"])
+@pytest.mark.parametrize("end", [None, 100.0], ids=["unknown", "short"])
+def test_seconds_that_cannot_be_kept_are_told_of(
+    user: User, server: AuthServer, form: str, end: float | None
+) -> None:
+    """On stderr, and only where they were asked for; the token is given all the same."""
+    server.lifetime = 100.0
+    user.describe(server)
+    token = server.login()
+    user.save_token(token if end is None else make_aged_token(token, left=end, ago=0))
+    flags = [form, str(user.home / "out")] if form == "--output" else [form] * bool(form)
+    done = user.run("token", "prod", *flags)
+    assert (done.status, done.err) == (0, "")
+    done = user.run("token", "prod", "--seconds", "600", *flags)
+    assert (done.status, bool(done.out)) == (0, form != "--output")
+    cause, remedy = done.cause_and_remedy()
+    if end is None:
+        assert "does not say when it expires: it may last less than 600 s" in cause
+        assert "requests-jwt refresh prod" in remedy
+    else:
+        assert "less than the 600 s asked for" in cause
+    assert user.run("token", "prod", "--seconds", "50", *flags).err == "" or end is None

@@ -11,6 +11,7 @@ import requests
 from requests_jwt_refresh.errors import InsecureURL, InvalidURL, JWTRefreshError
 from requests_jwt_refresh.urls import (
     Origin,
+    find_repetition,
     has_scheme,
     join,
     origin_of,
@@ -482,3 +483,23 @@ class TestJoin:
         assert prepared is not None
         assert origin_of(prepared) == origin_of(base)
         assert f"{prepared}/".startswith(base) or prepared.startswith(f"{base}?")
+
+
+@pytest.mark.parametrize(
+    ("base", "url", "found"),
+    [
+        ("http://h/api", "http://h/api/api/token/", ("/api", "http://h")),
+        ("http://h/api/", "http://h/api/api/token/", ("/api", "http://h")),
+        ("http://h/api/v1", "http://h/api/v1/api/v1/x", ("/api/v1", "http://h")),
+        ("http://h/x/v1", "http://h/x/v1/v1?a=/", ("/v1", "http://h/x")),
+        ("http://h/api", "http://h/api/token/", None),
+        ("http://h/api", "http://h/api/apis/token/", None),
+        ("http://h/api", "http://h/auth/api/token/", None),
+        ("http://h/api", "http://other/api/api/token/", None),
+        ("http://h/", "http://h/api/api/token/", None),
+        ("http://h", "http://h//token/", None),
+    ],
+)
+def test_a_path_that_stands_twice(base: str, url: str, found: tuple[str, str] | None) -> None:
+    """At the end of the base and at the beginning of what is below it, and nowhere else."""
+    assert find_repetition(base, url) == found

@@ -12,6 +12,7 @@ from requests_jwt_refresh.cli.browser_login import end_browser_session
 from requests_jwt_refresh.cli.commands import (
     COMPLETE_FILES,
     EXIT_STATUSES,
+    LOGOUT_STATUSES,
     add_command,
     add_profile_name,
     examples,
@@ -29,12 +30,14 @@ from requests_jwt_refresh.cli.console import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from requests_jwt_refresh.adapter import JWTRefreshAdapter
     from requests_jwt_refresh.authorization import Carrier
     from requests_jwt_refresh.cli.commands import Subparsers
     from requests_jwt_refresh.errors import JWTRefreshError
     from requests_jwt_refresh.grants.revocation import Logout
-    from requests_jwt_refresh.profiles.load import Profile
+    from requests_jwt_refresh.profiles.load import Profile, Profiles
     from requests_jwt_refresh.tokens import Token
 
 _USER_CLAIMS: Final = ("preferred_username", "username", "email", "name", "sub", "user_id")
@@ -43,6 +46,7 @@ _FETCHED_ANEW: Final = "the next request fetches one, and nobody has to log in"
 _REMEMBERED: Final = "remembered in the keyring; programs log in again with it"
 _NOT_REMEMBERED: Final = "not remembered"
 _LEEWAY: Final = 10.0  # seconds that a printed token should last, so that there is time to use it
+_ROUNDING: Final = 1.0  # seconds; a server that gives 300 s has given them a moment ago
 _LEEWAY_SHARE: Final = 0.1  # but no more than this share of its lifetime
 
 
@@ -80,23 +84,38 @@ def check_not_from_environment(profile: Profile, verb: str, option: str = "") ->
         )
 
 
-def _check_logged_in(profile: Profile, adapter: JWTRefreshAdapter) -> None:
+def _check_logged_in(profile: Profile, adapter: JWTRefreshAdapter, profiles: Profiles) -> None:
     """Raise RefreshRejected if there is no token, and nothing that could get one by itself."""
     if not profile.can_fetch_token and adapter.token is None:
-        raise library.RefreshRejected(*describe_missing_login(profile))
+        raise library.RefreshRejected(*describe_missing_login(profile, profiles))
 
 
-def describe_missing_login(profile: Profile) -> tuple[str, str]:
-    """Return that there is no token, and how to get one."""
+def describe_missing_login(profile: Profile, profiles: Profiles) -> tuple[str, str]:
+    """Return that there is no token, and how to get one, or which other account has one."""
     environment = profile.environment
     if environment is not None:
         cause = f"the access token of profile {profile.name!r} has expired"
         return f"{cause}; it comes from the {environment.label}", "put a new one there"
-    whose = profile.reference.removeprefix(profile.name).replace(" --account", " as", 1)
-    return (
-        f"profile {profile.name!r} is not logged in{whose}",
-        f"log in with: requests-jwt login {profile.reference}",
-    )
+    return profile.describe_missing_login(find_other_accounts(profile, profiles))
+
+
+def find_other_accounts(profile: Profile, profiles: Profiles) -> list[str]:
+    """Return the other accounts that are logged in, unless the user has named this one."""
+    if profile.account_source is None:
+        return []
+    try:
+        from requests_jwt_refresh.profiles.accounts import Choices
+
+        known = Choices.read(profile.file).list_accounts(profile.name)
+        return [each for each in known if _has_login(profile, profiles, each)]
+    except library.JWTRefreshError:  # this is a hint beside an error
+        return []
+
+
+def _has_login(profile: Profile, profiles: Profiles, account: str) -> bool:
+    """Whether another account of the profile is logged in. Raises ProfileError or StoreError."""
+    other = profiles.profile(profile.name, account)
+    return account != profile.account and is_logged_in(other, other.store.load())
 
 
 # --- status --------------------------------------------------------------------------------------
@@ -138,7 +157,7 @@ def status(options: argparse.Namespace) -> int:
             write_row("password", _find_remembered(profile))
     if has_login:
         return Exit.DONE
-    complain(*describe_missing_login(profile))
+    complain(*describe_missing_login(profile, options.profiles))
     return Exit.LOG_IN
 
 
@@ -220,7 +239,7 @@ def _write_token(token: Token | None, profile: Profile) -> None:
         write_row("refresh token", _describe_life(token.refresh, refresh_token_expiry(token)))
     if token.received_at is not None:
         age = max(clock.time() - token.received_at, 0.0)
-        write_row("last refresh", f"{format_duration(age)} ago")
+        write_row("received", f"{format_duration(age)} ago")
 
 
 def _describe_life(secret: str | None, end: float | None) -> str:
@@ -331,6 +350,9 @@ def add_token(subparsers: Subparsers) -> None:
         subparsers,
         "token",
         token,
+        description="A token that does not say when it expires is printed as it is: only the API "
+        "knows whether it is valid still, and --seconds cannot be kept. For one that is new: "
+        "requests-jwt refresh NAME, first.",
         epilog=examples(
             ('curl -H "Authorization: Bearer $(requests-jwt token prod)" URL', "a single call"),
             (
@@ -353,7 +375,8 @@ def add_token(subparsers: Subparsers) -> None:
         "--seconds",
         type=_parse_seconds,
         metavar="N",
-        help="refresh it if less than N seconds are left",
+        help="refresh it if less than N seconds are left; a warning says if it lasts shorter, or "
+        "does not say how long",
     )
     parser.add_argument(
         "--field",
@@ -412,13 +435,15 @@ def token(options: argparse.Namespace) -> int:
     version = token_output.choose_api_version() if options.exec_credential else ""
     target = None if options.output is None else token_output.find_output(options.output)
     profile, adapter = open_profile(options)
-    _check_logged_in(profile, adapter)
+    _check_logged_in(profile, adapter, options.profiles)
     if options.field is not None:
         check_not_from_environment(profile, "take a field of", ", or leave --field out")
     if profile.environment is not None and not is_logged_in(profile, adapter.token):
-        raise library.RefreshRejected(*describe_missing_login(profile))
+        raise library.RefreshRejected(*describe_missing_login(profile, options.profiles))
     seconds = _choose_seconds(adapter.token, options.seconds)
     secret = token_output.fetch_secret(profile, adapter, options.field, seconds)
+    if options.seconds is not None:
+        _warn_if_shorter(profile, secret.expires_at, options)
     if target is not None:
         token_output.write_output(target, secret.text)
     elif options.exec_credential:
@@ -426,6 +451,23 @@ def token(options: argparse.Namespace) -> int:
     else:
         sys.stdout.write(f"{secret.text}\n")
     return Exit.DONE
+
+
+def _warn_if_shorter(profile: Profile, end: float | None, options: argparse.Namespace) -> None:
+    """Say that what is printed does not last as long as was asked, or does not say how long."""
+    what = options.field or "the access token"
+    if end is None:
+        refresh = f"for a new one: requests-jwt refresh {profile.reference}, and then this command"
+        complain(
+            f"{what} does not say when it expires: it may last less than {options.seconds:g} s",
+            refresh if profile.environment is None else "ask whoever puts it there",
+        )
+    elif end + _ROUNDING < clock.time() + options.seconds:
+        left = max(end - clock.time(), 0.0)
+        complain(
+            f"{what} lasts {format_duration(left)}, less than the {options.seconds:g} s asked for",
+            "ask for less, or have the server give longer ones",
+        )
 
 
 def _choose_seconds(token: Token | None, asked: float | None) -> float:
@@ -453,8 +495,8 @@ def add_refresh(subparsers: Subparsers) -> None:
 
 def refresh(options: argparse.Namespace) -> int:
     profile, adapter = open_profile(options)
-    check_not_from_environment(profile, "refresh")
-    _check_logged_in(profile, adapter)
+    check_not_from_environment(profile, "refresh", ", or put a new access token there")
+    _check_logged_in(profile, adapter, options.profiles)
     end = adapter.refresh().expires_at
     life = "" if end is None else f": the access token {format_expiry(end)}"
     sys.stdout.write(f"Refreshed{life}.\n")
@@ -470,9 +512,9 @@ def add_logout(subparsers: Subparsers) -> None:
         "logout",
         logout,
         description="Tells the server first, if the profile says how. The token is forgotten "
-        "here even if the server cannot be told; the exit status is 4 then. A session in the "
+        "here even if the server cannot be told. A session in the "
         "browser ends at a page that is opened, or shown where there is no browser.",
-        epilog=examples(("requests-jwt logout prod", "done for today")) + EXIT_STATUSES,
+        epilog=examples(("requests-jwt logout prod", "done for today")) + LOGOUT_STATUSES,
     )
     add_profile_name(parser, is_optional=True)
     parser.add_argument("--local", action="store_true", help="do not tell the server")
@@ -486,6 +528,8 @@ def add_logout(subparsers: Subparsers) -> None:
 def logout(options: argparse.Namespace) -> int:
     profile, adapter = open_profile(options)
     check_not_from_environment(profile, "forget")
+    if options.account is not None:
+        _check_known_account(profile)
     stored: Token | None = None
     grant: Logout | None = None  # how to tell the server, if it has to be told
     failure: JWTRefreshError | None = None
@@ -522,14 +566,22 @@ def _report_logout(
     options: argparse.Namespace, profile: Profile, failure: JWTRefreshError | None
 ) -> int:
     """Say what has been done, with the browser too, and what has failed."""
+    from requests_jwt_refresh.profiles.accounts import DEFAULT, SWITCH
+
     sys.stdout.write(
         f"Logged out of {_describe_account(profile)}: the token is gone from the "
         f"{profile.store_label}.\n"
     )
     _forget_account(profile)
+    if _is_switched_to(profile):
+        sys.stdout.write(
+            f"The account of {profile.name} is still {profile.account}; to use another: "
+            f"{SWITCH} {profile.name} --account {DEFAULT}\n"
+        )
     if not profile.needs_login:
         sys.stdout.write("The next request fetches another: nobody has to log in.\n")
     if not options.local:
+        _report_not_told(profile)
         end_browser_session(profile, opens=not options.no_browser)
     if failure is None:
         return Exit.DONE
@@ -538,6 +590,45 @@ def _report_logout(
         "the token is forgotten here, but the server accepts it until it expires",
     )
     return Exit.TRY_LATER
+
+
+def _is_switched_to(profile: Profile) -> bool:
+    """Whether commands that name no account go on using this one, which is not the default."""
+    from requests_jwt_refresh.profiles.accounts import DEFAULT, Choices
+
+    try:
+        current = Choices.read(profile.file).find_current(profile.name)
+    except library.ProfileError:  # _forget_account() has said so
+        return False
+    return current == profile.account != DEFAULT
+
+
+def _report_not_told(profile: Profile) -> None:
+    """Say that the server knows nothing of the logout, where the profile has no way to tell it."""
+    if profile.logout is None and profile.needs_login:
+        sys.stdout.write(
+            "The server was not told: the profile has no logout endpoint. What it has given stays "
+            "valid there until it expires.\n"
+        )
+
+
+def _check_known_account(profile: Profile) -> None:
+    """Raise UsageError for an account that has never logged in; name those that have."""
+    from requests_jwt_refresh.profiles.accounts import Choices
+
+    known = Choices.read(profile.file).list_accounts(profile.name)
+    if profile.account in known or profile.store.load() is not None:
+        return
+    raise make_unknown_account_error(profile.name, profile.account, known)
+
+
+def make_unknown_account_error(name: str, account: str, known: Iterable[str]) -> UsageError:
+    """Return the error that a profile has no such account."""
+    return UsageError(
+        f"profile {name!r} has no account {account!r}",
+        f"log it in with: requests-jwt login {name} --account {account}; or use one of these: "
+        f"{', '.join(known)}",
+    )
 
 
 def _describe_account(profile: Profile) -> str:

@@ -6,7 +6,11 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import requests_jwt_refresh as library
-from requests_jwt_refresh.cli.account import describe_user, is_logged_in
+from requests_jwt_refresh.cli.account import (
+    describe_user,
+    is_logged_in,
+    make_unknown_account_error,
+)
 from requests_jwt_refresh.cli.commands import (
     EXIT_STATUSES,
     add_account_option,
@@ -219,11 +223,7 @@ def _check_known(profiles: Profiles, choices: Choices, name: str, account: str) 
     known = choices.list_accounts(name)
     if account in known or profiles.profile(name, account).store.load() is not None:
         return account
-    raise UsageError(
-        f"profile {name!r} has no account {account!r}",
-        f"log it in with: requests-jwt login {name} --account {account}; or use one of these: "
-        f"{', '.join(known)}",
-    )
+    raise make_unknown_account_error(name, account, known)
 
 
 def _warn_of_variable() -> None:

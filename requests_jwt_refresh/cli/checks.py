@@ -16,7 +16,11 @@ from urllib3.exceptions import NewConnectionError
 
 from requests_jwt_refresh import clock
 from requests_jwt_refresh.authorization import Cookie
-from requests_jwt_refresh.cli.account import complete_expiry, refresh_token_expiry
+from requests_jwt_refresh.cli.account import (
+    complete_expiry,
+    describe_missing_login,
+    refresh_token_expiry,
+)
 from requests_jwt_refresh.cli.browser_checks import (
     check_browser,
     describe_missing_offline,
@@ -29,8 +33,16 @@ from requests_jwt_refresh.cli.console import (
     remedy_for,
 )
 from requests_jwt_refresh.cli.fields import describe_table, find_named_field, find_reader
-from requests_jwt_refresh.cli.findings import FAULT, NOTE, OK, Finding, Target
+from requests_jwt_refresh.cli.findings import (
+    FAULT,
+    NOTE,
+    OK,
+    Finding,
+    Target,
+    find_repeated_path,
+)
 from requests_jwt_refresh.errors import JWTRefreshError, LockTimeout, RefreshUnavailable, StoreError
+from requests_jwt_refresh.given_files import check_kind
 from requests_jwt_refresh.refresh.client import ClientSession, SendOptions, exchange
 from requests_jwt_refresh.responses import parse_http_date
 from requests_jwt_refresh.tokens import Token, jwt_claims
@@ -40,7 +52,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from requests_jwt_refresh.profiles.environment import EnvironmentStore
-    from requests_jwt_refresh.profiles.load import Profile
+    from requests_jwt_refresh.profiles.load import Profile, Profiles
     from requests_jwt_refresh.responses import TokenResponse
 
 _PROBE: Final = Token("requests-jwt-doctor")  # no server accepts it
@@ -51,7 +63,7 @@ _SOON: Final = 14 * 86400.0  # seconds before a certificate's end that are worth
 
 
 def check(
-    profile: Profile, *, lock_timeout: float = 2.0, timeout: float = 10.0
+    profile: Profile, profiles: Profiles, *, lock_timeout: float = 2.0, timeout: float = 10.0
 ) -> Iterator[Finding]:
     """Yield what each check finds.
 
@@ -67,7 +79,10 @@ def check(
         yield from _check_store(profile, lock_timeout)
         yield _check_lock(profile, lock_timeout)
         yield from _check_secrets(profile)
-        yield from _check_token(profile)
+        yield from _check_token(profile, profiles)
+    repeated = find_repeated_path(profile)
+    if repeated is not None:
+        yield Finding(NOTE, "base URL", *repeated)
     yield from _check_server(profile, timeout)
 
 
@@ -133,7 +148,7 @@ def _check_secrets(profile: Profile) -> Iterator[Finding]:
             yield Finding(OK, "secret", f"the {name} is there")
 
 
-def _check_token(profile: Profile) -> Iterator[Finding]:
+def _check_token(profile: Profile, profiles: Profiles) -> Iterator[Finding]:
     log_in = f"log in with: requests-jwt login {profile.reference}"
     try:
         token = profile.store.load()
@@ -142,7 +157,8 @@ def _check_token(profile: Profile) -> Iterator[Finding]:
         return
     can_log_in = _is_remembered(profile)
     if token is None and profile.needs_login and not can_log_in:
-        yield Finding(FAULT, "token", "none: not logged in", log_in)
+        _, remedy = describe_missing_login(profile, profiles)
+        yield Finding(FAULT, "token", f"none: not logged in{profile.whose}", remedy)
         return
     if token is None:
         how = "logs in" if can_log_in else "fetches one"
@@ -162,7 +178,8 @@ def _check_token(profile: Profile) -> Iterator[Finding]:
         if end is not None and end <= clock.time():
             yield Finding(FAULT, "token", f"the refresh token {format_expiry(end)}", log_in)
         else:
-            yield Finding(OK, "token", "there is a refresh token")
+            what = "there is a refresh token, which was not tried"
+            yield Finding(OK, "token", what, f"to try it: requests-jwt refresh {profile.reference}")
     yield from _check_lifetime(token, profile.name)
 
 
@@ -487,6 +504,7 @@ def _make_tls_context(send_options: SendOptions) -> ssl.SSLContext:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         return context
     ca = send_options.verify if isinstance(send_options.verify, str) else certifi.where()
+    check_kind(ca)
     folder = Path(ca).is_dir()
     context.load_verify_locations(None if folder else ca, ca if folder else None)
     return context

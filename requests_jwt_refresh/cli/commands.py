@@ -45,10 +45,16 @@ EXIT_STATUSES: Final = """
 exit status:
   0  done
   1  it failed, for another reason than those below
-  2  the arguments or the profile cannot be used
+  2  the arguments or the profile cannot be used, or do not fit the server
   3  not logged in, or the server refused: requests-jwt login NAME
   4  the server could not be asked: try again later, the tokens are kept
   5  the keyring, file or Redis cannot be read or written"""
+
+LOGOUT_STATUSES: Final = EXIT_STATUSES.replace(
+    "the server could not be asked: try again later, the tokens are kept",
+    "the server could not be told; the token is forgotten here anyway",
+)
+"""The same for `logout`, which keeps nothing."""
 
 
 # What an option is called, if no secret has that form.

@@ -29,9 +29,9 @@ class Exit(IntEnum):
 
     DONE = 0
     FAULT = 1  # it failed, for another reason than those below
-    USAGE = 2  # the arguments or the profile cannot be used
+    USAGE = 2  # the arguments or the profile cannot be used, or do not fit the server
     LOG_IN = 3  # there is no token, or the server refused it
-    TRY_LATER = 4  # the server could not be asked, the tokens are kept
+    TRY_LATER = 4  # the server could not be asked, the tokens are kept; `logout` forgets them
     STORE = 5  # the keyring, file or Redis cannot be read or written
     INTERRUPTED = 128 + 2  # as a shell reports SIGINT
     BROKEN_PIPE = 128 + 13  # as a shell reports SIGPIPE
@@ -86,7 +86,8 @@ def fill_in(remedy: str, name: str | None) -> str:
         remedy = remedy.replace(in_python, in_a_profile)
     remedy = _RULE_IN_PYTHON.sub(_RULE_IN_A_PROFILE, remedy)
     remedy = "; ".join(map(_add_command, remedy.split("; ")))
-    remedy = remedy.replace("[NAME.", f'["{profile}".' if "." in profile else f"[{profile}.")
+    quoted = f'"{profile}"' if "." in profile else profile
+    remedy = remedy.replace("[NAME.", f"[{quoted}.").replace("[NAME]", f"[{quoted}]")
     remedy = remedy.replace("requests-jwt init NAME", f"requests-jwt init {profile}")
     for command in ("login", "doctor"):
         remedy = remedy.replace(
@@ -134,7 +135,7 @@ def _choose_default(error: JWTRefreshError) -> tuple[Exit, str]:
     if isinstance(error, errors.RefreshRejected):
         return Exit.LOG_IN, "log in, or try again, with: requests-jwt login NAME"
     if isinstance(error, errors.RefreshUnavailable):
-        return Exit.TRY_LATER, (
+        return Exit.USAGE if error.is_set_up_fault else Exit.TRY_LATER, (
             "the tokens are kept; try again later, or look closer with: requests-jwt doctor NAME"
         )
     if isinstance(error, errors.StoreError):

@@ -38,7 +38,9 @@ def make_content(options: argparse.Namespace) -> dict[str, Any]:
     if when:
         content["when"] = when
     store = {"path": options.path, "url": options.redis, "key": options.key}
-    if any(store.values()) or options.store not in (None, STORE_KINDS[0]):
+    if options.kept_store:
+        content["store"] = options.kept_store
+    elif any(store.values()) or options.store not in (None, STORE_KINDS[0]):
         where = options.store or ("file" if options.path else "redis")
         content["store"] = _drop_empty({"kind": where, **store})
     login = {
@@ -182,6 +184,24 @@ def list_needed(options: argparse.Namespace) -> list[str]:
     if options.refresh_url:  # it says what these would have said
         needed = [name for name in needed if name not in _IN_URLS]
     return [name for name in needed if name not in given]
+
+
+def find_documented_url(options: argparse.Namespace, table: str) -> str | None:
+    """Return where the preset's documentation has "login" or "logout"; None if it does not say.
+
+    Below the base URL if it is there. A profile uses the login by itself, the logout only if it has
+    that table: not every server has it switched on.
+    """
+    from requests_jwt_refresh.profiles.load import check, default_path
+
+    content = {**make_content(options), table: {}}
+    try:
+        grant = getattr(check(default_path(), options.name, content), table)
+    except library.ProfileError:
+        return None
+    url = ((grant and grant.url) or "").replace("%7Busername%7D", "{username}")
+    below = url.removeprefix(options.base_url.rstrip("/"))
+    return (below if below.startswith("/") else url) or None
 
 
 def find_profile_problem(name: str, content: Mapping[str, Any]) -> str | None:

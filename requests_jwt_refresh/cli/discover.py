@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.grants.discovery import Found, ServerMetadata
 
 NOT_FOUND: Final = dict.fromkeys(
-    ("issuer_found", "response_mode", "sends_iss", "end_session_url", "dpop", "usual_parameters")
+    (
+        *("issuer_found", "response_mode", "sends_iss", "end_session_url", "dpop"),
+        *("usual_parameters", "kept_store"),
+    )
 )
 """What a profile may have that no option gives."""
 
@@ -214,7 +217,11 @@ def _list_notes(options: argparse.Namespace, server: _Server) -> Iterator[str]:
     if api is not None and api.wants_dpop:
         yield "the API wants tokens that are bound to a key: DPoP (RFC 9449)"
     if api is not None and not api.takes_header:
-        yield "the API says that it takes no token in a header; see `attach` in the README"
+        yield (
+            "the API says that it takes no token in a header: if it refuses what is sent, name a "
+            "cookie with --attach-cookie, or mount the adapter in Python, whose attach= may be a "
+            "function that writes the token into the query"
+        )
     others = _find_other_scopes(options, api)
     if others:
         yield f"the API has the scopes {others}; ask for those you need: --scope"

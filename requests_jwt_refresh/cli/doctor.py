@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
             raise  # there is no profile to say something of
         remedy = remedy_for(error, getattr(options, "reference", options.name))
         return write_findings([Finding(FAULT, "profile", error.cause, remedy)])
-    return write_findings(check(profile))
+    return write_findings(check(profile, options.profiles))
 
 
 def write_findings(findings: Iterable[Finding]) -> int:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from requests_jwt_refresh.cli.console import fill_in
+
+if TYPE_CHECKING:
+    from requests_jwt_refresh.profiles.load import Profile
 
 OK: Final = "ok"
 NOTE: Final = "note"
@@ -24,3 +29,21 @@ class Target(NamedTuple):
     subject: str
     url: str
     key: str
+
+
+def find_repeated_path(profile: Profile) -> tuple[str, str] | None:
+    """Return that an endpoint's path begins as the base URL ends, and what to do; None: none does.
+
+    A server may have such paths, but as a rule the base URL has too much.
+    """
+    from requests_jwt_refresh.urls import find_repetition, without_query
+
+    for name, url in profile.named_urls().items():
+        found = find_repetition(profile.base_url, url)
+        if found is not None:
+            path, base_url = found
+            cause = f"{path} stands twice in the {name} URL {without_query(url)}: it is below the "
+            cause += "base URL"
+            remedy = f'if the base URL is {base_url}: write base_url = "{base_url}" into [NAME] in '
+            return cause, fill_in(f"{remedy}{profile.file}", profile.name)
+    return None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import requests_jwt_refresh as library
 from requests_jwt_refresh.cli.account import write_urls
 from requests_jwt_refresh.cli.commands import COMPLETE_FILES, add_command, examples
-from requests_jwt_refresh.cli.console import Exit, UsageError, hanging_indent
+from requests_jwt_refresh.cli.console import Exit, UsageError, hanging_indent, write_row
 from requests_jwt_refresh.cli.content import (
     check_no_refresh,
     find_missing_option,
@@ -19,8 +19,15 @@ from requests_jwt_refresh.cli.content import (
     make_content,
 )
 from requests_jwt_refresh.cli.discover import NOT_FOUND, describe_server, says_yes
+from requests_jwt_refresh.cli.findings import find_repeated_path
 from requests_jwt_refresh.cli.questions import PRESETS, STATUS, ask_for_the_rest
 from requests_jwt_refresh.cli.registration import name_client, register
+from requests_jwt_refresh.cli.replacing import (
+    check_tokens_stay,
+    find_kept_store,
+    list_notes,
+    read_old_profile,
+)
 from requests_jwt_refresh.cli.token_file import (
     add_path_option,
     ask_for_path,
@@ -68,7 +75,7 @@ def add_parser(subparsers: Subparsers) -> None:
                 "requests-jwt init prod --from https://api.example.com/v1",
                 "an API that says itself where to log in",
             ),
-            (_LONG_EXAMPLE, "another server; the file takes more options: see the README"),
+            (_LONG_EXAMPLE, "another server; for other keys of [NAME.refresh] give --set"),
         ),
     )
     parser.add_argument("name", metavar="NAME", help="the name of the new profile")
@@ -100,7 +107,12 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--allow-http", action="store_true", help="allow http URLs, where tokens are not encrypted"
     )
-    parser.add_argument("--replace", action="store_true", help="replace a profile of this name")
+    parser.add_argument(
+        "--replace",
+        action="store_true",
+        help="replace a profile of this name; its token stays where it is, unless --store, --path "
+        "or --redis says otherwise",
+    )
     parser.add_argument(
         "--yes",
         action="store_true",
@@ -283,9 +295,13 @@ def _parse_status(text: str) -> int:
 
 def run(options: argparse.Namespace) -> int:
     path = _find_path(options)
+    old = read_old_profile(options, path)
+    options.kept_store = find_kept_store(options, old)
     if not options.base_url and options.preset and not sys.stdin.isatty():
         options.base_url = load_preset(options.preset).base_url
     check_no_refresh(options)
+    if options.store == "file" and not (options.path or options.kept_store):
+        options.path = choose_default_path(options.name)
     is_found = options.issuer is not None or options.from_url is not None
     registrar = describe_server(options) if is_found else None
     missing = find_missing_option(options)
@@ -295,24 +311,29 @@ def run(options: argparse.Namespace) -> int:
                 f"{missing} is missing", "give it, or run this in a terminal to be asked"
             )
         ask_for_the_rest(options)
-    if options.store == "file" and not options.path:
-        options.path = choose_default_path(options.name)
     content = make_content(options)
     problem = find_profile_problem(options.name, content)
     if problem is not None:
         raise UsageError(
             f"these options make no usable profile: {problem}",
-            f"nothing was written; see requests-jwt init --help, or the README for {path}",
+            "nothing was written; give other options, see requests-jwt init --help, or write the "
+            f'profile into {path} yourself, see the page "What a profile can say" of the guide',
         )
     keyring_problem = None if options.store else _find_keyring_problem(options, content)
     if keyring_problem is not None and sys.stdin.isatty():
-        options.path = ask_for_path(keyring_problem, options.name)
+        options.kept_store, options.path = None, ask_for_path(keyring_problem, options.name)
         keyring_problem, content = None, make_content(options)
+    check_tokens_stay(path, options.name, old, content)
     if registrar is not None:
         register(options, path, registrar)
         content = make_content(options)
     with nullcontext() if registrar is None else name_client(options):
         profile = _write(options, path, content)
+    if keyring_problem is None:
+        write_row("store", profile.store_label)
+    repeated = find_repeated_path(profile)
+    for note in [*(["; ".join(repeated)] if repeated else []), *list_notes(profile, old, content)]:
+        sys.stderr.write(f"{hanging_indent('Note: ', note)}\n")
     return _go_on(options, profile, keyring_problem, is_found=is_found)
 
 

@@ -346,19 +346,30 @@ def _trade_refresh_token(profile: Profile, refresh_token: str) -> Token:
             if stored is None:
                 profile.store.save(library.Token(None, refresh=refresh_token))
     except library.LockTimeout:
-        raise library.RefreshUnavailable(
-            failure.cause, "nothing was stored; try again later"
+        raise _make_unavailable(
+            failure, failure.cause, "nothing was stored; try again later"
         ) from failure
     advice = failure.remedy.removeprefix("the tokens are kept; ")
     if stored is None:
-        raise library.RefreshUnavailable(
+        raise _make_unavailable(
+            failure,
             f"the token is stored, but could not be tried out: {failure.cause}",
             f"{advice}; then: requests-jwt token {profile.reference}",
         )
     if stored != before:
         with suppress(Empty):
             return traded.get(timeout=_REPORT_DELAY)
-    raise library.RefreshUnavailable(
+    raise _make_unavailable(
+        failure,
         failure.cause,
         f"nothing was stored: there is a token from before, and it stays; {advice}",
     )
+
+
+def _make_unavailable(
+    failure: library.RefreshUnavailable, cause: str, remedy: str
+) -> library.RefreshUnavailable:
+    """Return `failure` with another text."""
+    error = failure.about()
+    error.cause, error.remedy = cause, remedy
+    return error

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Final
 
 import requests_jwt_refresh as library
 from requests_jwt_refresh.cli.console import ask, hanging_indent
-from requests_jwt_refresh.cli.content import find_profile_problem, list_needed, make_content
+from requests_jwt_refresh.cli.content import (
+    find_documented_url,
+    find_profile_problem,
+    list_needed,
+    make_content,
+)
 from requests_jwt_refresh.client_auth import CLIENT_AUTHS
 from requests_jwt_refresh.presets import PRESET_MODULES
 from requests_jwt_refresh.presets import load as load_preset
@@ -22,6 +27,7 @@ PRESETS: Final = tuple(PRESET_MODULES)
 STATUS: Final = re.compile(r"[45][0-9]{2}")  # RFC 9110 §15.5, §15.6
 _NONE: Final = "none"  # the answer for an API that has a login and no refresh
 _REFRESH_QUESTION: Final = "Refresh endpoint, such as /auth/refresh"
+_LOGIN_QUESTION: Final = "Login endpoint, such as /auth/login; empty for none"
 _DEFAULT_FIELDS: Final = {"access": "access_token", "refresh": "refresh_token"}
 
 
@@ -40,7 +46,9 @@ def ask_for_the_rest(options: argparse.Namespace) -> None:
     if not options.preset:
         _ask_for_rule(options)
     if options.kind not in GRANT_KINDS:
-        _ask_option(options, "logout_url", "Logout endpoint; empty for none")
+        documented = find_documented_url(options, "logout")
+        shown = f", such as {documented} of {options.preset}" if documented else ""
+        _ask_option(options, "logout_url", f"Logout endpoint{shown}; empty for none")
 
 
 def ask_for_base_url(options: argparse.Namespace) -> None:
@@ -56,8 +64,11 @@ def _ask_for_preset(options: argparse.Namespace) -> None:
         # Unchecked: what is asked next may be needed, too.
         options.refresh_url = options.refresh_url or _ask(_REFRESH_QUESTION, "", _find_missing)
     _ask_for_needed(options)
-    if not (preset.login or options.device_url or options.client_id):
-        _ask_option(options, "login_url", "Login endpoint, such as /auth/login; empty for none")
+    documented = find_documented_url(options, "login") if preset.login else None
+    if documented and options.refresh_url:  # the login may have moved as well
+        _ask_option(options, "login_url", "Login endpoint", default=documented)
+    elif not (documented or preset.login.get("send") or options.device_url or options.client_id):
+        _ask_option(options, "login_url", _LOGIN_QUESTION)
 
 
 def _ask_for_needed(options: argparse.Namespace) -> None:
@@ -85,7 +96,7 @@ def _ask_for_refresh(options: argparse.Namespace) -> None:
         _ask_for_fields(options, "", _DEFAULT_FIELDS)
     if options.device_url:
         return
-    _ask_option(options, "login_url", "Login endpoint, such as /auth/login; empty for none")
+    _ask_option(options, "login_url", _LOGIN_QUESTION)
     if options.login_url and options.kind != "oauth2":
         given = {name: getattr(options, name) or _DEFAULT_FIELDS[name] for name in _DEFAULT_FIELDS}
         _ask_for_fields(options, "login_", given)

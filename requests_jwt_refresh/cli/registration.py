@@ -29,6 +29,8 @@ WITH_SECRET: Final = ("basic", "post")
 _DEVICE_GRANT: Final = "urn:ietf:params:oauth:grant-type:device_code"
 _GRANTS: Final = ("authorization_code", "refresh_token", _DEVICE_GRANT)
 _CLIENT_NAME: Final = "requests-jwt"
+_LISTED: Final = "(requests-jwt init --help lists them)"
+_ASK: Final = "or answer questions: requests-jwt init NAME"
 # What the library says to programmers, in the words of this command.
 _IN_OPTIONS: Final = {
     "allow_http=True": "--allow-http",
@@ -37,9 +39,11 @@ _IN_OPTIONS: Final = {
     "give another redirect_uri": "give another --redirect-uri",
     "give another name, scope or redirect_uri": "give another --scope or --redirect-uri, or "
     "register a client by hand and give its id with --client-id",
-    "that the API's documentation names": "that the API's documentation names: --issuer URL",
+    "give the issuer that the API's documentation names": "in place of --from give the issuer that "
+    "the API's documentation names: --issuer URL; for an API with a login of its own a known "
+    f"server: --preset simplejwt --base-url URL, say {_LISTED}; {_ASK}",
     "give the server's endpoints yourself": "give the endpoints yourself: --kind oauth2 "
-    "--refresh-url URL",
+    f"--refresh-url URL; a known server: --preset auth0, say {_LISTED}; {_ASK}",
 }
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import requests_jwt_refresh as library
-from requests_jwt_refresh.cli.account import describe_missing_login
+from requests_jwt_refresh.cli.account import describe_missing_login, is_logged_in
 from requests_jwt_refresh.cli.commands import add_command, add_profile_name, examples
 from requests_jwt_refresh.cli.console import UsageError, complain, fill_in
 
@@ -92,7 +92,7 @@ def launch(names: Sequence[str] | None, command: Sequence[str], account: str | N
 
     Raises ProfileError for a name that is not among the profiles, or none where there are several.
     """
-    from requests_jwt_refresh.inject.report import ALL, REPORTED_VARIABLE
+    from requests_jwt_refresh.inject.report import ALL, LOGGED_IN_VARIABLE, REPORTED_VARIABLE
 
     arguments = _resolve_command(command)
     found = shutil.which(arguments[0])
@@ -103,10 +103,13 @@ def launch(names: Sequence[str] | None, command: Sequence[str], account: str | N
         names = _choose_names(profiles, names)
     accounts = _choose_accounts(profiles, names or (), account)
     environment = {**os.environ, **_extra_variables(names or (), profiles), **accounts}
-    environment.pop(REPORTED_VARIABLE, None)
-    faulty = _report_faulty(profiles, names or (), account) if profiles is not None else [ALL]
-    if faulty:
-        environment[REPORTED_VARIABLE] = ",".join(faulty)
+    found_out = {REPORTED_VARIABLE: [ALL], LOGGED_IN_VARIABLE: list[str]()}
+    if profiles is not None:
+        sound, faulty = _report_faulty(profiles, names or (), account)
+        found_out = {REPORTED_VARIABLE: faulty, LOGGED_IN_VARIABLE: sound}
+    for variable, those in found_out.items():
+        environment.pop(variable, None)
+        environment |= {variable: ",".join(those)} if those else {}
     _warn_of_isolation(arguments)
     if sys.platform == "win32":  # exec returns to the shell at once there
         import subprocess
@@ -261,8 +264,10 @@ def _read_profiles() -> Profiles | None:
     return None
 
 
-def _report_faulty(profiles: Profiles, names: Sequence[str], account: str | None) -> list[str]:
-    """Report on stderr which profiles give no token and why; return their names.
+def _report_faulty(
+    profiles: Profiles, names: Sequence[str], account: str | None
+) -> tuple[list[str], list[str]]:
+    """Report on stderr which profiles give no token and why; return which do, and which do not.
 
     Before the program starts, so that it is reported once, however many processes that has. A store
     that takes long to answer is left to the program.
@@ -278,14 +283,14 @@ def _report_faulty(profiles: Profiles, names: Sequence[str], account: str | None
     except RuntimeError:  # no more threads for this user
         look()
     end = time.monotonic() + _PATIENCE
-    faulty = []
+    sound, faulty = list[str](), list[str]()
     with contextlib.suppress(queue.Empty):
         for _ in names:
             name, problem = problems.get(timeout=max(end - time.monotonic(), 0.0))
             if problem is not None:
                 complain(*problem)
-                faulty.append(name)
-    return faulty
+            (sound if problem is None else faulty).append(name)
+    return sound, faulty
 
 
 def _find_problem(profiles: Profiles, name: str, account: str | None) -> _Problem | None:
@@ -293,7 +298,11 @@ def _find_problem(profiles: Profiles, name: str, account: str | None) -> _Proble
     try:
         profile = profiles.profile(name, account)
         reference = profile.reference
-        if profile.store.load() is not None or not profile.needs_login:
+        token = profile.store.load()
+        if profile.environment is not None:  # it may be sent all the same: clocks may be wrong
+            is_valid = is_logged_in(profile, token)
+            return None if is_valid else describe_missing_login(profile, profiles)
+        if token is not None or not profile.needs_login:
             return None
         if profile.password is not None and profile.password.load() is not None:
             return None
@@ -301,7 +310,7 @@ def _find_problem(profiles: Profiles, name: str, account: str | None) -> _Proble
         return _without_tokens(error.cause, fill_in(error.remedy, reference))
     except Exception as error:  # noqa: BLE001 - the program must not suffer
         return _without_tokens(f"profile {name!r} cannot be used ({_describe(error)})")
-    return describe_missing_login(profile)
+    return describe_missing_login(profile, profiles)
 
 
 def _describe(error: BaseException) -> str:

@@ -53,8 +53,11 @@ def fetch_secret(
     RefreshUnavailable, StoreError, and UsageError for a field without a token.
     """
     if field is None:
+        from requests_jwt_refresh.cli.account import complete_expiry
+
         token = adapter.valid_token(seconds)
-        return Secret(token.access or "", token.expires_at)
+        claimed = complete_expiry(profile, token) or token
+        return Secret(token.access or "", claimed.expires_at)
     stored = adapter.token
     before = None if stored is None else _read_field(stored, profile, field)
     if before is not None and before.expires_at is not None and _lasts(before, seconds):

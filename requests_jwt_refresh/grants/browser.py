@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from requests.cookies import RequestsCookieJar
@@ -15,13 +16,14 @@ from requests_jwt_refresh.errors import (
     RefreshRejected,
     RefreshUnavailable,
 )
-from requests_jwt_refresh.grants import desktop, first_tokens
+from requests_jwt_refresh.grants import desktop, first_tokens, user_calls
 from requests_jwt_refresh.grants.browser_support import find_browser_problem
 from requests_jwt_refresh.grants.code_flow import CodeRequest
 from requests_jwt_refresh.grants.device import DeviceLogin
 from requests_jwt_refresh.grants.discovery import ServerMetadata, choose_scope
+from requests_jwt_refresh.grants.login_page import LoginPage
 from requests_jwt_refresh.grants.login_parameters import copy_parameters
-from requests_jwt_refresh.grants.loopback import LoopbackReceiver
+from requests_jwt_refresh.grants.loopback import LoopbackReceiver, make_timeout_error
 from requests_jwt_refresh.grants.pages import LOGGED_IN, make_failure
 from requests_jwt_refresh.grants.pasting import Terminal, receive_pasted
 from requests_jwt_refresh.grants.redirects import DEFAULT_REDIRECT, RedirectURI
@@ -49,6 +51,7 @@ _URLS: Final = {
     "token_url": "the token URL",
     "device_url": "the URL for devices",
 }
+_FIRST_TICK: Final = 0.02  # seconds between two looks whether the page was opened
 _ELSEWHERE: Final = (
     "A browser on another machine cannot open the last page; its address is enough.\n"
 )
@@ -83,8 +86,11 @@ class BrowserLogin(OwnLogin):
         open: how the page is opened. None: in the user's browser, if there is a display, stdin is
             a terminal or this is a notebook, and CI is not set; else RefreshUnavailable. True: in
             any case. The URL is printed to stderr as well, since nobody can tell whether a page
-            shows up. A function is called with the URL, and returns without waiting for what comes
-            of it; if it returns False, the URL is printed. False: there is no browser here. Then
+            shows up. A function is called with the URL in a thread of its own, a daemon, so that it
+            may wait for the page, as ``requests.get``, Selenium's ``driver.get`` and
+            ``subprocess.run`` do. If it returns False, the URL is printed; if it raises something
+            before the browser has come back, that ends the login as RefreshUnavailable, which
+            names the line; later it is logged. False: there is no browser here. Then
             the user gets a code to type elsewhere, if the server has that (RFC 8628); if not, the
             URL is printed to stderr, and the URL to which the browser is sent at last can be
             pasted.
@@ -260,16 +266,35 @@ class _Attempt:
                     "the server sends a form to the redirect_uri, which nobody can paste",
                     "register http://127.0.0.1 as redirect_uri",
                 )
-            _show(request.make_url(redirect.text), opener, seconds)
-            parameters = receive_pasted(redirect, request.state, seconds)
+            with LoginPage(request.make_url(redirect.text), opener, seconds) as page:
+                page.wait()
+                page.tell()
+                parameters = receive_pasted(redirect, request.state, seconds, page.check)
             return self._finish(self._trade(parameters, redirect.text))
         with LoopbackReceiver(redirect, request.state, uses_post=request.uses_post) as receiver:
-            is_open = _show(request.make_url(receiver.redirect_uri), opener, seconds)
-            may_paste = not is_open and not request.uses_post
-            return self._end(self._receive(receiver, may_paste=may_paste), receiver)
+            with LoginPage(request.make_url(receiver.redirect_uri), opener, seconds) as page:
+                parameters = self._receive(receiver, page)
+            return self._end(parameters, receiver)
 
-    def _receive(self, receiver: LoopbackReceiver, *, may_paste: bool) -> Parameters:
+    def _receive(self, receiver: LoopbackReceiver, page: LoginPage) -> Parameters:
         """Wait for the response at the port, or for its URL, from a browser on another machine."""
+        seconds = self._login.timeout
+        end = monotonic() + seconds
+        soon = min(end, monotonic() + user_calls.FIRST_SECONDS)
+        found = receiver.wait(soon, page.has_ended, _FIRST_TICK)
+        if found is not None:
+            page.tell_opened()
+            return found
+        page.tell()
+        found = receiver.wait(end, page.check)
+        if found is not None:
+            return found
+        if not page.is_missing:
+            raise make_timeout_error(seconds)
+        return self._receive_elsewhere(receiver, may_paste=not self._request.uses_post)
+
+    def _receive_elsewhere(self, receiver: LoopbackReceiver, *, may_paste: bool) -> Parameters:
+        """Do the same where no page was opened here."""
         seconds, terminal = self._login.timeout, Terminal.find()
         is_notebook = desktop.is_notebook()
         if may_paste and (is_notebook or terminal is not None):
@@ -312,18 +337,6 @@ class _Attempt:
             f"the {response.source} answered {response.status} and refused the code",
             "log in again; if that does not help, check client_id and redirect_uri",
         )
-
-
-def _show(url: str, opener: Callable[[str], object] | None, seconds: float) -> bool:
-    """Have the page opened, or say where it is; whether it was opened."""
-    waiting = f"Waiting for up to {desktop.format_wait(seconds)}.\n"
-    if opener is None or opener(url) is False:
-        desktop.tell(f"To log in, open this page in a browser:\n\n    {url}\n\n{waiting}")
-        return False
-    desktop.tell(f"The page to log in was opened in a browser. {waiting}")
-    if opener is desktop.open_browser:  # which cannot know what came of it
-        desktop.tell(f"If it does not show up, open this page yourself:\n\n    {url}\n\n")
-    return True
 
 
 def _find_opener(login: BrowserLogin) -> Callable[[str], object] | None:

@@ -73,7 +73,7 @@ def open_browser(url: str) -> bool:
 
 
 def _open(browser: webbrowser.BaseBrowser, url: str) -> bool:
-    with suppress(webbrowser.Error, OSError):  # OSError: a program that cannot be run
+    with suppress(Exception):  # a program that cannot be run; a class of the user's may raise more
         return browser.open(url)
     return False
 
@@ -93,9 +93,14 @@ def _open_in_thread(browser: webbrowser.BaseBrowser, url: str) -> bool:
 
 
 def _blocks(browser: object) -> bool:
-    """Whether `open` may return only once the browser is closed: one for text, or BROWSER's."""
-    is_background = isinstance(browser, webbrowser.BackgroundBrowser)
-    return isinstance(browser, webbrowser.GenericBrowser) and not is_background
+    """Whether `open` may return only once the browser is closed.
+
+    One for text may, BROWSER's, and one that the program has registered.
+    """
+    if isinstance(browser, webbrowser.BackgroundBrowser):
+        return False
+    is_of_library = type(browser).__module__ == webbrowser.__name__
+    return isinstance(browser, webbrowser.GenericBrowser) or not is_of_library
 
 
 def format_wait(seconds: float) -> str:

@@ -18,10 +18,12 @@ from requests_jwt_refresh.errors import InvalidURL, RefreshRejected, RefreshUnav
 from requests_jwt_refresh.grants import first_tokens
 from requests_jwt_refresh.grants.desktop import format_wait
 from requests_jwt_refresh.grants.login_parameters import copy_parameters, pick_resource
+from requests_jwt_refresh.grants.user_calls import UserCall
 from requests_jwt_refresh.matching import find, parse_json
 from requests_jwt_refresh.refresh.client import ClientSession, send_request
 from requests_jwt_refresh.refresh.logins import OwnLogin
 from requests_jwt_refresh.refresh.user_functions import check_call
+from requests_jwt_refresh.response_errors import make_fault
 from requests_jwt_refresh.responses import quote_list
 from requests_jwt_refresh.tokens import describe_kind, with_expiry
 from requests_jwt_refresh.urls import join_endpoint, validate
@@ -101,7 +103,11 @@ class DeviceLogin(OwnLogin):
         client: what authenticates the client and reads the tokens, if that is not the adapter's
             OAuth2Endpoint.
         scope: the scope to ask for (§3.1); the OAuth2Endpoint's if omitted.
-        show: called with the DeviceCode that the user has to see; prints it to stderr if omitted.
+        show: called with a DeviceCode, and shows the user its `user_code` and the `url` where to
+            type it, or the `complete_url` that has it in it (None if the server gives none); it is
+            good for `seconds`. It runs in a thread of its own, a daemon, so that it may wait until
+            the user is done; if it raises something before that, the login ends as
+            RefreshUnavailable, which names the line. If omitted, they are printed to stderr.
         extra: more parameters of the request for a code, as some servers want them: ``audience``,
             ``access_type``, ``login_hint``; a list is sent as one parameter for each value.
             ``resource`` goes with the request for the token, too (RFC 8707 §2.2).
@@ -251,7 +257,6 @@ def _log_in(
     source = "device authorization endpoint"
     ask = login.ask
     code = _read_codes(login, send_request(session, ask(), options, seconds, source, ask=ask))
-    show(code)
 
     def send(request: requests.Request, source: str) -> TokenResponse:
         if not isinstance(session, ClientSession):
@@ -260,7 +265,12 @@ def _log_in(
         with SingleRequestSession(seconds, options, cookies, proofs=proofs) as single:
             return send_request(single, request, options, seconds, source)
 
-    return _Polling(login, code, send).wait()
+    if show is not login.show:  # of ours
+        show(code)
+        return _Polling(login, code, send).wait()
+    with UserCall("show of the DeviceLogin", show, code) as call:
+        call.wait()
+        return _Polling(login, code, send, call.get_result).wait()
 
 
 class SingleRequestSession(ClientSession):
@@ -289,11 +299,18 @@ class SingleRequestSession(ClientSession):
 class _Polling:
     """Asks the token endpoint again and again until there is an outcome (RFC 8628 §3.5).
 
-    Two polls are never closer than the interval, whatever the server answered in between.
+    Two polls are never closer than the interval, whatever the server answered in between. What
+    `look` raises, which is called before each of them, ends it.
     """
 
-    def __init__(self, login: DeviceLogin, code: DeviceCode, send: Send) -> None:
-        self._login, self._code, self._send = login, code, send
+    def __init__(
+        self,
+        login: DeviceLogin,
+        code: DeviceCode,
+        send: Send,
+        look: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._login, self._code, self._send, self._look = login, code, send, look
         self._deadline = clock.monotonic() + code.seconds
         self._interval = code.interval
         self._failure: RefreshUnavailable | None = None  # why the last poll had no outcome
@@ -304,7 +321,9 @@ class _Polling:
             asked = 0.0 if self._failure is None else self._failure.retry_after
             if asked >= left:
                 break
+            self._look()
             clock.sleep(min(max(self._interval, asked), left))
+            self._look()
             token = self._poll()
             if token is not None:
                 return token
@@ -376,9 +395,7 @@ def _find_error_code(document: object) -> str | None:
 def _check_set_up(response: TokenResponse, code: str | None) -> None:
     """Raise RefreshUnavailable if the code says that the client or the server is not set up."""
     if code in _FAULTS:
-        raise RefreshUnavailable(
-            f"the {response.source} answered {response.status} {code}", _FAULTS[code]
-        )
+        raise make_fault(f"the {response.source} answered {response.status} {code}", _FAULTS[code])
 
 
 def _make_expired_error() -> RefreshRejected:
@@ -412,7 +429,7 @@ def _read_codes(login: DeviceLogin, response: TokenResponse) -> DeviceCode:
         login.read(response)  # raises what such a status means of any endpoint
     _check_set_up(response, _find_error_code(parse_json(response.body)))
     if response.status != HTTPStatus.OK:  # RFC 8628 §3.2
-        raise RefreshUnavailable(
+        raise make_fault(
             f"the {response.source} answered {response.status}",
             "check its URL, client_id and scope, and whether this client may use the device flow",
         )

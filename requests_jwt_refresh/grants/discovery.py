@@ -77,14 +77,17 @@ class ServerMetadata:
         endpoint = OAuth2Endpoint(metadata.token_url, "my-client")
     ```
 
-    It may be made by hand, too, for a server that says nothing.
+    It may be made by hand, too, for a server that says nothing. A URL is None where the server has
+    no such endpoint.
     """
 
     issuer: str
     """As the server writes it: what `iss` has to be equal to."""
     _: KW_ONLY
     authorization_url: str | None = None
+    """The page on which a person logs in (RFC 6749 §3.1)."""
     token_url: str | None = None
+    """For tokens: what an `OAuth2Endpoint` asks (RFC 6749 §3.2)."""
     device_url: str | None = None
     """For devices without a browser (RFC 8628)."""
     revocation_url: str | None = None
@@ -92,20 +95,25 @@ class ServerMetadata:
     end_session_url: str | None = None
     """The page that ends the session in the browser (OpenID Connect RP-Initiated Logout)."""
     registration_url: str | None = None
-    """For `register_client` (RFC 7591)."""
+    """Where a client can register itself (RFC 7591)."""
     jwks_url: str | None = None
+    """The keys with which the server signs (RFC 7517)."""
     userinfo_url: str | None = None
+    """For what it knows of the user (OpenID Connect Core §5.3)."""
     client_auths: tuple[str, ...] = ("basic",)
     """How clients authenticate: those of ``basic``, ``post``, ``none`` and ``private_key_jwt``."""
     scopes: tuple[str, ...] | None = None
     """The scopes that it tells of; None if it does not say."""
     grant_types: tuple[str, ...] = _USUAL_GRANTS
+    """What may be traded in for tokens, as it stands in ``grant_type``."""
     response_modes: tuple[str, ...] = _USUAL_MODES
+    """How it hands a code to a browser: ``query``, ``fragment``, ``form_post``."""
     pkce_methods: tuple[str, ...] = ()
     """Those of RFC 7636: ``S256``, ``plain``. Some servers have them and do not say so."""
     sends_iss: bool = False
     """Whether `iss` comes with each authorization response (RFC 9207)."""
     is_openid: bool = False
+    """Whether it is an OpenID provider, and not an OAuth 2.0 server alone."""
     takes_offline_access: bool = False
     """Whether the scope ``offline_access`` is there, which asks for a refresh token."""
     unsupported: tuple[str, ...] = ()
@@ -123,14 +131,20 @@ class ServerMetadata:
     ) -> Self:
         """Return what the server says of itself at `issuer`.
 
-        Both documents are looked for, at both places (OpenID Connect Discovery §4, RFC 8414 §3).
-        The issuer in it has to be the one asked for, but for a slash at the end, which the place
-        does not tell. Each endpoint has to be as a refresh URL. Nothing may lead into a local
-        network, or to this machine, unless `typed` does: the URL that a person gave, which is the
-        issuer if omitted. No redirect is followed; 64 KiB are read at most, in `timeout` seconds
-        for all together. The network is reached as by `session`; a plain one if None.
+        Its document is looked for where OpenID Connect Discovery §4 and RFC 8414 §3 have it. The
+        issuer in it has to be the one asked for, but for a slash at the end. Each URL in it has to
+        be https, or of this machine. No redirect is followed, and 64 KiB are read at most.
 
-        Raises InvalidURL for `issuer` itself, and DiscoveryError.
+        Args:
+            issuer: the server's URL, as it calls itself.
+            session: whose proxies, CA and client certificate are used; a plain one if omitted.
+            allow_http: accept http URLs of other machines.
+            timeout: seconds for all requests together.
+            typed: the URL that a person has given, if `issuer` was found by asking there. If it
+                is not within a local network or on this machine, nothing may lead there.
+
+        Raises InvalidURL or InsecureURL for `issuer` itself, and DiscoveryError.
+
         """
         asked = _read_issuer(issuer, allow_http=allow_http)
         client = DocumentClient(

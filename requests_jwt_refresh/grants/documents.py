@@ -18,6 +18,7 @@ from requests.cookies import RequestsCookieJar
 from urllib3.util import Retry
 
 from requests_jwt_refresh.errors import DiscoveryError, InvalidURL, RefreshUnavailable
+from requests_jwt_refresh.given_files import find_kind_problem
 from requests_jwt_refresh.grants.addresses import (
     Network,
     find_network,
@@ -56,6 +57,7 @@ _NOT_TRUSTED: Final = (
     "check the URL and this machine's clock; if the server has a CA of your own, name its file in "
     "REQUESTS_CA_BUNDLE"
 )
+_CORRECT_CA: Final = "correct REQUESTS_CA_BUNDLE, or the session's verify"
 _HTML: Final = "text/html"
 _LOOK_AT_IT: Final = (
     "check the URL: a server for logins has a document there, and no page; or open it in a "
@@ -191,10 +193,9 @@ def _make_unreachable_error(
     """Return the error of a server that was not reached, with what is most likely to help."""
     file = options.verify
     if isinstance(file, str) and not Path(file).exists():
-        return DiscoveryError(
-            f"there is no file of CA certificates at {file}",
-            "correct REQUESTS_CA_BUNDLE, or the session's verify",
-        )
+        return DiscoveryError(f"there is no file of CA certificates at {file}", _CORRECT_CA)
+    if isinstance(file, str) and (kind := find_kind_problem(file)):
+        return DiscoveryError(f"the file of CA certificates {file} {kind}", _CORRECT_CA)
     if is_untrusted:
         return DiscoveryError(problem, _NOT_TRUSTED)
     if requests.utils.select_proxy(url, dict(options.proxies or {})) is not None:

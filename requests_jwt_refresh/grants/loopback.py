@@ -90,9 +90,17 @@ class LoopbackReceiver:
         Raises RefreshUnavailable after that many seconds, or if the port is flooded.
         """
         with nullcontext() if terminal is None else self._reading(terminal):
-            self.serve(monotonic() + seconds, lambda: self._parameters is not None)
-        if self._parameters is None:
+            found = self.wait(monotonic() + seconds, lambda: False)
+        if found is None:
             raise make_timeout_error(seconds)
+        return found
+
+    def wait(self, end: float, stop: Callable[[], bool], tick: float = _TICK) -> Parameters | None:
+        """Wait for the response at the port until `end`, or until `stop()`; None without one.
+
+        `stop` is asked each `tick` seconds; what it raises ends the wait.
+        """
+        self.serve(end, lambda: self._parameters is not None or stop(), tick)
         return self._parameters
 
     @contextmanager
@@ -107,10 +115,10 @@ class LoopbackReceiver:
             with suppress(KeyError):  # it has ended
                 self._selector.unregister(terminal.number)
 
-    def serve(self, end: float, has_ended: Callable[[], bool]) -> None:
+    def serve(self, end: float, has_ended: Callable[[], bool], tick: float = _TICK) -> None:
         """Answer what comes, until `end` in `time.monotonic()` or until it `has_ended`."""
         while not has_ended() and (left := end - monotonic()) > 0:
-            for key, _events in self._selector.select(min(left, _TICK)):
+            for key, _events in self._selector.select(min(left, tick)):
                 key.data()
             now = monotonic()
             for connection in [each for each in self._open if each.deadline <= now]:

@@ -337,7 +337,7 @@ class PasswordLogin(OwnLogin):
         raise RefreshRejected(
             f"the {response.source} refused the user name or the password "
             f"({describe_status(response)})",
-            "check both and try again",
+            "check both, and the login's URL, and try again",
         )
 
     def _find_reader(self) -> Reader:

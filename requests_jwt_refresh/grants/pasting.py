@@ -15,13 +15,14 @@ from requests_jwt_refresh.grants.loopback import make_timeout_error
 from requests_jwt_refresh.grants.redirects import MAX_BYTES, Parameters, RedirectURI
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
 PROMPT: Final = "Paste the address of the last page here, all of it, and press Enter:\n"
 _ERASE: Final = (b"\x7f", b"\x08")
 _KILL: Final = b"\x15"  # Ctrl-U
 _END: Final = b"\x04"  # Ctrl-D
 _MOST_TRIES: Final = 10  # URLs that are not of this login
+_TICK: Final = 0.5  # seconds
 _NOT_THIS_LOGIN: Final = (
     "That is not the whole address of this login's last page. It begins with\n{uri}\n"
     "Paste it here, and press Enter:\n"
@@ -108,13 +109,17 @@ def _stop_editing(number: int) -> None:
     termios.tcsetattr(number, termios.TCSANOW, mode)
 
 
-def receive_pasted(redirect: RedirectURI, state: str, seconds: float) -> Parameters:
+def receive_pasted(
+    redirect: RedirectURI, state: str, seconds: float, look: Callable[[], object] = lambda: None
+) -> Parameters:
     """Wait for a pasted URL, and return its parameters. Raises RefreshUnavailable.
 
-    `seconds` hold only where stdin can be waited for.
+    `look` is called meanwhile; what it raises ends the wait. That and `seconds` hold only where
+    stdin can be waited for.
     """
     terminal = Terminal.find()
-    with closing(_ask_lines() if terminal is None else _read_lines(terminal, seconds)) as lines:
+    asked = _ask_lines() if terminal is None else _read_lines(terminal, seconds, look)
+    with closing(asked) as lines:
         for _, line in zip(range(_MOST_TRIES), lines, strict=False):
             found = _parse(line, redirect.text, state)
             if found is not None:
@@ -146,12 +151,13 @@ def _add_scheme(text: str, redirect_uri: str) -> str:
     return f"{redirect_uri.partition('://')[0]}://{text}"
 
 
-def _read_lines(terminal: Terminal, seconds: float) -> Generator[str]:
+def _read_lines(terminal: Terminal, seconds: float, look: Callable[[], object]) -> Generator[str]:
     end = monotonic() + seconds
     with terminal.ask():
         while (left := end - monotonic()) > 0:
-            if not select.select([terminal.number], [], [], left)[0]:
-                break
+            look()
+            if not select.select([terminal.number], [], [], min(left, _TICK))[0]:
+                continue
             line = terminal.read_line()
             if line == "":
                 raise _make_ended_error()

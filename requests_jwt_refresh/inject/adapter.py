@@ -20,7 +20,7 @@ from requests_jwt_refresh.matching import may_match
 from requests_jwt_refresh.profiles.remembered import RememberedLogin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     import requests
     from requests import PreparedRequest, Response
@@ -49,6 +49,35 @@ class StoreWatch:
         self._next_look = 0.0  # clock.monotonic()
         self._looking: int | None = None  # the process in which a look is under way
         self.has_answered = False
+        self.had_token = False
+        """Whether there has been a token in this process."""
+        self._sending: set[RequestContext] = set()  # with a token; one of them may lead a refresh
+        self._has_lost_token = False
+        if hasattr(os, "register_at_fork"):  # the other threads are not in the child
+            os.register_at_fork(after_in_child=self._sending.clear)
+
+    @contextlib.contextmanager
+    def note_sending(self, adapter: ProfileAdapter) -> Iterator[None]:
+        """Note a request that is sent with a token: it may lead a refresh, and tell of a refusal.
+
+        So it is the last of them that says that the login has ended, if no refusal was told.
+        """
+        context = adapter.context
+        self.had_token |= adapter.token is not None
+        self._sending.add(context)
+        try:
+            yield
+        finally:
+            self._sending.discard(context)
+            if self._has_lost_token:
+                self.tell_lost_token(adapter.profile)
+
+    def tell_lost_token(self, profile: Profile) -> None:
+        """Say that there is no token any more; now, or at the end of the last request."""
+        self._has_lost_token = self.had_token  # first: whoever leaves looks at it last
+        if not (self.had_token and self._sending):
+            self._has_lost_token = False
+            warn_not_logged_in(profile, has_ended=self.had_token)
 
     def may_have_token(self, adapter: ProfileAdapter) -> bool:
         """Return whether there is a token, after a look if it is time for one. Raises StoreError.
@@ -178,7 +207,8 @@ class ProfileAdapter(JWTRefreshAdapter):
         try:
             if not (self._watch.may_have_token(self) or self.profile.can_fetch_token):
                 return self._send_without_token(request, *options)
-            response = super().send(request, *options)
+            with self._watch.note_sending(self):
+                response = super().send(request, *options)
         except JWTRefreshError as error:
             if error is self.context.raised:  # by the program's own adapter
                 raise
@@ -207,7 +237,7 @@ class ProfileAdapter(JWTRefreshAdapter):
     def _send_without_token(self, request: PreparedRequest, *options: Any) -> Response:
         response = self._transport_send(self._outgoing.without_token(request), *options)
         if self._is_refusal(response) and self._watch.has_answered:
-            warn_not_logged_in(self.profile.name, self.profile.reference)
+            self._watch.tell_lost_token(self.profile)
         return response
 
     def _is_refusal(self, response: Response) -> bool:
@@ -232,4 +262,4 @@ class ProfileAdapter(JWTRefreshAdapter):
     def _warn_if_logged_out(self) -> None:
         with contextlib.suppress(Exception):  # a store that fails has been reported before
             if self.token is None:
-                warn_not_logged_in(self.profile.name, self.profile.reference)
+                self._watch.tell_lost_token(self.profile)

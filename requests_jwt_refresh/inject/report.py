@@ -7,18 +7,22 @@ import logging
 import os
 import sys
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from requests_jwt_refresh.errors import StoreError
+from requests_jwt_refresh.profiles.accounts import ACCOUNT_VARIABLE
 from requests_jwt_refresh.refresh.single_flight import THREAD_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from requests_jwt_refresh.errors import JWTRefreshError
+    from requests_jwt_refresh.profiles.load import Profile
 
 NAMES_VARIABLE: Final = "REQUESTS_JWT_PROFILE"  # which profiles, with commas; all if it is not set
 REPORTED_VARIABLE: Final = "REQUESTS_JWT_REPORTED"  # profiles that `run` has warned of, with commas
+LOGGED_IN_VARIABLE: Final = "REQUESTS_JWT_LOGGED_IN"  # of which `run` has seen a login, likewise
 ALL: Final = "*"  # in REQUESTS_JWT_REPORTED: whatever profiles there are
 WITHOUT_TOKENS: Final = "the program runs without tokens"
 
@@ -28,7 +32,7 @@ _LOGGERS_OF_REFRESHES: Final = (
     "urllib3.connectionpool",
     "urllib3.util.retry",
 )
-_warned: set[str] = set()
+_warned: dict[str, object] = {}  # one step takes a key: threads say nothing twice
 
 
 def warn_once(problem: str, remedy: str = "", key: str | None = None) -> None:
@@ -36,9 +40,9 @@ def warn_once(problem: str, remedy: str = "", key: str | None = None) -> None:
 
     `key` is `problem` itself if it is omitted.
     """
-    if (key or problem) in _warned:
+    mark = object()
+    if _warned.setdefault(key or problem, mark) is not mark:
         return
-    _warned.add(key or problem)
     lines = [f"requests-jwt: {each}\n" for each in (problem, remedy) if each]
     with contextlib.suppress(Exception):  # stderr may be missing, closed or full
         sys.stderr.write("".join(lines))
@@ -81,23 +85,44 @@ def warn_no_token(name: str, error: JWTRefreshError, reference: str | None = Non
     )
 
 
-def warn_not_logged_in(name: str, reference: str | None = None) -> None:
-    """Say that the profile `name` has no token, unless `run` has said so."""
-    if not is_reported(name):
-        warn_once(
-            f"profile {name!r} is not logged in",
-            f"log in with: requests-jwt login {reference or name}",
-            f"login of {name}",
-        )
+def warn_not_logged_in(profile: Profile, *, has_ended: bool = False) -> None:
+    """Say that a profile has no token, unless `run` has said so, or a refusal has been.
+
+    `has_ended` says that this process has had one; for other processes `run` has seen it.
+    """
+    name, reference = profile.name, profile.reference
+    if is_reported(name):
+        return
+    if profile.account_source == ACCOUNT_VARIABLE:  # `run` may have set it, for what it runs
+        profile = replace(profile, account_source=None)
+    cause, remedy = profile.describe_missing_login()
+    if has_ended or name in split_names(os.environ.get(LOGGED_IN_VARIABLE, "")):
+        cause = f"the login of profile {name!r}{describe_account(reference)} has ended"
+        remedy = f"log in again with: requests-jwt login {reference}"
+    warn_once(cause, remedy, _login_key(name))
 
 
 def warn_refused(name: str, reference: str, error: JWTRefreshError) -> None:
-    """Say that the server has refused to refresh the token of the profile `name`."""
+    """Say that the server has refused to refresh the token of the profile `name`.
+
+    Whatever was said before: that alone says why.
+    """
+    _warned.setdefault(_login_key(name), error.cause)
     warn_once(
         f"profile {name!r}: {error.cause}",
         f"log in again with: requests-jwt login {reference}",
-        f"login of {name}",
+        f"refusal of {name}",
     )
+
+
+def describe_account(reference: str) -> str:
+    """Return " as bob" for a profile's reference that names an account, else ""."""
+    _, is_named, account = reference.partition(" --account ")
+    return f" as {account}" if is_named else ""
+
+
+def _login_key(name: str) -> str:
+    return f"login of {name}"
 
 
 def is_reported(name: str) -> bool:

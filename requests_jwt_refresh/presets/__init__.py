@@ -6,7 +6,8 @@ mount(session, "https://api.example.com", presets.SimpleJWT())
 
 Each knows where its server wants the tokens, what "expired", "refused" and "not so often" look like
 there, and the documented login and logout. Its docstring is the page of that server: a script,
-what to get first, and what goes wrong. ``help(presets.GitHub)`` shows it, too.
+what to get first, what "expired" and "refused" are, how long the tokens live, and what goes wrong.
+``help(presets.GitHub)`` shows it, too.
 
 What a server does otherwise is said by name, as in JSONEndpoint and OAuth2Endpoint:
 ``presets.SimpleJWT("/token/refresh/")``.
@@ -117,7 +118,12 @@ _CLASSES: Final = {
 }
 
 PRESET_MODULES: Final = {name: name.replace("-", "_") for name in _CLASSES}
-"""The name of each preset in a profile, and its module here."""
+"""The name of each preset in a profile, and its module here.
+
+```python
+print(*presets.PRESET_MODULES)  # simplejwt djoser dj-rest-auth ...
+```
+"""
 
 # Each module is loaded when it is first asked for, so that the names alone cost nothing.
 _WHERE: Final = {

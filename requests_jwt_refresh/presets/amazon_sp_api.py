@@ -43,11 +43,12 @@ class AmazonSPAPI(KnownOAuth2):
     as well: it costs one refresh, then reaches you as it is. **Refused** is ``invalid_grant``.
     QuotaExceeded is a 429, and no refusal.
 
-    **What goes wrong:** an access token lives an hour. The refresh token stays, but the seller's
-    authorization must be renewed each year, and the client secret every 180 days. Operations with
-    personal data want a restricted data token: get it with this session, and send it in
-    x-amz-access-token by another one, as the header of yours would be replaced here. The old
-    signature of AWS is no longer needed.
+    **How long the tokens live:** an access token lives an hour. The refresh token stays, but the
+    seller's authorization must be renewed each year, and the client secret every 180 days.
+
+    **What goes wrong:** operations with personal data want a restricted data token: get it with
+    this session, and send it in x-amz-access-token by another one, as the header of yours would be
+    replaced here. The old signature of AWS is no longer needed.
 
     From documentation, not run.
 

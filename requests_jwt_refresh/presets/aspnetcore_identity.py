@@ -44,9 +44,11 @@ class ASPNETCoreIdentity(JSONEndpoint):
     **Expired** is a 401 with a Bearer challenge that gives no error code. **Refused** is a 401
     without a body.
 
-    **What goes wrong:** the tokens are opaque, not JWTs; an access token lives an hour, a refresh
-    token 14 days, counted anew with each refresh. They can be read by the server's own data
-    protection keys alone: a server that keeps those in memory logs everybody out when it restarts.
+    **How long the tokens live:** opaque, not JWTs. An access token lives an hour, a refresh token
+    14 days, counted anew with each refresh, which replaces both.
+
+    **What goes wrong:** the tokens can be read by the server's own data protection keys alone: a
+    server that keeps those in memory logs everybody out when it restarts.
 
     From documentation, not run.
     """

@@ -40,10 +40,13 @@ class Auth0(KnownOAuth2):
     **Expired** is any 401: the API is yours. **Refused** is ``invalid_grant`` (with a 403, unlike
     other servers).
 
+    **How long the tokens live:** an access token lives as long as the API's settings say (a day by
+    default). A refresh token is replaced with each refresh where rotation is on; it may end when
+    idle (15 days by default with rotation) and absolutely (30 days).
+
     **What goes wrong:** with refresh token rotation a second use after the overlap period ends the
     whole family: share one store between your programs. Without an ``audience`` at login the access
-    token is opaque and no API takes it. Refresh tokens may end when idle (15 days by default with
-    rotation) and absolutely (30 days). For machine-to-machine:
+    token is opaque and no API takes it. For machine-to-machine:
     ``ClientCredentials("https://DOMAIN/oauth/token", id, secret, extra={"audience": ...})``.
 
     From documentation, not run.

@@ -41,8 +41,11 @@ class AuthX(BearerEndpoint):
     author has set nothing else. The same status stands for a body that FastAPI cannot validate,
     which is no expiry, so that the status alone would not do. **Refused** is a 401 or a 422.
 
+    **How long the tokens live:** an access token lives 15 minutes and a refresh token 20 days,
+    unless the server says otherwise. Whether a refresh replaces it is up to the author's view.
+
     **What goes wrong:** ``auth.handle_errors(app)`` must have been called, else the server answers
-    500. An access token lives 15 minutes by default, a refresh token 20 days.
+    500.
 
     Expired and refused were measured on the real server; the rest is from documentation, not run.
     """

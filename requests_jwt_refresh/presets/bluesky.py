@@ -43,15 +43,18 @@ class Bluesky(JSONEndpoint):
     **To have first:** an app password (Settings, Privacy and security); the base URL is your own
     PDS if you have one. Refresh: ``POST /xrpc/com.atproto.server.refreshSession`` with the refresh
     token in Authorization and no body; login: ``POST /xrpc/com.atproto.server.createSession`` with
-    ``identifier``; logout: ``POST /xrpc/com.atproto.server.deleteSession``.
+    ``identifier``; logout: ``POST /xrpc/com.atproto.server.deleteSession``. The paths are below the
+    base URL: give ``https://bsky.social``, not ``https://bsky.social/xrpc``.
 
     **Expired** is a **400** with ``"error": "ExpiredToken"``. **Refused** is a 400 with
     ``ExpiredToken``, too, or ``InvalidToken``, or a 401. A 429 (RateLimitExceeded) is no refusal.
 
+    **How long the tokens live:** an access token lives 2 hours, a refresh token 90 days; each
+    refresh replaces both, and the old refresh token works for 2 hours more.
+
     **What goes wrong:** logins are limited to 30 in 5 minutes and 300 a day for an account, so that
-    a script which logs in with each run is locked out: keep the session, as here. An access token
-    lives 2 hours, a refresh token 90 days; each refresh replaces both, and the old refresh token
-    works for 2 hours more. An AuthMissing or InvalidToken of the API reaches you as it is.
+    a script which logs in with each run is locked out: keep the session, as here. An AuthMissing or
+    InvalidToken of the API reaches you as it is.
 
     From documentation, not run.
     """

@@ -49,9 +49,12 @@ class BlueskyOAuth(KnownOAuth2):
     is sent again with it by itself, at the API as at the token endpoint. **Expired** is any other
     401 (``invalid_token``). **Refused** is ``invalid_grant``.
 
-    **What goes wrong:** a refresh token works once. A public client's session ends after 2 weeks, a
-    confidential one's lasts for as long as it is refreshed. With the key of another login each
-    request is refused. For a script an app password is simpler: ``presets.Bluesky``.
+    **How long the tokens live:** a refresh token works once, and each refresh brings the next. A
+    public client's session ends after 2 weeks, a confidential one's lasts for as long as it is
+    refreshed.
+
+    **What goes wrong:** with the key of another login each request is refused. For a script an app
+    password is simpler: ``presets.Bluesky``.
 
     From documentation, not run.
 

@@ -67,10 +67,13 @@ class Cognito(JSONEndpoint):
     **Expired** is any 401. **Refused** is a 400 with ``"__type": "NotAuthorizedException"`` or the
     like. TooManyRequestsException is a 400 as well, and means "not so often": the tokens are kept.
 
+    **How long the tokens live:** access and ID tokens live an hour, refresh tokens 30 days. A
+    refresh brings no new refresh token.
+
     **What goes wrong:** NotAuthorizedException also stands for a client with a secret ("Unable to
-    verify secret hash") and for a user who has been disabled. Access and ID tokens live an hour,
-    refresh tokens 30 days; with refresh token rotation switched on, InitiateAuth with
-    REFRESH_TOKEN_AUTH no longer works in the pool's client: use the pool's domain.
+    verify secret hash") and for a user who has been disabled. With refresh token rotation switched
+    on, InitiateAuth with REFRESH_TOKEN_AUTH no longer works in the pool's client: use the pool's
+    domain.
 
     From documentation, not run.
 

@@ -42,14 +42,18 @@ class Directus(JSONEndpoint):
 
     **To have first:** a user. Refresh: ``POST /auth/refresh`` with JSON ``refresh_token`` and
     ``"mode": "json"``; login: ``POST /auth/login`` with ``email``; logout: ``POST /auth/logout``. A
-    static token of a user does not expire, and needs none of this.
+    static token of a user does not expire, and needs none of this. The paths are below the base
+    URL: give ``https://directus.example.com``, not ``https://directus.example.com/auth``.
 
     **Expired** is a 401 with the code TOKEN_EXPIRED in ``errors``. **Refused** is a 401
     (INVALID_CREDENTIALS); a 400 is INVALID_PAYLOAD, and the tokens are kept.
 
-    **What goes wrong:** ``expires`` is in milliseconds. An access token lives 15 minutes, a refresh
-    token 7 days; it works once, and the old one is taken for a grace period of 10 seconds. A
-    GraphQL request for an expired token is answered the same way.
+    **How long the tokens live:** an access token lives 15 minutes, a refresh token 7 days;
+    ``expires`` is in milliseconds. A refresh token works once, and the old one is taken for a grace
+    period of 10 seconds.
+
+    **What goes wrong:** two programs with a copy each log each other out: let them share a store. A
+    GraphQL request with an expired token is answered like any other.
 
     From documentation, not run.
     """

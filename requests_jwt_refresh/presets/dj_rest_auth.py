@@ -35,9 +35,10 @@ class DJRestAuth(SimpleJWT):
     the profile, under ``refresh``: ``send = { cookie = "NAME" }`` and ``refresh = { cookie = "NAME"
     }``.
 
-    **To have first:** a user, and the name of the server's JWT_AUTH_REFRESH_COOKIE. Refresh:
-    ``POST /dj-rest-auth/token/refresh/`` with the cookie alone; login:
-    ``POST /dj-rest-auth/login/``; logout: ``POST /dj-rest-auth/logout/``.
+    **To have first:** a user, and the name of the server's JWT_AUTH_REFRESH_COOKIE. Refresh: ``POST
+    /dj-rest-auth/token/refresh/`` with the cookie alone; login: ``POST /dj-rest-auth/login/``;
+    logout: ``POST /dj-rest-auth/logout/``. The paths are below the base URL: give
+    ``https://api.example.com``, not ``https://api.example.com/dj-rest-auth``.
 
     **The access token** is in the answer's ``access`` and goes in Authorization: Bearer, which the
     server's JWTCookieAuthentication takes as well as its cookie. A server that wants the cookie:
@@ -48,11 +49,17 @@ class DJRestAuth(SimpleJWT):
     ``mount(..., headers={"Referer": "https://api.example.com/"})``. Without either, what changes
     something gets a 403 ("CSRF Failed"), which no refresh cures.
 
+    **Expired** and **refused** are as with ``presets.SimpleJWT``.
+
+    **How long the tokens live:** those of djangorestframework-simplejwt: an access token lives 5
+    minutes and a refresh token a day, unless the server says otherwise; it is replaced where
+    ROTATE_REFRESH_TOKENS is set.
+
     **What goes wrong:** JWT_AUTH_HTTPONLY is on by default, and the ``refresh`` of a login is then
     an empty string: the token is in Set-Cookie alone. With JWT_AUTH_HTTPONLY off it is in the body:
     use ``presets.SimpleJWT("/dj-rest-auth/token/refresh/")``. The cookie may be meant for https
     alone (JWT_AUTH_SECURE). The server does not look at its cookie where there is an Authorization
-    header of any kind. **Expired and refused:** as with ``presets.SimpleJWT``.
+    header of any kind.
 
     Refresh, refused, expired, login and logout were run against the real server.
     """

@@ -31,8 +31,9 @@ class Djoser(SimpleJWT):
 
     **To have first:** a user of the server, and ``path("auth/", include("djoser.urls.jwt"))`` in
     its URLs. Refresh: ``POST /auth/jwt/refresh/``; login: ``POST /auth/jwt/create/``. There is no
-    logout for a JWT. Where LOGIN_FIELD is the e-mail address, log in with
-    ``PasswordLogin(..., username_field="email")``.
+    logout for a JWT. Where LOGIN_FIELD is the e-mail address, log in with ``PasswordLogin(...,
+    username_field="email")``. The paths are below the base URL: give ``https://api.example.com``,
+    not ``https://api.example.com/auth``.
 
     **The header** is ``Authorization: JWT <token>``, as djoser's documentation sets
     AUTH_HEADER_TYPES. A server that keeps Bearer wants
@@ -40,10 +41,13 @@ class Djoser(SimpleJWT):
 
     **Expired** and **refused** are as with ``presets.SimpleJWT``: the code ``token_not_valid``.
 
+    **How long the tokens live:** an access token lives 5 minutes and a refresh token a day, unless
+    the server says otherwise; the refresh token is the same one all day unless
+    ROTATE_REFRESH_TOKENS is set.
+
     **What goes wrong:** with the wrong word in the header the server says 401 "Authentication
     credentials were not provided.", which no refresh cures. An inactive user is a 401 "No active
-    account found". A refresh token lives a day by default, and is the same one all day unless
-    ROTATE_REFRESH_TOKENS is set.
+    account found".
 
     Refresh, refused, expired and login were run against the real server.
     """

@@ -47,11 +47,13 @@ class EntraID(KnownOAuth2):
     **Expired** is any 401. **Refused** is ``invalid_grant``, or ``interaction_required`` where a
     rule of the tenant asks the user to be there (a second factor, say).
 
+    **How long the tokens live:** an access token lives 60 to 90 minutes, a refresh token 90 days,
+    counted anew with each refresh, which brings a new one; 24 hours for a single-page app.
+
     **What goes wrong:** a 401 with ``error="insufficient_claims"`` is a claims challenge, which a
-    refresh does not cure: log in again. An access token lives 60 to 90 minutes, a refresh token 90
-    days, counted anew with each refresh, but 24 hours for a single-page app (whose tokens no script
-    can refresh, as Entra wants an Origin header). Without a user: ``ClientCredentials(url, id,
-    secret, scope=".../.default")``.
+    refresh does not cure: log in again. A single-page app's tokens can be refreshed by no script,
+    as Entra wants an Origin header. Without a user: ``ClientCredentials(url, id, secret,
+    scope=".../.default")``.
 
     From documentation, not run.
 

@@ -46,6 +46,9 @@ class Express(JSONEndpoint):
 
     **Expired** is any 401, since there is no common rule. **Refused** is a 400, 401 or 403.
 
+    **How long the tokens live:** how long they live, and whether a refresh replaces the refresh
+    token, is each author's choice; a new one in the answer is kept.
+
     **What goes wrong:** some authors answer 403 to an expired token: ``when=status(401, 403)``;
     some with HTML. express-rate-limit's 429 is no refusal, and the tokens are kept.
 

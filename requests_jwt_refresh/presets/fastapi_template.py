@@ -32,13 +32,16 @@ class FastAPITemplate(JSONEndpoint):
     https://api.example.com/api/v1``, then ``requests-jwt login myapi``.
 
     **To have first:** a user. The template has no refresh token: ``POST /login/access-token`` takes
-    ``username`` (the e-mail address) and ``password`` as a form, and its token lives 8 days. When
-    it has expired a new login is the only way, so give `login=`, or log in again when on_logout
+    ``username`` (the e-mail address) and ``password`` as a form, and gives an access token. When
+    that has expired a new login is the only way, so give `login=`, or log in again when on_logout
     says so.
 
     **Expired** is a 403 with ``"detail": "Could not validate credentials"``; "The user doesn't have
     enough privileges" is a 403 as well, and reaches you as it is. **Refused** is a login that the
     server does not take, with a 400.
+
+    **How long the tokens live:** an access token lives 8 days, and there is no refresh token: each
+    expiry needs a login.
 
     **What goes wrong:** JSON instead of a form is a 422. A user who has been deleted is a 404, and
     one who has been deactivated a 400, at each request.

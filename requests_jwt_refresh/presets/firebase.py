@@ -56,10 +56,12 @@ class Firebase(OAuth2Endpoint):
     TOKEN_EXPIRED, INVALID_REFRESH_TOKEN, USER_DISABLED or USER_NOT_FOUND. A wrong key is a 400,
     too ("API key not valid"), and the tokens are kept.
 
-    **What goes wrong:** an ID token lives an hour and ``expires_in`` is a string; a refresh token
-    lives until the password is changed or the user disabled. A key that is restricted to web sites
-    refuses a script: make one without a restriction, or for your address. For Google Cloud's own
-    APIs and service accounts use Google's library.
+    **How long the tokens live:** an ID token lives an hour. The refresh token stays until the
+    password is changed or the user disabled.
+
+    **What goes wrong:** a key that is restricted to web sites refuses a script: make one without a
+    restriction, or for your address. For Google Cloud's own APIs and service accounts use Google's
+    library.
 
     From documentation, not run.
 

@@ -42,9 +42,10 @@ class Fitbit(KnownOAuth2):
     or 401 with ``invalid_grant`` in the same place. ``invalid_client`` is a fault of the set-up.
     Fitbit's 429 is a limit of 150 requests an hour and user, and no refusal.
 
-    **What goes wrong:** an access token lives 8 hours. A refresh token does not end, but works
-    once: for 2 minutes the same request gets the same answer, in case it got lost. Two programs
-    with a copy each log each other out: let them share a store.
+    **How long the tokens live:** an access token lives 8 hours. A refresh token does not end, but
+    works once: for 2 minutes the same request gets the same answer, in case it got lost.
+
+    **What goes wrong:** two programs with a copy each log each other out: let them share a store.
 
     From documentation, not run.
 

@@ -29,19 +29,22 @@ class FlaskAppBuilder(BearerEndpoint):
     Without Python: ``requests-jwt init superset --preset flask-appbuilder --base-url
     https://superset.example.com``, then ``requests-jwt login superset``.
 
-    **To have first:** a user in Superset's own database. Refresh: ``POST
-    /api/v1/security/refresh`` with the refresh token in Authorization; login: ``POST
-    /api/v1/security/login`` with ``"provider": "db"`` and ``"refresh": true``, without which there
-    is no refresh token. For a directory: ``PasswordLogin(..., extra={"provider": "ldap",
-    "refresh": True})``.
+    **To have first:** a user in Superset's own database. Refresh: ``POST /api/v1/security/refresh``
+    with the refresh token in Authorization; login: ``POST /api/v1/security/login`` with
+    ``"provider": "db"`` and ``"refresh": true``, without which there is no refresh token. For a
+    directory: ``PasswordLogin(..., extra={"provider": "ldap", "refresh": True})``. The paths are
+    below the base URL: give ``https://superset.example.com``, not
+    ``https://superset.example.com/api/v1``.
 
     **Expired** is a 401 with ``"msg": "Token has expired"``. **Refused** is a 401, or a 422 for
     garbage.
 
+    **How long the tokens live:** an access token lives 15 minutes and a refresh token 30 days,
+    unless the server says otherwise. A refresh brings no new refresh token.
+
     **What goes wrong:** Superset protects POST, PUT and DELETE with CSRF unless WTF_CSRF_ENABLED is
     off: get ``/api/v1/security/csrf_token/`` with this session, whose cookie belongs to it, and
-    send the ``result`` as X-CSRFToken. Access tokens live 15 minutes by default, refresh tokens 30
-    days, and a refresh brings no new refresh token.
+    send the ``result`` as X-CSRFToken.
 
     From documentation, not run.
     """

@@ -43,9 +43,11 @@ class FlaskJWTExtended(BearerEndpoint):
     JWT_ERROR_MESSAGE_KEY; a server with an ``expired_token_loader`` of its own needs a `when` of
     its own. **Refused** is a 401 for an expired or revoked refresh token, a 422 for garbage.
 
-    **What goes wrong:** by default an access token lives 15 minutes and a refresh token 30 days,
-    after which a new login is needed: nothing rotates it. For tokens in cookies there is
-    ``presets.FlaskJWTExtendedCookies``.
+    **How long the tokens live:** an access token lives 15 minutes and a refresh token 30 days,
+    unless the server says otherwise. Nothing rotates it: after that a new login is needed.
+
+    **What goes wrong:** a login view that answers no ``refresh_token`` gives a token that cannot be
+    refreshed. For tokens in cookies there is ``presets.FlaskJWTExtendedCookies``.
 
     Refresh, refused, expired, login and logout were run against the real server.
     """

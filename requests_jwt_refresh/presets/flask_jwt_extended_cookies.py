@@ -53,9 +53,11 @@ class FlaskJWTExtendedCookies(JSONEndpoint):
     garbage. A missing CSRF header is a 401 too, but with another ``msg``, and is not taken for an
     expiry.
 
+    **How long the tokens live:** an access token lives 15 minutes and a refresh token 30 days,
+    unless the server says otherwise. Nothing rotates it: after that a new login is needed.
+
     **What goes wrong:** JWT_COOKIE_SECURE does not matter here, since the token is written on the
-    request itself; JWT_REFRESH_COOKIE_PATH does not, either. By default an access token lives 15
-    minutes and a refresh token 30 days.
+    request itself; JWT_REFRESH_COOKIE_PATH does not, either.
 
     Refresh, refused, expired, login and logout were run against the real server.
     """

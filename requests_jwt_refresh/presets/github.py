@@ -42,10 +42,11 @@ class GitHub(KnownOAuth2):
     ``incorrect_client_credentials`` is a fault of the set-up, and the tokens are kept. A 403 or 429
     is a rate limit.
 
-    **What goes wrong:** an access token (``ghu_...``) lives 8 hours, a refresh token 6 months, and
-    both are replaced at each refresh: the old ones stop working at once. Two programs with a copy
-    each log each other out: let them share a store. When the refresh token ends is in
-    ``adapter.token.extra``.
+    **How long the tokens live:** an access token (``ghu_...``) lives 8 hours, a refresh token 6
+    months, and each refresh replaces both: the old ones stop working at once. When the refresh
+    token ends is in ``adapter.token.extra``.
+
+    **What goes wrong:** two programs with a copy each log each other out: let them share a store.
 
     From documentation, not run.
 

@@ -37,11 +37,13 @@ class Google(KnownOAuth2):
 
     **Expired** is any 401. **Refused** is ``invalid_grant`` ("Token has been expired or revoked").
 
+    **How long the tokens live:** an access token lives an hour. The refresh token stays; it ends
+    when it has not been used for 6 months, and with some scopes when the password is changed.
+
     **What goes wrong:** a consent screen in the state "Testing" gives refresh tokens that end after
-    7 days: publish the app. A refresh token ends, too, when it has not been used for 6 months, with
-    some scopes when the password is changed, and when the same user has more than 100 for a client,
-    the oldest first. A second consent gives none unless ``prompt=consent``. Service accounts sign a
-    JWT: use google-auth, or ``JWTBearer("https://oauth2.googleapis.com/token", assertion)``.
+    7 days: publish the app. When the same user has more than 100 for a client, the oldest ends. A
+    second consent gives none unless ``prompt=consent``. Service accounts sign a JWT: use
+    google-auth, or ``JWTBearer("https://oauth2.googleapis.com/token", assertion)``.
 
     From documentation, not run.
 

@@ -32,14 +32,17 @@ class HomeAssistant(KnownOAuth2):
     **To have first:** a refresh token from ``/auth/authorize``. There is no registration: the
     client's id is the URL of your application, with which the token was made, and there is no
     secret. A script for yourself is simpler with a long-lived access token of your profile page,
-    which needs no refresh.
+    which needs no refresh. The paths are below the base URL: give
+    ``http://homeassistant.local:8123``, not ``http://homeassistant.local:8123/auth``.
 
     **Expired** is any 401. **Refused** is ``invalid_grant``.
 
+    **How long the tokens live:** an access token lives 30 minutes. The refresh token stays until it
+    is revoked, or unused for 90 days, and is not rotated.
+
     **What goes wrong:** another client id than that of the login is ``invalid_request``, a fault of
-    the set-up. An access token lives 30 minutes; refresh tokens stay until they are revoked, or
-    unused for 90 days, and are not rotated. Failed attempts are counted by Home Assistant's own ban
-    list (``ip_ban_enabled``). Over http everyone on the network can read the token.
+    the set-up. Failed attempts are counted by Home Assistant's own ban list (``ip_ban_enabled``).
+    Over http everyone on the network can read the token.
 
     From documentation, not run.
 

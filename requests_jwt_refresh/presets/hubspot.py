@@ -41,8 +41,11 @@ class HubSpot(KnownOAuth2):
     "BAD_REFRESH_TOKEN"``, or ``invalid_grant``: most often somebody has uninstalled the app. Other
     400s (BAD_CLIENT_ID, BAD_CLIENT_SECRET) are faults of the set-up. 429 is a rate limit.
 
-    **What goes wrong:** an access token lives 30 minutes and is up to 300 characters long. The
-    refresh token stays the same until the app is uninstalled.
+    **How long the tokens live:** an access token lives 30 minutes. The refresh token stays the same
+    until the app is uninstalled.
+
+    **What goes wrong:** an app that was uninstalled needs another installation, since its refresh
+    token is refused for good. An access token is up to 300 characters long.
 
     From documentation, not run.
 

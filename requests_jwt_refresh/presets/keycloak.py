@@ -42,11 +42,13 @@ class Keycloak(KnownOAuth2):
     **Expired** is any 401. **Refused** is ``invalid_grant``: "Token is not active", "Session not
     active", "Stale token".
 
-    **What goes wrong:** an access token lives 5 minutes, a refresh token as long as the SSO session
-    may be idle (30 minutes by default), so that a script that rests at night is logged out: log in
-    with the scope ``offline_access`` for a token that lasts. When the refresh token ends is in
-    ``adapter.token.extra``. With "Revoke Refresh Token" a second use is refused ("Maximum allowed
-    refresh token reuse exceeded").
+    **How long the tokens live:** an access token lives 5 minutes, a refresh token as long as the
+    SSO session may be idle (30 minutes by default); when it ends is in ``adapter.token.extra``.
+    Each refresh brings a new one; with "Revoke Refresh Token" the old one is dead.
+
+    **What goes wrong:** a script that rests at night is logged out: log in with the scope
+    ``offline_access`` for a token that lasts. With "Revoke Refresh Token" a second use is refused
+    ("Maximum allowed refresh token reuse exceeded").
 
     From documentation, not run.
 

@@ -37,10 +37,14 @@ class LaravelJWT(JSONEndpoint):
     **Expired** is any 401. **Refused** is a 401, when the refresh window (JWT_REFRESH_TTL) is over,
     two weeks after the login by default.
 
-    **What goes wrong:** an access token lives 60 minutes. The one that is traded in is put on the
-    blacklist; JWT_BLACKLIST_GRACE_PERIOD lets requests in flight still pass. Routes that refuse
-    without ``Accept: application/json`` redirect to a login page instead of answering 401: set
-    ``session.headers["Accept"] = "application/json"``.
+    **How long the tokens live:** an access token lives 60 minutes and may be traded in for two
+    weeks after the login. Each refresh replaces it, and the old one is put on the blacklist; there
+    is no refresh token.
+
+    **What goes wrong:** a request in flight with the token that was traded in is refused, unless
+    JWT_BLACKLIST_GRACE_PERIOD lets it pass. Routes that refuse without ``Accept: application/json``
+    redirect to a login page instead of answering 401: set ``session.headers["Accept"] =
+    "application/json"``.
 
     From documentation, not run.
     """

@@ -39,15 +39,19 @@ class Matrix(JSONEndpoint):
     ``/.well-known/matrix/client`` of the domain tells: matrix-client.matrix.org for matrix.org.
     Refresh: ``POST /_matrix/client/v3/refresh``; login: ``POST /_matrix/client/v3/login`` with
     ``"refresh_token": true``, without which there is none; logout: ``POST
-    /_matrix/client/v3/logout``.
+    /_matrix/client/v3/logout``. The paths are below the base URL: give
+    ``https://matrix.example.org``, not ``https://matrix.example.org/_matrix``.
 
     **Expired** is a 401 with ``"errcode": "M_UNKNOWN_TOKEN"`` (``soft_logout`` true). **Refused**
     is the same answer to the refresh. M_LIMIT_EXCEEDED is throttling, and the tokens are kept.
 
-    **What goes wrong:** the lifetime is in milliseconds. A refresh token works once: the old one
-    dies when the new access token or the new refresh token is first used. A login makes a new
-    device each time; keep it, above all with encryption. Servers with the new authentication
-    service (matrix.org) speak OAuth 2.0: ``OAuth2Endpoint``, with ``when=presets.Matrix().when``.
+    **How long the tokens live:** an access token lives as long as the server says, in milliseconds.
+    A refresh token works once: the old one dies when the new access token or the new refresh token
+    is first used.
+
+    **What goes wrong:** a login makes a new device each time; keep it, above all with encryption.
+    Servers with the new authentication service (matrix.org) speak OAuth 2.0: ``OAuth2Endpoint``,
+    with ``when=presets.Matrix().when``.
 
     From documentation, not run.
     """

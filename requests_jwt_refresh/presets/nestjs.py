@@ -40,12 +40,17 @@ class NestJS(JSONEndpoint):
     token in Authorization, ``presets.NestJS(send=header())``, or in a cookie,
     ``presets.NestJS(send=cookie("refresh_token"), refresh=cookie("refresh_token"))``. In the names
     of Nest's own documentation: ``presets.NestJS(access="access_token", refresh="refresh_token")``.
+    The paths are below the base URL: give ``https://api.example.com``, not
+    ``https://api.example.com/auth``.
 
     **Expired** is any 401, as guards give no reason. **Refused** is a 401 or a 403 ("Access
     Denied"); a 400 is a request that its ValidationPipe does not like, and the tokens are kept.
 
-    **What goes wrong:** the tutorials keep a hash of the one current refresh token, so that each
-    refresh kills the one before: programs that share a login must share a store.
+    **How long the tokens live:** how long they live is each author's choice. The tutorials keep a
+    hash of the one current refresh token, so that each refresh replaces it.
+
+    **What goes wrong:** where each refresh kills the refresh token before it, programs that share a
+    login must share a store.
 
     From documentation, not run.
     """

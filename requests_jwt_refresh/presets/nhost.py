@@ -52,8 +52,10 @@ class Nhost(JSONEndpoint):
     **Expired** comes with status **200**: an item of ``errors`` has ``extensions.code`` =
     ``invalid-jwt``. **Refused** is a 401 (``invalid-refresh-token``).
 
-    **What goes wrong:** an access token lives 15 minutes, a refresh token 30 days, and each refresh
-    replaces it. ``invalid-jwt`` also stands for a token of another project, which costs one
+    **How long the tokens live:** an access token lives 15 minutes, a refresh token 30 days, and
+    each refresh replaces it.
+
+    **What goes wrong:** ``invalid-jwt`` also stands for a token of another project, which costs one
     refresh. A missing permission is ``validation-failed`` ("field not found in type"), which
     reaches you as it is. An answer that is streamed is not looked at.
 

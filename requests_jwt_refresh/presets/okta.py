@@ -39,9 +39,13 @@ class Okta(KnownOAuth2):
     **Expired** is any 401. **Refused** is ``invalid_grant``. 429 is throttling, and the tokens are
     kept.
 
-    **What goes wrong:** single-page and new native apps rotate: the old refresh token works for the
-    grace period (30 s by default), and a use after that ends the family. An idle refresh token ends
-    after the time in the access policy (7 days by default). Access tokens live an hour.
+    **How long the tokens live:** an access token lives an hour. Single-page and new native apps
+    rotate: each refresh replaces the refresh token, and the old one works for the grace period (30
+    s by default). An idle refresh token ends after the time in the access policy (7 days by
+    default).
+
+    **What goes wrong:** a rotated refresh token that is used after its grace period ends the
+    family: let your programs share a store.
 
     From documentation, not run.
 

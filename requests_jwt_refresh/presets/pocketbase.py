@@ -42,14 +42,18 @@ class PocketBase(JSONEndpoint):
     ``presets.PocketBase(collection="_superusers")``. There is no refresh token: ``POST
     /api/collections/users/auth-refresh`` trades in the **live** token, and one that has expired
     cannot renew itself, so that the renewal comes before the end. Login: ``POST
-    /api/collections/users/auth-with-password`` with ``identity``. There is no logout.
+    /api/collections/users/auth-with-password`` with ``identity``. There is no logout. The paths are
+    below the base URL: give ``https://pocketbase.example.com``, not
+    ``https://pocketbase.example.com/api``.
 
     **Expired** is any 401. **Refused** is a 401.
 
+    **How long the tokens live:** a user's token lives 7 days, a superuser's a day. There is no
+    refresh token; each renewal brings a new token, and old ones stay valid until they expire.
+
     **What goes wrong:** PocketBase takes a request with an expired token for one of a guest: what
-    guests may not see is a 403 or 404, or an empty list, and no 401. A token of users lives 7 days,
-    of superusers a day: a script that rests for longer logs in anew (``login=PasswordLogin(...)``).
-    Old tokens stay valid until they expire.
+    guests may not see is a 403 or 404, or an empty list, and no 401. A script that rests for longer
+    than a token lives logs in anew (``login=PasswordLogin(...)``).
 
     From documentation, not run.
 

@@ -60,10 +60,13 @@ class Proxmox(JSONEndpoint):
 
     **Expired** is any 401. **Refused** is a 401.
 
-    **What goes wrong:** a ticket lives 2 hours and does not say so; here it is renewed before that.
-    A script that rests for longer logs in anew (``login=PasswordLogin(...)``). With a second factor
-    the first answer has ``NeedTFA``: use an API token instead, which does not expire and needs none
-    of this: ``session.headers["Authorization"] = "PVEAPIToken=USER@REALM!NAME=SECRET"``.
+    **How long the tokens live:** a ticket lives 2 hours and does not say so; here it is renewed
+    before that, and each renewal brings a new one. There is no refresh token.
+
+    **What goes wrong:** a script that rests for longer than a ticket lives logs in anew
+    (``login=PasswordLogin(...)``). With a second factor the first answer has ``NeedTFA``: use an
+    API token instead, which does not expire and needs none of this:
+    ``session.headers["Authorization"] = "PVEAPIToken=USER@REALM!NAME=SECRET"``.
 
     From documentation, not run.
 

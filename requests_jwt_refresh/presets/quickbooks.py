@@ -37,10 +37,11 @@ class QuickBooks(KnownOAuth2):
 
     **Expired** is any 401. **Refused** is ``invalid_grant``.
 
-    **What goes wrong:** an access token lives an hour. The refresh token changes about once a day,
-    and the new one must be kept: the old one ends then. It ends after 100 days without use; when,
-    says ``x_refresh_token_expires_in``, which is in ``adapter.token.extra``. Two programs with a
-    copy each log each other out: let them share a store.
+    **How long the tokens live:** an access token lives an hour. The refresh token changes about
+    once a day, and the old one ends then; it ends after 100 days without use. When, says
+    ``x_refresh_token_expires_in``, which is in ``adapter.token.extra``.
+
+    **What goes wrong:** two programs with a copy each log each other out: let them share a store.
 
     From documentation, not run.
 

@@ -46,11 +46,13 @@ class Salesforce(KnownOAuth2):
     **Expired** is a 401 with ``[{"errorCode": "INVALID_SESSION_ID"}]``. **Refused** is
     ``invalid_grant`` ("expired access/refresh token"), ``inactive_user`` or ``inactive_org``.
 
-    **What goes wrong:** there is no ``expires_in``: the session's timeout decides (2 hours without
-    a request by default), so that a refresh always follows a 401. By default the refresh token
-    stays; with rotation a second use ends it. A user may have 5 refresh tokens for an app, and the
-    oldest is dropped. Without a user: ``ClientCredentials`` at My Domain, never at
-    login.salesforce.com.
+    **How long the tokens live:** there is no ``expires_in``: the session's timeout decides (2 hours
+    without a request by default). By default the refresh token stays; with rotation each refresh
+    replaces it, and a second use ends it.
+
+    **What goes wrong:** since nothing says when a token ends, a refresh always follows a 401. A
+    user may have 5 refresh tokens for an app, and the oldest is dropped. Without a user:
+    ``ClientCredentials`` at My Domain, never at login.salesforce.com.
 
     From documentation, not run.
 

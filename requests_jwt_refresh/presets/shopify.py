@@ -48,16 +48,19 @@ class Shopify(KnownOAuth2):
 
     **To have first:** an app, its client id and secret, and for each shop a refresh token from an
     installation or a token exchange with ``expiring=1``. Public apps must use such tokens from 1
-    January 2027 on; what a token exchange makes of an old token replaces that for good.
+    January 2027 on; what a token exchange makes of an old token replaces that for good. The paths
+    are below the base URL: give ``https://YOUR-SHOP.myshopify.com``, not
+    ``https://YOUR-SHOP.myshopify.com/admin``.
 
     **The header** is ``X-Shopify-Access-Token: <token>``. **Expired** is any 401. **Refused** is a
     400 or 401 with ``invalid_grant``, or "This request requires an active refresh_token". A 429 is
     a rate limit. Other codes are faults of the set-up, and the tokens are kept.
 
-    **What goes wrong:** an access token lives an hour, a refresh token 90 days, and each refresh
-    replaces both; the old refresh token lasts until the new access token is first used. Each shop
-    has tokens of its own, and so a store of its own, as KeyringStore has by itself. An uninstalled
-    app gets 401 for ever: on_logout tells you.
+    **How long the tokens live:** an access token lives an hour, a refresh token 90 days, and each
+    refresh replaces both; the old refresh token lasts until the new access token is first used.
+
+    **What goes wrong:** each shop has tokens of its own, and so a store of its own, as KeyringStore
+    has by itself. An uninstalled app gets 401 for ever: on_logout tells you.
 
     From documentation, not run.
 

@@ -36,20 +36,23 @@ class SimpleJWT(JSONEndpoint):
     Without Python: ``requests-jwt init myapi --preset simplejwt --base-url
     https://api.example.com``, then ``requests-jwt login myapi``.
 
-    **To have first:** a user of the server. The paths are those of its "Getting started":
-    ``POST /api/token/refresh/`` with JSON ``refresh``, ``POST /api/token/`` to log in,
-    ``POST /api/token/blacklist/`` to log out (with the blacklist app). Give your own as
-    ``presets.SimpleJWT("/auth/refresh/")``; the slash at the end belongs to it.
+    **To have first:** a user of the server. The paths are those of its "Getting started": ``POST
+    /api/token/refresh/`` with JSON ``refresh``, ``POST /api/token/`` to log in, ``POST
+    /api/token/blacklist/`` to log out (with the blacklist app). Give your own as
+    ``presets.SimpleJWT("/auth/refresh/")``; the slash at the end belongs to it. The paths are below
+    the base URL: give ``https://api.example.com``, not ``https://api.example.com/api``.
 
     **Expired** is ``"code": "token_not_valid"`` with a 401, or with a 403 where
     DEFAULT_AUTHENTICATION_CLASSES starts with SessionAuthentication; ``detail`` is translated, the
     code is not. **Refused** is a 401. A 400 means a request without the field, and the tokens are
     kept.
 
-    **What goes wrong:** with ROTATE_REFRESH_TOKENS each answer has a new refresh token, and with
-    BLACKLIST_AFTER_ROTATION the old one is dead, so that two programs with a copy each log each
-    other out: let them share a store. By default an access token lives 5 minutes and a refresh
-    token a day.
+    **How long the tokens live:** an access token lives 5 minutes and a refresh token a day, unless
+    the server says otherwise. With ROTATE_REFRESH_TOKENS each answer has a new refresh token; with
+    BLACKLIST_AFTER_ROTATION the old one is dead.
+
+    **What goes wrong:** where refresh tokens rotate, two programs with a copy each log each other
+    out: let them share a store.
 
     Refresh, refused, expired, login and logout were run against the real server.
     """

@@ -44,9 +44,11 @@ class Slack(KnownOAuth2):
     200, too, with ``invalid_refresh_token``. ``ratelimited`` is throttling; ``invalid_client_id``
     and ``bad_client_secret`` are faults of the set-up, and the tokens are kept.
 
-    **What goes wrong:** an access token lives 12 hours. A refresh token works once; the two newest
-    access tokens are valid at a time. An answer that is streamed or is not JSON is not looked at
-    for "token_expired".
+    **How long the tokens live:** an access token lives 12 hours. A refresh token works once, and
+    each refresh brings the next; the two newest access tokens are valid at a time.
+
+    **What goes wrong:** an answer that is streamed or is not JSON is not looked at for
+    "token_expired".
 
     From documentation, not run.
 

@@ -35,9 +35,12 @@ class Spotify(KnownOAuth2):
     **Expired** is any 401. **Refused** is ``invalid_grant`` ("Refresh token revoked"). 429 with
     Retry-After is a rate limit of the API, and no refusal.
 
-    **What goes wrong:** an access token lives an hour. A PKCE refresh token works once, and each
-    answer has the next; the other kind mostly stays. Data that belongs to no user needs none of
-    this: ``ClientCredentials("https://accounts.spotify.com/api/token", id, secret)``.
+    **How long the tokens live:** an access token lives an hour. A PKCE refresh token works once,
+    and each answer has the next; the other kind mostly stays.
+
+    **What goes wrong:** two programs with a copy of a PKCE refresh token each log each other out:
+    let them share a store. Data that belongs to no user needs none of this:
+    ``ClientCredentials("https://accounts.spotify.com/api/token", id, secret)``.
 
     From documentation, not run.
 

@@ -40,12 +40,16 @@ class SpringBoot(JSONEndpoint):
     **To have first:** a user, and the paths, which each author chooses. The defaults are those of
     the most copied tutorial: ``POST /api/auth/refreshtoken`` with JSON ``refreshToken``, answered
     with ``accessToken`` and ``refreshToken``; login at ``POST /api/auth/signin``; logout at ``POST
-    /api/auth/signout``. Yours: ``presets.SpringBoot("/auth/refresh")``.
+    /api/auth/signout``. Yours: ``presets.SpringBoot("/auth/refresh")``. The paths are below the
+    base URL: give ``https://api.example.com``, not ``https://api.example.com/api``.
 
     **Expired** is a 401, or a 403: Spring Security answers 403 to anonymous requests where nobody
     has set an AuthenticationEntryPoint. If your server tells the two apart, say
     ``when=status(401)``, so that a missing permission costs no refresh. **Refused** is a 403 or a
     401.
+
+    **How long the tokens live:** how long they live, and whether a refresh replaces the refresh
+    token, is each author's choice; a new one in the answer is kept.
 
     **What goes wrong:** the tutorial's access token is called ``token`` in some versions:
     ``presets.SpringBoot(access="token")``. Spring Security's own authorization server and resource

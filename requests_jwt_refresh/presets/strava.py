@@ -55,10 +55,12 @@ class Strava(KnownOAuth2):
     it is the application that is invalid, which is a fault of the set-up. 429 is a rate limit (so
     many requests in 15 minutes and a day), and no refusal.
 
-    **What goes wrong:** an access token lives 6 hours; ``expires_at`` says until when. A refresh in
-    the last hour brings a new access token, an earlier one the same. The refresh token may change
-    with it, and the old one ends at once. A missing scope is a 401 as well (``"code": "missing"``):
-    it costs one refresh, then reaches you as it is.
+    **How long the tokens live:** an access token lives 6 hours; ``expires_at`` says until when. A
+    refresh in the last hour brings a new access token, an earlier one the same. The refresh token
+    may change with it, and the old one ends at once.
+
+    **What goes wrong:** a missing scope is a 401 as well (``"code": "missing"``): it costs one
+    refresh, then reaches you as it is.
 
     From documentation, not run.
 

@@ -63,18 +63,21 @@ class Supabase(JSONEndpoint):
 
     **To have first:** the project's URL and its publishable (or anon) key, from the dashboard under
     API keys. It goes as the header ``apikey`` with each API request and each refresh. Refresh:
-    ``POST /auth/v1/token?grant_type=refresh_token``; login: the same with
-    ``grant_type=password``; logout: ``POST /auth/v1/logout``. Never use the secret or service_role
-    key here: it passes by every rule of the database.
+    ``POST /auth/v1/token?grant_type=refresh_token``; login: the same with ``grant_type=password``;
+    logout: ``POST /auth/v1/logout``. Never use the secret or service_role key here: it passes by
+    every rule of the database. The paths are below the base URL: give
+    ``https://YOUR-PROJECT.supabase.co``, not ``https://YOUR-PROJECT.supabase.co/auth/v1``.
 
     **Expired:** the Data API answers 401 ``PGRST301`` or ``PGRST303``, Auth ``bad_jwt``, Edge
     Functions "Invalid JWT", Storage a 400. **Refused** is a 400 with ``refresh_token_not_found``,
     ``refresh_token_already_used`` or the like.
 
-    **What goes wrong:** a refresh token works once. A second use within 10 seconds gets the same
-    new session; later ones end it for everybody. So share one store between your programs, and do
-    not use a refresh token that a browser has, too. An access token lives an hour. A wrong apikey
-    is a 401 "Invalid API key", which is no expiry.
+    **How long the tokens live:** an access token lives an hour. A refresh token works once, and
+    each refresh replaces it; a second use within 10 seconds gets the same new session.
+
+    **What goes wrong:** a later second use of a refresh token ends the session for everybody. So
+    share one store between your programs, and do not use a refresh token that a browser has, too. A
+    wrong apikey is a 401 "Invalid API key", which is no expiry.
 
     From documentation, not run.
 

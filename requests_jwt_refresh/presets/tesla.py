@@ -40,10 +40,12 @@ class Tesla(KnownOAuth2):
     **Expired** is any 401. **Refused** is ``invalid_grant`` or ``login_required``. 429 is
     throttling, and the tokens are kept.
 
-    **What goes wrong:** an access token lives 8 hours. A refresh token works once (the last one
-    used is taken for 24 hours more, in case the answer got lost) and ends after 3 months. A 403 is
-    a missing scope, and a 421 the wrong region: no refresh cures them. Your own fleet without
-    users: ``ClientCredentials(url, id, secret, extra={"audience": base_url})``.
+    **How long the tokens live:** an access token lives 8 hours. A refresh token works once (the
+    last one used is taken for 24 hours more, in case the answer got lost) and ends after 3 months.
+
+    **What goes wrong:** a 403 is a missing scope, and a 421 the wrong region: no refresh cures
+    them. Your own fleet without users: ``ClientCredentials(url, id, secret, extra={"audience":
+    base_url})``.
 
     From documentation, not run.
 

@@ -44,17 +44,22 @@ class Vault(JSONEndpoint):
     refresh token: ``POST /v1/auth/token/renew-self`` renews the **live** token, which stays the
     same and only lives longer, so that the renewal comes before the end. Login with a user name and
     a password: ``POST /v1/auth/userpass/login/USERNAME``; logout: ``POST
-    /v1/auth/token/revoke-self``.
+    /v1/auth/token/revoke-self``. The paths are below the base URL: give
+    ``https://vault.example.com:8200``, not ``https://vault.example.com:8200/v1``.
 
     **The header** is ``X-Vault-Token: <token>``. **Expired** is a 403. A path that the policy does
     not allow is a 403 as well: it costs one renewal, then reaches you as it is. **Refused** is a
     403. A 400 is a token that cannot be renewed, and a 503 a sealed Vault: the token is kept.
 
-    **What goes wrong:** no token lives past its max_ttl (32 days by default) however often it is
-    renewed: then a new login is needed, ``login=`` with a function of yours for AppRole or
-    Kubernetes. A token that you have given by hand has no known end until it has been renewed once:
-    call ``adapter.refresh()`` at the start. Vault Enterprise wants X-Vault-Namespace, too:
-    ``session.headers``, and ``headers={"X-Vault-Namespace": "team"}`` for the renewal.
+    **How long the tokens live:** a token lives as long as its ttl says, and a renewal makes the
+    same token live longer, but not past its max_ttl (32 days by default). There is no refresh
+    token.
+
+    **What goes wrong:** once the max_ttl is reached a new login is needed, ``login=`` with a
+    function of yours for AppRole or Kubernetes. A token that you have given by hand has no known
+    end until it has been renewed once: call ``adapter.refresh()`` at the start. Vault Enterprise
+    wants X-Vault-Namespace, too: ``session.headers``, and ``headers={"X-Vault-Namespace": "team"}``
+    for the renewal.
 
     From documentation, not run.
     """

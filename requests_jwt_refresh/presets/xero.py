@@ -38,10 +38,13 @@ class Xero(KnownOAuth2):
     **Expired** is any 401. **Refused** is ``invalid_grant``. 429 with Retry-After is a rate limit,
     and no refusal.
 
-    **What goes wrong:** an access token lives 30 minutes. A refresh token works once and ends after
-    60 days without use; for 30 minutes the old one is still taken, in case the answer got lost. Two
-    programs with a copy each log each other out: let them share a store. A custom connection has no
-    refresh token: ``ClientCredentials("https://identity.xero.com/connect/token", id, secret)``.
+    **How long the tokens live:** an access token lives 30 minutes. A refresh token works once and
+    ends after 60 days without use; for 30 minutes the old one is still taken, in case the answer
+    got lost.
+
+    **What goes wrong:** two programs with a copy each log each other out: let them share a store. A
+    custom connection has no refresh token:
+    ``ClientCredentials("https://identity.xero.com/connect/token", id, secret)``.
 
     From documentation, not run.
 

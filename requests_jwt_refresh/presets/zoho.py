@@ -50,10 +50,12 @@ class Zoho(KnownOAuth2):
     ``"error": "invalid_code"``. ``invalid_client`` and ``invalid_client_secret`` are faults of the
     set-up, the wrong data centre among them.
 
-    **What goes wrong:** an access token lives an hour. At most 10 refreshes in 10 minutes, then a
-    400 "You have made too many requests continuously", which keeps the tokens: many workers must
-    share a store. A refresh token stays until it is revoked; a user has 20 for a client, and the
-    21st deletes the first.
+    **How long the tokens live:** an access token lives an hour. A refresh token stays until it is
+    revoked.
+
+    **What goes wrong:** at most 10 refreshes in 10 minutes, then a 400 "You have made too many
+    requests continuously", which keeps the tokens: many workers must share a store. A user has 20
+    refresh tokens for a client, and the 21st deletes the first.
 
     From documentation, not run.
 

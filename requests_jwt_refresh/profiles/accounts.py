@@ -24,6 +24,7 @@ DEFAULT: Final = "default"
 """The account of a login that names none: the profile's store as the profile describes it."""
 
 ACCOUNT_VARIABLE: Final = "REQUESTS_JWT_ACCOUNT"  # BOB, or PROFILE=BOB,PROFILE=ALICE
+SWITCH: Final = "requests-jwt switch"  # what has chosen an account, as ACCOUNT_VARIABLE may have
 _OWN_FOLDER: Final = (
     "use a state folder that is this user's alone, as XDG_STATE_HOME, or name the account in "
     f"{ACCOUNT_VARIABLE}"

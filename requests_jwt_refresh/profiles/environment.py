@@ -10,12 +10,12 @@ from __future__ import annotations
 import logging
 import os
 import re
-import stat
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from requests_jwt_refresh.errors import InvalidToken, ProfileError, StoreError
+from requests_jwt_refresh.given_files import UnreadableFile, read_text
 from requests_jwt_refresh.profiles.home import NoHome, expand_user
 from requests_jwt_refresh.profiles.schema import make_absolute, make_printable
 from requests_jwt_refresh.tokens import Token, jwt_claims, with_values
@@ -25,18 +25,16 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     import requests
+    from typing_extensions import Self
 
     from requests_jwt_refresh.responses import TokenResponse
 
 _PREFIX: Final = "REQUESTS_JWT_TOKEN_"
 _FILE_SUFFIX: Final = "_FILE"
 _LAST_MOMENT: Final = 253402300799  # seconds since the epoch; the year 9999 ends with it
-_MAX_TOKEN: Final = 64 * 1024  # bytes
 _ONE_WORD: Final = re.compile(r"[\x21\x23-\x7e]*")  # what JSON, or a line of a shell, is not
 _NOT_ONE_WORD: Final = "it has a space or a quotation mark in it"
 _ADVICE: Final = "put the access token there, and nothing else"
-# Opening a pipe without a writer would wait for ever.
-_READ_FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
 
 logger = logging.getLogger("requests_jwt_refresh")
 
@@ -67,6 +65,15 @@ class EnvironmentStore:
         if self.path is None:
             return f"environment variable {self.variable}"
         return f"file {self.path}, named by the environment variable {self.variable}"
+
+    @property
+    def remedy(self) -> str:
+        """What helps when the API refuses the token."""
+        if self.path is None:
+            put = f"put a new access token into {self.variable}, and start the program again"
+        else:
+            put = f"put a new access token into {self.path}"
+        return f"{put}; or unset {self.variable}, to use the profile's own store"
 
     def load(self) -> Token | None:
         """Return the token, None if the variable is not set any more.
@@ -110,11 +117,9 @@ class EnvironmentStore:
 
     def _read(self, path: str) -> str:
         try:
-            text = _read_file(path).decode("utf-8-sig")
-        except OSError as error:
-            problem = f"cannot be read: {error.strerror or type(error).__name__}"
-        except ValueError as error:
-            problem = "is no text" if isinstance(error, UnicodeDecodeError) else str(error)
+            text = read_text(path)
+        except UnreadableFile as error:
+            problem = str(error)
         else:
             if text.strip():
                 return text
@@ -143,21 +148,6 @@ class EnvironmentStore:
         )
 
 
-def _read_file(path: str) -> bytes:
-    """Return what a file holds. Raises OSError, and ValueError for what can be no file of ours."""
-    with open(path, "rb", opener=_open_at_once) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise ValueError("is a pipe or device, which cannot be read again")
-        content = file.read(_MAX_TOKEN + 1)
-    if len(content) > _MAX_TOKEN:
-        raise ValueError(f"is larger than {_MAX_TOKEN // 1024} KiB")
-    return content
-
-
-def _open_at_once(path: str, _flags: int) -> int:
-    return os.open(path, _READ_FLAGS)
-
-
 def with_claimed_expiry(token: Token) -> Token:
     """Return `token` with the moment at which it says itself that it expires, for people."""
     end = jwt_claims(token.access or "").get("exp")
@@ -172,7 +162,15 @@ class NoRefresh:
 
     url: str
     """The API's own, where the token is used."""
+    no_refresh: tuple[str, str]
+    """Why the token is never refreshed, and what helps."""
     needs_refresh_token = True  # and there is none, so a 401 stands
+
+    @classmethod
+    def of(cls, store: EnvironmentStore, url: str) -> Self:
+        """Return the endpoint for the token of `store`, which the API at `url` takes."""
+        cause = f"the token is never refreshed: it comes from the {store.label}"
+        return cls(url, (cause, store.remedy))
 
     def ask(self, url: str, token: Token | None) -> requests.Request:
         """Ask nobody."""

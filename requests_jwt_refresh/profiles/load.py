@@ -31,13 +31,21 @@ import os
 import re
 import sys
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from requests_jwt_refresh.authorization import Header, Prover
 from requests_jwt_refresh.bodies import MATCH_BYTES
 from requests_jwt_refresh.errors import ProfileError
-from requests_jwt_refresh.profiles.accounts import DEFAULT, Choices, check_account, read_variable
+from requests_jwt_refresh.given_files import UnreadableFile, read_bytes, read_stream
+from requests_jwt_refresh.profiles.accounts import (
+    ACCOUNT_VARIABLE,
+    DEFAULT,
+    SWITCH,
+    Choices,
+    check_account,
+    read_variable,
+)
 from requests_jwt_refresh.profiles.environment import (
     EnvironmentStore,
     NoRefresh,
@@ -54,6 +62,7 @@ from requests_jwt_refresh.profiles.remembered import (
 from requests_jwt_refresh.profiles.schema import (
     Table,
     check_url,
+    is_device,
     make_absolute,
     make_printable,
     suggest,
@@ -66,7 +75,7 @@ from requests_jwt_refresh.refresh.logins import needs_login
 from requests_jwt_refresh.urls import origin_of, validate_base, validate_origin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
     from typing import TypeAlias
 
@@ -102,6 +111,7 @@ __all__ = [
 PATH_VARIABLE: Final = "REQUESTS_JWT_PROFILES"  # another path than the user's own
 TEXT_VARIABLE: Final = "REQUESTS_JWT_PROFILES_TOML"  # the profiles themselves, in place of a file
 _TABLES: Final = {"refresh", "when", "headers", "store", "login", "browser", "device", "logout"}
+_MAX_BYTES: Final = 1024 * 1024  # of all profiles; a profile has a few hundred
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -129,6 +139,9 @@ class Profile(Options):
     """Whose token it is; `DEFAULT` for a login that named no account."""
     reference: str
     """How the command line names profile and account: "prod", or "prod --account bob"."""
+    account_source: str | None = None
+    """What has chosen the account: ACCOUNT_VARIABLE or SWITCH; "" if nobody has, and None if
+    whoever asked for the profile named it."""
     refresh: Endpoint | None
     """None where each token comes from a login."""
     refresh_url: str | None
@@ -155,6 +168,38 @@ class Profile(Options):
         """Where the environment has the token, which goes before the store; None if it has none."""
         return self.store if isinstance(self.store, EnvironmentStore) else None
 
+    @property
+    def whose(self) -> str:
+        """Whose token it is, and why, to go on "logged in"; "" where that need not be said."""
+        if self.reference == self.name:
+            return ""
+        is_chosen = self.account_source and self.account != DEFAULT
+        verb = "names" if self.account_source == ACCOUNT_VARIABLE else "has chosen"
+        why = f", the account that {self.account_source} {verb}" if is_chosen else ""
+        return f" as {self.account}{why}"
+
+    def describe_missing_login(self, others: Sequence[str] = ()) -> tuple[str, str]:
+        """Return that there is no token, and how to get one; `others` are logged in."""
+        cause = f"profile {self.name!r} is not logged in{self.whose}"
+        remedy = f"log in with: requests-jwt login {self.reference}"
+        return cause, f"{remedy}{self._advise_other_account(others)}"
+
+    def _advise_other_account(self, others: Sequence[str]) -> str:
+        """Return how to use another account, if nobody has named this one."""
+        known = ", ".join(others)
+        if self.account_source == ACCOUNT_VARIABLE:
+            named = f"; or name another account in {ACCOUNT_VARIABLE}: {known}"
+            return named if others else f"; or unset {ACCOUNT_VARIABLE}"
+        if self.account_source is None:
+            return ""
+        if others:
+            are = "which is" if len(others) == 1 else "which are"
+            first = f"{SWITCH} {self.name} --account {others[0]}"
+            return f"; or use {known}, {are} logged in, with: {first}"
+        if self.account_source == SWITCH:
+            return f"; or go back with: {SWITCH} {self.name} --account {DEFAULT}"
+        return ""
+
     def options(self) -> dict[str, Any]:
         """Return the arguments of JWTRefreshAdapter."""
         top = {each.name: getattr(self, each.name) for each in fields(Options)}
@@ -162,12 +207,12 @@ class Profile(Options):
         if self.headers:
             given["headers"] = self.headers
         if self.environment is not None:
-            return {**given, **self._options_without_refresh()}
+            return {**given, **self._options_without_refresh(self.environment)}
         if self.login is not None:
             given["login"] = self._make_login(self.login)
         return {**given, "refresh": self.refresh, "store": self.store, "when": self.when}
 
-    def _options_without_refresh(self) -> dict[str, Any]:
+    def _options_without_refresh(self, store: EnvironmentStore) -> dict[str, Any]:
         """Return what stands in place of an endpoint for a token from the environment.
 
         Neither the endpoint nor the API's answers renew that token; what else the endpoint knows
@@ -175,8 +220,8 @@ class Profile(Options):
         """
         when = self.when or getattr(self.refresh, "when", None)
         return {
-            "refresh": NoRefresh(self.base_url),
-            "store": self.store,
+            "refresh": NoRefresh.of(store, self.base_url),
+            "store": store,
             "when": when,
             "attach": self.carrier,
             "renewed": None,
@@ -188,7 +233,8 @@ class Profile(Options):
         password = self.password
         if password is None:
             return login
-        return RememberedLogin(login, password, self.store, self.refresh_timeout)
+        missing = self.describe_missing_login()
+        return RememberedLogin(login, password, self.store, self.refresh_timeout, missing)
 
     @property
     def carrier(self) -> Carrier:
@@ -302,10 +348,17 @@ class Profiles:
         It is `account` if that is not None, else what REQUESTS_JWT_ACCOUNT says, else the one
         switched to, else `DEFAULT`. Raises ProfileError.
         """
+        return self._choose_account(name, account)[0]
+
+    def _choose_account(self, name: str, account: str | None) -> tuple[str, str | None]:
+        """Do the same, and return what has chosen it as well, see `Profile.account_source`."""
         if account is not None:
-            return check_account(account, "what was given")
+            return check_account(account, "what was given"), None
         given = read_variable(name)
-        return Choices.read(self.file).find_current(name) if given is None else given
+        if given is not None:
+            return given, ACCOUNT_VARIABLE
+        current = Choices.read(self.file).find_current(name)
+        return current, "" if current == DEFAULT else SWITCH
 
     def _refer_to(self, name: str, account: str) -> str:
         """Return how the command line names a profile and its account, if that has to be named."""
@@ -330,13 +383,14 @@ class Profiles:
                 "put it below a line like [prod]",
             )
         environment = find_environment_store(name, self.names) if is_name(name) else None
-        whose = self.choose_account(name, account)
-        return _interpret(
+        whose, source = self._choose_account(name, account)
+        profile = _interpret(
             Table(content, self.file, name),
             account=whose,
             reference=self._refer_to(name, whose),
             environment=environment,
         )
+        return replace(profile, account_source=source)
 
     def _no_profile(self, name: str) -> ProfileError:
         cause = f"{self.file}: there is no profile {name!r}"
@@ -488,17 +542,18 @@ def _resolve(path: str | os.PathLike[str]) -> Path:
 
 
 def _read(file: Path) -> str:
+    # A shell's <(...) and /dev/stdin have a writer; a pipe in a folder may never get one.
+    read = read_stream if is_device(file) else read_bytes
     try:
-        return file.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        cause, remedy = "there is no such file", "make a first profile with: requests-jwt init NAME"
+        return read(file, _MAX_BYTES).decode("utf-8-sig")
+    except UnreadableFile as error:
+        cause = f"it {error}"
+        remedy = f"name a file that you can read in {PATH_VARIABLE}"
+        if isinstance(error.__cause__, FileNotFoundError):
+            cause = "there is no such file"
+            remedy = "make a first profile with: requests-jwt init NAME"
     except UnicodeDecodeError:
         cause, remedy = "it is not UTF-8 text, as TOML must be", "convert it to UTF-8"
-    except ValueError:
-        cause, remedy = "no file can have that name", f"name another file in {PATH_VARIABLE}"
-    except OSError as error:
-        cause = f"it cannot be read ({error.strerror or type(error).__name__})"
-        remedy = f"name a file that you can read in {PATH_VARIABLE}"
     raise ProfileError(f"{file}: {cause}", remedy)
 
 

@@ -120,6 +120,8 @@ class RememberedLogin(OwnLogin):
     store: TokenStore
     timeout: float
     """Seconds to wait for a lock that another program holds, and for one login."""
+    missing: tuple[str, str]
+    """What to say where nobody has logged in: the cause and the remedy."""
     on_failure: Callable[[RefreshRejected], object] | None = None
     """Called if there is no password, or none that the server takes."""
 
@@ -168,18 +170,16 @@ class RememberedLogin(OwnLogin):
         *,
         had_token: bool,
     ) -> Token:
-        name = self.password.profile
         # A server may have no keyring at all: that is no fault beside the API's own answer.
         is_possible = not self.password.entry.is_missing()
         account = self.password.load() if is_possible else None
         if account is None:
-            cause = (
-                "the login has expired, and no password is remembered"
-                if had_token
-                else f"profile {name!r} is not logged in, and no password is remembered for it"
-            )
-            log_in = f"log in with: requests-jwt login {self.password.reference}"
-            refusal = RefreshRejected(cause, log_in)
+            cause, remedy = self.missing
+            cause += ", and no password is remembered for it"
+            if had_token:
+                cause = "the login has expired, and no password is remembered"
+                remedy = f"log in with: requests-jwt login {self.password.reference}"
+            refusal = RefreshRejected(cause, remedy)
             refusal.nothing_to_refresh = not had_token
             raise refusal
         login = self.login.for_user(*account)
@@ -194,7 +194,8 @@ class RememberedLogin(OwnLogin):
             return token
         self.password.forget()
         raise RefreshRejected(
-            f"{cause}; the password that was remembered for profile {name!r} is forgotten",
+            f"{cause}; the password that was remembered for profile {self.password.profile!r} is "
+            "forgotten",
             f"log in with: requests-jwt login {self.password.reference} --remember",
         )
 

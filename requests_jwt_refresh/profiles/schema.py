@@ -44,8 +44,20 @@ OF_PROFILE: Final = frozenset(
     }
 )
 """The keys at the top of a profile that are no tables of their own."""
+_IN_FILES: Final = (
+    "refresh.assertion",
+    "refresh.subject_token",
+    "refresh.private_key",
+    "store.encryption_key",
+)
+"""Secrets that are read from a file alone."""
 _WITH_SOURCES: Final = ("headers.", "refresh.")  # where a source may stand; see sources.py
 _WORD_BOUNDARY = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|-")
+
+
+def is_device(file: Path) -> bool:
+    """Whether a path is what a shell hands over, and no file on a disk."""
+    return file.parts[:2] in _DEVICES
 
 
 @dataclass(eq=False, repr=False)
@@ -180,7 +192,7 @@ class Table:
     @property
     def _folder(self) -> Path:
         """The folder that relative paths start at: the file's, or the current one."""
-        is_stream = not isinstance(self.file, Path) or self.file.parts[:2] in _DEVICES
+        is_stream = not isinstance(self.file, Path) or is_device(self.file)
         return Path() if is_stream else Path(self.file).parent
 
     def subtable(self, key: str, content: Mapping[str, Any]) -> Table:
@@ -195,20 +207,25 @@ class Table:
 
     def secret_error(self, path: str) -> ProfileError:
         """Return the error that what is at `path` looks like a secret."""
-        whole = f"{self.path}{path}"
-        remedy = (
-            f"remove it: `requests-jwt login {self.profile}` asks for what it needs and keeps it "
-            "in the keyring"
-        )
-        if whole.startswith(_WITH_SOURCES) and not whole.endswith("client_secret"):
-            remedy = (
-                'write { keyring = true }, { file = "PATH" } or, if it is public, '
-                f'{{ public = "VALUE" }} in its place; `requests-jwt login {self.profile}` asks '
-                "for what is to be in the keyring"
-            )
-        else:
-            remedy += "; to read it from a file of its own, see *_file in the README"
+        remedy = self._advise_secret(f"{self.path}{path}")
         return self.error(path, "looks like a secret, and this file must not hold secrets", remedy)
+
+    def _advise_secret(self, whole: str) -> str:
+        """Return where the secret can be kept that stands at the path `whole`."""
+        login = f"`requests-jwt login {self.profile}` asks for"
+        in_file = (
+            f"put it into a file of its own, and write {whole.rpartition('.')[2]}_file "
+            '= "PATH" in its place'
+        )
+        if whole in _IN_FILES:
+            return in_file
+        if whole.startswith(_WITH_SOURCES) and not whole.endswith("client_secret"):
+            return (
+                'write { keyring = true }, { file = "PATH" } or, if it is public, '
+                f'{{ public = "VALUE" }} in its place; {login} what is to be in the keyring'
+            )
+        remedy = f"remove it: {login} what it needs and keeps it in the keyring"
+        return f"{remedy}; or {in_file}" if whole == "refresh.client_secret" else remedy
 
     def check_all_known(self) -> None:
         """Raise ProfileError if there is a key that has not been asked for."""

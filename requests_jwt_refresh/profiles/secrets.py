@@ -12,10 +12,10 @@ import re
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from requests_jwt_refresh.errors import InvalidToken, StoreError
+from requests_jwt_refresh.given_files import UnreadableFile, read_text
 from requests_jwt_refresh.stores.keyring import KeyringStore
 from requests_jwt_refresh.tokens import Token, load_json
 
@@ -57,10 +57,9 @@ class SecretFile:
     def read(self) -> str:
         """Return the file's text without the white space around it. Raises StoreError."""
         try:
-            secret = Path(self.path).read_text(encoding="utf-8-sig").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is no text"
-            problem = f"could not be read: {reason}"
+            secret = read_text(self.path).strip()
+        except UnreadableFile as error:
+            problem = str(error)
         else:
             if secret:
                 return secret

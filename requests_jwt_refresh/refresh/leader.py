@@ -219,7 +219,8 @@ class Leader:
             if adopted is not None:
                 chapter.note("adopted", "the store has a newer token")
                 return Attempt(adopted, asked=False)
-            token = cache.reload(may_be_empty=not self._needs_login)
+            has_no_login = not self._needs_login or self._server.no_refresh is not None
+            token = cache.reload(may_be_empty=has_no_login)
             if not force and token is not None and is_better(token, stale):
                 chapter.note("adopted", "the store has a newer token")
                 return Attempt(token, asked=False)
@@ -253,6 +254,8 @@ class Leader:
             lack = "the token has been cleared meanwhile"
         if lack is not None:
             remedy = "log in again" if token is not None else "log in and call set_token() first"
+            if self._server.no_refresh is not None:
+                remedy = self._server.no_refresh[1]
             raise _nothing_to_refresh(lack, remedy)
 
     def _log_in(

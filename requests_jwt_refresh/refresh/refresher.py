@@ -23,6 +23,7 @@ from requests_jwt_refresh.errors import (
     RefreshRejected,
     RefreshUnavailable,
     StoreError,
+    capitalize,
 )
 from requests_jwt_refresh.refresh.account import Account
 from requests_jwt_refresh.refresh.ahead import NEVER, Schedule, make_schedule
@@ -316,6 +317,8 @@ class Refresher:
         try:
             renewed = self._renew(token, need, waited=sent.waited)
         except RefreshRejected:
+            if self._server.no_refresh is not None:  # whose token nobody here can replace
+                self._tell_no_login("the API has refused it", need)
             return None
         return renewed._replace(resends=sent.resends + 1, has_paused=sent.has_paused)
 
@@ -396,10 +399,14 @@ class Refresher:
 
     def _tell_no_login(self, why: str, need: Need) -> None:
         if self._cache.tell_no_login():
+            remedy = "Log in, and call set_token() or run: requests-jwt login"
+            if self._server.no_refresh is not None:
+                cause, remedy = self._server.no_refresh
+                why, remedy = f"{why}, and {cause}", capitalize(remedy)
             self.story.tell(
                 "no_login",
-                f"Requests to {need.url or self._url} go out without a valid token: {why}. Log in, "
-                "and call set_token() or run: requests-jwt login",
+                f"Requests to {need.url or self._url} go out without a valid token: {why}. "
+                f"{remedy}",
                 level=logging.WARNING,
                 url=need.url,
             )

@@ -83,9 +83,16 @@ class TokenServer:
         self._timeout = timeout
         self._cookies = LoginCookies()
 
+    @property
+    def no_refresh(self) -> tuple[str, str] | None:
+        """Why the endpoint has never a new token, whatever there is, and what helps; else None."""
+        return getattr(self._endpoint, "no_refresh", None)
+
     def find_lack(self, token: Token | None) -> str | None:
         """Return what there is not that has to be handed in for a new token; None if all is."""
         endpoint = self._endpoint
+        if self.no_refresh is not None:
+            return self.no_refresh[0]
         if endpoint is None:
             return "there is no refresh, only a login"
         if token is None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import os
 import socket
 import threading
 from contextlib import suppress
@@ -22,6 +23,7 @@ from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3 import HTTPConnectionPool
 
 from requests_jwt_refresh.errors import RefreshUnavailable
+from requests_jwt_refresh.given_files import check_kind
 from requests_jwt_refresh.refresh.connections import can_keep_deadline, make_connection_class
 from requests_jwt_refresh.refresh.deadline import Deadline, TimeLeft, Watchdog
 from requests_jwt_refresh.refresh.retries import RetryUntil
@@ -173,6 +175,10 @@ class NetworkTransport(HTTPAdapter):
         return self._api_url is not None and origin_of(request.url) != origin_of(self._api_url)
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+        if str(url).lower().startswith("https:"):
+            for each in (verify, *(cert if isinstance(cert, tuple) else (cert,))):
+                if isinstance(each, (str, os.PathLike)):
+                    check_kind(each)  # OpenSSL waits for the writer of a pipe, without end
         self._hooks.cert_verify(conn, url, verify, cert)
         # requests knows no password of a key; a `cert` that is more than its pair may have one.
         password = getattr(cert, "key_password", None)

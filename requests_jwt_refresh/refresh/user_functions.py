@@ -44,6 +44,7 @@ _LIBRARIES: Final = tuple(
 _PACKAGE_FOLDERS: Final = ("site-packages", "dist-packages")
 _FUNCTIONS: Final = (FunctionType, MethodType, functools.partial)
 _NOTHING: Final[Mapping[str, object]] = {}
+_ENDINGS: Final = (RefreshRejected, RefreshUnavailable, StoreError, ReentrantRefresh)
 _REFUSALS: Final = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 
@@ -140,8 +141,20 @@ def call_user_function(
     raise failure  # without a cause: what the user's function has in its frames may be secret
 
 
+def explain_login_error(
+    what: str, function: Callable[..., object], error: Exception
+) -> JWTRefreshError:
+    """Return the error for what a function raised that was called during a login.
+
+    That is the same one if it is one of ours that says how the login has ended.
+    """
+    if isinstance(error, _ENDINGS):
+        return error
+    return _explain_error(what, function, error, is_login=True)
+
+
 def _explain_error(
-    what: str, function: Callable[..., Token], error: Exception, *, is_login: bool
+    what: str, function: Callable[..., object], error: Exception, *, is_login: bool
 ) -> JWTRefreshError:
     description = f"{what} failed with {describe_error(error, function)}"
     if is_login and _status_of(error) in _REFUSALS and isinstance(error, requests.HTTPError):

@@ -25,14 +25,58 @@ if TYPE_CHECKING:
 
 
 class TokenStore(Protocol):
-    """Where a token lives, and who shares it.
+    """Where a token lives, and who shares it. Anything with these four methods is a store.
 
-    Anything with these four methods is a store. Two stores that compare equal hold the same token,
-    and adapters on them share one refresh. The lock keeps out all who share the token: threads,
-    programs or machines. Check your own with ``requests_jwt_refresh.testing.StoreContract``.
+    ```python
+    import sqlite3
+    from contextlib import closing
+    from requests_jwt_refresh.stores.base import decode, encode  # a Token as text, and back
 
-    It may have ``prepare()`` as well, which imports what its first use needs. That is called when
-    an adapter is made: a child that is forked in the middle of an import can never import it.
+
+    class SQLiteStore:
+        def __init__(self, path):
+            self.path = str(path)  # of a database that others cannot read
+
+        def __eq__(self, other):
+            return isinstance(other, SQLiteStore) and other.path == self.path
+
+        def __hash__(self):
+            return hash(self.path)
+
+        def load(self):
+            rows = self._run("SELECT token FROM tokens")
+            return decode(rows[0][0], self.path) if rows else None
+
+        def save(self, token):
+            self._run("INSERT OR REPLACE INTO tokens VALUES (1, ?)", encode(token))
+
+        def clear(self):
+            self._run("DELETE FROM tokens")
+
+        def lock(self, timeout):  # between all threads and programs of this machine
+            return FileStore(f"{self.path}-token").lock(timeout)
+
+        def _run(self, statement, *values):
+            try:
+                with closing(sqlite3.connect(self.path)) as connection, connection:
+                    connection.execute("CREATE TABLE IF NOT EXISTS tokens (id PRIMARY KEY, token)")
+                    return connection.execute(statement, values).fetchall()
+            except sqlite3.Error as error:
+                raise StoreError(f"{self.path}: {error}") from error
+
+
+    store = SQLiteStore("my-app.sqlite")
+    mount(session, "https://api.example.com", JSONEndpoint("/auth/refresh"), store)
+    ```
+
+    Two stores that compare equal hold the same token, and adapters on them share one refresh. The
+    lock keeps out all who share the token: threads, programs or machines. Check your own with
+    `requests_jwt_refresh.testing.StoreContract`, as this one has been.
+
+    A store may have two more methods. ``prepare()`` imports what its first use needs; it is called
+    when an adapter is made, since a child that is forked in the middle of an import can never
+    import it. ``reserve(size)`` returns a context manager that keeps room for a token of `size`
+    bytes; it is entered under the lock before a refresh, and raises StoreError if there is none.
     """
 
     def load(self) -> Token | None:
@@ -50,9 +94,9 @@ class TokenStore(Protocol):
     def lock(self, timeout: float) -> AbstractContextManager[None]:
         """Keep all others who share the store out for the length of a ``with`` block.
 
-        `timeout` is in seconds; with 0 the lock is tried once, which is how the adapter waits:
-        it looks into the store in between. Raises LockTimeout when it passes, StoreError if there
-        can be no lock. It need not be reentrant.
+        `timeout` is in seconds; 0 is one try. The adapter tries for moments only, and looks into
+        the store in between. Raises LockTimeout when it passes, StoreError if there can be no
+        lock. It need not be reentrant.
         """
 
 
@@ -103,7 +147,8 @@ def decode(text: str, where: str) -> Token:
         pass  # and no cause: a JSON error would carry the text
     raise StoreError(
         f"{where} holds something that is not a token of this library",
-        "it was left as it is; clear it and log in again",
+        "it was left as it is; if it belongs to another program, give this store another place, "
+        "else clear it and log in again",
     )
 
 

@@ -9,6 +9,10 @@ with AuthServer() as server:
     assert server.counters.rotated == 1
 ```
 
+In the examples below ``server`` is an `AuthServer` that runs, and ``client`` a ``requests.Session``
+on which ``adapter`` is mounted for it and logged in. Names are imported from here and from
+`requests_jwt_refresh`.
+
 - `AuthServer` with its `ServerOptions`, also as the pytest fixture ``jwt_server``
 - faults for ``server.fail()``: `Status`, `JSONBody`, `HTML`, `Redirect`, `Huge`, `Truncated`,
   `Delay`, `Hang`, `Drop`, `DropAfter`, `Trickle`, or any `Fault`

@@ -33,15 +33,22 @@ _EVERY_LEGAL_CHARACTER = "".join(map(chr, range(0x21, 0x7F))) + " %s\\n \\u0000 
 class StoreContract:
     """The promises of a token store.
 
-    Inherit it, say how a store is made, and run pytest::
+    Inherit it, say how a store is made, and run pytest:
 
-        class TestMyStore(StoreContract):
-            @pytest.fixture(autouse=True)
-            def _place(self, tmp_path):
-                self.path = tmp_path / "token"
+    ```python
+    import pytest
+    from requests_jwt_refresh import FileStore
+    from requests_jwt_refresh.testing import StoreContract
 
-            def make_store(self):
-                return MyStore(self.path)
+
+    class TestMyStore(StoreContract):
+        @pytest.fixture(autouse=True)
+        def _place(self, tmp_path):
+            self.path = tmp_path / "token"
+
+        def make_store(self):
+            return FileStore(self.path)  # your own in its place
+    ```
 
     Nothing here needs pytest, so that unittest or a loop can run it as well. A rule that this
     platform cannot try raises unittest.SkipTest, which pytest understands.

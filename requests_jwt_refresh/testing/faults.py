@@ -27,18 +27,44 @@ if TYPE_CHECKING:
 class Fault(Protocol):
     """How to answer a request badly. Any object with this method is one.
 
-    class TwoResponses:
+    ```python
+    class Teapot:
         def play(self, exchange):
-            exchange.send(exchange.work())
-            exchange.send(ServerResponse(500))
+            exchange.send(ServerResponse(418))
+
+
+    server.fail(Teapot(), on="api")
+    assert client.get("/api/users").status_code == 418
+    ```
+
+    It may be played by several threads at once, each for a request of its own.
     """
 
     def play(self, exchange: Exchange) -> None:
-        """Answer the request, or fail to."""
+        """Answer the request, or fail to: with what the `Exchange` offers."""
 
 
 class Exchange:
-    """One request to the server, and the means to answer it: what a Fault plays with."""
+    """One request to the server, and the means to answer it: what a `Fault` plays with.
+
+    ```python
+    class LastByteLost:
+        def play(self, exchange):
+            head, body = exchange.encode(exchange.work())  # the tokens are rotated
+            exchange.send_bytes(head + body[:-1])
+            exchange.drop()
+
+
+    server.fail(LastByteLost(), on="api")
+    with pytest.raises(requests.RequestException):
+        client.get("/api/users")
+    ```
+
+    The server makes it.
+    """
+
+    request: RecordedRequest
+    """What has arrived."""
 
     def __init__(
         self,
@@ -123,16 +149,26 @@ class _FixedResponse:
 
 @dataclass(frozen=True)
 class Status(_FixedResponse):
-    """Any status, with any body. `retry_after` is in seconds, or a date as a string.
+    """Any status, with any body.
+
+    ```python
+    server.fail(Status(503, retry_after=0.1))  # the next refresh; the one after it succeeds
+    server.expire()
+    assert client.get("/api/users").status_code == 200
+    ```
 
     >>> Status(503, retry_after=1).to_response().headers
     {'Retry-After': '1'}
     """
 
     status: int
+    """The HTTP status code."""
     retry_after: float | str | None = None
+    """What Retry-After says (RFC 9110 §10.2.3): seconds, or a date; None is none."""
     body: bytes = field(default=b"", repr=False)
+    """The body."""
     headers: Mapping[str, str] = field(default_factory=dict)
+    """More header fields."""
 
     def __post_init__(self) -> None:
         check_status(self.status)
@@ -151,10 +187,20 @@ class Status(_FixedResponse):
 
 @dataclass(frozen=True)
 class JSONBody(_FixedResponse):
-    """Any JSON: a list, a number, the wrong fields."""
+    """Any JSON: a list, a number, the wrong fields.
+
+    ```python
+    server.fail(JSONBody({"token": "in another field"}))  # the next refresh
+    server.expire()
+    with pytest.raises(RefreshUnavailable):
+        client.get("/api/users")
+    ```
+    """
 
     content: Any = field(repr=False)
+    """What is written as JSON; anything that ``json.dumps()`` takes."""
     status: int = 200
+    """The HTTP status code."""
 
     def __post_init__(self) -> None:
         check_status(self.status)
@@ -167,9 +213,18 @@ class JSONBody(_FixedResponse):
 
 @dataclass(frozen=True)
 class HTML(_FixedResponse):
-    """A web page, as a captive portal or a proxy sends it."""
+    """A web page, as a captive portal or a proxy sends it.
+
+    ```python
+    server.fail(HTML())  # the next refresh
+    server.expire()
+    with pytest.raises(RefreshUnavailable):
+        client.get("/api/users")
+    ```
+    """
 
     status: int = 200
+    """The HTTP status code."""
 
     def __post_init__(self) -> None:
         check_status(self.status)
@@ -182,10 +237,20 @@ class HTML(_FixedResponse):
 
 @dataclass(frozen=True)
 class Redirect(_FixedResponse):
-    """A redirect to `url` (RFC 9110 §15.4)."""
+    """A redirect to `url` (RFC 9110 §15.4), which a refresh does not follow.
+
+    ```python
+    server.fail(Redirect("https://login.example.com/"))  # the next refresh
+    server.expire()
+    with pytest.raises(RefreshUnavailable):
+        client.get("/api/users")
+    ```
+    """
 
     url: str
+    """What the Location says, absolute or relative."""
     status: int = 307
+    """The HTTP status code: 301, 302, 303, 307 or 308."""
 
     def __post_init__(self) -> None:
         check_status(self.status)
@@ -199,9 +264,18 @@ class Redirect(_FixedResponse):
 
 @dataclass(frozen=True)
 class Huge(_FixedResponse):
-    """Well-formed JSON of `bytes` bytes."""
+    """Well-formed JSON that is larger than any answer with tokens.
+
+    ```python
+    server.fail(Huge(bytes=2_000_000))  # the next refresh, of which 1 MiB is read at the most
+    server.expire()
+    with pytest.raises(RefreshUnavailable):
+        client.get("/api/users")
+    ```
+    """
 
     bytes: int = 10_000_000
+    """The size of its body."""
 
     def __post_init__(self) -> None:
         check_count("bytes", self.bytes)
@@ -216,9 +290,18 @@ class Huge(_FixedResponse):
 
 @dataclass(frozen=True)
 class Truncated(_FixedResponse):
-    """JSON cut short; with `short` below what Content-Length says, and the connection closes."""
+    """JSON that is cut short.
+
+    ```python
+    server.fail(Truncated())  # the next refresh
+    server.expire()
+    with pytest.raises(RefreshUnavailable):
+        client.get("/api/users")
+    ```
+    """
 
     short: bool = False
+    """Whether the body is shorter than Content-Length says, and the connection closes after it."""
 
     def to_response(self) -> ServerResponse:
         """Return the response."""
@@ -236,9 +319,17 @@ class Truncated(_FixedResponse):
 
 @dataclass(frozen=True)
 class Delay:
-    """The right response, `seconds` late. Nothing is done for a client that has left by then."""
+    """The right response, late. Nothing is done for a client that has left by then.
+
+    ```python
+    server.fail(Delay(5), on="api")
+    with pytest.raises(requests.Timeout):
+        client.get("/api/users", timeout=0.1)
+    ```
+    """
 
     seconds: float
+    """How late, in seconds of the machine's own time."""
 
     def __post_init__(self) -> None:
         check_seconds("seconds", self.seconds)
@@ -253,7 +344,14 @@ class Delay:
 
 @dataclass(frozen=True)
 class Hang:
-    """No response at all. The connection is dropped at clear_faults() or stop()."""
+    """No response at all. The connection is dropped at clear_faults() or stop().
+
+    ```python
+    server.fail(Hang(), on="api")
+    with pytest.raises(requests.Timeout):
+        client.get("/api/users", timeout=0.1)
+    ```
+    """
 
     def play(self, exchange: Exchange) -> None:
         exchange.pause(None)
@@ -262,7 +360,14 @@ class Hang:
 
 @dataclass(frozen=True)
 class Drop:
-    """The connection is closed without a response, and nothing is done."""
+    """The connection is closed without a response, and nothing is done.
+
+    ```python
+    server.fail(Drop())  # the next refresh; the one after it succeeds
+    server.expire()
+    assert client.get("/api/users").status_code == 200
+    ```
+    """
 
     def play(self, exchange: Exchange) -> None:
         exchange.drop()
@@ -270,7 +375,18 @@ class Drop:
 
 @dataclass(frozen=True)
 class DropAfter:
-    """A lost response: the work is done (the tokens are rotated), but it never arrives."""
+    """A lost response: the work is done (the tokens are rotated), but it never arrives.
+
+    ```python
+    server.grace = 10  # seconds in which the refresh token may be used again
+    server.fail(DropAfter())  # the next refresh
+    server.expire()
+    assert client.get("/api/users").status_code == 200
+    assert server.counters.repeated == 1
+    ```
+
+    Without `grace` the second try is a reuse, which revokes the family: the client is logged out.
+    """
 
     def play(self, exchange: Exchange) -> None:
         exchange.work()
@@ -281,11 +397,18 @@ class DropAfter:
 class Trickle:
     """The right response, byte by byte, from its first byte or from that of its body.
 
+    ```python
+    server.fail(Trickle(seconds_per_byte=0.001), on="api")
+    assert client.get("/api/users").status_code == 200
+    ```
+
     The work is done before the first byte is sent. After clear_faults() the rest comes at once.
     """
 
     seconds_per_byte: float = 0.05
+    """The pause before each byte, in seconds."""
     part: Literal["header", "body"] = "body"
+    """From where on: ``"header"`` is the whole response."""
 
     def __post_init__(self) -> None:
         check_seconds("seconds_per_byte", self.seconds_per_byte)

@@ -22,6 +22,8 @@ _KINDS = get_args(Kind)
 class Gate:
     """Holds requests after they were read and counted, before anything is done for them.
 
+    ``server.gate()`` makes it, for a ``with`` block.
+
     ```python
     with AuthServer() as server:
         with server.gate(on="api") as gate:
@@ -30,6 +32,9 @@ class Gate:
         assert answer.result().status_code == 401
     ```
     """
+
+    on: Target
+    """Which requests it holds."""
 
     def __init__(self, on: Target, remove: Callable[[Gate], None]) -> None:
         self.on = on
@@ -59,7 +64,7 @@ class Gate:
             self._changed.notify_all()
 
     def pass_through(self) -> None:
-        """Wait here until the gate is open."""
+        """Wait here until the gate is open. The server calls it for each request."""
         with self._changed:
             self._arrived += 1
             self._changed.notify_all()

@@ -65,7 +65,14 @@ def note_given(options: type[_Options]) -> type[_Options]:
 @note_given
 @dataclass(kw_only=True, eq=False, repr=False)
 class ServerOptions:
-    """How the server behaves. All but `like` and `openid` may be changed between requests.
+    """How an `AuthServer` behaves: its arguments, by name, and its attributes.
+
+    ```python
+    with AuthServer(lifetime=60, opaque=True) as server:
+        server.rotate = False  # from now on the refresh token stays
+    ```
+
+    All but `like` and `openid` may be changed between requests.
 
     An option of a wrong type is a TypeError at once, one that makes no sense a ValueError, and an
     unknown name an AttributeError; a subclass may have attributes of its own. A field is named by a
@@ -231,7 +238,9 @@ class ServerOptions:
     def throttled(self) -> Status:
         """How the server says "not so often": a fault, for fail().
 
-        server.fail(server.throttled)
+        ```python
+        server.fail(server.throttled)  # the next refresh
+        ```
         """
         return _THROTTLED if self._shape is None else self._shape.throttled
 

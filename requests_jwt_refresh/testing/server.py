@@ -1,12 +1,16 @@
 """A real token server on 127.0.0.1: rotation, reuse detection, faults on demand, exact counters.
 
-    with AuthServer(lifetime=2.0) as server:
-        token = server.login()                         # tokens, as after a login
-        server.expire()                                # the API says 401 from now on
-        server.fail(Status(503, retry_after=1))        # the next refresh fails
-        with server.gate(on="refresh") as gate:        # the next ones wait here
-            gate.wait_for(32)
-        assert server.counters.rotated == 1
+```python
+with AuthServer(lifetime=2.0) as server:
+    token = server.login()  # tokens, as after a login
+    server.expire()  # the API says 401 from now on
+    server.fail(Status(503, retry_after=1))  # the next refresh fails
+    assert requests.post(server.refresh_url).status_code == 503
+    with server.gate(on="refresh") as gate:  # the next ones wait here
+        ThreadPoolExecutor().submit(requests.post, server.refresh_url)
+        gate.wait_for(1)
+    assert server.counters.refreshes == 2
+```
 
 It speaks HTTP/1.1 with keep-alive and needs the standard library only. It implements RFC 6749
 §4.3 (passwords), §6 (refreshing), §10.4 (rotation and reuse detection), RFC 6750 (bearer tokens),
@@ -66,6 +70,15 @@ _POLL_SECONDS = 0.02  # between two looks of the listener whether it is to stop
 class AuthServer(ServerOptions):
     """A token server and the API it guards, on a free port of 127.0.0.1, until the block ends.
 
+    ```python
+    with AuthServer(lifetime=60) as server:
+        adapter = mount(session, server.url, JSONEndpoint("/auth/refresh"), MemoryStore())
+        adapter.set_token(server.login())
+        server.expire()
+        assert session.get("/api/users").status_code == 200
+        assert server.counters.rotated == 1
+    ```
+
         POST /auth/login    JSON {"username", "password"} or Basic; "wrong" is the wrong password
         POST /auth/refresh  the refresh token as JSON, as a form or in Authorization: Bearer
         POST /auth/logout   revokes the refresh token's family
@@ -89,10 +102,22 @@ class AuthServer(ServerOptions):
 
     **OpenID Connect.** With ``openid=True`` it is an OpenID provider, too, and its API leads to it:
 
-        with AuthServer(openid=True, consent=True) as server:
-            client = MyClient(issuer=server.url, client_id=server.client_id)
-            client.log_in(open=open_page)       # stands for a browser: requests.get, in a thread
-            assert server.counters.authorizations == 1
+    ```python
+    import threading
+
+
+    def visit(url):  # stands for the browser of a person
+        threading.Thread(target=requests.get, args=[url]).start()
+
+
+    with AuthServer(openid=True, consent=True) as server:
+        endpoint = OAuth2Endpoint("/auth/token", server.client_id)
+        login = BrowserLogin(server.url, server.client_id, open=visit)
+        with requests.Session() as other:
+            mount(other, server.url, endpoint, MemoryStore(), login=login)
+            assert other.get("/api/users").status_code == 200
+        assert server.counters.authorizations == 1
+    ```
 
         GET  /.well-known/openid-configuration         what it says of itself (Discovery §4)
         GET  /.well-known/oauth-authorization-server   the same (RFC 8414)
@@ -117,10 +142,12 @@ class AuthServer(ServerOptions):
     it is to say other than the truth stands in `metadata`, `resource_metadata`, `callback_fields`
     and `id_token_claims`:
 
-        server.callback_fields = {"state": "of another login"}
-        server.id_token_claims = {"nonce": None}              # it is left out
-        server.metadata = {"registration_endpoint": None}
-        server.fail(Status(404), on="discovery", times=None)  # it says nothing at all
+    ```python
+    server.callback_fields = {"state": "of another login"}
+    server.id_token_claims = {"nonce": None}  # it is left out
+    server.metadata = {"registration_endpoint": None}
+    server.fail(Status(404), on="discovery", times=None)  # it says nothing at all
+    ```
 
     To faults and gates these are requests of kind "discovery", "register", "authorize" and
     "end_session"; a code is traded in by one of kind "login".
@@ -128,12 +155,18 @@ class AuthServer(ServerOptions):
     **Known servers.** With `like` it is one of these instead, from its documentation: its paths,
     fields, units, statuses and headers, its words for "expired", "refused" and "not so often".
 
-        with AuthServer(like="github") as server:
-            token = server.login()
-            client = MyClient(server.url, server.refresh_url, token)
-            server.expire()                        # 401 "Bad credentials"
-            server.revoke()                        # 200 with "error": "bad_refresh_token"
-            server.fail(server.throttled)          # 403 with Retry-After, once
+    ```python
+    with AuthServer(like="github") as server, requests.Session() as other:
+        url = server.refresh_url  # in place of github.com's
+        github = presets.GitHub(server.client_id, server.client_secret, url=url)
+        adapter = mount(other, server.url, github, MemoryStore())
+        adapter.set_token(server.login())
+        server.expire()  # 401 "Bad credentials"
+        assert other.get("/user").status_code == 200
+        server.expire()
+        server.revoke()  # a refresh is answered with 200 and "error": "bad_refresh_token"
+        assert other.get("/user").status_code == 401
+    ```
 
     - Python: simplejwt, djoser, dj-rest-auth, flask-jwt-extended, flask-jwt-extended-cookies,
       flask-appbuilder, authx, fastapi-template
@@ -319,8 +352,10 @@ class AuthServer(ServerOptions):
     def fail(self, fault: Fault, on: Target = "refresh", times: int | None = 1) -> None:
         """Give the next `times` requests `fault` instead of their response.
 
-            server.fail(Status(503, retry_after=1))  # the next refresh
-            server.fail(Hang(), on=lambda path: path == "/api/users", times=None)
+        ```python
+        server.fail(Status(503, retry_after=1))  # the next refresh
+        server.fail(Hang(), on=lambda path: path == "/api/users", times=None)
+        ```
 
         Args:
             fault: what they get.
@@ -346,9 +381,15 @@ class AuthServer(ServerOptions):
     def gate(self, on: Target = "refresh") -> Gate:
         """Return a gate at which requests wait from now until the ``with`` block ends.
 
-            with server.gate(on="refresh") as gate:
-                start_32_threads()
-                gate.wait_for(32)
+        ```python
+        with server.gate(on="api") as gate:
+            threads = ThreadPoolExecutor(32)
+            answers = [threads.submit(client.get, "/api/users") for _ in range(32)]
+            gate.wait_for(32)
+            server.expire()  # of all 32, before any is answered
+        assert {each.result().status_code for each in answers} == {200}
+        assert server.counters.rotated == 1
+        ```
 
         `on` is as in fail(). Raises TypeError or ValueError for a target that makes no sense.
         """

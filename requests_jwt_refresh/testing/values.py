@@ -19,11 +19,26 @@ Kind = Literal[
     "register",
     "end_session",
 ]
-"""What a request is for. "api" is everything that needs an access token. The last four are there
-with AuthServer(openid=True) alone."""
+"""What a request is for, as AuthServer sees it.
+
+```python
+server.expire()
+client.get("/api/users")
+assert [each.kind for each in server.requests] == ["api", "refresh", "api"]
+```
+
+"api" is everything that needs an access token. The last four are there with
+``AuthServer(openid=True)`` alone.
+"""
 
 Target = Kind | Callable[[str], bool]
-"""Which requests a fault or a gate is for: a kind, or a predicate on the path (without query).
+"""Which requests a fault or a gate is for: a `Kind`, or a predicate on the path (without query).
+
+```python
+server.fail(Status(500), on=lambda path: path.startswith("/api/reports"))
+assert client.get("/api/reports/7").status_code == 500
+assert client.get("/api/users").status_code == 200
+```
 
 A predicate is called under a lock: let it look at the path and do nothing else.
 """
@@ -31,16 +46,31 @@ A predicate is called under a lock: let it look at the path and do nothing else.
 
 @dataclass(frozen=True)
 class ServerResponse:
-    """A whole response. Content-Length is filled in unless `headers` has one."""
+    """A whole response, for a `Fault` of your own to send.
+
+    ```python
+    class Busy:
+        def play(self, exchange):
+            exchange.send(ServerResponse(503, b"busy", {"Retry-After": "1"}))
+
+
+    server.fail(Busy(), on="api")
+    assert client.get("/api/users").text == "busy"
+    ```
+    """
 
     status: int
+    """The HTTP status code."""
     body: bytes = field(default=b"", repr=False)
+    """The body; there is none with 204 and 304."""
     headers: Mapping[str, str] = field(default_factory=dict)
+    """Header fields; Content-Length and Date are filled in unless they are among them."""
     set_cookies: tuple[str, ...] = field(default=(), repr=False)
     """The values of its Set-Cookie lines, which cannot be joined into one (RFC 6265 §3)."""
 
 
-Answer = ServerResponse  # the name of 0.1
+Answer = ServerResponse
+"""The name that `ServerResponse` had in 0.1."""
 
 
 def json_response(
@@ -62,6 +92,13 @@ def shorten(number: float) -> float:
 
 class Headers(Mapping[str, str]):
     """Header fields by their name in any case. The repr shows the names only.
+
+    ```python
+    client.get("/api/users")
+    headers = server.requests[-1].headers
+    assert headers["user-agent"] == headers["User-Agent"]
+    assert "Cookie" not in headers
+    ```
 
     Fields with the same name are joined by a comma (RFC 9110 §5.2).
     """
@@ -87,15 +124,26 @@ class Headers(Mapping[str, str]):
 
 @dataclass(frozen=True)
 class RecordedRequest:
-    """A request as it arrived."""
+    """A request as it arrived; ``server.requests`` has them all, oldest first.
+
+    ```python
+    client.get("/api/users", params={"page": 2})
+    seen = server.requests[-1]
+    assert (seen.method, seen.path, seen.kind) == ("GET", "/api/users?page=2", "api")
+    assert seen.bearer == adapter.token.access
+    ```
+    """
 
     method: str
+    """The HTTP method."""
     path: str
     """With its query."""
     kind: Kind
+    """What it is for."""
     connection: int
     """The connection it came on; the server numbers them from 1."""
     headers: Headers
+    """Its header fields."""
     size: int | None = None
     """Bytes of the body; None if it was left unread (see AuthServer.read_body_first)."""
     sha256: str | None = None
@@ -117,12 +165,21 @@ class RecordedRequest:
         return token if scheme == "Bearer" else None
 
 
-SeenRequest = RecordedRequest  # the name of 0.1
+SeenRequest = RecordedRequest
+"""The name that `RecordedRequest` had in 0.1."""
 
 
 @dataclass(frozen=True)
 class Counters:
-    """How often each thing has happened, at one moment."""
+    """How often each thing has happened, at one moment: ``server.counters``.
+
+    ```python
+    server.expire()
+    client.get("/api/users")
+    now = server.counters
+    assert (now.unauthorized, now.refreshes, now.rotated, now.answered) == (1, 1, 1, 1)
+    ```
+    """
 
     connections: int = 0
     """Connections that clients made."""

@@ -24,6 +24,7 @@ _BLOCK: Final = re.compile(
 )
 _PROMISE: Final = re.compile(r"^ *print\(.*\)  # ([^,\n]+)", re.MULTILINE)
 _TEST: Final = re.compile(r"^def test_\w+", re.MULTILINE)
+_SUITE: Final = re.compile(r"^class Test\w+", re.MULTILINE)
 
 
 class Block(NamedTuple):
@@ -68,7 +69,8 @@ def run_pasted(program: str, folder: Path, name: str, environment: Mapping[str, 
     file = folder / name
     file.write_text(program, encoding="utf-8")
     tests = len(_TEST.findall(program))
-    pytest = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"] if tests else []
+    has_tests = tests or _SUITE.search(program)
+    pytest = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"] if has_tests else []
     done = subprocess.run(
         [sys.executable, "-W", "error", *pytest, str(file)],
         env=environment,
@@ -82,7 +84,7 @@ def run_pasted(program: str, folder: Path, name: str, environment: Mapping[str, 
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     for trouble in ("Traceback", "Warning"):
         assert trouble not in done.stderr, done.stderr
-    if tests:
-        assert f"{tests} passed" in done.stdout, done.stdout
+    if has_tests:
+        assert f"{tests or ''} passed" in done.stdout, done.stdout
         return []
     return done.stdout.splitlines()

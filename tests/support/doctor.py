@@ -61,8 +61,9 @@ def examine(user: User) -> Report:
 
 def check_within(user: User, **waits: float) -> Report:
     """Run doctor's checks with waits of the test's own, and read their table."""
-    profile = Profiles.read().profile("prod")
-    return read_report(user.call(lambda: write_findings(check(profile, **waits))))
+    profiles = Profiles.read()
+    profile = profiles.profile("prod")
+    return read_report(user.call(lambda: write_findings(check(profile, profiles, **waits))))
 
 
 def read_report(result: CommandResult) -> Report:

@@ -11,7 +11,6 @@ import logging
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -36,7 +35,7 @@ from tests.benchmarks.compare.page import (
     to_markdown,
 )
 from tests.benchmarks.compare.picture import write_pictures
-from tests.benchmarks.compare.results import Cell, Comparison, Row
+from tests.benchmarks.compare.results import Comparison, Row
 from tests.benchmarks.measuring import ROOT, describe_load, describe_machine
 
 if TYPE_CHECKING:
@@ -54,13 +53,6 @@ PACKAGES: Final = {
     REQUESTS_AUTH: "requests-auth",
     MSAL: "msal",
 }
-TASKS: Final[tuple[Task, ...]] = (
-    *crowd.TASKS,
-    *processes.TASKS,
-    *uploads.TASKS,
-    *hosts.TASKS,
-    *outages.TASKS,
-)
 COST: Final = "cost"
 # What the picture does not show.
 README_ROWS: Final = (
@@ -71,7 +63,7 @@ README_ROWS: Final = (
     "cost-trust-env-off",
     "cost-trust-env-on",
 )
-NOTES: Final = (
+_NOTES: Final = (
     (
         f"{BY_HAND}: tests/benchmarks/by_hand.py: attach, notice the 401, refresh, send again; no "
         "lock, no timeout, as most of it is written. Threads share one session."
@@ -88,11 +80,11 @@ NOTES: Final = (
     ),
     "requests-auth keeps the user's password, and logs in by it where a refresh fails.",
     "msal takes https addresses alone: its own client of HTTP is led to the server here.",
-    (
-        f"Each request has timeout={outages.TIMEOUT:g}. An outage lasts until it has ended, "
-        f"{outages.PATIENCE:g} s at the most. Where a refresh has no timeout unless it is asked "
-        "for (default_timeout= of Authlib, timeout= of msal), it has none here."
-    ),
+)
+_OUTAGE_NOTE: Final = (
+    f"Each request has timeout={outages.TIMEOUT:g}. An outage lasts until it has ended, "
+    "{patience:g} s at the most. Where a refresh has no timeout unless it is asked for "
+    "(default_timeout= of Authlib, timeout= of msal), it has none here."
 )
 _PICTURES: Final = ROOT / ".github"
 
@@ -125,7 +117,8 @@ def _draw(comparison: Comparison, folder: Path) -> None:
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    names = {task.name: task.question for task in TASKS} | {COST: "what a request costs"}
+    tasks = {task.name: task.question for task in make_tasks(quick=False)}
+    names = tasks | {COST: "what a request costs"}
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks.compare",
         description="Compare this library with others.",
@@ -170,9 +163,26 @@ def _compare(names: Sequence[str], *, quick: bool) -> Comparison:
     for row in _make_rows(clients, names, quick=quick):
         print("", *render_row(row), sep="\n", flush=True)
         rows.append(row)
-    notes = (*NOTES, *list_missing(PACKAGES))
+    notes = (*make_notes(quick=quick), *list_missing(PACKAGES))
     print("", *render_notes(notes), sep="\n", flush=True)
     return Comparison({**machine, "load after": describe_load()}, versions, tuple(rows), notes)
+
+
+def make_tasks(*, quick: bool) -> tuple[Task, ...]:
+    """Return all tasks but the cost, which is no verdict."""
+    return (
+        *crowd.make_tasks(quick=quick),
+        *processes.TASKS,
+        *uploads.TASKS,
+        *hosts.TASKS,
+        *outages.make_tasks(quick=quick),
+    )
+
+
+def make_notes(*, quick: bool) -> tuple[str, ...]:
+    """Return what one has to know of a run."""
+    patience = outages.choose_patience(quick=quick)
+    return (*_NOTES, _OUTAGE_NOTE.format(patience=patience))
 
 
 def _silence_libraries() -> None:
@@ -182,23 +192,19 @@ def _silence_libraries() -> None:
 
 
 def _make_rows(clients: Sequence[Client], names: Sequence[str], *, quick: bool) -> Iterator[Row]:
-    for task in TASKS:
+    for task in make_tasks(quick=quick):
         if not names or task.name in names:
-            yield _make_row(task, clients, quick=quick)
+            yield _make_row(task, clients)
     if not names or COST in names:
         for trust_env in (False, True):
             yield cost.measure_costs(clients, trust_env=trust_env, quick=quick)
 
 
-def _make_row(task: Task, clients: Sequence[Client], *, quick: bool) -> Row:
+def _make_row(task: Task, clients: Sequence[Client]) -> Row:
     with ThreadPoolExecutor(len(clients) if task.is_slow else 1) as pool:
-        cells = pool.map(partial(_try, task, quick), clients)
+        cells = pool.map(task.try_client, clients)
         by_name = {client.name: cell for client, cell in zip(clients, cells, strict=True)}
     return Row(task.name, task.short, task.question, task.good, by_name)
-
-
-def _try(task: Task, quick: bool, client: Client) -> Cell:
-    return task.try_client(client, quick)
 
 
 if __name__ == "__main__":

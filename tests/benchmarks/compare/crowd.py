@@ -85,27 +85,26 @@ def _count_answered(outcomes: Sequence[object]) -> int:
     return sum(getattr(each, "status_code", 0) == requests.codes.ok for each in outcomes)
 
 
-def _try_alone(client: Client, _quick: bool) -> Cell:
-    return try_crowd(client, 1).cell
+def _try_client(threads: int, client: Client) -> Cell:
+    return try_crowd(client, threads).cell
 
 
-def _try_client(client: Client, quick: bool) -> Cell:
-    return try_crowd(client, _QUICK_THREADS if quick else THREADS).cell
-
-
-TASKS: Final = (
-    Task(
-        "alone",
-        "one thread, one expiry",
-        "One thread meets an expired token, as its client knows",
-        "1 of 1 by 1 refresh",
-        _try_alone,
-    ),
-    Task(
-        "crowd",
-        f"{THREADS} threads, one expiry",
-        f"{THREADS} threads meet one expired token: how many are answered",
-        f"{THREADS} of {THREADS} by 1 refresh, still logged in",
-        _try_client,
-    ),
-)
+def make_tasks(*, quick: bool) -> tuple[Task, ...]:
+    """Return one thread alone, and a crowd, which is smaller if it is to be quick."""
+    threads = _QUICK_THREADS if quick else THREADS
+    return (
+        Task(
+            "alone",
+            "one thread, one expiry",
+            "One thread meets an expired token, as its client knows",
+            "1 of 1 by 1 refresh",
+            partial(_try_client, 1),
+        ),
+        Task(
+            "crowd",
+            f"{threads} threads, one expiry",
+            f"{threads} threads meet one expired token: how many are answered",
+            f"{threads} of {threads} by 1 refresh, still logged in",
+            partial(_try_client, threads),
+        ),
+    )

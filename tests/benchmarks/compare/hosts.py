@@ -59,7 +59,7 @@ def _has_token(request: RecordedRequest) -> bool:
     return "Authorization" in request.headers or "access_token" in request.path
 
 
-def _try_client(try_host: Callable[[Client], HostOutcome], client: Client, _quick: bool) -> Cell:
+def _try_client(try_host: Callable[[Client], HostOutcome], client: Client) -> Cell:
     return try_host(client).cell
 
 

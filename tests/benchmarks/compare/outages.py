@@ -42,7 +42,7 @@ class OutageOutcome:
     """Whether it is a requests.RequestException, for which a program may be prepared."""
     status: int | None
     seconds: float
-    """Until the request ended, or PATIENCE."""
+    """Until the request or the outage ended."""
     has_ended: bool
     recovered: bool
     """Whether requests are answered again afterwards."""
@@ -171,22 +171,30 @@ def _recover(session: requests.Session, url: str) -> tuple[bool, float]:
         time.sleep(_PAUSE)
 
 
-def _try_client(kind: str, client: Client, quick: bool) -> Cell:
-    return try_outage(client, kind, patience=_QUICK_PATIENCE if quick else PATIENCE).cell
+def choose_patience(*, quick: bool) -> float:
+    """Return the seconds after which an outage ends if the request has not."""
+    return _QUICK_PATIENCE if quick else PATIENCE
 
 
-TASKS: Final = tuple(
-    Task(
-        f"outage-{kind}",
-        f"token endpoint {what}",
-        f"The token expires while the token endpoint {what}",
-        "an error, soon; afterwards it works again",
-        partial(_try_client, kind),
-        is_slow=True,
+def make_tasks(*, quick: bool) -> tuple[Task, ...]:
+    """Return one for each kind of outage."""
+    patience = choose_patience(quick=quick)
+    return tuple(
+        Task(
+            f"outage-{kind}",
+            f"token endpoint {what}",
+            f"The token expires while the token endpoint {what}",
+            "an error, soon; afterwards it works again",
+            partial(_try_client, kind, patience),
+            is_slow=True,
+        )
+        for kind, what in (
+            (UNAVAILABLE, "answers 503"),
+            (REFUSED, "refuses connections"),
+            (HANGING, "hangs"),
+        )
     )
-    for kind, what in (
-        (UNAVAILABLE, "answers 503"),
-        (REFUSED, "refuses connections"),
-        (HANGING, "hangs"),
-    )
-)
+
+
+def _try_client(kind: str, patience: float, client: Client) -> Cell:
+    return try_outage(client, kind, patience=patience).cell

@@ -159,7 +159,7 @@ def _run_process(name: str) -> None:
             print(_ANSWERED if has_answer else _NOT, flush=True)
 
 
-def _try_client(order: str, client: Client, _quick: bool) -> Cell:
+def _try_client(order: str, client: Client) -> Cell:
     return try_processes(client, order).cell
 
 

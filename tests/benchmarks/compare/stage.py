@@ -42,8 +42,7 @@ class Task:
     question: str
     good: str
     """What a good answer is."""
-    try_client: Callable[[Client, bool], Cell]
-    """Called with the client, and with whether it is to be quick."""
+    try_client: Callable[[Client], Cell]
     is_slow: bool = False
     """Whether most of its time is waiting, so that all clients had better be tried at once."""
 

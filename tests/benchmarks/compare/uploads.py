@@ -81,7 +81,7 @@ def _read_pieces(file: IO[bytes]) -> Iterator[bytes]:
         yield piece
 
 
-def _try_client(body: str, client: Client, _quick: bool) -> Cell:
+def _try_client(body: str, client: Client) -> Cell:
     return try_upload(client, body).cell
 
 

@@ -1,0 +1,139 @@
+"""init --replace: what stays of the old profile, and what is said of the rest."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import requests_jwt_refresh as library
+from requests_jwt_refresh.cli.console import UsageError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from requests_jwt_refresh.profiles.load import Profile
+    from requests_jwt_refresh.urls import Origin
+
+
+def read_old_profile(options: argparse.Namespace, path: Path) -> Mapping[str, Any]:
+    """Return the profile that is to be replaced, as it stands in the file; {} if there is none.
+
+    Raises ProfileError if the file cannot be read.
+    """
+    from requests_jwt_refresh.profiles.load import Profiles
+
+    if not (options.replace and path.exists()):
+        return {}
+    old = Profiles.read(path).content.get(options.name)
+    return old if isinstance(old, dict) else {}
+
+
+def find_kept_store(options: argparse.Namespace, old: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return where the token of the old profile lives, None if an option says otherwise."""
+    from requests_jwt_refresh.profiles.load import check, default_path
+
+    store = old.get("store")
+    if not isinstance(store, dict) or options.path or options.redis or options.key:
+        return None
+    if options.store not in (None, store.get("kind")):
+        return None
+    refresh = {"kind": "json", "url": "/"}
+    try:
+        check(
+            default_path(),
+            options.name,
+            {"base_url": "https://api.example.com", "refresh": refresh, "store": store},
+        )
+    except library.ProfileError:  # it may be the reason for the new one
+        return None
+    return store
+
+
+def check_tokens_stay(
+    path: Path, name: str, old: Mapping[str, Any], content: Mapping[str, Any]
+) -> None:
+    """Raise UsageError if the new profile would send a token of the old one to another origin.
+
+    An entry of the keyring is named after the origin; a file or Redis key is not.
+    """
+    from requests_jwt_refresh.profiles.load import check
+
+    if not old or "store" not in content:
+        return
+    new = check(path, name, content)
+    if new.origins() <= _find_origins(path, name, old) or not _has_token(path, name, content):
+        return
+    raise UsageError(
+        f"there is a token of the old profile in the {new.store_label}, and the new one would send "
+        f"it to {new.base_url}",
+        f"nothing was written; log out first, with: requests-jwt logout {name}; or keep the new "
+        "token elsewhere: --store file --path PATH",
+    )
+
+
+def _find_origins(path: Path, name: str, old: Mapping[str, Any]) -> frozenset[Origin | None]:
+    """Return where the old profile has sent its token; nowhere if it is faulty."""
+    from requests_jwt_refresh.profiles.load import check
+
+    try:
+        return check(path, name, old).origins()
+    except library.ProfileError:
+        return frozenset()
+
+
+def _has_token(path: Path, name: str, content: Mapping[str, Any]) -> bool:
+    """Whether one of the accounts has a token where the new profile has it."""
+    from requests_jwt_refresh.profiles.accounts import Choices
+    from requests_jwt_refresh.profiles.load import Profiles
+
+    profiles = Profiles(path, {name: content})
+    for account in Choices.read(path).list_accounts(name):
+        with suppress(library.JWTRefreshError):  # the next command says what is wrong with it
+            if profiles.profile(name, account).store.load() is not None:
+                return True
+    return False
+
+
+def list_notes(profile: Profile, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a person may not expect of the new profile."""
+    gone = ", ".join(_list_gone(profile.name, old, new))
+    if gone:
+        yield f"the old profile had what the new one has not: {gone}"
+    if _has_secret_of_another_client(profile, old, new):
+        yield (
+            "the client secret in the keyring is the old client's; give the new one with: "
+            f"requests-jwt login {profile.name} --client-secret -"
+        )
+
+
+def _list_gone(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    for key, value in old.items():
+        is_table = isinstance(value, dict)
+        if key not in new:
+            yield f"[{name}.{key}]" if is_table and key != "attach" else key
+        elif is_table and isinstance(new[key], dict) and _is_same_kind(value, new[key]):
+            yield from (f"{key}.{each}" for each in value if each not in new[key])
+
+
+def _is_same_kind(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether the keys of one table mean the same in the other."""
+    return all(old.get(key) == new.get(key) for key in ("kind", "preset"))
+
+
+def _has_secret_of_another_client(
+    profile: Profile, old: Mapping[str, Any], new: Mapping[str, Any]
+) -> bool:
+    from requests_jwt_refresh.profiles.load import check
+    from requests_jwt_refresh.profiles.secrets import CLIENT_SECRET, SecretInKeyring
+
+    secret = profile.secrets.get(CLIENT_SECRET)
+    if not old or not isinstance(secret, SecretInKeyring):
+        return False
+    try:
+        before = check(profile.file, profile.name, old).secrets.get(CLIENT_SECRET)
+        is_other = old["refresh"].get("client_id") != new["refresh"].get("client_id")
+        return before == secret and is_other and secret.is_there()
+    except library.JWTRefreshError:
+        return False
