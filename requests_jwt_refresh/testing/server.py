@@ -90,11 +90,8 @@ class AuthServer(ServerOptions):
         /redirect?to=URL    redirects, with &status=302 or another
         /api/..., the rest  echoes method, path, query, the body's size and sha256, user
 
-    Options (see ServerOptions) are attributes, and may be changed between requests. Only a subclass
-    has other attributes, its own:
-
-        server.refresh_path = "/auth/renew"    # from the next request on
-        server.refesh_path = "/auth/renew"     # AttributeError, which names the nearest option
+    Options (see ServerOptions) are attributes, and may be changed between requests. A name that is
+    none of them is an AttributeError, which has the nearest one; a subclass may have others.
 
     With ``refresh_path="/auth/token"`` that path takes refresh tokens as well. To faults, gates and
     counters each request there is what its grant says: "login" for a password or a device code,
