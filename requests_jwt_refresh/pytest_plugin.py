@@ -31,7 +31,7 @@ def jwt_server() -> Iterator[AuthServer]:
     ```
 
     It is a `requests_jwt_refresh.testing.AuthServer`, whose options are attributes of it, to
-    be set before the first request: ``jwt_server.rotate = False``.
+    be set before the first request: ``jwt_server.lifetime = 2.0``.
     """
     from requests_jwt_refresh.testing import AuthServer
 
