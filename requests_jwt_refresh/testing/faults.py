@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -19,7 +20,7 @@ from requests_jwt_refresh.testing.values import RecordedRequest, ServerResponse,
 from requests_jwt_refresh.tokens import describe_kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from http.server import BaseHTTPRequestHandler
 
 
@@ -173,6 +174,8 @@ class Status(_FixedResponse):
         check_status(self.status)
         if not isinstance(self.body, bytes):
             raise TypeError(f"body must be bytes such as b'no', not {describe_kind(self.body)}")
+        if not isinstance(self.headers, Mapping):
+            raise TypeError(f"headers must be a dict, not {describe_kind(self.headers)}")
 
     def to_response(self) -> ServerResponse:
         """Return the response; a body is called JSON unless `headers` says otherwise."""

@@ -51,8 +51,10 @@ def note_given(options: type[_Options]) -> type[_Options]:
 
     @functools.wraps(initialize)
     def initialize_noted(self: _Options, **given: Any) -> None:
-        for name in given.keys() - known:
-            raise TypeError(f"{options.__name__}() has no option {name!r}{suggest(name, known)}")
+        for name in given:
+            if name not in known:
+                text = f"{options.__name__}() has no option {name!r}{suggest(name, known)}"
+                raise TypeError(text)
         self._given = frozenset(given)
         initialize(self, **given)
 
@@ -220,8 +222,8 @@ class ServerOptions:
         elif found is not None:
             text = f"{name} of {kind} cannot be set"
         else:
-            nearest = suggest(name, _OPTIONS)
-            text = f"{kind} has no option {name!r}{nearest}; a subclass may have others"
+            own = "attributes of its own in a subclass"
+            text = f"{kind} has no option {name!r}{suggest(name, [*_OPTIONS], own)}"
         raise AttributeError(text)
 
     def _is_given(self, name: str) -> bool:

@@ -41,7 +41,7 @@ from requests_jwt_refresh.testing.proofs import require_joserfc
 from requests_jwt_refresh.testing.rendering import Values, make_query, make_token
 from requests_jwt_refresh.testing.routes import LOGIN_PATH, LOGOUT_PATH
 from requests_jwt_refresh.testing.signing import make_csrf
-from requests_jwt_refresh.testing.validation import check_user
+from requests_jwt_refresh.testing.validation import check_user, check_user_code
 from requests_jwt_refresh.tokens import Token, describe_kind
 
 if TYPE_CHECKING:
@@ -90,8 +90,8 @@ class AuthServer(ServerOptions):
         /redirect?to=URL    redirects, with &status=302 or another
         /api/..., the rest  echoes method, path, query, the body's size and sha256, user
 
-    Options (see ServerOptions) are attributes, and may be changed between requests. Another name is
-    an AttributeError that names the nearest option; only a subclass has attributes of its own.
+    Options (see ServerOptions) are attributes, and may be changed between requests. A name that is
+    none of them is an AttributeError, which has the nearest one; a subclass may have others.
 
     With ``refresh_path="/auth/token"`` that path takes refresh tokens as well. To faults, gates and
     counters each request there is what its grant says: "login" for a password or a device code,
@@ -312,16 +312,18 @@ class AuthServer(ServerOptions):
         """Approve the device, as `user` does at the verification page (RFC 8628 §3.3).
 
         The latest of approve() and deny() holds. Raises ValueError for a user code never given,
-        TypeError or ValueError for what is no name.
+        TypeError or ValueError for what is no code or no name.
         """
+        check_user_code(user_code)
         check_user(user)
         self._ledger.devices.approve(user_code, user)
 
     def deny(self, user_code: str) -> None:
         """Deny the device, as the user at the verification page may (RFC 8628 §3.3).
 
-        Raises ValueError for a user code never given.
+        Raises ValueError for a user code never given, TypeError for what is none.
         """
+        check_user_code(user_code)
         self._ledger.devices.deny(user_code)
 
     def family_alive(self, token: Token) -> bool:

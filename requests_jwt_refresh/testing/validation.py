@@ -10,21 +10,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from requests_jwt_refresh.tokens import describe_kind
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _STATUSES: Final = range(100, 600)
 
 
-def suggest(name: object, known: Iterable[str]) -> str:
+def suggest(name: object, known: Sequence[str], *more: str) -> str:
     """Return how the text about an unknown name ends: with the nearest known one, or with all."""
-    names = list(known)
-    nearest = get_close_matches(str(name), names, 1)
-    return f"; did you mean {nearest[0]!r}?" if nearest else f": it has {', '.join(names)}"
+    nearest = get_close_matches(str(name), known, 1)
+    return (
+        f"; did you mean {nearest[0]!r}?" if nearest else f": it has {', '.join([*known, *more])}"
+    )
 
 
 # --- Numbers -------------------------------------------------------------------------------------
@@ -73,6 +71,12 @@ def check_user(user: object) -> None:
         raise ValueError("user must be a name such as 'alice', not an empty string")
 
 
+def check_user_code(code: object) -> None:
+    """Raise TypeError unless `code` is a string."""
+    if not isinstance(code, str):
+        raise TypeError(f"user_code must be a string, not {describe_kind(code)}")
+
+
 def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
     """Raise ValueError unless `value` is one of `choices`."""
     if value not in choices:
@@ -100,7 +104,7 @@ def check_fields_apart(fields: Mapping[str, str | None]) -> None:
         if _clash(left, right):
             raise ValueError(
                 f"{one}={fields[one]!r} and {other}={fields[other]!r} cannot stand in one "
-                f"response; change {other} first, or give both to AuthServer()"
+                f"response: name another field, or change {other} first"
             )
 
 
