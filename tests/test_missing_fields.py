@@ -93,6 +93,26 @@ def test_what_the_profile_does_not_name_is_missed_by_nobody(
     assert (result.status, result.err) == (0, "")
 
 
+@pytest.mark.parametrize(
+    ("keys", "is_said"),
+    [("", True), ("\nexpires_in = 'data.expiresIn'", False)],
+    ids=["unread", "read"],
+)
+def test_a_lifetime_that_no_key_names_is_said(
+    user: User, server: AuthServer, keys: str, *, is_said: bool
+) -> None:
+    """Where the access token does not say its end itself."""
+    paths = "access = 'data.accessToken'\nrefresh = 'data.refreshToken'"
+    user.describe(server, f"{JSON_REFRESH}\n{paths}{keys}", **LOGIN)
+    server.fail(JSONBody({"data": {**NESTED["data"], "expiresIn": 900}}), on="login")
+    result = user.run("login", "prod", typed="bob\nhunter2\n")
+    assert (result.status, result.err != "") == (0, is_said)
+    if is_said:
+        cause, remedy = result.cause_and_remedy()
+        assert "tells in 'data.expiresIn' when the token ends, and no key names that field" in cause
+        assert remedy.startswith(f"add to [prod.refresh] of {user.file}: expires_in='data.expires")
+
+
 def test_a_login_by_device_misses_no_field(user: User, server: AuthServer, clock: Clock) -> None:
     """OAuth 2.0 has fixed ones, and a refresh token is optional (RFC 6749 §5.1)."""
     user.describe(server, OAUTH2_REFRESH, **DEVICE)

@@ -126,7 +126,7 @@ def log_in_by_browser(keeper: TokenKeeper, redirect_uri: str | None, *, opens: b
     `redirect_uri` goes before the profile's. With `opens` a browser is opened, else the page is
     shown. Raises InvalidURL, StoreError, RefreshRejected or RefreshUnavailable.
     """
-    from requests_jwt_refresh.cli.fields import ResponseRecorder, warn_of_missing_refresh
+    from requests_jwt_refresh.cli.fields import ResponseRecorder, warn_of_fields
     from requests_jwt_refresh.grants.browser import log_in_by_browser
     from requests_jwt_refresh.refresh.client import SendOptions
 
@@ -156,7 +156,7 @@ def log_in_by_browser(keeper: TokenKeeper, redirect_uri: str | None, *, opens: b
         )
     except library.StoreError as failure:
         token = keeper.rescue(failure)
-    warn_of_missing_refresh(profile, profile.refresh, recorder.response)
+    warn_of_fields(profile, profile.refresh, recorder.response)
     return token
 
 

@@ -1,4 +1,4 @@
-"""The field that a profile names for a login's refresh token, and whether the response has it."""
+"""The fields that a profile names for a login's tokens, and whether the response has them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ from requests_jwt_refresh.cli.console import complain, fill_in
 from requests_jwt_refresh.field_names import list_fields, quote_list
 from requests_jwt_refresh.grants.password import PasswordLogin
 from requests_jwt_refresh.matching import MISSING, find, parse_json
-from requests_jwt_refresh.responses import DefaultPath, describe_missing_refresh
+from requests_jwt_refresh.responses import (
+    DefaultPath,
+    describe_missing_refresh,
+    describe_unread_expiry,
+)
+from requests_jwt_refresh.tokens import with_expiry
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -54,12 +59,26 @@ class ResponseRecorder:
         return token
 
 
-def warn_of_missing_refresh(
-    profile: Profile, reader: object, response: TokenResponse | None
-) -> None:
-    """Say on stderr that a login's response has no refresh token where the profile names one."""
-    if response is None:
+def warn_of_fields(profile: Profile, reader: object, response: TokenResponse | None) -> None:
+    """Say on stderr what a login's response has in other fields than the profile names."""
+    if response is not None:
+        _warn_of_missing_refresh(profile, reader, response)
+        _warn_of_unread_expiry(profile, reader, response)
+
+
+def _warn_of_unread_expiry(profile: Profile, reader: object, response: TokenResponse) -> None:
+    """Say where the response tells when the access token ends, if no key names that field."""
+    endpoint: Any = _unwrap(reader)
+    found = describe_unread_expiry(response, endpoint)
+    if found is None or with_expiry(endpoint.read(response)).expires_at is not None:
         return
+    problem, _, option = found.rpartition("; give ")
+    table = describe_table(profile, reader)
+    complain(problem.replace("no option", "no key"), f"add to {table} of {profile.file}: {option}")
+
+
+def _warn_of_missing_refresh(profile: Profile, reader: object, response: TokenResponse) -> None:
+    """Say that the response has no refresh token where the profile names one."""
     problem = describe_missing_refresh(response, _unwrap(reader))
     if problem is None:
         return

@@ -212,7 +212,7 @@ def _choose_store(options: argparse.Namespace, profile: Profile) -> Profile:
 def _log_in_by_password(
     keeper: TokenKeeper, login: PasswordLogin, username: str | None, *, remember: bool
 ) -> Token:
-    from requests_jwt_refresh.cli.fields import RecordedLogin, warn_of_missing_refresh
+    from requests_jwt_refresh.cli.fields import RecordedLogin, warn_of_fields
     from requests_jwt_refresh.grants.password import log_in
     from requests_jwt_refresh.profiles.remembered import Account
     from requests_jwt_refresh.refresh.client import SendOptions
@@ -242,7 +242,7 @@ def _log_in_by_password(
     if failure is not None:
         keeper.rescue(failure)
     if profile.password is None:
-        warn_of_missing_refresh(profile, login.endpoint, next(iter(recorded.responses), None))
+        warn_of_fields(profile, login.endpoint, next(iter(recorded.responses), None))
     else:
         _remember(profile, profile.password, Account(username, password) if remember else None)
     return token
@@ -261,7 +261,7 @@ def _remember(profile: Profile, password: RememberedPassword, account: Account |
 
 
 def _log_in_by_device(keeper: TokenKeeper, device: DeviceLogin) -> Token:
-    from requests_jwt_refresh.cli.fields import ResponseRecorder, warn_of_missing_refresh
+    from requests_jwt_refresh.cli.fields import ResponseRecorder, warn_of_fields
     from requests_jwt_refresh.grants.device import log_in_by_device
     from requests_jwt_refresh.refresh.client import SendOptions
 
@@ -278,7 +278,7 @@ def _log_in_by_device(keeper: TokenKeeper, device: DeviceLogin) -> Token:
         proofs=profile.open_proofs(),
     )
     keeper.keep(token)
-    warn_of_missing_refresh(profile, device.client, recorder.response)
+    warn_of_fields(profile, device.client, recorder.response)
     return token
 
 
