@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,7 @@ from tests.support.processes import run_python
 from tests.support.waits import WAIT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from requests_jwt_refresh.testing import AuthServer
     from tests.support.command_line import User
@@ -39,6 +40,7 @@ pytestmark = needs_posix
 
 PIPE = "is a pipe or device, which cannot be read again"
 FOLDER = "cannot be read: Is a directory"
+NOBODY = 65534
 NO_RIGHT = "cannot be read: Permission denied"
 
 
@@ -56,16 +58,24 @@ KINDS: list[Any] = [
     pytest.param(os.mkfifo, PIPE, id="pipe"),
     pytest.param(partial(os.symlink, "/dev/zero"), PIPE, id="device"),
     pytest.param(os.mkdir, FOLDER, id="folder"),
-    pytest.param(
-        make_secret,
-        NO_RIGHT,
-        id="unreadable",
-        marks=pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything"),
-    ),
+    pytest.param(make_secret, NO_RIGHT, id="unreadable"),
     pytest.param(lambda path: path.symlink_to(path), "cannot be read: ", id="circle"),
     pytest.param(make_large, "is larger than ", id="large"),
     pytest.param(Path.touch, "is empty", id="empty"),
 ]
+
+
+@contextmanager
+def without_privileges() -> Iterator[None]:
+    """Be nobody in the block, if we are root, who reads everything."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
 
 
 def make(kind: Callable[[Any], object], path: Path) -> Path:
@@ -112,7 +122,8 @@ def test_what_is_not_a_file_to_read(
     if problem == "":  # no profiles yet are no fault
         assert read(path)
         return
-    with pytest.raises(error) as caught:
+    rights = without_privileges() if kind is make_secret else nullcontext()
+    with rights, pytest.raises(error) as caught:
         read(path)
     assert str(path) in str(caught.value)
     assert problem in str(caught.value)

@@ -233,11 +233,11 @@ def test_doctor_needs_no_login(client: User) -> None:
 def test_a_client_that_the_server_does_not_know(
     client: User, server: AuthServer, command: str
 ) -> None:
-    """A faulty set-up, and no logout: exit status 4, and what to check."""
+    """A faulty set-up, and no logout: exit status 2, and what to check."""
     (client.home / "secret.txt").write_text("wrong", encoding="utf-8")
     result = client.run(command, "prod")
     cause, remedy = result.cause_and_remedy()
-    assert result.status == 4
+    assert result.status == 2
     assert "invalid_client" in cause
     assert "check client_id and client_secret" in remedy
     assert "log in" not in result.err

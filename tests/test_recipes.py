@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import aiohttp
 import httpx
@@ -30,10 +31,19 @@ from tests.support.pages import Page, check_links
 from tests.test_pytest_plugin import run_pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 FIRST: Final = "How to try this page"
-RUN: Final = ["httpx", "aiohttp", "A library that takes only auth", "vcrpy", "betamax", "Jupyter"]
+UPLOADS: Final = "Upload what can be read once"
+RUN: Final = [
+    UPLOADS,
+    "httpx",
+    "aiohttp",
+    "A library that takes only auth",
+    "vcrpy",
+    "betamax",
+    "Jupyter",
+]
 
 
 @pytest.fixture
@@ -75,6 +85,57 @@ def list_promised(page: Page, section: str) -> list[str]:
     return [
         each.split(",")[0] for each in re.findall(r"print\(.*\)  # (.*)", programs, re.MULTILINE)
     ]
+
+
+class OnlyRead:
+    """A body as of requests-toolbelt's MultipartEncoder: it is read, and has a length."""
+
+    def __init__(self, text: str) -> None:
+        self._file = io.BytesIO(text.encode())
+        self.len = len(text)
+
+    def read(self, size: int) -> bytes:
+        return self._file.read(size)
+
+
+def make_pipe(text: str) -> IO[bytes]:
+    end, beginning = os.pipe()
+    os.write(beginning, text.encode())
+    os.close(beginning)
+    return os.fdopen(end, "rb")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        str,
+        str.encode,
+        lambda text: bytearray(text.encode()),
+        lambda text: memoryview(text.encode()),
+        lambda text: iter([text[:3], text[3:]]),
+        lambda text: iter([text.encode()]),
+        lambda text: io.BytesIO(text.encode()),
+        OnlyRead,
+        make_pipe,
+    ],
+    ids=["text", "bytes", "bytearray", "memoryview", "texts", "parts", "file", "read", "pipe"],
+)
+def test_a_client_that_is_given_bodies_sends_each_whole(
+    page: Page, server: AuthServer, make: Callable[[str], Any]
+) -> None:
+    run(page, UPLOADS)
+    with page.names["Client"]() as client:
+        refreshes = server.counters.refreshes
+        endpoint = JSONEndpoint("/auth/refresh")
+        mount(client, server.url, endpoint, MemoryStore(server.login()))
+        server.expire()
+        with contextlib.ExitStack() as stack:
+            body = make("a row of text")
+            if isinstance(body, io.BufferedReader):
+                stack.enter_context(body)
+            answer = client.put("/api/rows", data=body)
+        assert answer.json()["size"] == len("a row of text")
+        assert server.counters.refreshes == refreshes + 1
 
 
 @pytest.mark.parametrize("section", RUN)
