@@ -9,6 +9,7 @@ from unittest import mock
 
 import pytest
 
+from requests_jwt_refresh import cookie
 from requests_jwt_refresh.testing import (
     HTML,
     AuthServer,
@@ -308,3 +309,10 @@ def test_a_family_is_asked_for_by_its_token(server: AuthServer) -> None:
     with pytest.raises(TypeError, match="token must be a Token, not a str") as raised:
         server.family_alive(access)
     assert access not in str(raised.value)
+
+
+def test_a_place_that_is_no_json_field_names_the_servers_that_have_it() -> None:
+    """As an endpoint's words are `cookie()` and `header()`."""
+    place: Any = cookie("refresh")
+    with pytest.raises(TypeError, match="a string, not a Cookie: tokens in headers and cookies"):
+        AuthServer(request_field=place)

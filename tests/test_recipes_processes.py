@@ -208,13 +208,13 @@ def test_cron_says_so_after_a_refusal_as_well(workspace: Workspace) -> None:
 
 
 def test_cron_waits_for_a_server_that_is_away(workspace: Workspace) -> None:
-    """It is no failure: the next run tries again, with the tokens that were kept."""
+    """The next run tries again, with the tokens that were kept."""
     workspace.store().save(mark_expired(workspace.token()))
     workspace.server.expire()
     workspace.server.fail(Drop(), times=None)
     status, output, errors = run_by_cron(workspace)
-    assert (status, output) == (0, "")
-    assert errors == "report: the server cannot be asked; next hour again\n"
+    assert (status, output) == (1, "")
+    assert errors == "report: the server cannot be asked; to be tried again\n"
     workspace.token()
 
 

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from requests_jwt_refresh import JSONEndpoint, MemoryStore, RefreshUnavailable, Token, mount
+from requests_jwt_refresh import (
+    JSONEndpoint,
+    MemoryStore,
+    PasswordLogin,
+    RefreshUnavailable,
+    Token,
+    mount,
+)
 from requests_jwt_refresh.testing import JSONBody, Status
 from tests.support.crowd import Crowd, wait_for_waiters
 from tests.support.leaks import list_secrets
@@ -257,6 +264,25 @@ def test_a_token_that_has_expired_without_a_refresh_token(
         assert session.get("/public/x").status_code == 200
     (warning,) = list_warnings(caplog)
     assert "there is no refresh token" in warning
+
+
+def test_a_refused_token_without_a_refresh_token(
+    server: AuthServer, session: requests.Session, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its end was not known: perhaps the login's answer was read in the wrong place."""
+    server.opaque = True
+    endpoint = JSONEndpoint("/auth/refresh", refresh="refreshToken")
+    adapter = mount(
+        session, server.url, endpoint, MemoryStore(), login=PasswordLogin("/auth/login")
+    )
+    adapter.log_in("alice", "right")
+    server.expire()
+    for _ in range(3):
+        assert session.get("/api/x").status_code == 401
+    (warning,) = list_warnings(caplog)
+    assert "the API has refused it, and there is no refresh token" in warning
+    assert "check that refresh= names its field" in warning
+    assert server.counters.refreshes == 0
 
 
 def test_a_misspelt_send_field_is_told(

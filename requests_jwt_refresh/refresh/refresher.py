@@ -316,9 +316,12 @@ class Refresher:
             return None if newer is None else sent._replace(token=newer, resends=sent.resends + 1)
         try:
             renewed = self._renew(token, need, waited=sent.waited)
-        except RefreshRejected:
+        except RefreshRejected as refusal:
             if self._server.no_refresh is not None:  # whose token nobody here can replace
                 self._tell_no_login("the API has refused it", need)
+            elif refusal.nothing_to_refresh and token is not None:
+                hint = "; if logins bring a refresh token, check that refresh= names its field"
+                self._tell_no_login(f"the API has refused it, and {refusal.cause}", need, hint)
             return None
         return renewed._replace(resends=sent.resends + 1, has_paused=sent.has_paused)
 
@@ -397,9 +400,9 @@ class Refresher:
             return True
         return False
 
-    def _tell_no_login(self, why: str, need: Need) -> None:
+    def _tell_no_login(self, why: str, need: Need, hint: str = "") -> None:
         if self._cache.tell_no_login():
-            remedy = "Log in, and call set_token() or run: requests-jwt login"
+            remedy = f"Log in, and call set_token() or run: requests-jwt login{hint}"
             if self._server.no_refresh is not None:
                 cause, remedy = self._server.no_refresh
                 why, remedy = f"{why}, and {cause}", capitalize(remedy)

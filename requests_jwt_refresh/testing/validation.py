@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from itertools import combinations
 from typing import Any, Final
 
+from requests_jwt_refresh.authorization import Cookie, Header
 from requests_jwt_refresh.tokens import describe_kind
 
 _STATUSES: Final = range(100, 600)
@@ -159,8 +160,15 @@ _KINDS: Final[Mapping[str, _Kind]] = {
 }
 
 
+_ONLY_JSON: Final = (
+    ": tokens in headers and cookies are those of known servers, such as "
+    "like='flask-jwt-extended-cookies'"
+)
+
+
 def check_type(name: str, value: object, annotation: object) -> None:
     """Raise TypeError if `value` is not what the annotation of an option says."""
     kind = _KINDS.get(str(annotation), _STR)  # the rest are Literals, of strings
     if not kind.accepts(value):
-        raise TypeError(f"{name} must be {kind.text}, not {describe_kind(value)}")
+        hint = "" if not isinstance(value, (Header, Cookie)) else _ONLY_JSON
+        raise TypeError(f"{name} must be {kind.text}, not {describe_kind(value)}{hint}")
