@@ -48,6 +48,10 @@ FAULTS: list[tuple[str, tuple[str, ...]]] = [
         f'{PROD}{JSON}renewed = {{ header = "X" }}',
         ("refresh.renewed is not known. Write it in [prod] itself, above the line of the first ",),
     ),
+    (
+        PROD + 'expires_in = "data.expiresIn"\n' + JSON,
+        ("expires_in is not known. Write it in [prod.refresh]. Known here: ",),
+    ),
     (f'{PROD}{JSON}message_key = "x"', ("refresh.message_key is not known",)),
     (f"{PROD}{CLIENT}ok = 200", ("refresh.ok is not known", "client_id")),
     (f'{PROD}{JSON}client_id = "x"', ("refresh.client_id is not known",)),

@@ -44,6 +44,13 @@ OF_PROFILE: Final = frozenset(
     }
 )
 """The keys at the top of a profile that are no tables of their own."""
+_OF_REFRESH: Final = frozenset(
+    {
+        *("kind", "preset", "url", "send", "send_access", "access", "method", "encode", "ok"),
+        *("expires_in", "expires_in_unit", "expires_at", "rejected", "client_id", "client_auth"),
+    }
+)
+"""Keys that are looked for at the top, and stand in the table of the refresh."""
 _IN_FILES: Final = (
     "refresh.assertion",
     "refresh.subject_token",
@@ -233,6 +240,8 @@ class Table:
             hint = suggest(key, self.known_keys) or "leave it out."
             if self.path and key in OF_PROFILE:
                 hint = f"write it in [{self.profile}] itself, above the line of the first table."
+            if not self.path and key in _OF_REFRESH:
+                hint = f"write it in [{self.profile}.refresh]."
             known = ", ".join(sorted(self.known_keys))
             raise self.error(key, "is not known", f"{hint} Known here: {known}")
 
