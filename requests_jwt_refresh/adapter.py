@@ -42,7 +42,7 @@ from requests_jwt_refresh.matching import (
 )
 from requests_jwt_refresh.outgoing import Outgoing, make_carrier, validate_headers
 from requests_jwt_refresh.refresh.client import SendOptions
-from requests_jwt_refresh.refresh.logins import OwnLogin
+from requests_jwt_refresh.refresh.logins import OwnLogin, needs_login
 from requests_jwt_refresh.refresh.patience import Need
 from requests_jwt_refresh.refresh.refresher import Refresher
 from requests_jwt_refresh.refresh.user_functions import name_of
@@ -52,7 +52,7 @@ from requests_jwt_refresh.urls import origin_of, validate_base
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     import requests
     from requests import PreparedRequest, Response
@@ -266,7 +266,8 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         prepare = getattr(self._store, "prepare", None)
         if prepare is not None:
             prepare()
-        self._session_auth_news = iter((True,))  # a look takes it, in one step for all threads
+        # A look takes it, in one step for all threads; None once that is told.
+        self._session_auth_news: Iterator[bool] | None = iter((True,))
         # For a refresh() between requests. No lock guards it: it is replaced as a whole.
         self._last_options: _Options | None = None
         prefixes = [each for origin in self._origins for each in origin.prefixes()]
@@ -599,8 +600,15 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         return holds
 
     def _note_session_auth(self, found: str, request: PreparedRequest) -> None:
-        """Warn, once, if `found` keeps the token off a request: its user may have forgotten it."""
-        if self._outgoing.carrier.is_callers(request) and next(self._session_auth_news, False):
+        """Warn, once, if `found` keeps the token off a request: its user may have forgotten it.
+
+        Not while it is known that somebody has to log in first: perhaps with this very request.
+        """
+        news = self._session_auth_news
+        if news is None or not self._outgoing.carrier.is_callers(request) or self._lacks_login():
+            return
+        if next(news, False):
+            self._session_auth_news = None
             logger.warning(
                 "Requests to %s go out without the adapter's token, and are not refreshed: %s goes "
                 "before it. Delete the line that sets it, or give it to single requests as auth= "
@@ -608,6 +616,15 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
                 self.base_url,
                 found,
             )
+
+    def _lacks_login(self) -> bool:
+        """Whether there is no token, and none will come by itself."""
+        if self._login is not None or not needs_login(self._endpoint):
+            return False
+        try:
+            return self.token is None
+        except StoreError:  # the first request that needs it says so
+            return False
 
     def _note_mounts(self, session: requests.Session) -> None:
         """Note for which URLs `session` has the transport mounted, before we take its place.

@@ -544,8 +544,13 @@ def describe_unread_expiry(response: TokenResponse, endpoint: object) -> str | N
     paths = [getattr(endpoint, name, None) for name in ("expires_in", "expires_at")]
     if not any(paths):  # nobody wants to know, or a callable has read it in its own way
         return None
+    access = getattr(endpoint, "access", None)
+    above_token = access.split(".")[:-1] if isinstance(access, str) else []
     document = parse_json(response.body)
     for path in list_fields(document):
+        above = path.split(".")[:-1]
+        if above != above_token[: len(above)]:
+            continue  # of something else that ends: the refresh token, a subscription
         option = suggest_expiry_option(path, find(document, path))
         if option is not None:
             return (

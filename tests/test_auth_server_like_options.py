@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import pytest
 import requests
@@ -30,6 +30,16 @@ def test_the_docstring_names_each_server(name: str) -> None:
     """Whoever reads help(AuthServer) finds it."""
     words = (inspect.getdoc(AuthServer) or "").replace(",", " ").replace(":", " ").split()
     assert name in words
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_what_a_known_server_has_may_be_put_back(name: str) -> None:
+    """Also where nobody else may have it: a field "", or a time without end."""
+    options = ServerOptions(like=name)
+    assert replace(options, client_id="mine").grace == options.grace
+    for each in fields(options):
+        if each.init and each.name not in ("like", "openid"):
+            setattr(options, each.name, getattr(options, each.name))
 
 
 def test_what_is_given_goes_before_what_the_server_does() -> None:

@@ -142,6 +142,33 @@ def test_a_token_does_not_go_to_another_api(
     assert user.run(*REPLACE, "--path", "new.json").status == 0
 
 
+def test_a_token_that_cannot_be_read_now_does_not_go_there_either(user: User) -> None:
+    """Its file is mended later, and by then the profile would be another."""
+    write_store(user, STORES["file"], base_url=OTHER_API)
+    before = user.file.read_text(encoding="utf-8")
+    token = user.home / "t.json"
+    FileStore(token).save(Token("a", "r"))
+    token.chmod(0o644)
+    done = user.run(*REPLACE)
+    cause, _ = done.cause_and_remedy()
+    assert done.status == 2
+    assert cause.startswith("there may be a token of the old profile")
+    assert user.file.read_text(encoding="utf-8") == before
+
+
+@pytest.mark.parametrize("name", ["REQUESTS_JWT_TOKEN_PROD", "REQUESTS_JWT_TOKEN_PROD_FILE"])
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_token_of_the_environment_is_not_that_of_the_profile(
+    user: User, monkeypatch: pytest.MonkeyPatch, name: str, is_there: bool
+) -> None:
+    """It hides the one in the store, and is no reason to refuse where there is none."""
+    monkeypatch.setenv(name, "/nowhere")
+    write_store(user, STORES["file"], base_url=OTHER_API)
+    if is_there:
+        FileStore(user.home / "t.json").save(Token("a", "r"))
+    assert user.run(*REPLACE).status == (2 if is_there else 0)
+
+
 def test_the_secret_of_another_client_is_not_used_in_silence(
     user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:

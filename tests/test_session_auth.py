@@ -13,7 +13,7 @@ import pytest
 import requests
 from requests.auth import AuthBase, HTTPBasicAuth, HTTPDigestAuth
 
-from requests_jwt_refresh import JSONEndpoint, MemoryStore, anonymous, header, mount
+from requests_jwt_refresh import JSONEndpoint, MemoryStore, Token, anonymous, header, mount
 from requests_jwt_refresh.testing import AuthServer
 from tests.support.crowd import THREADS, Crowd
 
@@ -107,6 +107,22 @@ def test_a_forgotten_line_is_told_of_once(
         f"refreshed: {found} goes before it. Delete the line that sets it, or give it to single "
         "requests as auth= or headers="
     )
+
+
+@pytest.mark.parametrize(
+    "forget", [set_auth(("alice", "hunter2")), set_header(BASIC)], ids=["auth", "header"]
+)
+def test_a_login_by_hand_is_not_told_of(
+    server: AuthServer, session: requests.Session, caplog: pytest.LogCaptureFixture, forget: Forget
+) -> None:
+    """There is no token to keep off. A line that is forgotten after the login is told of."""
+    adapter = mount(session, server.url, ENDPOINT, MemoryStore())
+    forget(session)
+    fields = session.post("/auth/login").json()
+    assert warnings(caplog) == []
+    adapter.set_token(Token(fields["access_token"], fields["refresh_token"]))
+    session.get("/public/x")
+    assert len(warnings(caplog)) == 1
 
 
 @pytest.mark.parametrize(

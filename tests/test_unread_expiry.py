@@ -57,6 +57,18 @@ def test_what_is_no_end_of_the_access_token_is_passed_over(name: str, value: obj
     assert describe(name, value) is None
 
 
+@pytest.mark.parametrize(
+    "beside", [{"refresh": {"token": "r", "expires": THEN}}, {"plan": {"expires_at": THEN}}]
+)
+def test_the_end_of_something_else_is_passed_over(beside: dict[str, object]) -> None:
+    """Whatever stands beside the token: to read it would be a mistake."""
+    endpoint = JSONEndpoint("/r", access="access.token", refresh="refresh.token")
+    response = make_response(200, {"access": {"token": "a"}, **beside})
+    assert describe_unread_expiry(response, endpoint) is None
+    response = make_response(200, {**beside, "access": {"token": "a", "expires": THEN}})
+    assert "give expires_at='access.expires'" in (describe_unread_expiry(response, endpoint) or "")
+
+
 def test_a_moment_in_a_field_that_is_named_as_a_lifetime() -> None:
     said = describe_unread_expiry(make_response(200, {"expires_in": THEN}), JSONEndpoint("/r"))
     assert said is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import requests_jwt_refresh as library
@@ -63,11 +62,13 @@ def check_tokens_stay(
     if not old or "store" not in content:
         return
     new = check(path, name, content)
-    if new.origins() <= _find_origins(path, name, old) or not _has_token(path, name, content):
+    if new.origins() <= _find_origins(path, name, old):
+        return
+    found = _describe_token(path, name, content)
+    if found is None:
         return
     raise UsageError(
-        f"there is a token of the old profile in the {new.store_label}, and the new one would send "
-        f"it to {new.base_url}",
+        f"{found}, and the new one would send it to {new.base_url}",
         f"nothing was written; log out first, with: requests-jwt logout {name}; or keep the new "
         "token elsewhere: --store file --path PATH",
     )
@@ -83,17 +84,25 @@ def _find_origins(path: Path, name: str, old: Mapping[str, Any]) -> frozenset[Or
         return frozenset()
 
 
-def _has_token(path: Path, name: str, content: Mapping[str, Any]) -> bool:
-    """Whether one of the accounts has a token where the new profile has it."""
-    from requests_jwt_refresh.profiles.accounts import Choices
-    from requests_jwt_refresh.profiles.load import Profiles
+def _describe_token(path: Path, name: str, content: Mapping[str, Any]) -> str | None:
+    """Return that an account has a token where the new profile has it, or may have one; or None.
 
-    profiles = Profiles(path, {name: content})
+    A store that cannot be read today may be read tomorrow. The environment does not count: a token
+    there is another one.
+    """
+    from requests_jwt_refresh.profiles.accounts import Choices
+    from requests_jwt_refresh.profiles.load import check
+
     for account in Choices.read(path).list_accounts(name):
-        with suppress(library.JWTRefreshError):  # the next command says what is wrong with it
-            if profiles.profile(name, account).store.load() is not None:
-                return True
-    return False
+        profile = check(path, name, content, account=account)
+        try:
+            if profile.store.load() is not None:
+                return f"there is a token of the old profile in the {profile.store_label}"
+        except library.StoreError as error:
+            return (
+                f"there may be a token of the old profile where it cannot be read ({error.cause})"
+            )
+    return None
 
 
 def list_notes(profile: Profile, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:

@@ -88,12 +88,12 @@ class BrowserLogin(OwnLogin):
             any case. The URL is printed to stderr as well, since nobody can tell whether a page
             shows up. A function is called with the URL in a thread of its own, a daemon, so that it
             may wait for the page, as ``requests.get``, Selenium's ``driver.get`` and
-            ``subprocess.run`` do. If it returns False, the URL is printed; if it raises something
-            before the browser has come back, that ends the login as RefreshUnavailable, which
-            names the line; later it is logged. False: there is no browser here. Then
-            the user gets a code to type elsewhere, if the server has that (RFC 8628); if not, the
-            URL is printed to stderr, and the URL to which the browser is sent at last can be
-            pasted.
+            ``subprocess.run`` do, but not for ``input()``, see `show` of DeviceLogin. If it returns
+            False, the URL is printed; if it raises something before the browser has come back, that
+            ends the login as RefreshUnavailable, which names the line; later it is logged. False:
+            there is no browser here. Then the user gets a code to type elsewhere, if the server has
+            that (RFC 8628); if not, the URL is printed to stderr, and the URL to which the browser
+            is sent at last can be pasted.
         timeout: seconds in which the user has to log in.
         extra: more parameters of the page's URL, as some servers want them: ``audience``,
             ``access_type``, ``login_hint``; a list is sent as one parameter for each value.

@@ -106,8 +106,9 @@ class DeviceLogin(OwnLogin):
         show: called with a DeviceCode, and shows the user its `user_code` and the `url` where to
             type it, or the `complete_url` that has it in it (None if the server gives none); it is
             good for `seconds`. It runs in a thread of its own, a daemon, so that it may wait until
-            the user is done; if it raises something before that, the login ends as
-            RefreshUnavailable, which names the line. If omitted, they are printed to stderr.
+            the user is done, but not by ``input()``, which can abort the program when that ends
+            first. If it raises something before that, the login ends as RefreshUnavailable, which
+            names the line. If omitted, they are printed to stderr.
         extra: more parameters of the request for a code, as some servers want them: ``audience``,
             ``access_type``, ``login_hint``; a list is sent as one parameter for each value.
             ``resource`` goes with the request for the token, too (RFC 8707 §2.2).

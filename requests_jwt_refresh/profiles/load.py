@@ -440,13 +440,18 @@ def is_name(name: str) -> bool:
 
 
 def check(
-    file: Path | str, name: str, content: Mapping[str, Any], *, prefix: str | None = None
+    file: Path | str,
+    name: str,
+    content: Mapping[str, Any],
+    *,
+    prefix: str | None = None,
+    account: str = DEFAULT,
 ) -> Profile:
-    """Return the profile that `content` makes.
+    """Return the profile that `content` makes, without a token from the environment.
 
     Raises ProfileError, whose text begins with `prefix`: by default with the file and the profile.
     """
-    return _interpret(Table(content, file, name, prefix=prefix))
+    return _interpret(Table(content, file, name, prefix=prefix), account=account)
 
 
 # --- from table to profile -----------------------------------------------------------------------
