@@ -31,6 +31,7 @@ _REDIRECTS: Final = range(300, 400)
 _PASSING_FAULTS: Final = frozenset({408, 429, *range(500, 1000)})
 SUCCESS: Final = range(200, 300)
 _CLIENT_ERRORS: Final = range(400, 500)
+_CONFLICTS: Final = frozenset({409, 423})  # with another request, which may have ended soon
 # With these an error code in the body counts; rate limits and overload need none.
 CODE_COUNTS: Final = frozenset({200, 201, *_CLIENT_ERRORS}) - _PASSING_FAULTS
 # Short enough that a token is no part of a path.
@@ -136,7 +137,7 @@ def make_status_error(response: TokenResponse) -> RefreshUnavailable:
     return _make_unavailable_error(
         f"the {response.source} answered {_describe_failure(response)}",
         _CHECK,
-        is_set_up_fault=response.status in _CLIENT_ERRORS,
+        is_set_up_fault=response.status in _CLIENT_ERRORS and response.status not in _CONFLICTS,
     )
 
 

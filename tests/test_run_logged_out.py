@@ -182,6 +182,23 @@ with found._watch.note_sending(found.with_transport(None)):
     assert ended.warning().splitlines()[0] == ENDED
 
 
+def test_a_token_that_came_back_meanwhile_is_not_told_of(workspace: Workspace) -> None:
+    """A login in another terminal, before the last request under way has ended."""
+    code = f"""{START}
+from requests_jwt_refresh.inject import proxy
+print(requests.get(url).status_code)
+found = proxy.load_registry().adapter_for(url)
+token = found.token
+found.clear_token()
+with found._watch.note_sending(found.with_transport(None)):
+    print(requests.get(url).status_code)
+    found.set_token(token)
+print(requests.get(url).status_code)
+"""
+    ended = workspace.run("-c", code)
+    assert (ended.output, ended.errors) == ("200\n401\n200\n", "")
+
+
 LOGIN = f"""{START}
 import requests_jwt_refresh.clock as clock
 import requests_jwt_refresh.inject.adapter

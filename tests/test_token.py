@@ -288,8 +288,9 @@ def test_refresh_of_opaque_tokens(user: User, server: AuthServer) -> None:
         (HTML(), 4),
         (Status(503), 4),
         (Status(429), 4),
+        (Status(409), 4),
     ],
-    ids=["field", "type", "404", "client", "redirect", "error", "page", "503", "429"],
+    ids=["field", "type", "404", "client", "redirect", "error", "page", "503", "429", "409"],
 )
 def test_a_fault_of_the_set_up_is_no_outage(
     user: User, server: AuthServer, command: str, fault: Any, status: int

@@ -70,7 +70,7 @@ class StoreWatch:
         finally:
             self._sending.discard(context)
             if self._has_lost_token:
-                self.tell_lost_token(adapter.profile)
+                self._tell_if_still_lost(adapter)
 
     def tell_lost_token(self, profile: Profile) -> None:
         """Say that there is no token any more; now, or at the end of the last request."""
@@ -78,6 +78,12 @@ class StoreWatch:
         if not (self.had_token and self._sending):
             self._has_lost_token = False
             warn_not_logged_in(profile, has_ended=self.had_token)
+
+    def _tell_if_still_lost(self, adapter: ProfileAdapter) -> None:
+        if adapter.token is None:
+            self.tell_lost_token(adapter.profile)
+        else:  # there has been a login meanwhile
+            self._has_lost_token = False
 
     def may_have_token(self, adapter: ProfileAdapter) -> bool:
         """Return whether there is a token, after a look if it is time for one. Raises StoreError.
