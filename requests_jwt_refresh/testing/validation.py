@@ -12,7 +12,6 @@ from difflib import get_close_matches
 from itertools import combinations
 from typing import Any, Final
 
-from requests_jwt_refresh.authorization import Cookie, Header
 from requests_jwt_refresh.tokens import describe_kind
 
 _STATUSES: Final = range(100, 600)
@@ -170,5 +169,9 @@ def check_type(name: str, value: object, annotation: object) -> None:
     """Raise TypeError if `value` is not what the annotation of an option says."""
     kind = _KINDS.get(str(annotation), _STR)  # the rest are Literals, of strings
     if not kind.accepts(value):
-        hint = "" if not isinstance(value, (Header, Cookie)) else _ONLY_JSON
+        is_place = type(value).__name__ in (
+            "Header",
+            "Cookie",
+        )  # by name: this server needs no requests
+        hint = _ONLY_JSON if is_place else ""
         raise TypeError(f"{name} must be {kind.text}, not {describe_kind(value)}{hint}")
