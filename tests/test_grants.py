@@ -131,6 +131,15 @@ def test_a_wrong_password_is_a_refusal_without_the_servers_words(code: int) -> N
     assert caught.value.__context__ is None
 
 
+@pytest.mark.parametrize(("send", "is_said"), [("json", True), ("form", True), ("oauth2", False)])
+def test_a_token_endpoint_that_a_login_was_sent_to_as_json(send: str, *, is_said: bool) -> None:
+    """It refuses what it cannot read as a wrong password (RFC 6749 §5.2)."""
+    reply = TokenResponse(400, CaseInsensitiveDict(), b'{"error": "invalid_grant"}')
+    with pytest.raises(RefreshRejected) as caught:
+        PasswordLogin(URL, endpoint=OAuth2Endpoint(URL, "me"), send=send).read(reply)
+    assert ('send="oauth2"' in caught.value.remedy) == is_said
+
+
 def test_a_refresh_token_is_given_back_in_a_json_body() -> None:
     """In the field named, with the access token in the header if there is one."""
     logout = Logout(URL, refresh_field="renew", extra={"everywhere": True})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import tomlkit
 
 from requests_jwt_refresh import JSONEndpoint, cookie, header
 from requests_jwt_refresh.presets import PRESET_MODULES, load
@@ -317,3 +318,19 @@ def test_a_misspelt_key_is_not_only_missing(user: User) -> None:
         "--set domian= is not known",
         "did you mean --set domain=?",
     )
+
+
+@pytest.mark.parametrize(
+    ("url", "given", "send"),
+    [("/oauth/token", (), "oauth2"), ("/login", (), None), ("/oauth/token", ("form",), "form")],
+    ids=["token endpoint", "another", "told"],
+)
+def test_a_login_at_a_token_endpoint_is_sent_as_oauth2(
+    user: User, url: str, given: tuple[str, ...], send: str | None
+) -> None:
+    """RFC 6749 §4.3; a token endpoint reads no JSON."""
+    options = ["--kind", "oauth2", "--refresh-url", "/oauth/token", "--client-id", "cli"]
+    login = ["--login-url", url, *(["--login-send", *given] if given else [])]
+    result = user.run("init", "prod", "--base-url", "https://h", *options, *login)
+    assert result.status == 0, result.err
+    assert tomlkit.parse(user.file.read_text())["prod"]["login"].get("send") == send

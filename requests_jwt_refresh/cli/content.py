@@ -44,7 +44,7 @@ def make_content(options: argparse.Namespace) -> dict[str, Any]:
         where = options.store or ("file" if options.path else "redis")
         content["store"] = _drop_empty({"kind": where, **store})
     login = {
-        "send": options.login_send,
+        "send": _choose_login_send(options),
         "url": options.login_url,
         "username_field": options.username_field,
         "password_field": options.password_field,
@@ -74,6 +74,13 @@ def make_content(options: argparse.Namespace) -> dict[str, Any]:
     tables = {"login": login, "browser": browser, "device": device, "logout": logout}
     content |= {name: _drop_empty(table) for name, table in tables.items() if any(table.values())}
     return content
+
+
+def _choose_login_send(options: argparse.Namespace) -> str | None:
+    """Return how a login is sent: to a token endpoint as RFC 6749 §4.3 has it, unless told."""
+    is_token_url = bool(options.login_url) and options.login_url == options.refresh_url
+    is_oauth2 = is_token_url and options.kind == "oauth2"
+    return options.login_send or ("oauth2" if is_oauth2 else None)
 
 
 def _make_refresh(options: argparse.Namespace) -> dict[str, Any]:

@@ -334,10 +334,14 @@ class PasswordLogin(OwnLogin):
                 except RefreshRejected:
                     pass  # its text is about a refresh token
             check_not_throttled(response)
+        status = describe_status(response)
+        remedy = "check both, and the login's URL, and try again"
+        if self.send != "oauth2" and "invalid_grant" in status:
+            remedy += (
+                '; if that URL is a token endpoint of OAuth 2.0, the login needs send="oauth2"'
+            )
         raise RefreshRejected(
-            f"the {response.source} refused the user name or the password "
-            f"({describe_status(response)})",
-            "check both, and the login's URL, and try again",
+            f"the {response.source} refused the user name or the password ({status})", remedy
         )
 
     def _find_reader(self) -> Reader:
