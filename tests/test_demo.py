@@ -359,7 +359,7 @@ def test_exit_status_1_when_something_did_not_happen(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Whatever did not happen has a cross, its scene is named, and the exit status is 1."""
-    monkeypatch.setattr(scenes, "PATIENCE", 1.0)
+    monkeypatch.setattr(scenes, "PATIENCE", 2.0)
     monkeypatch.setattr(scenes, name, replacement)
     assert cli.main(["demo"]) == 1
     shown = capsys.readouterr().out
