@@ -33,7 +33,7 @@ from requests_jwt_refresh.grants.browser import log_in_by_browser
 from requests_jwt_refresh.refresh.client import SendOptions
 from tests.support.code_server import Browser, Redirect, code_server, follow, read_query
 from tests.support.crowd import THREADS, Crowd, wait_for_waiters
-from tests.support.waits import WAIT
+from tests.support.waits import WAIT, interrupt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -415,7 +415,7 @@ def test_ctrl_c_ends_it_at_once_and_closes_the_port() -> None:
         assert process.stdout is not None
         uri = read_query(process.stdout.readline().strip())["redirect_uri"]
         assert follow(Redirect(uri, {}, is_form=False)).status_code == 400  # it listens
-        process.send_signal(signal.SIGINT)
+        interrupt(process)
         _, err = process.communicate(timeout=WAIT)
     assert process.returncode == -signal.SIGINT
     assert err.rstrip().endswith("KeyboardInterrupt")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 
@@ -17,6 +16,7 @@ from tests.support.programs import (
     warm_programs,
     workspace,
 )
+from tests.support.waits import interrupt
 
 __all__ = ["warm_command", "warm_programs", "workspace"]  # fixtures
 
@@ -69,7 +69,7 @@ def test_ctrl_c_while_a_refresh_token_is_tried(workspace: Workspace) -> None:
         process.stdin.write(b"bogus\n")
         process.stdin.close()
         gate.wait_for(1, timeout=WAIT)
-        process.send_signal(signal.SIGINT)
+        interrupt(process)
         gate.open()
         assert process.wait(WAIT) in (130, 3)
     assert workspace.token() == before

@@ -37,7 +37,7 @@ from tests.stress.workers import LEASE, mount_session, read_line, step
 from tests.support.redis_server import running_redis
 from tests.support.secret_service import running_secret_service, secret_service
 from tests.support.shared_store import call_all, load_newest, make_store_at, place, workers
-from tests.support.waits import WAIT, join, start, wait_until
+from tests.support.waits import WAIT, interrupt, join, start, wait_until
 
 if TYPE_CHECKING:
     import subprocess
@@ -114,7 +114,7 @@ def test_a_signal_that_python_handles(
         with server.gate(on="refresh") as gate:
             step(process)
             gate.wait_for(1, timeout=WAIT)
-            process.send_signal(number)
+            interrupt(process, number)
             assert read_line(process) == "ending"
             gate.open()
             assert process.wait(WAIT) == end

@@ -37,7 +37,7 @@ from tests.support.code_server import Browser, code_server, make_url, read_query
 from tests.support.pasting import pasting
 from tests.support.processes import run_python
 from tests.support.sessions import plain_session
-from tests.support.waits import WAIT, join, start, wait_until
+from tests.support.waits import WAIT, interrupt, join, start, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -180,7 +180,7 @@ def test_ctrl_c_ends_a_login_whose_function_blocks() -> None:
     with subprocess.Popen(command, **pipes) as process:
         assert process.stdout is not None
         assert "redirect_uri" in read_query(process.stdout.readline().strip())
-        process.send_signal(signal.SIGINT)
+        interrupt(process)
         _, err = process.communicate(timeout=WAIT)
     assert process.returncode == -signal.SIGINT
     assert err.rstrip().endswith("KeyboardInterrupt")

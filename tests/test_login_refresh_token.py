@@ -161,7 +161,7 @@ def test_an_interrupt_before_a_refresh_token_has_been_tried(
     process.stdin.write("mistyped\n")
     process.stdin.flush()
     waits.wait_until(lambda: server.counters.faults, "a request that meets the fault")
-    process.send_signal(number)
+    waits.interrupt(process, number)
     end(process)
     assert user.stored_token == before
 
@@ -200,7 +200,7 @@ def test_ctrl_c_while_a_refresh_token_is_exchanged(user: User, server: AuthServe
         process.stdin.write(f"{given}\n")
         process.stdin.flush()
         gate.wait_for(1, WAIT)
-        process.send_signal(signal.SIGINT)
+        waits.interrupt(process)
         gate.open()
         result = end(process)
     assert result.status in (0, 130)  # 0 if it was the faster one, or SIGINT is ignored here

@@ -16,7 +16,7 @@ import pytest
 from requests_jwt_refresh import FileStore, MemoryStore, Token, mount
 from requests_jwt_refresh.tokens import with_values
 from tests.support.users import ENDPOINT
-from tests.support.waits import WAIT, finish_background
+from tests.support.waits import WAIT, finish_background, interrupt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -145,7 +145,7 @@ def test_sigterm(server: AuthServer, store: FileStore) -> None:
         gate.wait_for(1, timeout=WAIT)
         assert child.stdout is not None
         assert child.stdout.readline() == "200\n"
-        child.send_signal(signal.SIGTERM)
+        interrupt(child, signal.SIGTERM)
         gate.open()
         assert child.wait(WAIT) == -signal.SIGTERM
     assert load(store).refresh != before.refresh
@@ -164,7 +164,7 @@ time.sleep(60)
     with program(server, store, code) as child:
         assert child.stdout is not None
         assert [child.stdout.readline() for _ in range(2)] == ["200\n", "done\n"]
-        child.send_signal(signal.SIGTERM)
+        interrupt(child, signal.SIGTERM)
         assert child.wait(WAIT) == -signal.SIGTERM
 
 

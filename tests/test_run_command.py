@@ -23,6 +23,7 @@ from tests.support.programs import (
     warm_programs,
     workspace,
 )
+from tests.support.waits import interrupt
 
 if TYPE_CHECKING:
     from tests.support.programs import Program
@@ -160,7 +161,7 @@ def test_death_by_a_signal(number: signal.Signals, workspace: Workspace) -> None
     code = f"{CALL}; print('waiting', flush=True); sys.stdin.readline()"
 
     def die(program: Program) -> None:
-        program.send_signal(number)
+        interrupt(program, number)
         program.wait(WAIT)
 
     with_us = workspace.run("-c", code, at_wait=die)

@@ -22,7 +22,7 @@ from tests.support.programs import (
     warm_programs,
     workspace,
 )
-from tests.support.waits import join, start
+from tests.support.waits import interrupt, join, start
 
 if TYPE_CHECKING:
     import threading
@@ -341,13 +341,13 @@ print(requests.get(url).status_code)
     workspace.server.expire()
     with workspace.server.gate(on="refresh") as gate:
 
-        def interrupt(program: Program) -> None:
+        def interrupt_it(program: Program) -> None:
             gate.wait_for(1, timeout=WAIT)
-            program.send_signal(signal.SIGUSR1)
+            interrupt(program, signal.SIGUSR1)
             gate.open()
 
         ended = workspace.run_code(
-            START + code, at_wait=lambda program: start(lambda: interrupt(program))
+            START + code, at_wait=lambda program: start(lambda: interrupt_it(program))
         )
     assert ended == ProgramResult(0, "waiting\nhandler 200\n200\n", "")
     assert workspace.server.counters.refreshes == 1
@@ -378,15 +378,15 @@ def test_an_exception_out_of_a_handler(workspace: Workspace) -> None:
     workspace.server.expire()
     with workspace.server.gate(on="refresh") as gate:
 
-        def interrupt(program: Program) -> None:
+        def interrupt_it(program: Program) -> None:
             gate.wait_for(1, timeout=WAIT)
-            program.send_signal(signal.SIGUSR1)
+            interrupt(program, signal.SIGUSR1)
 
         def at_wait(program: Program) -> None:
             if threads:  # the program has stopped waiting, and the refresh has not ended
                 gate.open()
             else:
-                threads.extend(start(lambda: interrupt(program)))
+                threads.extend(start(lambda: interrupt_it(program)))
 
         threads: list[threading.Thread] = []
         ended = workspace.run_code(START + TIME_LIMIT, at_wait=at_wait)

@@ -27,7 +27,7 @@ from tests.support.interruptions import ctrl_c, interruption
 from tests.support.sessions import plain_session
 from tests.support.transports import StubTransport
 from tests.support.users import ENDPOINT, assert_one_rotation, load_token, store
-from tests.support.waits import WAIT, join, start
+from tests.support.waits import WAIT, interrupt, join, start
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -291,7 +291,7 @@ def test_ctrl_c_loses_no_answer(server: AuthServer, path: Path) -> None:
     server.expire()
     with server.gate() as gate, run_child(child_interrupted, server.url, path) as child:
         gate.wait_for(1, WAIT)
-        child.send_signal(signal.SIGINT)
+        interrupt(child)
         assert child.stdout is not None
         assert child.stdout.readline() == "interrupted\n"
         gate.open()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +17,7 @@ import pytest
 from tests.support.browser_program import use_browser_program
 from tests.support.command_line import SCRIPT, WAIT, Terminal, User, needs_posix, user
 from tests.support.documents import PAGES
+from tests.support.waits import interrupt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,5 +87,5 @@ def test_the_readme_shows_these_commands(shell: Shell) -> None:
 
 def test_a_signal_ends_the_server_as_a_ctrl_c_does(shell: Shell) -> None:
     """Whoever has started it, and wherever."""
-    shell.server.process.send_signal(signal.SIGINT)
+    interrupt(shell.server.process)
     assert shell.server.end() == 0, shell.server.shown

@@ -27,7 +27,7 @@ from requests_jwt_refresh.refresh import shared
 from requests_jwt_refresh.refresh.single_flight import THREAD_NAME
 from requests_jwt_refresh.stores.file import FileStore
 from requests_jwt_refresh.tokens import with_values
-from tests.support.waits import wait_until
+from tests.support.waits import wait_until, wait_until_asleep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -230,6 +230,8 @@ class Terminal:
         os.write(self._ours, f"{line}\n".encode())
 
     def press(self, key: bytes) -> None:
+        """Press a key, such as Ctrl-C, while the program waits for one."""
+        wait_until_asleep(self.process)
         os.write(self._ours, key)
 
     def answer(self, question: str, line: str) -> None:

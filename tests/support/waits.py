@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from requests_jwt_refresh.refresh.single_flight import THREAD_NAME, _flights
 
@@ -24,6 +26,32 @@ def wait_until(is_so: Callable[[], object], what: str = "it") -> None:
     while not is_so():
         assert time.monotonic() < end, f"{what} did not happen within {WAIT:g} s"
         time.sleep(_LOOK)
+
+
+class Process(Protocol):
+    """A process, as subprocess.Popen has it."""
+
+    pid: int
+
+    def send_signal(self, number: int, /) -> None: ...
+
+
+def wait_until_asleep(process: Process) -> None:
+    """Wait until the main thread of `process` waits, such as for a line to read; or until it ends.
+
+    A signal, or Ctrl-C, that comes between Python's last look at its signals and the system call
+    that waits is handled after that wait only, which can be never. So this comes before one that a
+    Python program is to handle. Where there is no /proc, it returns at once.
+    """
+    stat = Path(f"/proc/{process.pid}/stat")
+    if stat.exists():
+        wait_until(lambda: stat.read_text().rpartition(")")[2].split()[0] in "SZ", "its wait")
+
+
+def interrupt(process: Process, number: int = signal.SIGINT) -> None:
+    """Send `process` a signal that it handles, while it waits."""
+    wait_until_asleep(process)
+    process.send_signal(number)
 
 
 def finish_background() -> None:
