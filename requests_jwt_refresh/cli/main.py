@@ -1,9 +1,8 @@
 """The command line: ``requests-jwt COMMAND``.
 
-Each command's module has `add_parser`, which adds its options and names its action; `account` and
-`accounts` have one for each of their commands. Only the module of the command that was typed is
-imported, for completion all of them. What an action needs (requests, tomlkit, a server) is imported
-within it.
+Each command's module has `add_parser`, which adds its options and names its action; `accounts` has
+one for each of its two commands. Only the module of the command that was typed is imported, for
+completion all of them. What an action needs (requests, tomlkit, a server) is imported within it.
 """
 
 from __future__ import annotations
@@ -25,10 +24,7 @@ if TYPE_CHECKING:
 
     from requests_jwt_refresh.cli.commands import Subparsers
 
-_SHARED: Final = {
-    **dict.fromkeys(("status", "token", "refresh", "logout"), "account"),
-    **dict.fromkeys(("accounts", "switch"), "accounts"),
-}
+_SHARED: Final = dict.fromkeys(("accounts", "switch"), "accounts")
 _MODULES: Final = {name: name for name in COMMANDS} | _SHARED  # where each command is
 
 _OWN_OPTIONS: Final = ("-h", "--help", "--version")  # all others belong to a command
