@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 import requests_jwt_refresh
+from tests.support import documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -186,6 +187,14 @@ def test_imports_make_no_circle() -> None:
 def test_imports_go_down() -> None:
     """From each floor to lower ones, and within a floor in the order written."""
     assert find_arrows_up(Modules(ROOT).imports()) == []
+
+
+def test_the_list_for_readers_is_this_one() -> None:
+    """The floors of ARCHITECTURE.md are those that are checked here."""
+    page = (documents.ROOT / ".github" / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    section = page.partition("\n## Floors\n")[2]
+    items = re.findall(r"^\d+\. (.+(?:\n {3}.+)*)", section.partition("\n## ")[0], re.MULTILINE)
+    assert [tuple(re.findall(r"\w+", each)) for each in items] == list(FLOORS)
 
 
 # --- The checker itself --------------------------------------------------------------------------
