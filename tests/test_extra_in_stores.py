@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from requests_jwt_refresh import MemoryStore, RefreshRejected, StoreError, Token
-from requests_jwt_refresh.refresh.token_cache import MAX_EXTRA, Memory, TokenCache
+from requests_jwt_refresh.refresh.memory import Memory
+from requests_jwt_refresh.refresh.saving import MAX_EXTRA
+from requests_jwt_refresh.refresh.token_cache import TokenCache
 from requests_jwt_refresh.stores.file import FileStore
 from requests_jwt_refresh.stores.keyring import KeyringStore
 from requests_jwt_refresh.tokens import with_values
@@ -79,7 +81,7 @@ def test_a_new_answer_is_laid_over_the_old_one(
 ) -> None:
     """Where the refresh token was kept: what a server says once, at the login, stays."""
     fresh = Token("access-1", refresh, extra={"scope": "write", "id_token": "new"})
-    saved = cache.save_new(fresh, OLD)
+    saved = cache.saver.save_new(fresh, OLD)
     expected = {**OLD_EXTRA, "scope": "write", "id_token": "new"}
     assert (saved.extra, in_use(cache), store.extra) == (expected,) * 3
     with pytest.raises(TypeError):
@@ -104,12 +106,12 @@ def test_what_the_login_alone_was_told_stays_with_a_new_refresh_token(
     for n in (1, 2):
         assert cache.token is not None
         fresh = Token(f"access-{n}", f"refresh-{n}", extra={"scope": "write"})
-        cache.save_new(fresh, cache.token)
+        cache.saver.save_new(fresh, cache.token)
     stored = store.load()
     assert stored is not None
     assert (stored, in_use(cache)) == (fresh, {**said, "scope": "write"})
     assert stored.extra == in_use(cache)
-    cache.save_new(Token("access-3", "refresh-3", extra={"id_token": "new"}), stored)
+    cache.saver.save_new(Token("access-3", "refresh-3", extra={"id_token": "new"}), stored)
     assert in_use(cache) == {**said, "scope": "write", "id_token": "new"}
 
 
@@ -140,13 +142,13 @@ def test_the_end_of_a_refresh_token_goes_with_it(
     """Or a good login would count as expired. What the new one says of itself is kept."""
     old = replace(OLD, extra={**times, "data": {**times, "user": "bob"}, **NO_TIMES})
     kept = {"data": {"user": "bob"}, **NO_TIMES}
-    cache.save_new(Token("access-1"), old)
+    cache.saver.save_new(Token("access-1"), old)
     assert store.extra == old.extra, "it is the same refresh token"
-    cache.save_rescued(old, "refresh-1")
+    cache.saver.save_rescued(old, "refresh-1")
     assert (in_use(cache), store.extra) == (kept, kept)
-    cache.save_new(Token("access-1", "refresh-1"), old)
+    cache.saver.save_new(Token("access-1", "refresh-1"), old)
     assert (in_use(cache), store.extra) == (kept, kept)
-    cache.save_new(Token("access-1", "refresh-1", extra=times), old)
+    cache.saver.save_new(Token("access-1", "refresh-1", extra=times), old)
     assert (in_use(cache), store.extra) == ({**kept, **times},) * 2
 
 
@@ -154,13 +156,13 @@ def test_cookies_are_kept_one_by_one(cache: TokenCache) -> None:
     """An answer sets one of them again; the others stay, as in a browser."""
     cookies = {"csrf_access": "a0", "csrf_refresh": "r0"}
     old = replace(OLD, extra={"cookies": cookies})
-    saved = cache.save_new(Token("access-1", extra={"cookies": {"csrf_access": "a1"}}), old)
+    saved = cache.saver.save_new(Token("access-1", extra={"cookies": {"csrf_access": "a1"}}), old)
     assert saved.extra == {"cookies": {**cookies, "csrf_access": "a1"}}
     rotated = Token("access-1", "refresh-1", extra={"scope": "write"})
-    saved = cache.save_new(rotated, replace(old, extra={**old.extra, "id_token": "old"}))
+    saved = cache.saver.save_new(rotated, replace(old, extra={**old.extra, "id_token": "old"}))
     assert saved.extra == {"cookies": cookies, "scope": "write", "id_token": "old"}
     for odd in ("text", None, ["a"]):
-        saved = cache.save_new(Token("access-1", extra={"cookies": odd}), old)
+        saved = cache.saver.save_new(Token("access-1", extra={"cookies": odd}), old)
         assert saved.extra == {"cookies": odd}
 
 
@@ -168,8 +170,8 @@ def test_a_login_begins_with_its_own(store: PickyStore, cache: TokenCache) -> No
     """By `login`, by a refresh token that was given, or by set_token()."""
     fresh = Token("access-1", "refresh-0", extra={"scope": "write"})
     for log_in in (
-        lambda: cache.save_new(fresh, None),
-        lambda: cache.save_traded(fresh, "refresh-0"),
+        lambda: cache.saver.save_new(fresh, None),
+        lambda: cache.saver.save_traded(fresh, "refresh-0"),
         lambda: cache.set(fresh, 1.0),
     ):
         store.save(OLD)
@@ -180,9 +182,9 @@ def test_a_login_begins_with_its_own(store: PickyStore, cache: TokenCache) -> No
 
 def test_a_token_saved_again_keeps_it(store: PickyStore, cache: TokenCache) -> None:
     """Before each exchange, and when only a refresh token could be rescued from an answer."""
-    with cache.room(OLD):
+    with cache.saver.room(OLD):
         assert store.extra == OLD_EXTRA
-    cache.save_rescued(OLD, "refresh-1")
+    cache.saver.save_rescued(OLD, "refresh-1")
     assert (in_use(cache), store.extra) == (OLD_EXTRA,) * 2
 
 
@@ -202,10 +204,10 @@ def test_more_than_16_kib_is_left_out(
     cache.set(Token("access-1", "refresh-1", extra=extra), 1.0)
     for n in range(2, 5):
         fresh = Token(f"access-{n}", "refresh-1", extra=extra)
-        saved = cache.save_new(fresh, cache.token)
+        saved = cache.saver.save_new(fresh, cache.token)
         assert (saved, cache.token) == (fresh, fresh)
         assert saved is cache.token
-        assert cache.is_unconfirmed(saved)
+        assert cache.memory.is_unconfirmed(saved)
         assert in_use(cache) == store.extra == (extra if is_kept else {})
     assert caplog.text.count(WARNING) == (0 if is_kept else 1)
     assert ("larger than 16 KiB" in caplog.text) is not is_kept
@@ -218,11 +220,11 @@ def test_a_login_that_cannot_be_saved_has_no_more_either(
 ) -> None:
     """It is kept in memory as it would be in the store, where it goes later."""
     fresh = Token("access-1", "refresh-1", extra=make_extra(MAX_EXTRA + 1))
-    kept = cache.keep_unsaved(fresh, StoreError("the store is full"), cache.epoch)
+    kept = cache.saver.keep_unsaved(fresh, StoreError("the store is full"), cache.epoch)
     assert kept is cache.token
     assert in_use(cache) == {}
     store.failures = 1
-    assert cache.save_new(fresh, OLD) is cache.token
+    assert cache.saver.save_new(fresh, OLD) is cache.token
     assert in_use(cache) == {}
 
 
@@ -232,10 +234,12 @@ def test_it_is_left_out_if_the_store_takes_the_token_only_so(
     """A keyring that takes short entries alone: the token is worth more."""
     store.room = 10
     for n in (1, 2):
-        saved = cache.save_new(Token(f"access-{n}", f"refresh-{n}", extra=OLD_EXTRA), cache.token)
+        saved = cache.saver.save_new(
+            Token(f"access-{n}", f"refresh-{n}", extra=OLD_EXTRA), cache.token
+        )
         assert saved is cache.token
         assert (store.load(), store.extra, saved.extra) == (saved, {}, {})
-    assert not cache.is_dirty
+    assert not cache.memory.dirty
     assert caplog.text.count(WARNING) == 1
     assert "could not be saved (the entry is too long" in caplog.text
     cache.set(OLD, 1.0)
@@ -246,14 +250,14 @@ def test_a_token_that_needs_no_space_any_more_is_in_use_without_it(
     store: PickyStore, cache: TokenCache
 ) -> None:
     """The store is full when it is to show that there is room: it takes the token without."""
-    fresh = cache.save_new(Token("access-1", "refresh-1", extra=OLD_EXTRA), OLD)
+    fresh = cache.saver.save_new(Token("access-1", "refresh-1", extra=OLD_EXTRA), OLD)
     store.room = 10
-    with cache.room(fresh):
+    with cache.saver.room(fresh):
         assert (cache.token, in_use(cache), store.extra) == (fresh, {}, {})
     assert cache.token is not None
-    assert cache.is_unconfirmed(cache.token)
+    assert cache.memory.is_unconfirmed(cache.token)
     store.saves = 0
-    with cache.room(cache.token):
+    with cache.saver.room(cache.token):
         assert store.saves == 1
 
 
@@ -262,7 +266,7 @@ def test_an_error_that_passes_costs_nothing(
 ) -> None:
     """The store failed once, and not because of what came with the token."""
     store.failures = 1
-    cache.save_new(Token("access-1", "refresh-1", extra=OLD_EXTRA), OLD)
+    cache.saver.save_new(Token("access-1", "refresh-1", extra=OLD_EXTRA), OLD)
     assert (in_use(cache), store.extra) == (OLD_EXTRA,) * 2
     assert WARNING not in caplog.text
 
@@ -274,11 +278,11 @@ def test_a_store_that_takes_no_token_at_all_is_tried_again_later(
     store.failures = 2
     fresh = Token("access-1", "refresh-1", extra={"scope": "write"})
     expected = {**OLD_EXTRA, "scope": "write"}
-    assert cache.save_new(fresh, OLD) is cache.token
-    assert (cache.is_dirty, in_use(cache), store.load()) == (True, expected, OLD)
+    assert cache.saver.save_new(fresh, OLD) is cache.token
+    assert (cache.memory.dirty, in_use(cache), store.load()) == (True, expected, OLD)
     clock.advance(1.1)
     cache.save_again()
-    assert (cache.is_dirty, store.load(), store.extra) == (False, fresh, expected)
+    assert (cache.memory.dirty, store.load(), store.extra) == (False, fresh, expected)
     store.failures = 2
     with pytest.raises(StoreError, match="too long"):
         cache.set(OLD, 1.0)
@@ -308,12 +312,15 @@ def test_an_emptied_store_is_no_logout_for_a_grant(store: PickyStore, cache: Tok
     assert cache.reload(may_be_empty=True) is None
     assert cache.token is None
     assert cache.reload(may_be_empty=True) is None
-    with cache.hold(None, 1.0, adopt=True) as adopted, cache.room(cache.reload()):
+    with cache.hold(None, 1.0, adopt=True) as adopted, cache.saver.room(cache.reload()):
         assert adopted is None
-        saved = cache.save_new(Token("access-1", extra={"scope": "write"}), None)
+        saved = cache.saver.save_new(Token("access-1", extra={"scope": "write"}), None)
     assert saved is cache.token
     assert (store.load(), store.extra) == (saved, {"scope": "write"})
-    assert (cache.login_id_of(None), cache.login_id_of(saved)) == (None, saved.login_id)
+    assert (cache.memory.login_id_of(None), cache.memory.login_id_of(saved)) == (
+        None,
+        saved.login_id,
+    )
 
 
 @pytest.mark.usefixtures("clock")

@@ -1,4 +1,4 @@
-"""token_cache.py alone: every move between the token in memory and the token in the store."""
+"""token_cache.py and saving.py alone: every move between memory and store."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from requests_jwt_refresh import (
     StoreError,
     Token,
 )
-from requests_jwt_refresh.refresh.token_cache import Memory, TokenCache, is_better
+from requests_jwt_refresh.refresh.memory import Memory
+from requests_jwt_refresh.refresh.token_cache import TokenCache, is_better
 from tests.support.pauses import Pauses, pauses
 
 if TYPE_CHECKING:
@@ -148,14 +149,14 @@ def test_a_fresh_token_that_cannot_be_saved_is_kept_in_memory(
 ) -> None:
     """And is saved later: the refresh token before it is worthless."""
     store.is_full = True
-    assert cache.save_new(NEW, OLD) == NEW
-    assert (cache.token, cache.is_dirty, store.token) == (NEW, True, OLD)
+    assert cache.saver.save_new(NEW, OLD) == NEW
+    assert (cache.token, cache.memory.dirty, store.token) == (NEW, True, OLD)
     cache.save_again()  # not yet
     assert store.asked == ["save"]
     store.is_full = False
     clock.advance(1.1)
     cache.save_again()
-    assert (cache.is_dirty, store.token) == (False, NEW)
+    assert (cache.memory.dirty, store.token) == (False, NEW)
 
 
 def test_a_dirty_token_does_not_overwrite_a_newer_one(
@@ -163,24 +164,24 @@ def test_a_dirty_token_does_not_overwrite_a_newer_one(
 ) -> None:
     """Another process has refreshed or logged in meanwhile: its token is taken up instead."""
     store.is_full = True
-    cache.save_new(NEW, OLD)
+    cache.saver.save_new(NEW, OLD)
     store.is_full, store.token = False, NEWER
     clock.advance(1.1)
     cache.save_again()
-    assert (cache.token, store.token, cache.is_dirty) == (NEWER, NEWER, False)
+    assert (cache.token, store.token, cache.memory.dirty) == (NEWER, NEWER, False)
 
 
 def test_an_answer_without_a_refresh_token_keeps_the_old_one(cache: TokenCache) -> None:
     """RFC 6749 §6: the server may issue a new one, or not."""
-    assert cache.save_new(Token("fresh"), OLD).refresh == OLD.refresh
+    assert cache.saver.save_new(Token("fresh"), OLD).refresh == OLD.refresh
 
 
 def test_the_store_shows_each_time_that_it_can_be_written(store: Store, cache: TokenCache) -> None:
     """Before each exchange, while nothing can be lost: a disk may have filled up since the last."""
-    with cache.room(OLD):
+    with cache.saver.room(OLD):
         assert store.asked == ["save"]
     store.is_full = True
-    with pytest.raises(StoreError), cache.room(OLD):
+    with pytest.raises(StoreError), cache.saver.room(OLD):
         raise AssertionError("nothing may be exchanged now")
     assert store.token == OLD
 
@@ -189,7 +190,7 @@ def test_what_was_traded_must_be_saved(store: Store, cache: TokenCache) -> None:
     """The caller gave a refresh token of their own: they have to know that it is spent."""
     store.is_full = True
     with pytest.raises(StoreError, match="gave another refresh token") as caught:
-        cache.save_traded(NEW, "given")
+        cache.saver.save_traded(NEW, "given")
     assert caught.value.remedy.startswith("mend the store and log in again")
     assert cache.token == NEW
 
@@ -205,8 +206,8 @@ def test_only_the_token_in_use_is_renewed(store: Store, cache: TokenCache) -> No
     assert not cache.renew(NEW, RENEWED)
     assert cache.token is OLD
     assert cache.renew(OLD, RENEWED)
-    assert (cache.token, cache.is_dirty, store.asked) == (RENEWED, False, [])
-    assert cache.is_unconfirmed(RENEWED)
+    assert (cache.token, cache.memory.dirty, store.asked) == (RENEWED, False, [])
+    assert cache.memory.is_unconfirmed(RENEWED)
     assert not cache.renew(OLD, NEW)
     assert cache.token is RENEWED
 
@@ -216,9 +217,9 @@ def test_a_renewed_token_is_saved_once(store: Store, cache: TokenCache) -> None:
     """Of many threads that see that it is time, one takes the turn."""
     assert not cache.memory.take_renewal_turn()
     cache.renew(OLD, RENEWED)
-    assert cache.is_renewal_due
+    assert cache.memory.is_renewal_due
     assert [cache.memory.take_renewal_turn() for _ in range(3)] == [True, False, False]
-    assert not cache.is_renewal_due
+    assert not cache.memory.is_renewal_due
     cache.save_renewed(1.0)
     assert (store.token, store.asked) == (RENEWED, ["lock", "load", "save", "unlock"])
     cache.save_renewed(1.0)
@@ -233,7 +234,7 @@ def test_what_takes_the_place_of_a_renewed_token_is_not_saved_again(
     for change in (
         lambda: cache.set(NEW, 1.0),
         lambda: cache.clear(1.0),
-        lambda: cache.save_new(NEW, cache.token),
+        lambda: cache.saver.save_new(NEW, cache.token),
     ):
         cache.set(OLD, 1.0)
         assert cache.token is not None

@@ -62,6 +62,7 @@ class Account:
         timeout: float,
     ) -> None:
         self._cache = cache
+        self._saver = cache.saver
         self._server = server
         self._shared = shared
         self._story = story
@@ -98,7 +99,7 @@ class Account:
         """Raise StoreError or RefreshUnavailable if the store cannot take another token."""
         with self._cache.hold(None, self._timeout, adopt=False):
             held = self._reload()
-            with self._cache.room(held):
+            with self._saver.room(held):
                 pass
 
     def _reload(self) -> Token | None:
@@ -113,9 +114,9 @@ class Account:
                 if self._cache.epoch != epoch:
                     return None
                 self._reload()
-                return self._cache.save_new(fresh, None)
+                return self._saver.save_new(fresh, None)
         except (RefreshUnavailable, StoreError) as failure:
-            return self._cache.keep_unsaved(fresh, failure, epoch)
+            return self._saver.keep_unsaved(fresh, failure, epoch)
 
     def _give_way(self) -> Attempt:
         """Return the token that was set while the login was under way. RefreshUnavailable: none."""

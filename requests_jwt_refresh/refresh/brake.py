@@ -9,7 +9,6 @@ from requests_jwt_refresh.errors import RefreshRejected, RefreshUnavailable, cap
 
 if TYPE_CHECKING:
     from requests_jwt_refresh.refresh.shared import SharedState
-    from requests_jwt_refresh.refresh.token_cache import TokenCache
     from requests_jwt_refresh.tokens import Token
 
 logger = logging.getLogger("requests_jwt_refresh")
@@ -27,14 +26,13 @@ _CHECK_REFUSALS: Final = (
 class Brake:
     """Holds refreshes back, as what went wrong lately (limits.py) says."""
 
-    def __init__(self, shared: SharedState, cache: TokenCache) -> None:
+    def __init__(self, shared: SharedState) -> None:
         self._shared = shared
-        self._cache = cache
 
     def is_looping(self, token: Token | None) -> bool:
         """Whether a new token would only be refused like the last few; if so, warn once."""
         guard = self._shared.loop_guard
-        is_unconfirmed = token is not None and self._cache.is_unconfirmed(token)
+        is_unconfirmed = token is not None and self._shared.memory.is_unconfirmed(token)
         if not guard.is_looping(token, is_unconfirmed=is_unconfirmed):
             return False
         if guard is not self._shared.warned_guard:

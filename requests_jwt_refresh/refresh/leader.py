@@ -89,6 +89,8 @@ class Leader:
         on_logout: Callable[[RefreshRejected], object] | None,
     ) -> None:
         self._cache = cache
+        self._saver = cache.saver
+        self._notices = cache.memory.notices
         self._server = server
         self._shared = shared
         self._story = story
@@ -152,7 +154,7 @@ class Leader:
         """Tell of a logout, unless there was nothing that could have been refused."""
         if failure.nothing_to_refresh:
             return
-        self._cache.tell_no_login()  # this says it
+        self._notices.tell_no_login()  # this says it
         chapter.note(
             "logged_out",
             f"Logged out, and the tokens are forgotten: {failure}",
@@ -173,7 +175,7 @@ class Leader:
         try:
             return self._log_in(login, call, task, chapter)
         except BaseException as failure:  # refused, failed, or interrupted by Ctrl-C
-            is_news = self._cache.tell_no_login()
+            is_news = self._notices.tell_no_login()
             self._note_logout(chapter, refusal)
             if isinstance(failure, RefreshRejected):
                 if refusal.nothing_to_refresh and self._end_session(task):
@@ -225,9 +227,9 @@ class Leader:
                 chapter.note("adopted", "the store has a newer token")
                 return Attempt(token, asked=False)
             self._check_token(token, task)
-            if cache.tell_inherited(token):
+            if token is not None and cache.is_inherited(token) and self._notices.tell_inherited():
                 logger.warning(_INHERITED)
-            with cache.room(token):
+            with self._saver.room(token):
                 try:
                     fresh = self._ask(token, task.need.find_options(), chapter)
                 except RefreshRejected as refusal:
@@ -240,7 +242,7 @@ class Leader:
                         refusal.nothing_to_refresh = token is None  # then it is no logout
                         raise
                     return Attempt(newer, asked=True)
-                saved = cache.save_new(fresh, token)
+                saved = self._saver.save_new(fresh, token)
         if token is None:
             self._server.keep_cookies_for(saved.login_id)
         elif task.early and gains_nothing(saved, token):
@@ -306,9 +308,9 @@ class Leader:
                 else:
                     with suppress(RefreshRejected):  # emptied by another program: a logout
                         cache.reload()
-                    saved = cache.save_new(fresh, None)
+                    saved = self._saver.save_new(fresh, None)
         except (RefreshUnavailable, StoreError) as failure:
-            saved = cache.keep_unsaved(fresh, failure, epoch)
+            saved = self._saver.keep_unsaved(fresh, failure, epoch)
         if saved is None:
             token = cache.token
             return Attempt(token, asked=False) if is_better(token, stale) else None
@@ -323,7 +325,7 @@ class Leader:
             with suppress(RefreshRejected):  # a logout by another program; this is a login
                 held = self._cache.reload()
                 if held is not None:
-                    stack.enter_context(self._cache.room(held))
+                    stack.enter_context(self._saver.room(held))
             if held is not None:
                 given = with_values(given, access=held.access)
             try:
@@ -333,7 +335,7 @@ class Leader:
                     failure.remedy = failure.remedy.removeprefix("the tokens are kept; ")
                 raise
             self._shared.forget_failures()
-            saved = self._cache.save_traded(fresh, given.refresh or "")
+            saved = self._saver.save_traded(fresh, given.refresh or "")
             self._server.keep_cookies_for(saved.login_id)
         chapter.note("logged_in", "the server took the refresh token", url=self._shown_url)
         chapter.call_at_end(self._on_refresh, saved)

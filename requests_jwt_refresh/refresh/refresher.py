@@ -1,8 +1,9 @@
 """What requests and users ask for: a token to send, one in its place, a refresh, a login.
 
 The state behind it is three things: the call under way (single_flight.py), memory against store
-(token_cache.py), and what has gone wrong lately (limits.py). All adapters on an equal store share
-them, so that threads with a session each are as safe as threads with one session between them.
+(memory.py, token_cache.py, saving.py), and what has gone wrong lately (limits.py). All adapters on
+an equal store share them, so that threads with a session each are as safe as threads with one
+session between them.
 What a call does in its own thread is in leader.py and account.py.
 """
 
@@ -130,9 +131,10 @@ class Refresher:
         self.story = Story(on_event)
         self._timeout = timeout
         self._shared = shared_state(store)
-        self._cache = TokenCache(store, self._shared.memory)
+        self._memory = self._shared.memory
+        self._cache = TokenCache(store, self._memory)
         self._server = TokenServer(endpoint, url, self._cache, carrier, session, timeout)
-        self._brake = Brake(self._shared, self._cache)
+        self._brake = Brake(self._shared)
         self._leader = Leader(
             self._cache,
             self._server,
@@ -169,14 +171,14 @@ class Refresher:
 
     def holds_token(self) -> bool | None:
         """Whether there is an access token in memory; None before the first look into the store."""
-        token = self._cache.token
+        token = self._memory.token
         if token is None:
-            return False if self._cache.has_looked else None
+            return False if self._memory.has_looked else None
         return token.access is not None
 
     def ready_attempt(self) -> Attempt | None:
         """Return what to send a request with, if there is nothing to do first."""
-        plan, memory = self._plan, self._shared.memory
+        plan, memory = self._plan, self._memory
         if (
             plan.attempt.token is memory.token
             and clock.time() < plan.until
@@ -194,10 +196,10 @@ class Refresher:
         """
         if self.flight.call is not None:
             self._check_not_inside()
-        token = self._cache.token
+        token = self._memory.token
         if token is None:
             token = self._cache.current()
-        elif self._cache.is_dirty:
+        elif self._memory.dirty:
             self._cache.save_again()
         if token is None and not self._can_start:
             self._tell_no_login("nobody has logged in", need)
@@ -276,8 +278,8 @@ class Refresher:
     def _renew_ahead(self, task: Task, let_go: Callable[[], None], call: Call[Attempt]) -> Attempt:
         """Renew in the background; a failure is nobody's: the token is valid still."""
         try:
-            if is_better(self._cache.token, task.stale):  # another thread has been faster
-                return Attempt(self._cache.token, asked=False)
+            if is_better(self._memory.token, task.stale):  # another thread has been faster
+                return Attempt(self._memory.token, asked=False)
             return self._leader.renew(task, call)
         except JWTRefreshError as failure:
             self._tell_used_to_its_end(task.stale, failure)
@@ -286,7 +288,7 @@ class Refresher:
             let_go()
 
     def _tell_used_to_its_end(self, token: Token | None, failure: JWTRefreshError) -> None:
-        is_news = isinstance(failure, StoreError) and self._cache.tell_no_room()
+        is_news = isinstance(failure, StoreError) and self._memory.notices.tell_no_room()
         if isinstance(failure, ReentrantRefresh):  # the function's own mistake: it would recur
             is_news = token is not self._shared.not_early
             self._shared.not_early = token
@@ -305,7 +307,7 @@ class Refresher:
         token = sent.token
         if token is not None and self._is_early(sent, need, response):
             return sent._replace(has_paused=True)
-        if token is not None and (sent.asked or self._cache.is_unconfirmed(token)):
+        if token is not None and (sent.asked or self._memory.is_unconfirmed(token)):
             self._note_refused(token)
         if sent.asked or sent.resends == MAX_RESENDS:
             if sent.asked and token is not None:
@@ -336,7 +338,7 @@ class Refresher:
 
     def note_accepted(self, sent: Attempt, need: Need | None = None) -> None:
         """Remember that the API did not refuse a token."""
-        self._cache.note_confirmed(sent.token)
+        self._memory.note_confirmed(sent.token)
         guard = self._shared.loop_guard
         if guard.refused:
             self._shared.loop_guard = guard.note_accepted(sent.token)
@@ -352,13 +354,13 @@ class Refresher:
             return
         self._renewal.take_up(sent.token, need.request, response)
         token, plan = sent.token, self._plan
-        if token is None or plan.attempt.token is not token or self._cache.token is not token:
+        if token is None or plan.attempt.token is not token or self._memory.token is not token:
             return
         if plan.until <= clock.time() < plan.schedule.leeway and self._may_begin_early(token):
             self._begin_ahead(token, need)
 
     def _note_refused(self, token: Token) -> None:
-        was_accepted = not self._cache.is_unconfirmed(token)
+        was_accepted = not self._memory.is_unconfirmed(token)
         guard = self._shared.loop_guard
         self._shared.loop_guard = guard.note_refused(token, was_accepted=was_accepted)
 
@@ -384,12 +386,12 @@ class Refresher:
 
     def _is_held_back(self, token: Token, need: Need) -> bool:
         """Whether no new token is fetched for this request's sake: it would be refused as well."""
-        if token is not self._cache.token:
+        if token is not self._memory.token:
             return False  # the current one costs nothing
-        is_unconfirmed = self._cache.is_unconfirmed(token)
+        is_unconfirmed = self._memory.is_unconfirmed(token)
         is_held = self._shared.marks.hold_back(need.place, token, is_unconfirmed=is_unconfirmed)
         if is_held or self._brake.is_looping(token):
-            is_news = is_held and is_unconfirmed and self._cache.tell_unconfirmed()
+            is_news = is_held and is_unconfirmed and self._memory.notices.tell_unconfirmed(token)
             self.story.tell(
                 "braked",
                 f"{need.url} refuses a token that has just come, as others did, so none is fetched "
@@ -401,7 +403,7 @@ class Refresher:
         return False
 
     def _tell_no_login(self, why: str, need: Need, hint: str = "") -> None:
-        if self._cache.tell_no_login():
+        if self._memory.notices.tell_no_login():
             remedy = f"Log in, and call set_token() or run: requests-jwt login{hint}"
             if self._server.no_refresh is not None:
                 cause, remedy = self._server.no_refresh
@@ -506,7 +508,7 @@ class Refresher:
         token = self.current()
         need = Need(lambda: options, clock.monotonic())
         is_refused = refused is not None and not is_better(token, refused)
-        if is_refused and token is not None and self._cache.is_unconfirmed(token):
+        if is_refused and token is not None and self._memory.is_unconfirmed(token):
             self._note_refused(token)
         is_usable = token is not None and token.access is not None and token.lasts(seconds)
         if token is not None and is_usable and not is_refused:
@@ -533,8 +535,8 @@ class Refresher:
     ) -> Attempt:
         self._check_not_inside()
         while True:
-            if not force and is_better(self._cache.token, stale):
-                return Attempt(self._cache.token, asked=False, waited=waited)
+            if not force and is_better(self._memory.token, stale):
+                return Attempt(self._memory.token, asked=False, waited=waited)
             if early and stale is not None and not self._may_begin_early(stale):
                 return Attempt(stale, asked=False, waited=waited)  # it failed for another request
             if not force and self.flight.call is None:
@@ -599,7 +601,7 @@ class Refresher:
             return None  # the leader was interrupted, or logged out: no result for others
         # A token set or cleared since then goes before; and one that was good enough for the leader
         # may be the very one that this request was refused with.
-        is_current = attempt.token is self._cache.token
+        is_current = attempt.token is self._memory.token
         is_of_use = force or attempt.asked or is_better(attempt.token, stale)
         return attempt if is_current and is_of_use else None
 

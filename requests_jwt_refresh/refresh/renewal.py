@@ -18,8 +18,8 @@ from requests_jwt_refresh.authorization import Cookie, read_cookies
 from requests_jwt_refresh.errors import InvalidToken, JWTRefreshError, RefreshRejected
 from requests_jwt_refresh.frozen_json import freeze_object
 from requests_jwt_refresh.refresh.client import read_set_cookies
+from requests_jwt_refresh.refresh.memory import is_in_use
 from requests_jwt_refresh.refresh.single_flight import Call
-from requests_jwt_refresh.refresh.token_cache import is_in_use
 from requests_jwt_refresh.tokens import LONGEST_LIFETIME, Token, jwt_times, with_expiry, with_values
 from requests_jwt_refresh.urls import origin_of, without_query
 
@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     from requests import PreparedRequest, Response
 
     from requests_jwt_refresh.authorization import Carrier, WirePlace
+    from requests_jwt_refresh.refresh.memory import Memory
     from requests_jwt_refresh.refresh.single_flight import SingleFlight
     from requests_jwt_refresh.refresh.story import Story
-    from requests_jwt_refresh.refresh.token_cache import Memory, TokenCache
+    from requests_jwt_refresh.refresh.token_cache import TokenCache
 
 logger = logging.getLogger("requests_jwt_refresh")
 
@@ -161,7 +162,7 @@ _next_sweep = 0.0  # clock.monotonic()
 def _save_what_is_due(mine: TokenCache) -> None:
     """Save the token of `mine`, and now and then those of others, if they may be saved again."""
     global _next_sweep  # noqa: PLW0603 - there is one for the process
-    if mine.is_renewal_due:
+    if mine.memory.is_renewal_due:
         _start_saving(mine)
     if clock.monotonic() < _next_sweep:
         return
@@ -169,7 +170,7 @@ def _save_what_is_due(mine: TokenCache) -> None:
     for memory, cache in list(_unsaved.items()):
         if not memory.renewed:
             _unsaved.pop(memory, None)
-        elif cache.is_renewal_due:
+        elif memory.is_renewal_due:
             _start_saving(cache)
 
 
@@ -189,7 +190,7 @@ def _save(cache: TokenCache, seconds: float) -> None:
     except RefreshRejected as error:
         logger.debug("The renewed token is not saved: %s", error.cause)
     except JWTRefreshError as error:
-        level = logging.WARNING if cache.tell_renewal_unsaved() else logging.DEBUG
+        level = logging.WARNING if cache.memory.notices.tell_renewal_unsaved() else logging.DEBUG
         logger.log(
             level,
             "The access token that the API has handed out could not be saved (%s). It is used, and "

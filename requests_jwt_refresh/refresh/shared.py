@@ -9,8 +9,8 @@ from weakref import WeakValueDictionary
 
 from requests_jwt_refresh.refresh.limits import Cooldown, LoopGuard, Marks
 from requests_jwt_refresh.refresh.logins import RefusedLogins
+from requests_jwt_refresh.refresh.memory import Memory
 from requests_jwt_refresh.refresh.single_flight import SingleFlight
-from requests_jwt_refresh.refresh.token_cache import Memory
 
 if TYPE_CHECKING:
     from requests_jwt_refresh.stores.base import TokenStore

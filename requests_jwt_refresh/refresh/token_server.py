@@ -77,7 +77,9 @@ class TokenServer:
     ) -> None:
         self._endpoint = endpoint
         self._url = url
-        self._cache = cache
+        self._memory = cache.memory
+        self._notices = cache.memory.notices
+        self._saver = cache.saver
         self._carrier = carrier
         self._user_session = session
         self._timeout = timeout
@@ -112,7 +114,7 @@ class TokenServer:
         """
         options = options.for_url(self._url)
         proofs = self._open_proofs(token)
-        login_id = self._cache.login_id_of(token)
+        login_id = self._memory.login_id_of(token)
         with self._session(options, login_id, proofs=proofs) as session:
             if is_endpoint(self._endpoint):
                 return self._ask_endpoint(self._endpoint, token, session, options, proofs)
@@ -160,7 +162,7 @@ class TokenServer:
     def tell(self, farewell: Farewell, token: Token, options: SendOptions) -> None:
         """Tell the server that `token` is no longer needed. Raises RefreshUnavailable."""
         options = options.for_url(farewell.url)
-        with self._session(options, self._cache.login_id_of(token)) as session:
+        with self._session(options, self._memory.login_id_of(token)) as session:
             farewell.tell(session, token, options, self._timeout)
 
     def _open_proofs(self, token: Token | None) -> Proofs | None:
@@ -203,11 +205,11 @@ class TokenServer:
         missing = unread = None
         if token is not None and not fresh.refresh and needs_login(endpoint):
             missing = describe_missing_refresh(response, endpoint, token.refresh)
-        if missing and self._cache.tell_missing_refresh():
+        if missing and self._notices.tell_missing_refresh(self._memory.login_id):
             logger.warning("%s", capitalize(missing))
         if fresh.access is not None and fresh.expires_at is None:
             unread = describe_unread_expiry(response, endpoint)
-        if unread and self._cache.tell_unread_expiry():
+        if unread and self._notices.tell_unread_expiry():
             logger.warning("%s", capitalize(unread))
 
     def _ask_function(
@@ -274,7 +276,7 @@ class TokenServer:
             refresh = find_refresh_token(answer, self._endpoint, token.refresh)
             if refresh is not None:
                 kept = keep_other_cookies(token, self._endpoint, answer)
-                self._cache.save_rescued(kept, refresh)
+                self._saver.save_rescued(kept, refresh)
                 return True
         return False
 

@@ -50,7 +50,7 @@ def wait_for_saves() -> None:
     """Wait until all that is to be saved now has been, and no thread of the library's is left."""
 
     def are_done() -> bool:
-        is_due = any(each.is_renewal_due for each in list(_unsaved.values()))
+        is_due = any(each.memory.is_renewal_due for each in list(_unsaved.values()))
         return not is_due and all(each.name != THREAD_NAME for each in threading.enumerate())
 
     wait_until(are_done, "the end of all saves")
