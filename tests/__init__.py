@@ -232,6 +232,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_run_environments",
         "test_run_logged_out",
         "test_run_pythons",
+        "test_run_unmatched",
     ),
     "Test your own code": (
         "test_auth_server",

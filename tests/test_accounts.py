@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from requests_jwt_refresh.cli import run
+from requests_jwt_refresh.grants import desktop
 from requests_jwt_refresh.inject import report
 from requests_jwt_refresh.profiles.accounts import (
     Choices,
@@ -41,6 +42,24 @@ NAME_RULE = (
     "use at most 100 letters, digits and '-', '_', '.', '@', '+'; it begins with a letter or "
     "digit, and does not end in '.', '.lock' or '.doctor'"
 )
+
+
+@pytest.fixture(autouse=True)
+def reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person at a terminal reads stderr."""
+    monkeypatch.setattr(desktop, "is_read_by_person", lambda: True)
+
+
+def test_other_accounts_are_named_only_to_a_person(
+    user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mail of a cron job does not say who else is logged in."""
+    user.describe(server, **LOGIN)
+    log_in(user, "bob", "carol")
+    assert user.run("logout", "--account", "bob").status == 0
+    assert "carol" in user.run("token").cause_and_remedy()[1]
+    monkeypatch.setattr(desktop, "is_read_by_person", lambda: False)
+    assert "carol" not in user.run("token").cause_and_remedy()[1]
 
 
 @pytest.fixture(autouse=True)

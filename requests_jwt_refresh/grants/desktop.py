@@ -30,11 +30,22 @@ def find_browser_problem() -> str | None:
 
 def find_absence() -> str | None:
     """Return why nobody seems to be there who could log in; None if somebody may be."""
-    if os.environ.get("CI", "").lower() not in _FALSE:
+    if _is_ci():
         return "CI is set, so nobody is there to log in"
     if not (is_terminal() or is_notebook()):
         return "stdin is no terminal, so perhaps nobody is there"
     return None
+
+
+def is_read_by_person() -> bool:
+    """Whether a person reads stderr: it is a terminal, and CI is not set."""
+    with suppress(AttributeError, ValueError):  # None, or closed
+        return sys.stderr.isatty() and not _is_ci()
+    return False
+
+
+def _is_ci() -> bool:
+    return os.environ.get("CI", "").lower() not in _FALSE
 
 
 def is_terminal() -> bool:

@@ -15,9 +15,16 @@ from requests_jwt_refresh.adapter import JWTRefreshAdapter
 from requests_jwt_refresh.authorization import AUTHORIZATION, Cookie, Header
 from requests_jwt_refresh.errors import JWTRefreshError, StoreError
 from requests_jwt_refresh.inject.forks import ForkLock
-from requests_jwt_refresh.inject.report import warn_no_token, warn_not_logged_in, warn_refused
-from requests_jwt_refresh.matching import may_match
+from requests_jwt_refresh.inject.report import (
+    warn_no_token,
+    warn_not_logged_in,
+    warn_refused,
+    warn_unmatched,
+)
+from requests_jwt_refresh.inject.unmatched import describe_unmatched
+from requests_jwt_refresh.matching import any_401, may_match
 from requests_jwt_refresh.profiles.remembered import RememberedLogin
+from requests_jwt_refresh.urls import describe_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -29,6 +36,7 @@ if TYPE_CHECKING:
 
     from requests_jwt_refresh.errors import RefreshRejected
     from requests_jwt_refresh.profiles.load import Profile
+    from requests_jwt_refresh.refresh.patience import Need
     from requests_jwt_refresh.stores.base import TokenStore
 
 _REPEATED_SLASHES: Final = re.compile("(?<!:)/{2,}")
@@ -147,6 +155,10 @@ class RequestContext:
     last_sent: PreparedRequest | None = None
     """The request that was sent last, with a token."""
     send_count: int = 0
+    has_matched: bool = False
+    """Whether an answer has meant that the token has expired."""
+    unmatched: str = ""
+    """What the last answer looked like that did not mean it, if the rule was asked."""
     raised: BaseException | None = None
     """The last of our own errors that `wrapped_send` has raised."""
 
@@ -225,7 +237,38 @@ class ProfileAdapter(JWTRefreshAdapter):
             return error.response
         if self._is_refusal(response):
             self._warn_if_logged_out()
+            self._warn_if_unmatched(request, response)
         return response
+
+    def _says_expired(self, response: Response, need: Need, *, stream: bool) -> bool:
+        matcher, context = self._safe_matcher, self.context
+
+        def match(seen: Response) -> bool:
+            is_expired = matcher(seen)
+            if not is_expired and seen.status_code == HTTPStatus.UNAUTHORIZED:
+                context.unmatched = describe_unmatched(self._when, seen)
+            return is_expired
+
+        self._safe_matcher = match  # type: ignore[assignment]  # this adapter is of one request
+        try:
+            has_expired = super()._says_expired(response, need, stream=stream)
+        finally:
+            self._safe_matcher = matcher
+        context.has_matched |= has_expired
+        return has_expired
+
+    def _warn_if_unmatched(self, request: PreparedRequest, response: Response) -> None:
+        """Say what a 401 to our token looked like, if the profile's rule does not match it."""
+        if response.status_code != HTTPStatus.UNAUTHORIZED or self.context.has_matched:
+            return
+        if self.profile.environment is not None or self._outgoing.carrier.is_callers(request):
+            return
+        if self._prover is not None and self._prover.asks_for_nonce(response):
+            return
+        with contextlib.suppress(Exception):  # a store that fails has been reported before
+            if self.token is not None and self.token.access is not None:
+                looks = self.context.unmatched or describe_unmatched(any_401, response)
+                warn_unmatched(self.profile, describe_url(response.url), looks)
 
     def leaves_alone(self, request: PreparedRequest) -> bool:
         """Whether the request itself is about tokens: a program may log in or refresh by hand."""

@@ -115,6 +115,18 @@ def warn_refused(name: str, reference: str, error: JWTRefreshError) -> None:
     )
 
 
+def warn_unmatched(profile: Profile, url: str, looks: str) -> None:
+    """Say that a 401 to the profile's token does not match its rule, once for each profile."""
+    table = f'"{profile.name}"' if "." in profile.name else profile.name
+    verb = "add" if profile.when is None else "change"
+    warn_once(
+        f"profile {profile.name!r}: {url} answered 401 ({looks}), which does not match its rule "
+        "for an expired token, so nothing was refreshed",
+        f"if that 401 means an expired token, {verb} [{table}.when] in {profile.file}",
+        f"unmatched answer of {profile.name}",
+    )
+
+
 def describe_account(reference: str) -> str:
     """Return " as bob" for a profile's reference that names an account, else ""."""
     _, is_named, account = reference.partition(" --account ")

@@ -38,6 +38,7 @@ from requests_jwt_refresh.authorization import Header, Prover
 from requests_jwt_refresh.bodies import MATCH_BYTES
 from requests_jwt_refresh.errors import ProfileError
 from requests_jwt_refresh.given_files import UnreadableFile, read_bytes, read_stream
+from requests_jwt_refresh.grants import desktop
 from requests_jwt_refresh.profiles.accounts import (
     ACCOUNT_VARIABLE,
     DEFAULT,
@@ -185,7 +186,11 @@ class Profile(Options):
         return cause, f"{remedy}{self._advise_other_account(others)}"
 
     def _advise_other_account(self, others: Sequence[str]) -> str:
-        """Return how to use another account, if nobody has named this one."""
+        """Return how to use another account, if nobody has named this one.
+
+        Who else is logged in is for a person at a terminal, and not for the mail of a cron job.
+        """
+        others = others if others and desktop.is_read_by_person() else ()
         known = ", ".join(others)
         if self.account_source == ACCOUNT_VARIABLE:
             named = f"; or name another account in {ACCOUNT_VARIABLE}: {known}"

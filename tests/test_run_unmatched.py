@@ -1,0 +1,69 @@
+"""`requests-jwt run` and a 401 that the profile's rule for an expired token does not match."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tests.support.programs import (
+    START,
+    Workspace,
+    profile_text,
+    warm_command,
+    warm_programs,
+    workspace,
+)
+
+__all__ = ["warm_command", "warm_programs", "workspace"]  # fixtures
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX processes")
+
+WRONG_RULE = 'when = {json_field = "message", value = "jwt expired"}\n'
+CALLS = f"{START}print([requests.get(url).status_code for _ in range(2)])\n"
+OWN = f"{START}print(requests.get(url, auth=('me', 'pw')).status_code)\n"
+
+
+def set_rule(workspace: Workspace, rule: str) -> None:
+    workspace.profiles.write_text(profile_text(workspace) + rule, encoding="utf-8")
+
+
+def test_a_401_that_does_not_match_is_told_once(workspace: Workspace) -> None:
+    """The status, the media type, the field that the rule reads, and which key to change."""
+    set_rule(workspace, WRONG_RULE)
+    workspace.server.expire()
+    ended = workspace.run_code(CALLS)
+    assert ended.output == "[401, 401]\n"
+    said = ended.warning()
+    assert "/api/x answered 401 (application/json, message = 'Invalid JWT')" in said
+    assert f"change [prod.when] in {workspace.profiles}" in said
+    assert (workspace.token().access or "?") not in said
+    assert workspace.server.counters.refreshes == 0
+
+
+def test_a_rule_for_another_status_is_told_too(workspace: Workspace) -> None:
+    """Nobody has asked such a rule about the 401."""
+    set_rule(workspace, "when = {status = 419}\n")
+    workspace.server.expire()
+    assert "answered 401 (application/json)" in workspace.run_code(CALLS).warning()
+
+
+def test_a_rule_that_matches_says_nothing(workspace: Workspace) -> None:
+    """The refresh is not told of."""
+    workspace.server.expire()
+    ended = workspace.run_code(CALLS)
+    assert (ended.output, ended.ours()) == ("[200, 200]\n", [])
+
+
+def test_a_401_to_the_programs_own_credentials_is_its_own(workspace: Workspace) -> None:
+    """It went out without our token, so it says nothing about the rule."""
+    set_rule(workspace, WRONG_RULE)
+    ended = workspace.run_code(OWN)
+    assert (ended.output, ended.ours()) == ("401\n", [])
+
+
+def test_a_missing_login_is_not_told_of_twice(workspace: Workspace) -> None:
+    """That alone is the reason for the 401."""
+    set_rule(workspace, WRONG_RULE)
+    workspace.store().clear()
+    assert "'prod' is not logged in" in workspace.run_code(CALLS).warning()
