@@ -5,11 +5,11 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests.support.command_line import User, needs_posix, user
 
 if TYPE_CHECKING:
+    import pytest
+
     from requests_jwt_refresh.testing import AuthServer
 
 __all__ = ["user"]  # a fixture
