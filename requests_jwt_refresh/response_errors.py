@@ -86,6 +86,7 @@ def check_not_throttled(response: TokenResponse) -> None:
 
 
 def make_rejected_error(response: TokenResponse, handed_in: str) -> RefreshRejected:
+    handed_in = response.handed_in or handed_in
     return RefreshRejected(
         f"the {response.source} refused the {handed_in} ({describe_status(response)})",
         _NEXT.get(handed_in, "log in again"),
@@ -107,20 +108,23 @@ def _make_unavailable_error(
 
 
 def make_unreadable_error(
-    response: TokenResponse, problem: str, remedy: str = _CHECK
+    response: TokenResponse, problem: str, remedy: str | None = None
 ) -> RefreshUnavailable:
     document = parse_json(response.body)
     # A page in place of JSON may be that of a proxy, and an error one that passes.
     is_as_meant = document is not MISSING and not is_error(document)
     return _make_unavailable_error(
         f"the {response.source} answered {_describe_failure(response)}, but {problem}",
-        remedy,
+        remedy or response.check or _CHECK,
         is_set_up_fault=response.status in SUCCESS and is_as_meant,
     )
 
 
-def suggest_rule(document: object, headers: Mapping[str, str]) -> str:
+def suggest_rule(response: TokenResponse) -> str:
     """Return what to do about an answer without a token: perhaps its error code is a refusal."""
+    if response.check is not None:
+        return response.check
+    document, headers = parse_json(response.body), response.headers
     code = find_error_code(document, headers)
     path = None if code is None or not is_error(document) else find_code_path(document, code)
     if path is None or is_try_later(document, headers):
@@ -136,7 +140,7 @@ def make_status_error(response: TokenResponse) -> RefreshUnavailable:
         return _make_passing_error(response)
     return _make_unavailable_error(
         f"the {response.source} answered {_describe_failure(response)}",
-        _CHECK,
+        response.check or _CHECK,
         is_set_up_fault=response.status in _CLIENT_ERRORS and response.status not in _CONFLICTS,
     )
 
@@ -179,13 +183,11 @@ def _make_redirect_error(response: TokenResponse) -> RefreshUnavailable:
 
 def make_set_up_error(response: TokenResponse, code: str, handed_in: str) -> RefreshUnavailable:
     """Return the error for an error code of RFC 6749 §5.2 that is no refusal."""
-    found = _REMEDIES.get(code.lower())
+    found, handed_in = _REMEDIES.get(code.lower()), response.handed_in or handed_in
     fault = "is at fault" if found else "may be at fault"
     return _make_unavailable_error(
         f"the {response.source} answered {response.status} {code}: the set-up {fault}",
-        found.format(handed_in=handed_in)
-        if found
-        else suggest_rule(parse_json(response.body), response.headers),
+        found.format(handed_in=handed_in) if found else suggest_rule(response),
         is_set_up_fault=found is not None,
     )
 

@@ -104,6 +104,10 @@ class TokenResponse:
     """The body as it was sent, without its content encoding; 1 MiB at the most."""
     source: str = field(default="refresh endpoint", kw_only=True, repr=False)
     """What has answered, as it stands in the text of an error."""
+    handed_in: str | None = field(default=None, init=False, repr=False, compare=False)
+    """What a login has handed in, as it stands there; None for what the endpoint itself does."""
+    check: str | None = field(default=None, init=False, repr=False, compare=False)
+    """What to check of a login that gets no usable answer; None for a refresh."""
     set_cookies: tuple[str, ...] = field(default=(), kw_only=True, repr=False)
     """The Set-Cookie lines, one by one, which `headers` may have joined into one."""
 
@@ -266,7 +270,7 @@ def _read_access(response: TokenResponse, document: object, place: Place) -> str
     found = _find_at(response, document, place)
     if found is MISSING:
         problem = _describe_missing(response, document, place)
-        raise make_unreadable_error(response, problem, suggest_rule(document, response.headers))
+        raise make_unreadable_error(response, problem, suggest_rule(response))
     if not isinstance(found, str):
         raise make_unreadable_error(response, f"{place!r} is {_json_type(found)}, not a string")
     return strip_bearer(found)

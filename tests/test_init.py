@@ -164,8 +164,10 @@ def test_init_from_flags(user: User, flags: tuple[str, ...], expected: dict[str,
     assert (result.status, result.err) == (0, "")
     first, *urls, store, last = result.out.splitlines()
     assert first == f"Profile 'prod' is in {user.file}"
-    assert last == "Next: requests-jwt login prod"
     known = Profiles.read()
+    has_login = known.profile("prod").login or known.profile("prod").device
+    way = "" if has_login else " --refresh-token -"
+    assert last == f"Next: requests-jwt login prod{way}"
     assert store.split(maxsplit=1) == ["store", known.profile("prod").store_label]
     named = known.profile("prod").named_urls()
     assert [line.split() for line in urls] == [[name, "URL", url] for name, url in named.items()]
@@ -448,8 +450,11 @@ def test_init_by_asking(user: User) -> None:
         terminal.answer("Refresh endpoint, such as /auth/refresh: ", "/r")
         for usual in ("access_token", "refresh_token", "refresh_token"):
             terminal.answer(f" [{usual}]: ", "")
+        terminal.answer("response to a refresh [expires_in]: ", "")
         terminal.answer("empty for none: ", "/l")
-        for usual in ("access_token", "refresh_token"):
+        for usual in ("username", "password"):
+            terminal.answer(f"in the login's request [{usual}]: ", "")
+        for usual in ("access_token", "refresh_token", "expires_in"):
             terminal.answer(f"response to a login [{usual}]: ", "")
         terminal.answer("expired token [401]: ", "")
         terminal.answer("empty for any): ", "message=Invalid JWT")

@@ -281,6 +281,8 @@ def test_an_api_without_a_refresh(user: User) -> None:
         terminal.expect("none (a login, and no refresh)")
         terminal.answer("[json]: ", "none")
         terminal.answer("Login endpoint, such as /auth/login: ", "/session")
+        for usual in ("username", "password", "access_token", "expires_in"):
+            terminal.answer(f" [{usual}]: ", "")
         terminal.answer("expired token [401]: ", "")
         terminal.answer("empty for any): ", "")
         terminal.answer("Logout endpoint; empty for none: ", "")

@@ -57,9 +57,16 @@ def test_init_asks_for_nested_fields_and_another_status(user: User) -> None:
         terminal.answer("response to a refresh [access_token]: ", "data.accessToken")
         terminal.answer("response to a refresh [data.refreshToken]: ", "")
         terminal.answer("in the request [refreshToken]: ", "")
+        for mistyped in ("900", "header:X-Ends", "data..ttl", "a, b"):
+            terminal.answer("response to a refresh [expires_in]: ", mistyped)
+        terminal.answer("response to a refresh [expires_in]: ", "data.ttl")
         terminal.answer("such as /auth/login; empty for none: ", "/l")
+        terminal.answer("in the login's request [username]: ", "user..email")
+        terminal.answer("in the login's request [username]: ", "user.email")
+        terminal.answer("in the login's request [password]: ", "user.pw")
         terminal.answer("response to a login [data.accessToken]: ", "")
         terminal.answer("response to a login [data.refreshToken]: ", "")
+        terminal.answer("response to a login [data.ttl]: ", "data.expiresIn")
         terminal.answer("expired token [401]: ", "200")
         terminal.answer("expired token [401]: ", "403")
         terminal.answer("empty for any): ", "message=jwt expired")
@@ -73,9 +80,15 @@ def test_init_asks_for_nested_fields_and_another_status(user: User) -> None:
             "send": "refreshToken",
             "access": "data.accessToken",
             "refresh": "data.refreshToken",
+            "expires_in": "data.ttl",
         },
         "when": {"json_field": "message", "value": "jwt expired", "status": 403},
-        "login": {"url": "/l"},
+        "login": {
+            "url": "/l",
+            "username_field": "user.email",
+            "password_field": "user.pw",
+            "expires_in": "data.expiresIn",
+        },
         "store": {"kind": "file", "path": "t"},
     }
 
@@ -87,9 +100,13 @@ def test_a_login_that_answers_otherwise_is_asked_for(user: User) -> None:
         terminal.answer("Base URL of the API: ", API)
         for _ in range(3):
             terminal.answer("_token]: ", "")
+        terminal.answer("[expires_in]: ", "")
         terminal.answer("such as /auth/login; empty for none: ", "/l")
+        for usual in ("username", "password"):
+            terminal.answer(f"[{usual}]: ", "")
         terminal.answer("response to a login [access_token]: ", "tokens.access")
         terminal.answer("response to a login [tokens.refresh]: ", "")
+        terminal.answer("response to a login [expires_in]: ", "")
         terminal.answer("expired token [401]: ", "")
         terminal.answer("empty for any): ", "")
         terminal.answer("Logout endpoint; empty for none: ", "")

@@ -56,8 +56,8 @@ def test_a_wrong_url_is_thought_of(user: User, server: AuthServer) -> None:
     ).cause_and_remedy()
     assert cause.endswith("(401); the request had the JSON field 'refresh_token'")
     assert remedy == (
-        "log in again with: requests-jwt login prod; if that does not help, check the endpoint's "
-        "URL and the names of its fields"
+        "give another refresh token: this one may be used up, or of another server; if that does "
+        "not help, check the endpoint's URL and the names of its fields"
     )
 
 

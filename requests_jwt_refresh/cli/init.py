@@ -203,7 +203,7 @@ def _add_login_options(parser: Parser) -> None:
     _add_field(parser, "password-field", "of the login's request: the password")
     _add_field(parser, "login-access", f"{_IF_IT_DIFFERS}: the access token{_OR_PLACE}")
     _add_field(parser, "login-refresh", f"{_IF_IT_DIFFERS}: the refresh token{_OR_PLACE}")
-    _add_field(parser, "login-expires-in", f"{_IF_IT_DIFFERS}: the lifetime")
+    _add_field(parser, "login-expires-in", f"{_IF_IT_DIFFERS}: the lifetime in seconds")
     parser.add_argument("--logout-url", metavar="URL", help="where a logout is sent")
     parser.set_defaults(**NOT_FOUND)  # no options: only a server says it of itself
     _add_choice(parser, "--logout-send", LOGOUT_SENDS, "how the token is sent: {}")
@@ -353,19 +353,43 @@ def _go_on(
     options: argparse.Namespace, profile: Profile, keyring_problem: str | None, *, is_found: bool
 ) -> int:
     """Log in at once to a server that was found, if a person wants that; else say what is next."""
-    if keyring_problem is not None:
+    from requests_jwt_refresh.profiles.load import Profiles
+    from requests_jwt_refresh.profiles.remembered import has_refresh_token
+
+    environment = Profiles.read().profile(options.name).environment
+    if environment is not None:
+        note = f"the token comes from the {environment.label}"
+        sys.stdout.write(f"{hanging_indent('Nobody has to log in: ', note)}\n")
+        sys.stdout.write(f"Try it: requests-jwt token {options.name}\n")
+    elif profile.needs_login and not _has_login(profile) and not has_refresh_token(profile.refresh):
+        remedy = f"add [{options.name}.login] with its url to {profile.file}"
+        sys.stdout.write(f"{hanging_indent('Nobody can log in yet: ', remedy)}\n")
+        sys.stdout.write(f"Then: requests-jwt login {options.name}\n")
+    elif keyring_problem is not None:
         sys.stdout.write(f"{hanging_indent('No keyring: ', keyring_problem)}\n")
-        command = f"requests-jwt login {options.name} --store file"
+        command = f"{_choose_login_command(profile)} --store file"
         sys.stdout.write(f"To keep the token in a file: {command}\n")
     elif is_found and _wants_login(options, profile):
         from requests_jwt_refresh.cli import login
 
         return login.run(login.make_options(options.name))
     elif profile.needs_login or _has_secrets_in_keyring(profile):
-        sys.stdout.write(f"Next: requests-jwt login {options.name}\n")
+        sys.stdout.write(f"Next: {_choose_login_command(profile)}\n")
     else:
         sys.stdout.write(f"Nobody has to log in; try it: requests-jwt token {options.name}\n")
     return Exit.DONE
+
+
+def _has_login(profile: Profile) -> bool:
+    """Whether the profile says how to log in."""
+    return any((profile.login, profile.browser, profile.device))
+
+
+def _choose_login_command(profile: Profile) -> str:
+    """Return the command that logs in; with a refresh token if there is no other way."""
+    command = f"requests-jwt login {profile.name}"
+    has_way = _has_login(profile) or not profile.needs_login
+    return command if has_way else f"{command} --refresh-token -"
 
 
 def _wants_login(options: argparse.Namespace, profile: Profile) -> bool:

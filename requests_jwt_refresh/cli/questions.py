@@ -28,7 +28,12 @@ STATUS: Final = re.compile(r"[45][0-9]{2}")  # RFC 9110 §15.5, §15.6
 _NONE: Final = "none"  # the answer for an API that has a login and no refresh
 _REFRESH_QUESTION: Final = "Refresh endpoint, such as /auth/refresh"
 _LOGIN_QUESTION: Final = "Login endpoint, such as /auth/login; empty for none"
-_DEFAULT_FIELDS: Final = {"access": "access_token", "refresh": "refresh_token"}
+_DEFAULT_FIELDS: Final = {
+    "access": "access_token",
+    "refresh": "refresh_token",
+    "expires_in": "expires_in",
+}
+_ACCOUNT_FIELDS: Final = {"username_field": "user name", "password_field": "password"}
 
 
 def ask_for_the_rest(options: argparse.Namespace) -> None:
@@ -38,7 +43,7 @@ def ask_for_the_rest(options: argparse.Namespace) -> None:
     if not (options.preset or options.kind or options.no_refresh):
         _ask_for_server(options)
     if options.no_refresh:
-        _ask_option(options, "login_url", "Login endpoint, such as /auth/login", is_needed=True)
+        _ask_for_login_alone(options)
     elif options.preset:
         _ask_for_preset(options)
     else:
@@ -58,6 +63,16 @@ def ask_for_base_url(options: argparse.Namespace) -> None:
     options.base_url = _ask("Base URL of the API", usual or "", find_problem)
 
 
+def _ask_for_login_alone(options: argparse.Namespace) -> None:
+    """Ask about the login of an API that has no refresh."""
+    _ask_option(options, "login_url", "Login endpoint, such as /auth/login", is_needed=True)
+    _ask_for_account_fields(options)
+    access = "Field of the access token in the response to a login"
+    usual = _DEFAULT_FIELDS["access"]
+    _ask_field(options, "login_access", access, usual, usual)
+    _ask_for_lifetime(options, "login_", _DEFAULT_FIELDS["expires_in"])
+
+
 def _ask_for_preset(options: argparse.Namespace) -> None:
     preset = load_preset(options.preset)
     if preset.needs_url:
@@ -69,6 +84,7 @@ def _ask_for_preset(options: argparse.Namespace) -> None:
         _ask_option(options, "login_url", "Login endpoint", default=documented)
     elif not (documented or preset.login.get("send") or options.device_url or options.client_id):
         _ask_option(options, "login_url", _LOGIN_QUESTION)
+        _ask_for_account_fields(options)
 
 
 def _ask_for_needed(options: argparse.Namespace) -> None:
@@ -97,6 +113,7 @@ def _ask_for_refresh(options: argparse.Namespace) -> None:
     if options.device_url:
         return
     _ask_option(options, "login_url", _LOGIN_QUESTION)
+    _ask_for_account_fields(options)
     if options.login_url and options.kind != "oauth2":
         given = {name: getattr(options, name) or _DEFAULT_FIELDS[name] for name in _DEFAULT_FIELDS}
         _ask_for_fields(options, "login_", given)
@@ -115,14 +132,38 @@ def _ask_for_fields(options: argparse.Namespace, prefix: str, usual: Mapping[str
     if options.kind == "json" and not prefix:
         question = "Field of the refresh token in the request"
         _ask_field(options, "send", question, refresh.rpartition(".")[2], usual["refresh"])
+    _ask_for_lifetime(options, prefix, usual["expires_in"])
+
+
+def _ask_for_lifetime(options: argparse.Namespace, prefix: str, usual: str) -> None:
+    """Ask where a response has the access token's lifetime; that it has none does no harm."""
+    response = f"response to a {'login' if prefix else 'refresh'}"
+    question = f"Field of the lifetime in seconds in the {response}"
+    _ask_field(options, f"{prefix}expires_in", question, usual, usual, _find_field_problem)
+
+
+def _ask_for_account_fields(options: argparse.Namespace) -> None:
+    """Ask how a login with fields of its own names its two."""
+    login = make_content(options).get("login", {})
+    if "url" not in login or login.get("send") in ("basic", "oauth2"):
+        return
+    for name, what in _ACCOUNT_FIELDS.items():
+        usual = name.removesuffix("_field")
+        question = f"Field of the {what} in the login's request"
+        _ask_field(options, name, question, usual, usual, _find_field_problem)
 
 
 def _ask_field(
-    options: argparse.Namespace, name: str, question: str, default: str, usual: str
+    options: argparse.Namespace,
+    name: str,
+    question: str,
+    default: str,
+    usual: str,
+    find_problem: Callable[[str], str | None] | None = None,
 ) -> str:
     """Return the field that an option or an answer names; the option stays None for the usual."""
     if not getattr(options, name):
-        _ask_option(options, name, question, default=default)
+        _ask_option(options, name, question, default=default, find_more=find_problem)
         if getattr(options, name) == usual:
             setattr(options, name, None)
     return getattr(options, name) or usual
@@ -168,12 +209,16 @@ def _ask_option(
     *,
     is_needed: bool = False,
     default: str = "",
+    find_more: Callable[[str], str | None] | None = None,
 ) -> None:
     """Ask for one option, until the answer makes a usable profile."""
 
     def find_problem(answer: str) -> str | None:
         if is_needed and not answer:
             return _find_missing(answer)
+        problem = find_more and find_more(answer)
+        if problem:
+            return problem
         trial = argparse.Namespace(**{**vars(options), name: answer})
         return find_profile_problem(options.name, make_content(trial))
 
@@ -215,6 +260,14 @@ def _find_rule_problem(answer: str) -> str | None:
         if (field and value) or not answer
         else "it must be FIELD=VALUE, such as message=Invalid JWT"
     )
+
+
+def _find_field_problem(answer: str) -> str | None:
+    """Return why `answer` names no field of JSON or a form: people type the value, or a place."""
+    is_place = answer.startswith(("header:", "cookie:"))
+    if is_place or answer.isdecimal() or any(each.isspace() or each == "," for each in answer):
+        return "it must be the name of one field, with dots if it is in another, such as data.name"
+    return None
 
 
 def _find_missing(answer: str) -> str | None:

@@ -7,6 +7,7 @@ each does the sending, over a session of its own.
 from __future__ import annotations
 
 from contextlib import contextmanager
+from copy import copy
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
@@ -40,6 +41,20 @@ class OAuth2Client(Reader, Protocol):
 
     def as_client(self, url: str, form: Mapping[str, Any]) -> requests.Request:
         """Return the POST of `form`, with the client's authentication (RFC 6749 §2.3.1)."""
+
+
+_CHECK: Final = "check that this is the token endpoint: token_url= of the login, and the client"
+
+
+def as_answer_to(response: TokenResponse, handed_in: str, check: str = _CHECK) -> TokenResponse:
+    """Return a `response` as one to a login, for the texts of its errors.
+
+    `handed_in` is what the login has sent, `check` what to look at if the answer is of no use.
+    """
+    response = copy(response)
+    object.__setattr__(response, "handed_in", handed_in)
+    object.__setattr__(response, "check", check)
+    return response
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from requests_jwt_refresh.errors import (
     RefreshRejected,
     RefreshUnavailable,
 )
-from requests_jwt_refresh.grants import desktop, first_tokens, user_calls
+from requests_jwt_refresh.grants import as_answer_to, desktop, first_tokens, user_calls
 from requests_jwt_refresh.grants.browser_support import find_browser_problem
 from requests_jwt_refresh.grants.code_flow import CodeRequest
 from requests_jwt_refresh.grants.device import DeviceLogin
@@ -330,7 +330,7 @@ class _Attempt:
 
     def _read(self, response: TokenResponse) -> Token:
         try:
-            return with_expiry(self._client.read(response))
+            return with_expiry(self._client.read(as_answer_to(response, "authorization code")))
         except RefreshRejected:
             pass  # its text is about a refresh token
         raise RefreshUnavailable(

@@ -15,7 +15,7 @@ from urllib3.util import Retry
 from requests_jwt_refresh import clock
 from requests_jwt_refresh.endpoints import OAuth2Endpoint
 from requests_jwt_refresh.errors import InvalidURL, RefreshRejected, RefreshUnavailable
-from requests_jwt_refresh.grants import first_tokens
+from requests_jwt_refresh.grants import as_answer_to, first_tokens
 from requests_jwt_refresh.grants.desktop import format_wait
 from requests_jwt_refresh.grants.login_parameters import copy_parameters, pick_resource
 from requests_jwt_refresh.grants.user_calls import UserCall
@@ -189,7 +189,7 @@ class DeviceLogin(OwnLogin):
 
     def read(self, response: TokenResponse) -> Token:
         """Return the token. Raises RefreshRejected or RefreshUnavailable."""
-        return self._client.read(response)
+        return self._client.read(as_answer_to(response, "device code"))
 
     @property
     def _client(self) -> OAuth2Client:

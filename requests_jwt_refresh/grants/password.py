@@ -17,14 +17,14 @@ from requests_jwt_refresh.endpoint_options import check_json
 from requests_jwt_refresh.endpoints import JSONEndpoint
 from requests_jwt_refresh.errors import RefreshRejected, RefreshUnavailable
 from requests_jwt_refresh.field_names import describe_request_fields
-from requests_jwt_refresh.grants import LOGIN_SENDS, first_tokens
+from requests_jwt_refresh.grants import LOGIN_SENDS, as_answer_to, first_tokens
 from requests_jwt_refresh.grants.documented import find_documented
 from requests_jwt_refresh.matching import check_path
 from requests_jwt_refresh.refresh.client import ClientSession, send_request
 from requests_jwt_refresh.refresh.logins import OwnLogin, RefusedLogins
 from requests_jwt_refresh.refresh.token_server import is_endpoint
 from requests_jwt_refresh.refresh.user_functions import check_call
-from requests_jwt_refresh.response_errors import check_not_throttled, describe_status
+from requests_jwt_refresh.response_errors import check_not_throttled, describe_status, make_fault
 from requests_jwt_refresh.responses import DefaultPath, says_refused
 from requests_jwt_refresh.tokens import describe_kind, with_expiry
 from requests_jwt_refresh.urls import join_endpoint
@@ -44,6 +44,14 @@ if TYPE_CHECKING:
 _REFUSALS: Final = (400, 401, 403, 422)
 _READING: Final = (
     *("access", "refresh", "expires_in", "expires_in_unit", "expires_at", "ok", "rejected"),
+)
+_CHECK: Final = (
+    "check that this is where users log in, and how it is sent: url= and send= of the PasswordLogin"
+)
+_NEEDS_OAUTH2: Final = 'if that URL is a token endpoint of OAuth 2.0, the login needs send="oauth2"'
+# Error codes of RFC 6749 §5.2 that no wrong password has.
+_SET_UP_FAULTS: Final = frozenset(
+    {"unsupported_grant_type", "unauthorized_client", "invalid_client"}
 )
 _IN_URL: Final = ("{username}", "%7Busername%7D")  # as it is written, and as requests sends it
 
@@ -326,6 +334,7 @@ class PasswordLogin(OwnLogin):
 
     def read(self, response: TokenResponse) -> Token:
         """Return the token. Raises RefreshRejected for a wrong password, or RefreshUnavailable."""
+        response = as_answer_to(response, "password", _CHECK)
         by_status = self.rejected is None and self.send != "oauth2"
         with first_tokens():
             if not by_status or response.status not in _REFUSALS:
@@ -335,11 +344,16 @@ class PasswordLogin(OwnLogin):
                     pass  # its text is about a refresh token
             check_not_throttled(response)
         status = describe_status(response)
-        remedy = "check both, and the login's URL, and try again"
-        if self.send != "oauth2" and "invalid_grant" in status:
-            remedy += (
-                '; if that URL is a token endpoint of OAuth 2.0, the login needs send="oauth2"'
+        code = status.partition(" ")[2]
+        if by_status and code in _SET_UP_FAULTS:
+            raise make_fault(
+                f"the {response.source} answered {status}, which is about the request, not the "
+                "password",
+                f"{_CHECK}; {_NEEDS_OAUTH2}",
             )
+        remedy = "check both, and the login's URL, and try again"
+        if self.send != "oauth2" and code in ("invalid_grant", "invalid_request"):
+            remedy += f"; {_NEEDS_OAUTH2}"
         raise RefreshRejected(
             f"the {response.source} refused the user name or the password ({status})", remedy
         )

@@ -50,6 +50,9 @@ _INHERITED: Final = (
 )
 
 
+_GIVE_ANOTHER: Final = "give another refresh token: this one may be used up, or of another server"
+
+
 class Task(NamedTuple):
     """What a refresh is for.
 
@@ -330,6 +333,9 @@ class Leader:
                 given = with_values(given, access=held.access)
             try:
                 fresh = self._ask(given, options, chapter)
+            except RefreshRejected as refusal:  # nobody has logged in with it here
+                refusal.remedy = refusal.remedy.replace("log in again", _GIVE_ANOTHER, 1)
+                raise
             except RefreshUnavailable as failure:
                 if held is None:  # a first login: there are no tokens to keep
                     failure.remedy = failure.remedy.removeprefix("the tokens are kept; ")

@@ -243,7 +243,7 @@ class TokenServer:
         del fresh  # this frame may be in a traceback
         raise RefreshUnavailable(
             f"the {source} gave an access token that requests cannot carry: {problem}",
-            "the tokens are kept; give another place as attach=",
+            f"{'' if source == 'login' else 'the tokens are kept; '}give another place as attach=",
         )
 
     @contextmanager

@@ -1,0 +1,50 @@
+"""init: the next step that it names works, for a profile without a login too."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from tests.support.command_line import User, needs_posix, user
+
+if TYPE_CHECKING:
+    import pytest
+
+    from requests_jwt_refresh.testing import AuthServer
+
+__all__ = ["user"]  # a fixture
+
+pytestmark = needs_posix
+
+
+def run_next(user: User, server: AuthServer, *flags: str, typed: str) -> int:
+    """Make a profile, do what init says is next, and return the status of that."""
+    store = ("--store", "file", "--path", "token.json")
+    urls = ("--base-url", server.url, "--refresh-url", "/auth/refresh")
+    made = user.run("init", "prod", *urls, *store, *flags)
+    assert made.status == 0, made.err
+    program, *command = shlex.split(made.out.splitlines()[-1].partition(": ")[2])
+    assert program == "requests-jwt"
+    return user.run(*command, typed=typed).status
+
+
+def test_the_next_step_of_a_profile_without_a_login_takes_a_refresh_token(
+    user: User, server: AuthServer
+) -> None:
+    """A login that asks for a password could not work."""
+    assert run_next(user, server, typed=f"{server.login().refresh}\n") == 0
+    assert user.stored_token.access is not None
+
+
+def test_the_next_step_of_a_profile_with_a_login_is_that(user: User, server: AuthServer) -> None:
+    """User name and password are asked for."""
+    typed = "bob\nhunter2\n"
+    assert run_next(user, server, "--login-url", "/auth/login", typed=typed) == 0
+
+
+def test_nobody_logs_in_where_the_environment_has_the_token(
+    user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A login would be refused."""
+    monkeypatch.setenv("REQUESTS_JWT_TOKEN_PROD", "a-token")
+    assert run_next(user, server, "--login-url", "/auth/login", typed="") == 0
