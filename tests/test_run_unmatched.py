@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from requests_jwt_refresh.tokens import with_values
 from tests.support.programs import (
     START,
     Workspace,
@@ -25,6 +26,8 @@ OWN = f"{START}print(requests.get(url, auth=('me', 'pw')).status_code)\n"
 
 
 def set_rule(workspace: Workspace, rule: str) -> None:
+    """Give the profile a rule, and a token whose end nobody knows."""
+    workspace.store().save(with_values(workspace.token(), expires_at=None))
     workspace.profiles.write_text(profile_text(workspace) + rule, encoding="utf-8")
 
 
@@ -46,6 +49,15 @@ def test_a_rule_for_another_status_is_told_too(workspace: Workspace) -> None:
     set_rule(workspace, "when = {status = 419}\n")
     workspace.server.expire()
     assert "answered 401 (application/json)" in workspace.run_code(CALLS).warning()
+
+
+def test_a_token_that_is_known_to_be_alive_has_not_expired(workspace: Workspace) -> None:
+    """A permission that the program asks about at each of its runs is no news in each mail."""
+    set_rule(workspace, WRONG_RULE)
+    workspace.log_in()
+    workspace.server.expire()
+    ended = workspace.run_code(CALLS)
+    assert (ended.output, ended.ours()) == ("[401, 401]\n", [])
 
 
 def test_a_rule_that_matches_says_nothing(workspace: Workspace) -> None:

@@ -258,7 +258,10 @@ class ProfileAdapter(JWTRefreshAdapter):
         return has_expired
 
     def _warn_if_unmatched(self, request: PreparedRequest, response: Response) -> None:
-        """Say what a 401 to our token looked like, if the profile's rule does not match it."""
+        """Say what a 401 to our token looked like, if the profile's rule does not match it.
+
+        Not if the token is known to be alive: a program may expect such a 401, at each of its runs.
+        """
         if response.status_code != HTTPStatus.UNAUTHORIZED or self.context.has_matched:
             return
         if self.profile.environment is not None or self._outgoing.carrier.is_callers(request):
@@ -266,7 +269,9 @@ class ProfileAdapter(JWTRefreshAdapter):
         if self._prover is not None and self._prover.asks_for_nonce(response):
             return
         with contextlib.suppress(Exception):  # a store that fails has been reported before
-            if self.token is not None and self.token.access is not None:
+            token = self.token
+            is_known_alive = token and token.expires_at is not None and not token.has_expired()
+            if token is not None and token.access is not None and not is_known_alive:
                 looks = self.context.unmatched or describe_unmatched(any_401, response)
                 warn_unmatched(self.profile, describe_url(response.url), looks)
 

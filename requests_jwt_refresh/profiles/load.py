@@ -38,7 +38,6 @@ from requests_jwt_refresh.authorization import Header, Prover
 from requests_jwt_refresh.bodies import MATCH_BYTES
 from requests_jwt_refresh.errors import ProfileError
 from requests_jwt_refresh.given_files import UnreadableFile, read_bytes, read_stream
-from requests_jwt_refresh.grants import desktop
 from requests_jwt_refresh.profiles.accounts import (
     ACCOUNT_VARIABLE,
     DEFAULT,
@@ -190,7 +189,9 @@ class Profile(Options):
 
         Who else is logged in is for a person at a terminal, and not for the mail of a cron job.
         """
-        others = others if others and desktop.is_read_by_person() else ()
+        from requests_jwt_refresh.grants.desktop import is_read_by_person
+
+        others = others if others and is_read_by_person() else ()
         known = ", ".join(others)
         if self.account_source == ACCOUNT_VARIABLE:
             named = f"; or name another account in {ACCOUNT_VARIABLE}: {known}"
