@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 import pytest
+import requests
 
+from requests_jwt_refresh import all_of, any_of, json_field, status
+from requests_jwt_refresh.inject.unmatched import describe_unmatched
 from requests_jwt_refresh.tokens import with_values
 from tests.support.programs import (
     START,
@@ -65,6 +69,38 @@ def test_a_rule_that_matches_says_nothing(workspace: Workspace) -> None:
     workspace.server.expire()
     ended = workspace.run_code(CALLS)
     assert (ended.output, ended.ours()) == ("[200, 200]\n", [])
+
+
+SECRET = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"
+SHOWN = [
+    ('{"message": "Token expired, please retry."}', "message = 'Token expired, please retry.'"),
+    (f'{{"message": "bad token {SECRET}"}}', "message = 'bad token ...'"),
+    ('{"message": "a\\u001b[31mb\\u202ec d"}', "message = '... d'"),
+    (f'{{"message": "{"long " * 30}"}}', f"message = {'long ' * 12 + '...'!r}"),
+    ('{"message": {"code": 7}}', "message = (not shown)"),
+    ('{"message": 401}', "message = 401"),
+    ('{"message": 123456789}', "message = (not shown)"),
+    ('{"message": null}', "message = null"),
+    ('{"message": true}', "message = true"),
+    ('{"error": "expired"}', "no field 'message'"),
+    ("[]", "no field 'message'"),
+    ("<p>Unauthorized", "no JSON that can be read"),
+    ("", "no JSON that can be read"),
+]
+
+
+@pytest.mark.parametrize(("body", "shown"), SHOWN)
+def test_what_an_answer_looked_like(body: str, shown: str) -> None:
+    """Plain words and short numbers; nothing that could be a secret, or that a terminal obeys."""
+    response = requests.Response()
+    response.status_code, response.raw = 401, io.BytesIO(body.encode())
+    response.headers["Content-Type"] = "Application/JSON; charset=utf-8"
+    rule = json_field("message", "Invalid JWT")
+    assert describe_unmatched(rule, response) == f"application/json, {shown}"
+    code = any_of(rule, status(419), all_of(json_field("errors.*.code", 89), rule))
+    assert describe_unmatched(code, response).startswith(f"application/json, {shown}")
+    response.headers["Content-Type"] = f"text/{SECRET}"
+    assert describe_unmatched(rule, response) == f"without a usual content type, {shown}"
 
 
 def test_a_401_to_the_programs_own_credentials_is_its_own(workspace: Workspace) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import requests_jwt_refresh as library
 from requests_jwt_refresh.cli.console import ask, complain, fill_in, remedy_for
-from requests_jwt_refresh.cli.token_file import move_to_file
+from requests_jwt_refresh.cli.store_file import move_to_file
 
 if TYPE_CHECKING:
     from requests_jwt_refresh.profiles.load import Profile

@@ -28,7 +28,7 @@ from requests_jwt_refresh.cli.replacing import (
     list_notes,
     read_old_profile,
 )
-from requests_jwt_refresh.cli.token_file import (
+from requests_jwt_refresh.cli.store_file import (
     add_path_option,
     ask_for_path,
     choose_default_path,

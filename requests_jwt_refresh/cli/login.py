@@ -38,7 +38,7 @@ from requests_jwt_refresh.cli.console import (
     format_duration,
 )
 from requests_jwt_refresh.cli.first_token import TokenKeeper, check_writable
-from requests_jwt_refresh.cli.token_file import (
+from requests_jwt_refresh.cli.store_file import (
     add_path_option,
     ask_for_path,
     choose_default_path,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import requests_jwt_refresh as library
 from requests_jwt_refresh.cli.console import UsageError, ask, hanging_indent
 from requests_jwt_refresh.cli.content import make_content
-from requests_jwt_refresh.cli.token_file import choose_default_path
+from requests_jwt_refresh.cli.store_file import choose_default_path
 
 if TYPE_CHECKING:
     import argparse
