@@ -279,6 +279,20 @@ def test_accounts_lists_who_is_logged_in(user: User, server: AuthServer) -> None
     assert server.counters == before
 
 
+def test_an_account_that_is_in_use_and_logs_in_again_is_listed(
+    user: User, server: AuthServer
+) -> None:
+    """Although nobody has named it: it stays listed when another is in use."""
+    user.describe(server, **LOGIN)
+    log_in(user, None, "bob")
+    for command in ("switch --account bob", "logout --local"):
+        assert user.run(*command.split()).status == 0
+    done = user.run("login", "prod", "-u", "carol", typed="x\n")
+    assert done.out.splitlines()[0] == "Logged in to prod, account bob, as carol."
+    assert user.run("switch", "prod", "--account", "default").status == 0
+    assert user.run("accounts").out.endswith("\n  prod  bob      logged in as carol\n")
+
+
 def test_switch_chooses_the_account(user: User, server: AuthServer, own_state: Path) -> None:
     """In a state file with mode 0600; the profiles stay as they are, and of two it is the other."""
     user.describe(server, **LOGIN)

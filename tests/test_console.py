@@ -88,7 +88,7 @@ def test_an_error_without_a_remedy(
     "keep",
     [
         "use FileStore or MemoryStore instead",
-        'keep the token in a file: FileStore("~/.config/myapp/token.json")',
+        'keep the token in a file: FileStore("~/.local/state/myapp/token.json")',
     ],
 )
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 
 HERE = FailingKeyring.__module__
-IN_A_FILE = 'FileStore("~/.config/myapp/token.json")'
+IN_A_FILE = 'FileStore("~/.local/state/myapp/token.json")'
 
 # What goes wrong
 

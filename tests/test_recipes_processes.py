@@ -194,8 +194,9 @@ def test_cron_says_that_a_login_is_needed(workspace: Workspace) -> None:
     log_out(workspace)
     status, output, errors = run_by_cron(workspace)
     assert (status, output) == (1, "")
-    (line,) = errors.splitlines()
-    assert line.endswith("bin/requests-jwt login prod")
+    cause, remedy = errors.splitlines()
+    assert "is not logged in" in cause
+    assert remedy.endswith("bin/requests-jwt login prod --account default")
 
 
 def test_cron_says_so_after_a_refusal_as_well(workspace: Workspace) -> None:
@@ -203,8 +204,9 @@ def test_cron_says_so_after_a_refusal_as_well(workspace: Workspace) -> None:
     expire_and_revoke(workspace)(None)
     status, output, errors = run_by_cron(workspace)
     assert (status, output) == (1, "")
-    (line,) = errors.splitlines()
-    assert line.endswith("bin/requests-jwt login prod")
+    cause, remedy = errors.splitlines()
+    assert "refused the refresh token" in cause
+    assert remedy.endswith("bin/requests-jwt login prod --account default")
 
 
 def test_cron_waits_for_a_server_that_is_away(workspace: Workspace) -> None:

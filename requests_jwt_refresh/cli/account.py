@@ -72,6 +72,11 @@ def make_unknown_account_error(name: str, account: str, known: Iterable[str]) ->
     )
 
 
+def describe_account(profile: Profile) -> str:
+    """Return what is logged in to or out of, for people."""
+    return profile.reference.replace(" --account", ", account", 1)
+
+
 def write_urls(profile: Profile) -> None:
     """Write where tokens come from and go to: a misplaced slash is seen here."""
     from requests_jwt_refresh.profiles.remembered import has_refresh_token

@@ -105,7 +105,7 @@ def _add_command(part: str) -> str:
 _IN_A_FILE: Final = "keep the token in a file, with: requests-jwt login NAME --store file"
 _PROFILE_WORDING: Final = {
     "use FileStore or MemoryStore instead": _IN_A_FILE,
-    'keep the token in a file: FileStore("~/.config/myapp/token.json")': _IN_A_FILE,
+    'keep the token in a file: FileStore("~/.local/state/myapp/token.json")': _IN_A_FILE,
     "url= and send= of the PasswordLogin": "url and send in [NAME.login]",
     'the login needs send="oauth2"': 'set send = "oauth2" in [NAME.login]',
     "token_url= of the login, and the client": (

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import requests_jwt_refresh as library
 from requests_jwt_refresh.cli.account import (
     check_not_from_environment,
+    describe_account,
     describe_user,
     open_profile,
 )
@@ -161,10 +162,20 @@ def run(options: argparse.Namespace) -> int:
             ),
         )
     profile, user = keeper.profile, describe_user(token)
-    sys.stdout.write(f"Logged in to {options.name}{f' as {user}' if user else ''}.\n")
+    sys.stdout.write(f"Logged in to {_describe_login(profile, user)}.\n")
     sys.stdout.write(f"The token is kept in the {profile.store_label}.\n")
     note_login(profile, was_alone=was_alone)
     return Exit.DONE
+
+
+def _describe_login(profile: Profile, user: str) -> str:
+    """Return who is logged in to what: which account, unless it has the user's own name."""
+    account = describe_account(profile)
+    if not user:
+        return account
+    if account == profile.name or user.lower() == profile.account:
+        return f"{profile.name} as {user}"
+    return f"{account}, as {user}"
 
 
 def _report_no_login(profile: Profile, options: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ import requests_jwt_refresh as library
 from requests_jwt_refresh.cli.account import (
     FETCHED_ANEW,
     check_not_from_environment,
+    describe_account,
     is_usable,
     make_unknown_account_error,
     open_profile,
@@ -66,7 +67,7 @@ def logout(options: argparse.Namespace) -> int:
         if stored is None and not has_forgotten:
             then = "" if profile.needs_login else f"; {FETCHED_ANEW}"
             sys.stdout.write(
-                f"There is no token for {_describe_account(profile)}: nothing to do{then}.\n"
+                f"There is no token for {describe_account(profile)}: nothing to do{then}.\n"
             )
             _forget_account(profile)
             return Exit.DONE
@@ -172,7 +173,7 @@ def _report_logout(
     from requests_jwt_refresh.profiles.accounts import DEFAULT, SWITCH
 
     sys.stdout.write(
-        f"Logged out of {_describe_account(profile)}: the token is gone from the "
+        f"Logged out of {describe_account(profile)}: the token is gone from the "
         f"{profile.store_label}.\n"
     )
     _forget_account(profile)
@@ -193,11 +194,6 @@ def _report_logout(
         "the token is forgotten here, but the server accepts it until it expires",
     )
     return Exit.TRY_LATER
-
-
-def _describe_account(profile: Profile) -> str:
-    """Return what is logged out of, for people."""
-    return profile.reference.replace(" --account", ", account", 1)
 
 
 def _is_switched_to(profile: Profile) -> bool:

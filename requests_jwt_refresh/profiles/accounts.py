@@ -129,10 +129,10 @@ def note_account(profiles: Path | str, profile: str, account: str) -> None:
 
     def edit(content: dict[str, Any]) -> None:
         known = content.setdefault("known", {}).setdefault(profile, [])
-        if account not in known and account != DEFAULT:
+        if account not in known:
             known.append(account)
 
-    if account not in Choices.read(profiles).list_accounts(profile):
+    if account not in (DEFAULT, *Choices.read(profiles).known.get(profile, ())):
         _write(profiles, edit)
 
 

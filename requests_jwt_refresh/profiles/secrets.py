@@ -33,7 +33,7 @@ PLACEHOLDER: Final = "read when needed"
 # What KeyringStore advises where there is no keyring; a token's file would not hold the secret.
 _FILE_ADVICE: Final = (
     "use FileStore or MemoryStore instead",
-    'keep the token in a file: FileStore("~/.config/myapp/token.json")',
+    'keep the token in a file: FileStore("~/.local/state/myapp/token.json")',
 )
 # What a header carries unchanged (RFC 9110 §5.5): printable ASCII without outer spaces.
 _FIT_FOR_A_HEADER = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")

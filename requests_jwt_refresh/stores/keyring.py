@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 # The remedies that several errors share.
-_KEEP_IN_FILE = 'keep the token in a file: FileStore("~/.config/myapp/token.json")'
+_KEEP_IN_FILE = 'keep the token in a file: FileStore("~/.local/state/myapp/token.json")'
 _CHECK_NAME = "check the backend's name in PYTHON_KEYRING_BACKEND and in keyringrc.cfg"
 _UNLOCK = {"darwin": "unlock it with: security unlock-keychain"}
 _START_SERVICE = {
