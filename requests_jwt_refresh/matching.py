@@ -460,10 +460,16 @@ def find_all(document: object, path: str) -> list[object]:
     return found
 
 
+_INDEX: Final = re.compile(r"\[([0-9]*|\*)\](?=[.\[]|$)")  # as JSONPath has it (RFC 9535)
+
+
 def check_path(path: str) -> None:
     """Raise ValueError unless `path` is a field's name, or several with dots between them."""
     if not isinstance(path, str) or not all(path.split(".")):
         raise ValueError(f"{path!r} is no field name and no dotted path such as 'error.code'")
+    dotted = _INDEX.sub(lambda found: f".{found[1] or '*'}", path.removeprefix("$.")).lstrip(".")
+    if dotted != path:
+        raise ValueError(f"{path!r} is no dotted path: write {dotted!r}")
 
 
 _CALLS: Final[tuple[tuple[object, str], ...]] = (

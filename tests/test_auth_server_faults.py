@@ -225,6 +225,20 @@ class TestFaults:
         assert refresh(server, server.login()).status_code == 400
         assert (server.counters.rotated, server.counters.reuse) == (1, 1)
 
+    def test_one_that_sends_what_is_no_response_says_so(
+        self, server: AuthServer, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        """On stderr, in the server's own thread."""
+
+        class Wrong:
+            def play(self, exchange: Exchange) -> None:
+                exchange.send({"a": 1})  # type: ignore[arg-type]  # the point
+
+        server.fail(Wrong(), on="api")
+        with pytest.raises(requests.ConnectionError):
+            get(server, server.login().access)
+        assert "TypeError: it takes a ServerResponse, not a dict\n" in capfd.readouterr().err
+
     def test_a_wrong_target_or_number_is_refused(self, server: AuthServer) -> None:
         """ValueError, at once: a fault never played would prove nothing."""
         with pytest.raises(ValueError, match="give one of refresh, login"):

@@ -153,7 +153,7 @@ def test_no_answer_that_counts(user: User, server: AuthServer, fault: Any, expec
     assert " at http://127.0.0.1:" in cause
     assert strip_address(cause).startswith(expected)
     assert "kept" not in remedy, "nothing was asked to give up the tokens of before"
-    assert "url and send in [prod.login]" in remedy or fault != Status(404)
+    assert "url, send and access in [prod.login]" in remedy or fault != Status(404)
     assert PASSWORD not in result.err
     assert server.counters.logins == 0
 

@@ -39,4 +39,4 @@ def test_a_login_at_a_wrong_endpoint_says_what_to_check(
     assert f"the login endpoint at {server.url}/auth/login" in cause
     assert "refresh token" not in cause + remedy
     is_grant = "no passwords are accepted there" in remedy
-    assert is_grant or "url and send in [prod.login]" in remedy
+    assert is_grant or "url, send and access in [prod.login]" in remedy

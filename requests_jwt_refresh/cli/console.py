@@ -106,7 +106,7 @@ _IN_A_FILE: Final = "keep the token in a file, with: requests-jwt login NAME --s
 _PROFILE_WORDING: Final = {
     "use FileStore or MemoryStore instead": _IN_A_FILE,
     'keep the token in a file: FileStore("~/.local/state/myapp/token.json")': _IN_A_FILE,
-    "url= and send= of the PasswordLogin": "url and send in [NAME.login]",
+    "url=, send= and access= of the PasswordLogin": "url, send and access in [NAME.login]",
     'the login needs send="oauth2"': 'set send = "oauth2" in [NAME.login]',
     "token_url= of the login, and the client": (
         "token_url in [NAME.browser] or [NAME.device], url and client_id in [NAME.refresh]"

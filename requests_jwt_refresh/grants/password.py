@@ -46,7 +46,8 @@ _READING: Final = (
     *("access", "refresh", "expires_in", "expires_in_unit", "expires_at", "ok", "rejected"),
 )
 _CHECK: Final = (
-    "check that this is where users log in, and how it is sent: url= and send= of the PasswordLogin"
+    "check that this is where users log in, how it is sent, and what the fields of the answer are "
+    "called: url=, send= and access= of the PasswordLogin"
 )
 _NEEDS_OAUTH2: Final = 'if that URL is a token endpoint of OAuth 2.0, the login needs send="oauth2"'
 # Error codes of RFC 6749 §5.2 that no wrong password has.

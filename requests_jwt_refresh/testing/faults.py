@@ -94,6 +94,8 @@ class Exchange:
 
     def encode(self, response: ServerResponse) -> tuple[bytes, bytes]:
         """Return the response's header section and its body as they go over the wire."""
+        if not isinstance(response, ServerResponse):
+            raise TypeError(f"it takes a ServerResponse, not {describe_kind(response)}")
         fields = {"Date": self._handler.date_time_string(clock.time()), **response.headers}
         is_bodyless = response.status in (204, 304)  # RFC 9110 §6.4.1, §8.6
         if not is_bodyless:
