@@ -9,7 +9,7 @@ import math
 import re
 from datetime import timezone
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from requests_jwt_refresh import clock
 from requests_jwt_refresh.error_codes import (
@@ -64,6 +64,17 @@ _TOO_MANY: Final = ": too many requests"  # in its own words, which are not show
 _REMAINING_HEADERS: Final = ("X-RateLimit-Remaining", "RateLimit-Remaining")
 
 
+class LoginWords(NamedTuple):
+    """How the errors of a login say what it is about."""
+
+    handed_in: str
+    """What it has handed in, such as "password"."""
+    check: str
+    """What to check if the answer is of no use."""
+    rule_place: str | None = None
+    """What takes ``rejected=``; None if nothing does."""
+
+
 def check_not_throttled(response: TokenResponse) -> None:
     """Raise RefreshUnavailable for an error that says "not so often", whatever its status.
 
@@ -86,7 +97,7 @@ def check_not_throttled(response: TokenResponse) -> None:
 
 
 def make_rejected_error(response: TokenResponse, handed_in: str) -> RefreshRejected:
-    handed_in = response.handed_in or handed_in
+    handed_in = _name_handed_in(response, handed_in)
     return RefreshRejected(
         f"the {response.source} refused the {handed_in} ({describe_status(response)})",
         _NEXT.get(handed_in, "log in again"),
@@ -115,21 +126,30 @@ def make_unreadable_error(
     is_as_meant = document is not MISSING and not is_error(document)
     return _make_unavailable_error(
         f"the {response.source} answered {_describe_failure(response)}, but {problem}",
-        remedy or response.check or _CHECK,
+        remedy or _say_what_to_check(response),
         is_set_up_fault=response.status in SUCCESS and is_as_meant,
     )
 
 
 def suggest_rule(response: TokenResponse) -> str:
     """Return what to do about an answer without a token: perhaps its error code is a refusal."""
-    if response.check is not None:
-        return response.check
+    check, login = _say_what_to_check(response), response.login_words
     document, headers = parse_json(response.body), response.headers
     code = find_error_code(document, headers)
     path = None if code is None or not is_error(document) else find_code_path(document, code)
-    if path is None or is_try_later(document, headers):
-        return _CHECK
-    return f"{_CHECK}, or add rejected=json_field({path!r}, {code!r}) if that is a refusal"
+    if path is None or is_try_later(document, headers) or (login and login.rule_place is None):
+        return check
+    place = f" to {login.rule_place}" if login else ""
+    return f"{check}, or add rejected=json_field({path!r}, {code!r}){place} if that is a refusal"
+
+
+def _say_what_to_check(response: TokenResponse) -> str:
+    return _CHECK if response.login_words is None else response.login_words.check
+
+
+def _name_handed_in(response: TokenResponse, handed_in: str) -> str:
+    """Return what a login has handed in; `handed_in` is what the endpoint does in a refresh."""
+    return handed_in if response.login_words is None else response.login_words.handed_in
 
 
 def make_status_error(response: TokenResponse) -> RefreshUnavailable:
@@ -140,7 +160,7 @@ def make_status_error(response: TokenResponse) -> RefreshUnavailable:
         return _make_passing_error(response)
     return _make_unavailable_error(
         f"the {response.source} answered {_describe_failure(response)}",
-        response.check or _CHECK,
+        _say_what_to_check(response),
         is_set_up_fault=response.status in _CLIENT_ERRORS and response.status not in _CONFLICTS,
     )
 
@@ -183,7 +203,7 @@ def _make_redirect_error(response: TokenResponse) -> RefreshUnavailable:
 
 def make_set_up_error(response: TokenResponse, code: str, handed_in: str) -> RefreshUnavailable:
     """Return the error for an error code of RFC 6749 §5.2 that is no refusal."""
-    found, handed_in = _REMEDIES.get(code.lower()), response.handed_in or handed_in
+    found, handed_in = _REMEDIES.get(code.lower()), _name_handed_in(response, handed_in)
     fault = "is at fault" if found else "may be at fault"
     return _make_unavailable_error(
         f"the {response.source} answered {response.status} {code}: the set-up {fault}",

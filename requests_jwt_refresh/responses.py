@@ -57,6 +57,7 @@ if TYPE_CHECKING:
 
     from requests_jwt_refresh.authorization import Place
     from requests_jwt_refresh.matching import Matcher
+    from requests_jwt_refresh.response_errors import LoginWords
 
 P = ParamSpec("P")
 
@@ -104,10 +105,8 @@ class TokenResponse:
     """The body as it was sent, without its content encoding; 1 MiB at the most."""
     source: str = field(default="refresh endpoint", kw_only=True, repr=False)
     """What has answered, as it stands in the text of an error."""
-    handed_in: str | None = field(default=None, init=False, repr=False, compare=False)
-    """What a login has handed in, as it stands there; None for what the endpoint itself does."""
-    check: str | None = field(default=None, init=False, repr=False, compare=False)
-    """What to check of a login that gets no usable answer; None for a refresh."""
+    login_words: LoginWords | None = field(default=None, init=False, repr=False, compare=False)
+    """How errors speak of the login that this answers; None for a refresh."""
     set_cookies: tuple[str, ...] = field(default=(), kw_only=True, repr=False)
     """The Set-Cookie lines, one by one, which `headers` may have joined into one."""
 

@@ -40,3 +40,15 @@ def test_a_login_at_a_wrong_endpoint_says_what_to_check(
     assert "refresh token" not in cause + remedy
     is_grant = "no passwords are accepted there" in remedy
     assert is_grant or "url, send and access in [prod.login]" in remedy
+
+
+def test_an_error_code_can_be_made_a_refusal_of_the_login(user: User, server: AuthServer) -> None:
+    """The rule is shown for the login, and does what it says there."""
+    user.describe(server, OAUTH2_REFRESH, login=LOGIN["login"])
+    server.fail(JSONBody({"error": "wrong_password"}), on="login", times=None)
+    remedy = user.run("login", "prod", typed="bob\nx\n").cause_and_remedy()[1]
+    rule = 'rejected = { json_field = "error", value = "wrong_password" }'
+    assert f"or add {rule} to [prod.login] if that is a refusal" in remedy
+    user.describe(server, OAUTH2_REFRESH, login=f"{LOGIN['login']}\n{rule}")
+    result = user.run("login", "prod", typed="bob\nx\n")
+    assert (result.status, "refused the user name" in result.err) == (3, True)

@@ -8,7 +8,7 @@ import sys
 import pytest
 import requests
 
-from requests_jwt_refresh import all_of, any_of, json_field, status
+from requests_jwt_refresh import all_of, any_of, bearer_challenge, json_field, status
 from requests_jwt_refresh.inject.unmatched import describe_unmatched
 from requests_jwt_refresh.tokens import with_values
 from tests.support.programs import (
@@ -72,6 +72,7 @@ def test_a_rule_that_matches_says_nothing(workspace: Workspace) -> None:
 
 
 SECRET = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"
+OPAQUE = "AbCdEfGh_IjKlMnOp-QrSt"  # without a digit, as some are
 SHOWN = [
     ('{"message": "Token expired, please retry."}', "message = 'Token expired, please retry.'"),
     (f'{{"message": "bad token {SECRET}"}}', "message = 'bad token ...'"),
@@ -96,11 +97,77 @@ def test_what_an_answer_looked_like(body: str, shown: str) -> None:
     response.status_code, response.raw = 401, io.BytesIO(body.encode())
     response.headers["Content-Type"] = "Application/JSON; charset=utf-8"
     rule = json_field("message", "Invalid JWT")
+    response.request = requests.PreparedRequest()
+    assert not rule(response)
     assert describe_unmatched(rule, response) == f"application/json, {shown}"
     code = any_of(rule, status(419), all_of(json_field("errors.*.code", 89), rule))
     assert describe_unmatched(code, response).startswith(f"application/json, {shown}")
     response.headers["Content-Type"] = f"text/{SECRET}"
     assert describe_unmatched(rule, response) == f"without a usual content type, {shown}"
+
+
+@pytest.mark.parametrize("word", [OPAQUE, OPAQUE[:12], f"<{OPAQUE}>", f"{OPAQUE}.", f"a-{OPAQUE}"])
+def test_a_secret_that_looks_like_a_word_is_not_shown(word: str) -> None:
+    """An API may echo the very token that it refuses."""
+    response = requests.Response()
+    response.status_code, response.raw = 401, io.BytesIO(f'{{"m": "no {word} here"}}'.encode())
+    assert response.content
+    shown = describe_unmatched(json_field("m", "Invalid JWT"), response, [OPAQUE])
+    assert shown.endswith("m = 'no ... here'")
+
+
+@pytest.mark.parametrize("name", ["Authorization", "X-Api-Key"])
+def test_what_a_request_has_carried_is_not_shown(workspace: Workspace, name: str) -> None:
+    """Our token, and a key of the program's own."""
+    set_rule(workspace, WRONG_RULE)
+    workspace.store().save(with_values(workspace.token(), access=OPAQUE))
+    ended = workspace.run_code(f"""{START}
+from requests.adapters import HTTPAdapter
+
+def echo(self, request, **options):
+    response = requests.Response()
+    response.status_code, response.url, response.request = 401, request.url, request
+    response.headers["Content-Type"] = TYPE
+    response.raw = io.BytesIO(b'{{"message": "no %s"}}' % request.headers["{name}"].encode())
+    return response
+
+import io
+HTTPAdapter.send, TYPE = echo, "application/json"
+print(requests.get(url, headers={{"X-Api-Key": "open-sesame"}}).status_code)
+TYPE = None
+print(requests.get(url, headers={{"X-Api-Key": "open-sesame"}}).status_code)
+""")
+    assert ended.output == "401\n401\n"
+    scheme = "Bearer " if name == "Authorization" else ""
+    assert f"(application/json, message = 'no {scheme}...')" in ended.warning()
+
+
+def test_a_body_that_the_rule_has_not_read_is_left_alone() -> None:
+    """It may be a stream that the program wants to read."""
+    response = requests.Response()
+    response.status_code, response.raw = 401, io.BytesIO(b'{"message": "x"}')
+    rule = all_of(bearer_challenge(), json_field("message", "Invalid JWT"))
+    assert describe_unmatched(rule, response) == "without a usual content type"
+    assert response.raw.read() == b'{"message": "x"}'
+
+
+def test_an_answer_that_lacks_everything_harms_nobody(workspace: Workspace) -> None:
+    """As an adapter of the program's own may make it."""
+    set_rule(workspace, WRONG_RULE)
+    ended = workspace.run_code(f"""{START}
+from requests.adapters import HTTPAdapter
+
+def fake(self, request, **options):
+    response = requests.Response()
+    response.status_code, response.url, response.request = 401, request.url, request
+    response.headers["Content-Type"] = b"text/html"
+    response._content = None
+    return response
+
+HTTPAdapter.send = fake
+print(requests.get(url).status_code)
+""")
+    assert ended.output == "401\n"
 
 
 def test_a_401_to_the_programs_own_credentials_is_its_own(workspace: Workspace) -> None:

@@ -84,7 +84,7 @@ def fill_in(remedy: str, name: str | None) -> str:
     reference = name if separator and profile != "NAME" else profile
     for in_python, in_a_profile in _PROFILE_WORDING.items():
         remedy = remedy.replace(in_python, in_a_profile)
-    remedy = _RULE_IN_PYTHON.sub(_RULE_IN_A_PROFILE, remedy)
+    remedy = _RULE_IN_PYTHON.sub(_write_rule, remedy)
     remedy = "; ".join(map(_add_command, remedy.split("; ")))
     quoted = f'"{profile}"' if "." in profile else profile
     remedy = remedy.replace("[NAME.", f"[{quoted}.").replace("[NAME]", f"[{quoted}]")
@@ -115,8 +115,15 @@ _PROFILE_WORDING: Final = {
 }
 
 
-_RULE_IN_PYTHON: Final = re.compile(r"add rejected=json_field\('([^']+)', '([^']+)'\)")
-_RULE_IN_A_PROFILE: Final = r'add rejected = { json_field = "\1", value = "\2" } to [NAME.refresh]'
+_RULE_IN_PYTHON: Final = re.compile(
+    r"add rejected=json_field\('([^']+)', '([^']+)'\)( to the PasswordLogin)?"
+)
+
+
+def _write_rule(found: re.Match[str]) -> str:
+    """Return the same rule as a profile has it."""
+    table = "login" if found[3] else "refresh"
+    return f'add rejected = {{ json_field = "{found[1]}", value = "{found[2]}" }} to [NAME.{table}]'
 
 
 # What the command line adds to a part of a remedy of the library, by how that ends.

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import requests_jwt_refresh as library
 from requests_jwt_refresh.cli.account import write_urls
 from requests_jwt_refresh.cli.commands import COMPLETE_FILES, add_command, examples
-from requests_jwt_refresh.cli.console import Exit, UsageError, hanging_indent, write_row
+from requests_jwt_refresh.cli.console import Exit, UsageError, fill_in, hanging_indent, write_row
 from requests_jwt_refresh.cli.content import (
     check_no_refresh,
     find_missing_option,
@@ -356,13 +356,17 @@ def _go_on(
     from requests_jwt_refresh.profiles.load import Profiles
     from requests_jwt_refresh.profiles.remembered import has_refresh_token
 
-    environment = Profiles.read().profile(options.name).environment
+    environment = None
+    with suppress(library.ProfileError):  # of REQUESTS_JWT_ACCOUNT; the next command says it
+        environment = Profiles.read().profile(options.name).environment
+    needs_both = getattr(profile.refresh, "hands_in_access", False)
+    can_trade = has_refresh_token(profile.refresh) and not needs_both
     if environment is not None:
         note = f"the token comes from the {environment.label}"
         sys.stdout.write(f"{hanging_indent('Nobody has to log in: ', note)}\n")
         sys.stdout.write(f"Try it: requests-jwt token {options.name}\n")
-    elif profile.needs_login and not _has_login(profile) and not has_refresh_token(profile.refresh):
-        remedy = f"add [{options.name}.login] with its url to {profile.file}"
+    elif profile.needs_login and not _has_login(profile) and not can_trade:
+        remedy = fill_in(f"add [NAME.login] with its url to {profile.file}", options.name)
         sys.stdout.write(f"{hanging_indent('Nobody can log in yet: ', remedy)}\n")
         sys.stdout.write(f"Then: requests-jwt login {options.name}\n")
     elif keyring_problem is not None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     import requests
 
+    from requests_jwt_refresh.response_errors import LoginWords
     from requests_jwt_refresh.responses import TokenResponse
     from requests_jwt_refresh.tokens import Token
 
@@ -43,17 +44,15 @@ class OAuth2Client(Reader, Protocol):
         """Return the POST of `form`, with the client's authentication (RFC 6749 §2.3.1)."""
 
 
-_CHECK: Final = "check that this is the token endpoint: token_url= of the login, and the client"
+CHECK_ENDPOINT: Final = (
+    "check that this is the token endpoint: token_url= of the login, and the client"
+)
 
 
-def as_answer_to(response: TokenResponse, handed_in: str, check: str = _CHECK) -> TokenResponse:
-    """Return a `response` as one to a login, for the texts of its errors.
-
-    `handed_in` is what the login has sent, `check` what to look at if the answer is of no use.
-    """
+def as_answer_to(words: LoginWords, response: TokenResponse) -> TokenResponse:
+    """Return a `response` as one to a login, for the texts of its errors."""
     response = copy(response)
-    object.__setattr__(response, "handed_in", handed_in)
-    object.__setattr__(response, "check", check)
+    object.__setattr__(response, "login_words", words)
     return response
 
 

@@ -16,7 +16,13 @@ from requests_jwt_refresh.errors import (
     RefreshRejected,
     RefreshUnavailable,
 )
-from requests_jwt_refresh.grants import as_answer_to, desktop, first_tokens, user_calls
+from requests_jwt_refresh.grants import (
+    CHECK_ENDPOINT,
+    as_answer_to,
+    desktop,
+    first_tokens,
+    user_calls,
+)
 from requests_jwt_refresh.grants.browser_support import find_browser_problem
 from requests_jwt_refresh.grants.code_flow import CodeRequest
 from requests_jwt_refresh.grants.device import DeviceLogin
@@ -30,6 +36,7 @@ from requests_jwt_refresh.grants.redirects import DEFAULT_REDIRECT, RedirectURI
 from requests_jwt_refresh.refresh.client import ClientSession, send_request
 from requests_jwt_refresh.refresh.logins import OwnLogin, RefusedLogins
 from requests_jwt_refresh.refresh.user_functions import check_call
+from requests_jwt_refresh.response_errors import LoginWords
 from requests_jwt_refresh.tokens import describe_kind, is_finite, with_expiry
 from requests_jwt_refresh.urls import describe_url, join_endpoint, validate
 
@@ -46,6 +53,7 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.responses import TokenResponse
     from requests_jwt_refresh.tokens import Token
 
+_WORDS: Final = LoginWords("authorization code", CHECK_ENDPOINT)
 _URLS: Final = {
     "authorization_url": "the authorization URL",
     "token_url": "the token URL",
@@ -330,7 +338,7 @@ class _Attempt:
 
     def _read(self, response: TokenResponse) -> Token:
         try:
-            return with_expiry(self._client.read(as_answer_to(response, "authorization code")))
+            return with_expiry(self._client.read(as_answer_to(_WORDS, response)))
         except RefreshRejected:
             pass  # its text is about a refresh token
         raise RefreshUnavailable(

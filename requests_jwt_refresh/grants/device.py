@@ -15,7 +15,7 @@ from urllib3.util import Retry
 from requests_jwt_refresh import clock
 from requests_jwt_refresh.endpoints import OAuth2Endpoint
 from requests_jwt_refresh.errors import InvalidURL, RefreshRejected, RefreshUnavailable
-from requests_jwt_refresh.grants import as_answer_to, first_tokens
+from requests_jwt_refresh.grants import CHECK_ENDPOINT, as_answer_to, first_tokens
 from requests_jwt_refresh.grants.desktop import format_wait
 from requests_jwt_refresh.grants.login_parameters import copy_parameters, pick_resource
 from requests_jwt_refresh.grants.user_calls import UserCall
@@ -23,7 +23,7 @@ from requests_jwt_refresh.matching import find, parse_json
 from requests_jwt_refresh.refresh.client import ClientSession, send_request
 from requests_jwt_refresh.refresh.logins import OwnLogin
 from requests_jwt_refresh.refresh.user_functions import check_call
-from requests_jwt_refresh.response_errors import make_fault
+from requests_jwt_refresh.response_errors import LoginWords, make_fault
 from requests_jwt_refresh.responses import quote_list
 from requests_jwt_refresh.tokens import describe_kind, with_expiry
 from requests_jwt_refresh.urls import join_endpoint, validate
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     Send = Callable[[requests.Request, str], TokenResponse]
     """Takes a request and a name for what it is sent to, for the text of an error."""
 
+_WORDS: Final = LoginWords("device code", CHECK_ENDPOINT)
 _GRANT_TYPE = "urn:ietf:params:oauth:grant-type:device_code"  # RFC 8628 §3.4
 _SLOW_DOWN = 5.0  # seconds that each slow_down adds to the interval (RFC 8628 §3.5)
 _DEFAULT_INTERVAL = 5.0  # seconds between two polls where the server names none (RFC 8628 §3.2)
@@ -189,7 +190,7 @@ class DeviceLogin(OwnLogin):
 
     def read(self, response: TokenResponse) -> Token:
         """Return the token. Raises RefreshRejected or RefreshUnavailable."""
-        return self._client.read(as_answer_to(response, "device code"))
+        return self._client.read(as_answer_to(_WORDS, response))
 
     @property
     def _client(self) -> OAuth2Client:

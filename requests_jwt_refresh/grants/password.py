@@ -24,7 +24,12 @@ from requests_jwt_refresh.refresh.client import ClientSession, send_request
 from requests_jwt_refresh.refresh.logins import OwnLogin, RefusedLogins
 from requests_jwt_refresh.refresh.token_server import is_endpoint
 from requests_jwt_refresh.refresh.user_functions import check_call
-from requests_jwt_refresh.response_errors import check_not_throttled, describe_status, make_fault
+from requests_jwt_refresh.response_errors import (
+    LoginWords,
+    check_not_throttled,
+    describe_status,
+    make_fault,
+)
 from requests_jwt_refresh.responses import DefaultPath, says_refused
 from requests_jwt_refresh.tokens import describe_kind, with_expiry
 from requests_jwt_refresh.urls import join_endpoint
@@ -49,6 +54,7 @@ _CHECK: Final = (
     "check that this is where users log in, how it is sent, and what the fields of the answer are "
     "called: url=, send= and access= of the PasswordLogin"
 )
+_WORDS: Final = LoginWords("password", _CHECK, rule_place="the PasswordLogin")
 _NEEDS_OAUTH2: Final = 'if that URL is a token endpoint of OAuth 2.0, the login needs send="oauth2"'
 # Error codes of RFC 6749 §5.2 that no wrong password has.
 _SET_UP_FAULTS: Final = frozenset(
@@ -335,7 +341,7 @@ class PasswordLogin(OwnLogin):
 
     def read(self, response: TokenResponse) -> Token:
         """Return the token. Raises RefreshRejected for a wrong password, or RefreshUnavailable."""
-        response = as_answer_to(response, "password", _CHECK)
+        response = as_answer_to(_WORDS, response)
         by_status = self.rejected is None and self.send != "oauth2"
         with first_tokens():
             if not by_status or response.status not in _REFUSALS:
@@ -346,14 +352,14 @@ class PasswordLogin(OwnLogin):
             check_not_throttled(response)
         status = describe_status(response)
         code = status.partition(" ")[2]
-        if by_status and code in _SET_UP_FAULTS:
+        if by_status and code.lower() in _SET_UP_FAULTS:
             raise make_fault(
                 f"the {response.source} answered {status}, which is about the request, not the "
                 "password",
                 f"{_CHECK}; {_NEEDS_OAUTH2}",
             )
         remedy = "check both, and the login's URL, and try again"
-        if self.send != "oauth2" and code in ("invalid_grant", "invalid_request"):
+        if self.send != "oauth2" and code.lower() in ("invalid_grant", "invalid_request"):
             remedy += f"; {_NEEDS_OAUTH2}"
         raise RefreshRejected(
             f"the {response.source} refused the user name or the password ({status})", remedy

@@ -16,6 +16,7 @@ from requests_jwt_refresh.authorization import AUTHORIZATION, Cookie, Header
 from requests_jwt_refresh.errors import JWTRefreshError, StoreError
 from requests_jwt_refresh.inject.forks import ForkLock
 from requests_jwt_refresh.inject.report import (
+    has_warned_unmatched,
     warn_no_token,
     warn_not_logged_in,
     warn_refused,
@@ -39,6 +40,10 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.refresh.patience import Need
     from requests_jwt_refresh.stores.base import TokenStore
 
+# Headers of any request, which hold words that an answer may well have too.
+_WITHOUT_SECRETS: Final = frozenset(
+    {"accept", "accept-encoding", "connection", "content-length", "content-type", "user-agent"}
+)
 _REPEATED_SLASHES: Final = re.compile("(?<!:)/{2,}")
 _PAUSE = 3.0  # seconds between two looks into a store that is empty
 _LONG_PAUSE = 60.0  # seconds after a look that took longer than _SLOW
@@ -245,8 +250,10 @@ class ProfileAdapter(JWTRefreshAdapter):
 
         def match(seen: Response) -> bool:
             is_expired = matcher(seen)
-            if not is_expired and seen.status_code == HTTPStatus.UNAUTHORIZED:
-                context.unmatched = describe_unmatched(self._when, seen)
+            is_news = not has_warned_unmatched(self.profile)
+            if is_news and not is_expired and seen.status_code == HTTPStatus.UNAUTHORIZED:
+                with contextlib.suppress(Exception):  # an adapter's own response may lack anything
+                    context.unmatched = describe_unmatched(self._when, seen, self._find_secrets())
             return is_expired
 
         self._safe_matcher = match  # type: ignore[assignment]  # this adapter is of one request
@@ -257,12 +264,24 @@ class ProfileAdapter(JWTRefreshAdapter):
         context.has_matched |= has_expired
         return has_expired
 
+    def _find_secrets(self) -> tuple[str, ...]:
+        """Return what no line may show: the tokens in use, and what the request has carried."""
+        token, sent = self.token, self.context.last_sent
+        found = [] if token is None else [token.access, token.refresh]
+        for name, value in () if sent is None else sent.headers.items():
+            if name.lower() not in _WITHOUT_SECRETS:
+                text = value.decode("latin-1") if isinstance(value, bytes) else value
+                found += text.split(" ")[-1:] if name.lower() == "authorization" else [text]
+        return tuple(each for each in found if each)
+
     def _warn_if_unmatched(self, request: PreparedRequest, response: Response) -> None:
         """Say what a 401 to our token looked like, if the profile's rule does not match it.
 
         Not if the token is known to be alive: a program may expect such a 401, at each of its runs.
         """
         if response.status_code != HTTPStatus.UNAUTHORIZED or self.context.has_matched:
+            return
+        if has_warned_unmatched(self.profile):
             return
         if self.profile.environment is not None or self._outgoing.carrier.is_callers(request):
             return

@@ -123,8 +123,17 @@ def warn_unmatched(profile: Profile, url: str, looks: str) -> None:
         f"profile {profile.name!r}: {url} answered 401 ({looks}), which does not match its rule "
         "for an expired token, so nothing was refreshed",
         f"if that 401 means an expired token, {verb} [{table}.when] in {profile.file}",
-        f"unmatched answer of {profile.name}",
+        _unmatched_key(profile),
     )
+
+
+def has_warned_unmatched(profile: Profile) -> bool:
+    """Whether `warn_unmatched` has said so of the profile: then nothing need be looked at."""
+    return _unmatched_key(profile) in _warned
+
+
+def _unmatched_key(profile: Profile) -> str:
+    return f"unmatched answer of {profile.name}"
 
 
 def describe_account(reference: str) -> str:

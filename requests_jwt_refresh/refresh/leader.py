@@ -51,6 +51,7 @@ _INHERITED: Final = (
 
 
 _GIVE_ANOTHER: Final = "give another refresh token: this one may be used up, or of another server"
+_GIVE_BOTH: Final = "a refresh takes both tokens here: log in, or call set_token() with both"
 
 
 class Task(NamedTuple):
@@ -331,6 +332,9 @@ class Leader:
                     stack.enter_context(self._saver.room(held))
             if held is not None:
                 given = with_values(given, access=held.access)
+            lack = self._server.find_lack(given)
+            if lack is not None:
+                raise _nothing_to_refresh(lack, _GIVE_BOTH)
             try:
                 fresh = self._ask(given, options, chapter)
             except RefreshRejected as refusal:  # nobody has logged in with it here
