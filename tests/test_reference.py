@@ -143,6 +143,7 @@ def test_each_type_can_be_imported_by_users(reference: Path, name: str) -> None:
     ("page", "inner"),
     [
         (f"{PACKAGE}.html", "DPoP.carry PasswordLogin.bind JSONEndpoint.ask FileStore.reserve"),
+        (f"{PACKAGE}.html", "TokenResponse.login_words"),
         (f"{PACKAGE}/errors.html", "capitalize JWTRefreshError.about"),
         (f"{PACKAGE}/httpie.html", "HTTPieAdapter JWTAuthPlugin"),
         (f"{PACKAGE}/presets/strava.html", "is_refused Strava.rejected"),

@@ -35,8 +35,8 @@ HANDED_ON: Final = (JSONEndpoint, OAuth2Endpoint, OwnLogin, DPoP, PrivateKeyJWT)
 """Classes that show their constructor alone."""
 MADE_BY_US: Final = ("Endpoint", "Exchange", "Fault", "Gate", "Preset", "TokenStore")
 """Classes whose constructor no user calls; protocols have none."""
-INNER: Final = ("about", "is_missing", "pass_through", "prepare", "reserve")
-"""Methods that the library alone calls."""
+INNER: Final = ("about", "is_missing", "login_words", "pass_through", "prepare", "reserve")
+"""Members that the library alone uses."""
 
 _MATCHER: Final = "requests_jwt_refresh.Matcher"
 _CALLABLE: Final = r"(?:collections\.abc\.|typing\.)?Callable"
