@@ -39,8 +39,10 @@ _START_SERVICE = {
     "win32": "run this program in a session of a user who has logged in",
 }
 
-# The Secret Service daemon loses track of an item for a moment when it is asked by several at once.
+# gnome-keyring's daemon loses track of an item, or of the default collection, for a moment when it
+# is asked by several at once.
 _PASSING_ERRORS = frozenset({"ItemNotFoundException"})
+_DEFAULT_COLLECTION = "/org/freedesktop/secrets/aliases/default"  # Secret Service API 0.2, aliases
 _TRIES = 3  # to delete an entry
 _RETRY_PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4)  # seconds between tries to ask
 _FORK_WAIT = 1.0  # seconds that a fork waits for a call; then it goes on, for a prompt may be open
@@ -186,6 +188,7 @@ class _Entry:
         stop_if_abandoned: Callable[[], None],
     ) -> None:
         self._backend, self._name, self._account = backend, name, account
+        self._patient_backend = _without_creating(backend)
         self._stop_if_abandoned = stop_if_abandoned
         self._limit = _max_length(backend)
 
@@ -255,12 +258,12 @@ class _Entry:
         return f"{self._name} part {parts}{n}"
 
     def _get(self, name: str) -> str | None:
-        text = self._ask("read", lambda: self._backend.get_password(name, self._account))
+        text = self._ask("read", lambda backend: backend.get_password(name, self._account))
         # What is no text is there all the same, and no token.
         return text if text is None or isinstance(text, str) else ""
 
     def _put(self, name: str, text: str) -> None:
-        self._ask("written", lambda: self._backend.set_password(name, self._account, text))
+        self._ask("written", lambda backend: backend.set_password(name, self._account, text))
         if self._get(name) != text:
             raise _make_error(
                 f"the keyring ({_class_name(self._backend)}) took the entry '{name}' but does not "
@@ -271,9 +274,9 @@ class _Entry:
     def _delete(self, name: str) -> None:
         from keyring.errors import PasswordDeleteError
 
-        def delete() -> None:
+        def delete(backend: KeyringBackend) -> None:
             with suppress(PasswordDeleteError):  # gone already, or it is still there when we look
-                self._backend.delete_password(name, self._account)
+                backend.delete_password(name, self._account)
 
         for _ in range(_TRIES):
             if self._get(name) is None:
@@ -286,14 +289,14 @@ class _Entry:
                 "delete it by hand, in the system's password manager",
             )
 
-    def _ask(self, done: str, question: Callable[[], T]) -> T:
+    def _ask(self, done: str, question: Callable[[KeyringBackend], T]) -> T:
         for pause in (*_RETRY_PAUSES, None):
             self._stop_if_abandoned()
             try:
-                return question()
+                return question(self._backend if pause is None else self._patient_backend)
             except Exception as error:  # noqa: BLE001 - many of keyring's are not KeyringErrors
                 failure = self._explain(error, done)
-                is_passing = type(error).__name__ in _PASSING_ERRORS
+                is_passing = _is_passing(error)
             if not is_passing or pause is None:
                 break
             clock.sleep(pause)
@@ -485,6 +488,23 @@ def _list_chain(backend: KeyringBackend) -> list[KeyringBackend]:
     """Return the backends that `backend` asks in turn, or itself if it is no chainer."""
     chained = getattr(backend, "backends", None)
     return [backend] if chained is None else list(chained)
+
+
+def _without_creating(backend: KeyringBackend) -> KeyringBackend:
+    """Return a Secret Service backend that makes no default collection where it finds none.
+
+    keyring's own asks for the password of a new one at once, though the daemon has only lost track
+    of the one that there is. Any other backend is returned as it is.
+    """
+    modules = {cls.__module__ for cls in type(backend).__mro__}
+    if "keyring.backends.SecretService" not in modules or hasattr(backend, "preferred_collection"):
+        return backend
+    return backend.with_properties(preferred_collection=_DEFAULT_COLLECTION)
+
+
+def _is_passing(error: Exception) -> bool:
+    """Whether asking again may help: not where a prompt was refused, whatever came before it."""
+    return any(type(each).__name__ in _PASSING_ERRORS for each in (error, error.__cause__))
 
 
 def _find_usable(chain: list[KeyringBackend], allow_plaintext: bool) -> KeyringBackend | None:

@@ -8,13 +8,15 @@ import os
 import pickle
 import select
 import signal
+import tempfile
 import threading
+import traceback
 import unittest
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import product
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TextIO
 
 from requests_jwt_refresh.errors import LockTimeout
 from requests_jwt_refresh.tokens import Token, with_values
@@ -225,7 +227,7 @@ class StoreContract:
             while not child.has_ended():
                 found.append(store.load())
         _check_all_whole(found, written)
-        assert child.has_succeeded, "a child process must be able to save"
+        assert child.has_succeeded, f"a child process must be able to save; {child.end}"
         expected = written[-1] if self.shared_between_processes else written[0]
         assert store.load() == expected, (
             "a child's save must be seen if the store is shared with it"
@@ -311,7 +313,9 @@ class StoreContract:
             block.enter_context(store.lock(self.patience))
             with self._child(block.close) as child:
                 child.wait()
-            assert child.has_succeeded, "a forked child must be able to leave its parent's block"
+            assert child.has_succeeded, (
+                f"a forked child must be able to leave its parent's block; {child.end}"
+            )
             locked_out = pool.submit(_is_locked_out, other)
             assert locked_out.result(self.patience), "a child must not free its parent's lock"
         assert not _is_locked_out(other), "a child must not keep its parent's lock"
@@ -327,7 +331,8 @@ class StoreContract:
         with self._hold_in_thread(store), self._child(try_lock) as child:
             child.wait()
         assert child.has_succeeded, (
-            "a child must be kept out by its parent's thread if they share the store, and only then"
+            "a child must be kept out by its parent's thread if they share the store, and only "
+            f"then; {child.end}"
         )
 
     # What the tests are made of
@@ -387,23 +392,28 @@ class StoreContract:
 
     @contextlib.contextmanager
     def _child(self, work: Callable[[], None]) -> Iterator[_Child]:
-        child = _Child(work, self.patience)
-        try:
-            yield child
-        finally:
-            child.kill()
+        with tempfile.TemporaryFile("w+", encoding="utf-8") as report:
+            child = _Child(work, self.patience, report)
+            try:
+                yield child
+            finally:
+                child.kill()
 
 
 class _Child:
     """A forked process that does `work` and ends, by SIGALRM if it takes longer than `patience`."""
 
-    def __init__(self, work: Callable[[], None], patience: float) -> None:
+    end = "it runs"
+    """How it ended, with the traceback of what it raised."""
+
+    def __init__(self, work: Callable[[], None], patience: float, report: TextIO) -> None:
         self._status: int | None = None
+        self._report = report
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # other threads are the point
             self._pid = os.fork()
         if self._pid == 0:
-            _work_and_exit(work, patience)
+            _work_and_exit(work, patience, report)
 
     @property
     def has_succeeded(self) -> bool:
@@ -411,29 +421,44 @@ class _Child:
 
     def has_ended(self) -> bool:
         if self._status is None:
-            pid, status = os.waitpid(self._pid, os.WNOHANG)
-            self._status = status if pid else None
+            self._look(os.WNOHANG)
         return self._status is not None
 
     def wait(self) -> None:
         if self._status is None:
-            self._status = os.waitpid(self._pid, 0)[1]
+            self._look(0)
 
     def kill(self) -> None:
         if not self.has_ended():
             os.kill(self._pid, signal.SIGKILL)
             self.wait()
 
+    def _look(self, options: int) -> None:
+        pid, status = os.waitpid(self._pid, options)
+        if pid:
+            self._status = status
+            self._report.seek(0)
+            self.end = _describe_end(status, self._report.read())
 
-def _work_and_exit(work: Callable[[], None], patience: float) -> None:
+
+def _work_and_exit(work: Callable[[], None], patience: float, report: TextIO) -> None:
     status = 1
     try:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.setitimer(signal.ITIMER_REAL, patience)
         work()
         status = 0
+    except BaseException:  # noqa: BLE001 - the parent says so
+        traceback.print_exc(file=report)
+        report.flush()
     finally:
-        os._exit(status)  # nothing of the parent's is cleaned up here, nor reported
+        os._exit(status)  # nothing of the parent's is cleaned up here
+
+
+def _describe_end(status: int, report: str) -> str:
+    if os.WIFSIGNALED(status):
+        return f"it was ended by {signal.Signals(os.WTERMSIG(status)).name}"
+    return f"it ended with {os.WEXITSTATUS(status)}\n{report}"
 
 
 def _token(n: int) -> Token:
