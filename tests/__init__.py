@@ -231,6 +231,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_run",
         "test_run_broken_setup",
         "test_run_command",
+        "test_run_missing_command",
         "test_run_environments",
         "test_run_logged_out",
         "test_run_pythons",

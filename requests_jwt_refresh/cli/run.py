@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import requests_jwt_refresh as library
+from requests_jwt_refresh.cli import missing_command
 from requests_jwt_refresh.cli.account import describe_missing_login, is_logged_in
 from requests_jwt_refresh.cli.commands import add_command, add_profile_name, examples
 from requests_jwt_refresh.cli.console import UsageError, complain, fill_in
@@ -34,7 +35,6 @@ SITE: Final = Path(__file__).parent.parent / "inject" / "site"
 _LIBRARY: Final = "REQUESTS_JWT_LIBRARY"
 _SHARED_PACKAGES: Final = ("requests_jwt_refresh", "keyring", "filelock", "platformdirs", "tomlkit")
 _PATIENCE = 1.0  # seconds for all stores together; then the program starts, and finds out itself
-_CANNOT_RUN, _NOT_FOUND = 126, 127  # as a shell has them (POSIX, XCU §2.8.2)
 _ISOLATING: Final = frozenset("EIS")  # options of Python that make it ignore PYTHONPATH or site
 
 
@@ -67,11 +67,7 @@ def run(options: argparse.Namespace) -> int:
     Raises ProfileError for a name that is not among the profiles, or none where there are several.
     """
     if not options.program:
-        name = "NAME" if options.name is None else options.name
-        raise UsageError(
-            "there is no program to run",
-            f"give it after the profile: requests-jwt run {name} -- python script.py",
-        )
+        raise _make_no_program_error(options.name, options.account)
     if options.name is None:
         return launch(None, options.program, options.account)
     names = [name.strip() for name in options.name.split(",")]
@@ -97,10 +93,11 @@ def launch(names: Sequence[str] | None, command: Sequence[str], account: str | N
     arguments = _resolve_command(command)
     found = shutil.which(arguments[0])
     if found is None:
-        return _report_not_runnable(arguments[0])
+        _check_for_forgotten_dashes(names, command, account)
+        return _report_not_runnable(arguments, names, account)
     profiles = _read_profiles()
     if profiles is not None:
-        names = _choose_names(profiles, names)
+        names = _choose_names(profiles, names, command, account)
     accounts = _choose_accounts(profiles, names or (), account)
     environment = {**os.environ, **_extra_variables(names or (), profiles), **accounts}
     found_out = {REPORTED_VARIABLE: [ALL], LOGGED_IN_VARIABLE: list[str]()}
@@ -136,7 +133,7 @@ def _replace_process(found: str, arguments: list[str], environment: Mapping[str,
             f"{found} cannot be run ({error.strerror})",
             "if it is a script, check that the interpreter in its first line exists",
         )
-    return _CANNOT_RUN
+    return missing_command.CANNOT_RUN
 
 
 def _restore_signals() -> None:
@@ -152,13 +149,9 @@ def _resolve_command(command: Sequence[str]) -> list[str]:
     first = command[0]
     if first.startswith("-"):
         return [_find_python(), *command]
-    if shutil.which(first) is None and (Path(first).is_dir() or _is_script(first)):
+    if shutil.which(first) is None and (Path(first).is_dir() or missing_command.is_script(first)):
         return [_find_python(), *command]
     return list(command)
-
-
-def _is_script(path: str) -> bool:
-    return path.endswith((".py", ".pyz"))
 
 
 def _find_python() -> str:
@@ -172,9 +165,17 @@ def _find_python() -> str:
     return sys.executable
 
 
-def _choose_names(profiles: Profiles, names: Sequence[str] | None) -> Sequence[str]:
+def _choose_names(
+    profiles: Profiles,
+    names: Sequence[str] | None,
+    command: Sequence[str],
+    account: str | None,
+) -> Sequence[str]:
     if names is None:
         return [profiles.choose(None)]
+    forgotten = missing_command.explain_forgotten_dashes(profiles, names, command, account)
+    if forgotten is not None:
+        raise forgotten
     for name in names:
         if name not in profiles.names:
             profiles.profile(name)  # raises, and says which name is near
@@ -359,13 +360,34 @@ def _read_flags(arguments: Sequence[str]) -> Iterator[str]:
             yield letter
 
 
-def _report_not_runnable(name: str) -> int:
-    exists = Path(name).exists()
-    problem = "cannot be executed" if exists else "was not found"
-    remedy = (
-        f"make it executable, or name its interpreter: python {name}"
-        if exists
-        else "check its name; for a script: requests-jwt run NAME -- python script.py"
+def _make_no_program_error(name: str | None, account: str | None) -> UsageError:
+    if name is not None:
+        _check_for_forgotten_dashes([name], (), account)
+    return UsageError(
+        "there is no program to run",
+        f"give it after the profile: requests-jwt run {name or 'NAME'} -- python script.py",
     )
-    complain(f"the command {name!r} {problem}", remedy)
-    return _CANNOT_RUN if exists else _NOT_FOUND
+
+
+def _check_for_forgotten_dashes(
+    names: Sequence[str] | None, command: Sequence[str], account: str | None
+) -> None:
+    """Raise UsageError if the program itself stands where the profile's name should be."""
+    from requests_jwt_refresh.profiles.load import Profiles
+
+    forgotten = None
+    with contextlib.suppress(library.ProfileError):  # there are other faults to be told of
+        forgotten = missing_command.explain_forgotten_dashes(
+            Profiles.read(), names or (), command, account
+        )
+    if forgotten is not None:
+        raise forgotten
+
+
+def _report_not_runnable(
+    command: Sequence[str], names: Sequence[str] | None, account: str | None
+) -> int:
+    before = missing_command.write_start(names, account)
+    *problem, status = missing_command.describe(command, before, _find_python())
+    complain(*problem)
+    return status
