@@ -219,6 +219,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_three_commands",
         "test_token",
         "test_token_output",
+        "test_token_unknown_end",
         "test_whole_life",
         # run, auto and HTTPie
         "test_auto",

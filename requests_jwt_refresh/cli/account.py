@@ -109,6 +109,15 @@ def is_logged_in(profile: Profile, token: Token | None) -> bool:
     )
 
 
+def can_refresh(profile: Profile, token: Token | None) -> bool:
+    """Whether a new token may come without a person, although the API refuses this one."""
+    return (
+        not profile.needs_login
+        or (token is not None and _can_refresh(token))
+        or find_remembered(profile) == _REMEMBERED
+    )
+
+
 def find_remembered(profile: Profile) -> str:
     """Return whether a password is remembered with which programs log in again."""
     if profile.password is None:

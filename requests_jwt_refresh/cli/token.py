@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import requests_jwt_refresh as library
 from requests_jwt_refresh import clock
 from requests_jwt_refresh.cli.account import (
+    can_refresh,
     check_logged_in,
     check_not_from_environment,
     describe_missing_login,
@@ -102,10 +103,13 @@ def token(options: argparse.Namespace) -> int:
         check_not_from_environment(profile, "take a field of", ", or leave --field out")
     if profile.environment is not None and not is_logged_in(profile, adapter.token):
         raise library.RefreshRejected(*describe_missing_login(profile, options.profiles))
-    seconds = _choose_seconds(adapter.token, options.seconds)
+    stored = adapter.token
+    seconds = _choose_seconds(stored, options.seconds)
     secret = token_output.fetch_secret(profile, adapter, options.field, seconds)
     if options.seconds is not None:
-        _warn_if_shorter(profile, secret.expires_at, options)
+        _warn_if_shorter(profile, adapter.token, secret.expires_at, options)
+    elif secret.expires_at is None and not options.exec_credential and adapter.token == stored:
+        _note_unknown_end(profile, stored, options)
     if target is not None:
         token_output.write_output(target, secret.text)
     elif options.exec_credential:
@@ -124,14 +128,15 @@ def _choose_seconds(token: Token | None, asked: float | None) -> float:
     return min(_LEEWAY, _LEEWAY_SHARE * (token.expires_at - token.received_at))
 
 
-def _warn_if_shorter(profile: Profile, end: float | None, options: argparse.Namespace) -> None:
+def _warn_if_shorter(
+    profile: Profile, token: Token | None, end: float | None, options: argparse.Namespace
+) -> None:
     """Say that what is printed does not last as long as was asked, or does not say how long."""
     what = options.field or "the access token"
     if end is None:
-        refresh = f"for a new one: requests-jwt refresh {profile.reference}, and then this command"
         complain(
             f"{what} does not say when it expires: it may last less than {options.seconds:g} s",
-            refresh if profile.environment is None else "ask whoever puts it there",
+            _advise_new_token(profile, token),
         )
     elif end + _ROUNDING < clock.time() + options.seconds:
         left = max(end - clock.time(), 0.0)
@@ -139,6 +144,27 @@ def _warn_if_shorter(profile: Profile, end: float | None, options: argparse.Name
             f"{what} lasts {format_duration(left)}, less than the {options.seconds:g} s asked for",
             "ask for less, or have the server give longer ones",
         )
+
+
+def _note_unknown_end(profile: Profile, token: Token | None, options: argparse.Namespace) -> None:
+    """Tell a person at a terminal that what is printed may have expired, and what helps then."""
+    from requests_jwt_refresh.grants import desktop
+
+    if not desktop.is_read_by_person():  # a program has the answer of the API to go by
+        return
+    what = options.field or "the access token"
+    complain(
+        f"{what} does not say when it expires",
+        f"if the API refuses it, {_advise_new_token(profile, token)}",
+    )
+
+
+def _advise_new_token(profile: Profile, token: Token | None) -> str:
+    if profile.environment is not None:
+        return f"put a new one into the {profile.environment.label}"
+    if can_refresh(profile, token):
+        return f"for a new one: requests-jwt refresh {profile.reference}, and then this command"
+    return f"log in again with: requests-jwt login {profile.reference}"
 
 
 # --- its options ---------------------------------------------------------------------------------
