@@ -329,7 +329,7 @@ def test_an_emptied_store_is_a_logout_where_there_is_a_refresh_token(
 ) -> None:
     """As ever."""
     store.clear()
-    with pytest.raises(RefreshRejected, match="logout by another program"):
+    with pytest.raises(RefreshRejected, match="another program has logged out, or was told that"):
         cache.reload()
     assert cache.token is None
 

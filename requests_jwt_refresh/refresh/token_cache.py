@@ -130,7 +130,7 @@ class TokenCache:
         """Save a renewed token, if the store still holds the one that it has replaced.
 
         For a thread that no Ctrl-C interrupts. Raises LockTimeout after `timeout` seconds,
-        StoreError, and RefreshRejected if another program has logged out.
+        StoreError, and RefreshRejected if another program has emptied the store.
         """
         memory = self.memory
         with self._store.lock(timeout):
@@ -239,7 +239,7 @@ class TokenCache:
         memory.publish(stored)
         if logged_out and not may_be_empty:
             raise RefreshRejected(
-                "the token store has been emptied, which is a logout by another program",
+                "another program has logged out, or was told that the login has ended",
                 "log in again",
             )
         return stored
