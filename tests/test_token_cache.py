@@ -125,7 +125,9 @@ def test_reload_takes_up_what_another_process_stored(store: Store, cache: TokenC
 def test_an_emptied_store_is_a_logout(store: Store, cache: TokenCache, clock: Clock) -> None:
     """It is looked at twice, since a busy keyring loses sight of an entry for a moment."""
     store.token = None
-    with pytest.raises(RefreshRejected, match="^another program has logged out, or was told that the login"):
+    with pytest.raises(
+        RefreshRejected, match=r"^another program has logged out, or was told that the login"
+    ):
         cache.reload()
     assert (cache.token, store.asked, len(clock.sleeps)) == (None, ["load", "load"], 1)
 
