@@ -233,6 +233,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_run_broken_setup",
         "test_run_command",
         "test_run_missing_command",
+        "test_own_command",
         "test_run_environments",
         "test_run_logged_out",
         "test_run_pythons",

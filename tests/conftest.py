@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sysconfig
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell script
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# What is printed then names requests-jwt as in an environment that is active. It goes last, so that
+# all other programs are the same.
+os.environ["PATH"] = os.pathsep.join((os.environ["PATH"], sysconfig.get_path("scripts")))
 
 _MAX_WORKERS = 16  # each may start a keyring, a Redis and two web servers of its own
 

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.programs import Workspace, profile_text, warm_command, warm_programs, workspace
+from tests.support.programs import (
+    COMMAND,
+    Workspace,
+    profile_text,
+    warm_command,
+    warm_programs,
+    workspace,
+)
 
 if TYPE_CHECKING:
     from tests.support.programs import ProgramResult
@@ -56,7 +63,8 @@ def test_python_that_is_not_in_path(
     assert (ended.status, ended.output) == (127, "")
     assert f"the command '{python}' was not found in PATH ({BARE})" in ended.warning()
     first, others = read_remedy(ended).split("; or ")
-    assert first == f"leave {python} out, and {sys.executable} runs it: {RUN} {shown}"
+    advised = f"{COMMAND} run prod -- {shown}"
+    assert first == f"leave {python} out, and {sys.executable} runs it: {advised}"
     assert others == "give the whole path of another Python"
 
 
@@ -65,7 +73,7 @@ def test_what_is_to_be_typed_in_place_of_python(workspace: Workspace) -> None:
     add_programs(workspace)
     before = ("run", "prod", "--account", "default", "--")
     ended = workspace.command(*before, "python", "nightly.py", folder=workspace.folder, PATH=BARE)
-    advised = f"{' '.join(('requests-jwt', *before))} nightly.py"
+    advised = f"{' '.join((COMMAND, *before))} nightly.py"
     assert f": {advised};" in read_remedy(ended)
     ended = workspace.command(*advised.split()[1:], folder=workspace.folder, PATH=BARE)
     assert (ended.status, ended.output) == (0, "ran\n")

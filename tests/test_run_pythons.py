@@ -17,6 +17,7 @@ import pytest
 from requests_jwt_refresh.cli.run import SITE
 from tests.support.programs import (
     CALL,
+    COMMAND,
     SCRIPTS,
     ProgramResult,
     Workspace,
@@ -42,7 +43,7 @@ def surroundings(ended: ProgramResult) -> dict[str, Any]:
     ids=["none", "one with a sitecustomize", "empty", "two entries", "relative"],
 )
 def test_surroundings(own: str | None, workspace: Workspace) -> None:
-    """The program sees its own sys.path, modules and environment, but for five variables."""
+    """The program sees its own sys.path, modules and environment, but for six variables."""
     extra = {} if own is None else {"PYTHONPATH": own}
     plain = surroundings(workspace.plain("sees_surroundings.py", "/public/x", **extra))
     with_us = surroundings(workspace.run("sees_surroundings.py", "/api/x", **extra))
@@ -55,6 +56,7 @@ def test_surroundings(own: str | None, workspace: Workspace) -> None:
         "REQUESTS_JWT_ACCOUNT": "prod=default",
         "REQUESTS_JWT_LOGGED_IN": "prod",
         "REQUESTS_JWT_LIBRARY": added.get("REQUESTS_JWT_LIBRARY"),
+        "REQUESTS_JWT_COMMAND": COMMAND,
     }
     assert before.keys() <= after.keys()
     modules = set(with_us.pop("modules")) ^ set(plain.pop("modules"))

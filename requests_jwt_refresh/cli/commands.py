@@ -6,7 +6,7 @@ import argparse
 import re
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from requests_jwt_refresh.cli.console import Exit
+from requests_jwt_refresh.cli.console import Exit, complain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -69,9 +69,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """End the program with exit status 2 and two lines on stderr, without argument values."""
-        cause = _hide_values(message)
-        remedy = f"see the options with: {self.prog} --help"
-        self.exit(Exit.USAGE, f"requests-jwt: {cause}\nrequests-jwt: {remedy}\n")
+        complain(_hide_values(message), f"see the options with: {self.prog} --help")
+        self.exit(Exit.USAGE)
 
     def reject(self, unrecognized: Iterable[str]) -> NoReturn:
         """End the program because of `unrecognized`; name the nearest option there is."""

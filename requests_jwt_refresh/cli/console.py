@@ -50,10 +50,11 @@ class UsageError(Exception):
 
 def complain(cause: str, remedy: str) -> None:
     """Write one line of cause and one of remedy on stderr."""
+    from requests_jwt_refresh.profiles.own_command import spell_out
     from requests_jwt_refresh.profiles.schema import make_printable
 
     with suppress(OSError):  # the exit status still says it
-        for line in (cause, remedy):
+        for line in (cause, spell_out(remedy)):
             sys.stderr.write(f"requests-jwt: {make_printable(line)}\n")
 
 

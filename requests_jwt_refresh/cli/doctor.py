@@ -49,6 +49,7 @@ def run(options: argparse.Namespace) -> int:
 def write_findings(findings: Iterable[Finding]) -> int:
     """Write each finding as soon as it is there; return the exit status."""
     from requests_jwt_refresh.cli.findings import FAULT
+    from requests_jwt_refresh.profiles.own_command import spell_out
     from requests_jwt_refresh.profiles.schema import make_printable
 
     faults = 0
@@ -56,7 +57,7 @@ def write_findings(findings: Iterable[Finding]) -> int:
         faults += each.sign == FAULT
         lines = [hanging_indent(f"{each.sign:<6}{each.subject:<10}", make_printable(each.cause))]
         if each.remedy:
-            lines.append(hanging_indent(f"{'':<16}-> ", make_printable(each.remedy)))
+            lines.append(hanging_indent(f"{'':<16}-> ", make_printable(spell_out(each.remedy))))
         sys.stdout.writelines(f"{line}\n" for line in lines)
         sys.stdout.flush()
     plural = "" if faults == 1 else "s"

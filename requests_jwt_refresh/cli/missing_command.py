@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import shutil
-import subprocess
-import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import requests_jwt_refresh as library
 from requests_jwt_refresh.cli.console import UsageError
-from requests_jwt_refresh.errors import ProfileError
+from requests_jwt_refresh.profiles.own_command import quote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,8 +62,8 @@ def describe(command: Sequence[str], before: str, python: str) -> tuple[str, str
             NOT_FOUND,
         )
     if _has_folder(name):
-        place = "" if Path(name).is_absolute() else f" in the folder {Path.cwd()}"
-        return f"the command {name!r} was not found{place}", "check its path", NOT_FOUND
+        where = "" if Path(name).is_absolute() else _describe_folder()
+        return f"the command {name!r} was not found{where}", "check its path", NOT_FOUND
     return _describe_search(name), _advise(command, before, python), NOT_FOUND
 
 
@@ -87,6 +86,13 @@ def _describe_file(name: str, before: str) -> tuple[str, str, int]:
 def _has_folder(name: str) -> bool:
     """Whether a command names a folder: then it is not looked for in PATH."""
     return os.path.dirname(name) != ""  # noqa: PTH120 - Path has "." for none
+
+
+def _describe_folder() -> str:
+    """Return where a relative path begins; "" in a folder that was deleted."""
+    with suppress(OSError):
+        return f" in the folder {Path.cwd()}"
+    return ""
 
 
 def _describe_search(name: str) -> str:
@@ -133,13 +139,13 @@ def explain_forgotten_dashes(
     alone = f"{write_start(None, account)} {command}"
     try:
         profiles.profile(names[0])
-    except ProfileError as error:
+    except library.ProfileError as error:
         cause, remedy = error.cause, error.remedy
     if not profiles.names:
         return UsageError(cause, f"make one first with: requests-jwt init NAME; then: {alone}")
     try:
         profiles.choose(None)
-    except ProfileError:
+    except library.ProfileError:
         advice = f"for a command, name a profile first: {write_start(['NAME'], account)} {command}"
     else:
         advice = f"for a command without a profile's name: {alone}"
@@ -168,8 +174,3 @@ def _shorten(command: Sequence[str]) -> str:
     # What follows an option in the same word may be code.
     shown = [word[:2] if _OPTION.match(word) else quote(word) for word in command[:count]]
     return " ".join([*shown, *(["..."] if len(command) > count else [])])
-
-
-def quote(word: str) -> str:
-    """Return a word as this system's shells take it."""
-    return subprocess.list2cmdline([word]) if sys.platform == "win32" else shlex.quote(word)

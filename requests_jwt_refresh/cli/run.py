@@ -209,6 +209,7 @@ def _extra_variables(names: Sequence[str], profiles: Profiles | None) -> dict[st
     """Return what the program's environment gets beyond ours: names and paths, no secret."""
     from requests_jwt_refresh.inject.report import NAMES_VARIABLE
     from requests_jwt_refresh.profiles.load import PATH_VARIABLE, default_path
+    from requests_jwt_refresh.profiles.own_command import COMMAND_VARIABLE, find_command
 
     before = os.environ.get("PYTHONPATH")
     path = f"{SITE}{os.pathsep}{before}" if before else str(SITE)
@@ -216,6 +217,7 @@ def _extra_variables(names: Sequence[str], profiles: Profiles | None) -> dict[st
         "PYTHONPATH": path,
         NAMES_VARIABLE: ",".join(names),
         _LIBRARY: os.pathsep.join(_find_libraries()),
+        COMMAND_VARIABLE: find_command(),
     }
     with contextlib.suppress(Exception):  # _read_profiles() has said so
         file = default_path()

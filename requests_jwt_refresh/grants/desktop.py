@@ -6,10 +6,12 @@ import os
 import shutil
 import sys
 import threading
-import webbrowser
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import webbrowser
 
 _FALSE: Final = ("", "0", "false", "no", "off")
 _REMOTE: Final = ("SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY")
@@ -76,6 +78,8 @@ def open_browser(url: str) -> bool:
 
     True does not say that anybody sees a page: a browser may fail later.
     """
+    import webbrowser  # not for those who only ask whether a person is there
+
     opener = None if os.environ.get("BROWSER") else _find_wsl_opener()
     with suppress(webbrowser.Error, RuntimeError):  # RuntimeError: out of threads
         browser = webbrowser.get(f"{_WSL_OPENER} %s &") if opener else webbrowser.get()
@@ -108,6 +112,8 @@ def _blocks(browser: object) -> bool:
 
     One for text may, BROWSER's, and one that the program has registered.
     """
+    import webbrowser
+
     if isinstance(browser, webbrowser.BackgroundBrowser):
         return False
     is_of_library = type(browser).__module__ == webbrowser.__name__

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from requests_jwt_refresh.errors import StoreError
 from requests_jwt_refresh.profiles.accounts import ACCOUNT_VARIABLE
+from requests_jwt_refresh.profiles.own_command import spell_out
 from requests_jwt_refresh.refresh.single_flight import THREAD_NAME
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ def warn_once(problem: str, remedy: str = "", key: str | None = None) -> None:
     mark = object()
     if _warned.setdefault(key or problem, mark) is not mark:
         return
-    lines = [f"requests-jwt: {each}\n" for each in (problem, remedy) if each]
     with contextlib.suppress(Exception):  # stderr may be missing, closed or full
+        lines = [f"requests-jwt: {each}\n" for each in (problem, spell_out(remedy)) if each]
         sys.stderr.write("".join(lines))
         sys.stderr.flush()
 
