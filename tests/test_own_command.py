@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shlex
 import subprocess
@@ -10,8 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from requests_jwt_refresh.cli import serve
+from requests_jwt_refresh.cli.page import Page
 from requests_jwt_refresh.profiles.own_command import COMMAND_VARIABLE, find_command, spell_out
-from tests.support.command_line import SCRIPT, WAIT, User, needs_posix, user
+from tests.support.command_line import INIT, SCRIPT, WAIT, User, needs_posix, user
+from tests.support.logins import LOGIN
 from tests.support.programs import (
     CALL,
     COMMAND,
@@ -158,6 +162,44 @@ def test_the_next_step_of_a_command(
     monkeypatch.setenv("PATH", BARE)
     assert user.run("token", "prod").err.endswith(LINE)
     assert f"-> log in with: {COMMAND} login prod\n" in user.run("doctor", "prod").out
+
+
+@pytest.mark.parametrize(
+    ("flags", "shown"),
+    [
+        (("--kind", "jwt-bearer", "--set", "assertion_file=a.txt"), "try it: {} token prod"),
+        (("--preset", "simplejwt"), "Next: {} login prod"),
+        (("--kind", "json"), "Next: {} login prod --refresh-token -"),
+    ],
+)
+def test_the_next_step_after_init(
+    user: User, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...], shown: str
+) -> None:
+    """On stdout, as the last line."""
+    monkeypatch.setenv("PATH", BARE)
+    done = user.run(*INIT, "--store", "file", "--refresh-url", "/t", *flags)
+    assert done.out.endswith(f"{shown.format(COMMAND)}\n"), done.err
+
+
+def test_the_next_step_after_a_second_login(
+    user: User, server: AuthServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """On stdout, after a login as somebody else."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("PATH", BARE)
+    user.describe(server, **LOGIN)
+    for name in ("bob", "carol"):
+        done = user.run("login", "prod", "--account", name, typed=f"{name}\nhunter2\n")
+    assert done.out.endswith(f"--account: {COMMAND} switch prod --account carol\n")
+
+
+@pytest.mark.usefixtures("bare")
+def test_the_commands_of_the_demo() -> None:
+    """They are there to be copied."""
+    stream = io.StringIO()
+    serve._introduce(Page(stream), "http://127.0.0.1:1")  # noqa: SLF001 - the rest needs a Ctrl-C
+    assert f"   {COMMAND} init demo --from http://127.0.0.1:1" in stream.getvalue()
+    assert f"   {COMMAND} run demo -- " in stream.getvalue()
 
 
 @pytest.mark.parametrize("how", [[SCRIPT], [sys.executable, "-m", "requests_jwt_refresh"]])

@@ -25,6 +25,7 @@ from requests_jwt_refresh.cli.console import (
     report,
     sanitize,
     write_json,
+    write_step,
 )
 
 if TYPE_CHECKING:
@@ -265,7 +266,7 @@ def _note_login(profile: Profile, *, was_alone: bool) -> None:
         choose_account(profile.file, profile.name, profile.account)
         sys.stdout.write(f"The account of {profile.name} is {profile.account} from now on.\n")
         return
-    sys.stdout.write(f"To use it without --account: requests-jwt switch {profile.reference}\n")
+    write_step(f"To use it without --account: requests-jwt switch {profile.reference}")
 
 
 def is_alone(profiles: Profiles, profile: Profile) -> bool:

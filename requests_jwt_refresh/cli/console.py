@@ -207,6 +207,13 @@ def write_row(label: str, text: str) -> None:
     sys.stdout.write(f"{hanging_indent(f'{label:<14} ', text)}\n")
 
 
+def write_step(text: str) -> None:
+    """Write one line with the command to type next on stdout."""
+    from requests_jwt_refresh.profiles.own_command import spell_out
+
+    sys.stdout.write(f"{spell_out(text)}\n")
+
+
 def write_json(content: object) -> None:
     """Write `content` as JSON on stdout."""
     import json

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 import requests_jwt_refresh as library
 from requests_jwt_refresh.cli.account import write_urls
 from requests_jwt_refresh.cli.commands import COMPLETE_FILES, add_command, examples
-from requests_jwt_refresh.cli.console import Exit, UsageError, fill_in, hanging_indent, write_row
+from requests_jwt_refresh.cli.console import (
+    Exit,
+    UsageError,
+    fill_in,
+    hanging_indent,
+    write_row,
+    write_step,
+)
 from requests_jwt_refresh.cli.content import (
     check_no_refresh,
     find_missing_option,
@@ -364,23 +371,23 @@ def _go_on(
     if environment is not None:
         note = f"the token comes from the {environment.label}"
         sys.stdout.write(f"{hanging_indent('Nobody has to log in: ', note)}\n")
-        sys.stdout.write(f"Try it: requests-jwt token {options.name}\n")
+        write_step(f"Try it: requests-jwt token {options.name}")
     elif profile.needs_login and not _has_login(profile) and not can_trade:
         remedy = fill_in(f"add [NAME.login] with its url to {profile.file}", options.name)
         sys.stdout.write(f"{hanging_indent('Nobody can log in yet: ', remedy)}\n")
-        sys.stdout.write(f"Then: requests-jwt login {options.name}\n")
+        write_step(f"Then: requests-jwt login {options.name}")
     elif keyring_problem is not None:
         sys.stdout.write(f"{hanging_indent('No keyring: ', keyring_problem)}\n")
         command = f"{_choose_login_command(profile)} --store file"
-        sys.stdout.write(f"To keep the token in a file: {command}\n")
+        write_step(f"To keep the token in a file: {command}")
     elif is_found and _wants_login(options, profile):
         from requests_jwt_refresh.cli import login
 
         return login.run(login.make_options(options.name))
     elif profile.needs_login or _has_secrets_in_keyring(profile):
-        sys.stdout.write(f"Next: {_choose_login_command(profile)}\n")
+        write_step(f"Next: {_choose_login_command(profile)}")
     else:
-        sys.stdout.write(f"Nobody has to log in; try it: requests-jwt token {options.name}\n")
+        write_step(f"Nobody has to log in; try it: requests-jwt token {options.name}")
     return Exit.DONE
 
 

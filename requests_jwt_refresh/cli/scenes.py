@@ -25,6 +25,7 @@ from requests_jwt_refresh.cli.page import Page, format_value
 from requests_jwt_refresh.endpoints import JSONEndpoint
 from requests_jwt_refresh.matching import json_field, parse_json
 from requests_jwt_refresh.mounting import mount
+from requests_jwt_refresh.profiles.own_command import spell_out
 from requests_jwt_refresh.stores.memory import MemoryStore
 from requests_jwt_refresh.testing import AuthServer
 from requests_jwt_refresh.tokens import with_values
@@ -119,7 +120,8 @@ def _sum_up(page: Page, checks: dict[str, list[Check]]) -> bool:
         names = [name for name, of_scene in checks.items() if not all(c.holds for c in of_scene)]
         text = f"Not all of it happened: {count - passed} of {count} checks failed"
         page.write_verdict(f"{text} ({', '.join(names)}).", is_good=False)
-    page.write_paragraph("In detail: requests-jwt demo --verbose. Your own API: requests-jwt init")
+    more = "In detail: requests-jwt demo --verbose. Your own API: requests-jwt init"
+    page.write_paragraph(spell_out(more))
     return passed == count
 
 

@@ -15,6 +15,7 @@ from requests_jwt_refresh import clock
 from requests_jwt_refresh.cli.console import sanitize
 from requests_jwt_refresh.cli.page import Page
 from requests_jwt_refresh.matching import parse_json
+from requests_jwt_refresh.profiles.own_command import spell_out
 from requests_jwt_refresh.testing import AuthServer
 from requests_jwt_refresh.testing.values import json_response
 
@@ -57,7 +58,7 @@ def serve(stream: TextIO) -> None:
             clock.sleep(_NAP)
     page.write_line()
     page.write_paragraph(
-        "Stopped. To forget the token: requests-jwt logout demo --local", indent=""
+        spell_out("Stopped. To forget the token: requests-jwt logout demo --local"), indent=""
     )
 
 
@@ -72,7 +73,7 @@ def _introduce(page: Page, url: str) -> None:
     page.write_headline("Type this in another terminal:")
     for command, purpose in _list_commands(url):
         page.write_line()
-        page.write_command(command)
+        page.write_command(spell_out(command))
         page.write_paragraph(purpose, indent="      ", first="      ")
     page.write_headline("What the server is asked:")
 
