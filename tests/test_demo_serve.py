@@ -71,24 +71,25 @@ def list_requests(shown: str) -> list[str]:
 @pytest.mark.parametrize(
     ("found", "python"),
     [
-        ({"python", "python3"}, "python"),
-        ({"python"}, "python"),
-        ({"python3"}, "python3"),
-        (set(), "python"),
+        ({"python", "python3"}, "python "),
+        ({"python"}, "python "),
+        ({"python3"}, "python3 "),
+        (set(), ""),
     ],
 )
 def test_what_to_type_next(
     clock: Clock, monkeypatch: pytest.MonkeyPatch, found: set[str], python: str
 ) -> None:
     """Each command in one line, to be copied, with the Python that is there; else 80 columns."""
-    monkeypatch.setattr(shutil, "which", lambda name: name if name in found else None)
+    there = {"requests-jwt", *found}
+    monkeypatch.setattr(shutil, "which", lambda name: name if name in there else None)
     urls: list[str] = []
     shown = serve_during(urls.append, clock)
     (url,) = urls
     call = f"import requests; print(requests.get('{url}/hello').text)"
     assert COMMAND.findall(shown) == [
         f"requests-jwt init demo --from {url}",
-        f'requests-jwt run demo -- {python} -c "{call}"',
+        f'requests-jwt run demo -- {python}-c "{call}"',
     ]
     assert max(map(len, COMMAND.sub("", shown).splitlines())) <= 80
     assert shown.isascii()

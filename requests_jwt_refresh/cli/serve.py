@@ -81,14 +81,15 @@ def _introduce(page: Page, url: str) -> None:
 def _list_commands(url: str) -> tuple[tuple[str, str], ...]:
     """Return the commands to type next, and what each is for."""
     again = " --replace" if _has_old_profile() else ""
-    python = "python" if shutil.which("python") or not shutil.which("python3") else "python3"
+    python = next(filter(shutil.which, ("python", "python3")), None)
+    start = f"{python} -c" if python else "-c"  # `run` knows a Python
     call = f"import requests; print(requests.get('{url}{_HELLO}').text)"
     return (
         (
             f"requests-jwt init demo --from {url}{again}",
             "finds the server by the API, registers a client there, and asks to log in",
         ),
-        (f'requests-jwt run demo -- {python} -c "{call}"', _CALL_PURPOSE),
+        (f'requests-jwt run demo -- {start} "{call}"', _CALL_PURPOSE),
     )
 
 
