@@ -151,7 +151,7 @@ class RecordedRequest:
     body: bytes = field(default=b"", repr=False)
     """The body's first 64 KiB."""
     access: str | None = field(default=None, repr=False)
-    """The access token, wherever this server looks for it (see AuthServer's `like`), or None."""
+    """The access token, wherever this server looks for it (see `attach` and `like`), or None."""
     at: float = field(default=0.0, compare=False)
     """When its head had arrived, in seconds as ``time.monotonic()`` has them."""
 
