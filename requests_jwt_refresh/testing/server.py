@@ -23,7 +23,7 @@ The parts, each importing only those before it: validation.py, values.py, faults
 fault_plan.py, paths.py, shapes.py and likes/ (known servers, as data), signing.py, rendering.py,
 options.py, devices.py (device codes), clients.py and authorizations.py (OpenID clients and codes),
 ledger.py (tokens), reading.py, checks.py, routes.py, like_routes.py, metadata.py, pages.py,
-authorize.py and openid.py (OpenID Connect), connection.py.
+authorize.py and openid.py (OpenID Connect), user_errors.py, connection.py.
 """
 
 from __future__ import annotations
@@ -415,3 +415,8 @@ class AuthServer(ServerOptions):
         `on` is as in fail(). Raises TypeError or ValueError for a target that makes no sense.
         """
         return self._fault_plan.add_gate(validate_target(on))
+
+
+def list_errors(server: AuthServer) -> list[str]:
+    """Return what the test's own faults and predicates have raised, as texts without tokens."""
+    return server._ledger.errors()  # noqa: SLF001 - no public name, which a subclass may want

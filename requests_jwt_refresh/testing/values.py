@@ -40,7 +40,8 @@ assert client.get("/api/reports/7").status_code == 500
 assert client.get("/api/users").status_code == 200
 ```
 
-A predicate is called under a lock: let it look at the path and do nothing else.
+A predicate is called under a lock: let it look at the path and do nothing else. What it raises is
+as what a `Fault` raises.
 """
 
 
