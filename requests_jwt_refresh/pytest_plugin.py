@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from requests_jwt_refresh.testing import AuthServer
 
-_UNANSWERED = "jwt_server left a request without a response, as in an outage, by an exception."
+_UNANSWERED = "jwt_server could not respond, which its client takes for an outage."
 
 
 @pytest.fixture
