@@ -102,9 +102,10 @@ class Ledger:
             return list(self._errors)
 
     def list_secrets(self) -> list[str]:
-        """Return all tokens that were given, and what stood in Authorization headers."""
+        """Return all tokens that were given or sent, and what stood in Authorization headers."""
         with self._lock:
-            sent = [each.headers.get("Authorization", "") for each in self._requests]
+            sent = [each.access or "" for each in self._requests]
+            sent += [each.headers.get("Authorization", "") for each in self._requests]
             return [*self._accesses, *self._refreshes, *sent]
 
     def login(self, user: str) -> Grant:

@@ -106,10 +106,10 @@ class ServerOptions:
         read_body_first: if False, an upload without a good token is answered before its body was
             read. Keep-alive is promised, and the connection closed when the next request arrives on
             it, which is the worst moment.
-        attach: where API requests carry their access token, as the adapter has it: what `header`
-            or `cookie` makes. None is ``Authorization: Bearer``. A token anywhere else is none: 401
-            "No token". Like the next four an option of a server of your own shape: not with
-            `like`, nor with a cookie's ``csrf``: ValueError.
+        attach: where API requests carry their access token: what `header` or `cookie` makes, as for
+            the adapter's ``attach=``. None is ``Authorization: Bearer`` (RFC 6750 §2.1). A token
+            anywhere else is none: 401 "No token". A cookie with ``csrf`` is a ValueError. This
+            option and the next four are not for `like`, which has its own: ValueError.
         refused: the response to a refresh token that is not good; None is 400 ``invalid_grant``
             (RFC 6749 §5.2). A refresh without a token is ``invalid_request`` as ever.
         login_path: where users log in: no path at which the server does something else, or

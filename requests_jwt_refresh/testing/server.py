@@ -82,15 +82,16 @@ class AuthServer(ServerOptions):
         assert server.counters.rotated == 1
     ```
 
-        POST /auth/login    a JSON object or a form with username and password, or Basic; "wrong" is
-                            the wrong password
-        POST /auth/refresh  the refresh token as JSON, as a form or in Authorization: Bearer
+        POST /auth/login    user name and password in JSON, as a form or as Basic; "wrong" is the
+                            wrong password (login_path, username_field, password_field)
+        POST /auth/refresh  the refresh token in JSON, as a form or in Authorization: Bearer
+                            (refresh_path, request_field)
         POST /auth/logout   revokes the refresh token's family
         POST /auth/revoke   the same as RFC 7009 has it: a form with token, always 200
         POST /auth/device   starts a device authorization (RFC 8628): a form with client_id
         POST /auth/token    a form with grant_type: password, or a device code being polled
         /public/...         echoes the request, no token needed
-        /status/NNN         that status; needs a token, as all that follows
+        /status/NNN         that status; needs a token (attach), as all that follows
         /redirect?to=URL    redirects, with &status=302 or another
         /api/..., the rest  echoes method, path, query, the body's size and sha256, user
 

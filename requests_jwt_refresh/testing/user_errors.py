@@ -38,7 +38,7 @@ def record_errors(ledger: Ledger, where: str, request: RecordedRequest) -> Itera
 
 
 def _format(error: BaseException) -> str:
-    frames = _skip_own_frames(error.__traceback__)
+    frames = _skip_own_frames(error.__traceback__)  # the rest says nothing of the mistake
     return "".join(traceback.format_exception(type(error), error, frames)).rstrip()
 
 
