@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from requests_jwt_refresh.cli.console import Exit
+from requests_jwt_refresh.profiles.kinds import FEW_CHOICES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -60,6 +61,8 @@ LOGOUT_STATUSES: Final = EXIT_STATUSES.replace(
 # What an option is called, if no secret has that form.
 _OPTION_NAME: Final = re.compile(r"-[A-Za-z]|--[a-z]{2,12}(?:[-_][a-z]{1,12}){0,2}")
 
+_MIN_PART: Final = 4  # characters, such as those of "okta"
+
 
 class Parser(argparse.ArgumentParser):
     """An argparse parser that repeats no argument in an error: it may be a secret."""
@@ -96,15 +99,29 @@ def _hide_values(message: str) -> str:
 
 
 def _suggest_choice(found: re.Match[str]) -> str:
-    """Return the choices that there are, and which of them is nearest to what was typed."""
+    """Return the choice that is nearest to what was typed; alone, unless there are but a few."""
     import difflib
 
-    typed, listed = found[1].strip("'\"").lower(), found[2]
+    typed, names = _strip_marks(found[1].strip("'\"")), re.findall(r"[\w-]+", found[2])
     # Servers are also known as the classes of their presets: GitHub, SimpleJWT, EntraID.
-    choices = {each.replace("-", ""): each for each in re.findall(r"[\w-]+", listed)}
-    close = difflib.get_close_matches(re.sub("[-_ ]", "", typed), choices, 1)
-    hint = f": did you mean {choices[close[0]]!r}?" if close else ""
-    return f"must be one of {listed}{hint}"
+    choices = {_strip_marks(each): each for each in names}
+    # And by longer names: djangorestframework-simplejwt, keycloak-26.
+    inside = sorted((each for each in choices if _is_part(each, typed)), key=len, reverse=True)
+    close = difflib.get_close_matches(typed, choices, 1) or inside
+    listed = f"must be one of {', '.join(names)}"
+    if not close:
+        return listed
+    rest = f" It {listed}" if len(choices) <= FEW_CHOICES else ""
+    return f"did you mean {choices[close[0]]!r}?{rest}"
+
+
+def _strip_marks(text: str) -> str:
+    return re.sub("[-_ .]", "", text.lower())
+
+
+def _is_part(name: str, typed: str) -> bool:
+    """Whether `typed` names more than `name`, which is not too short to tell."""
+    return len(name) >= _MIN_PART and name in typed
 
 
 class _Help(argparse.HelpFormatter):

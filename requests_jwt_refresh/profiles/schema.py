@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from requests_jwt_refresh.errors import InvalidURL, ProfileError
 from requests_jwt_refresh.profiles.home import NoHome, expand_user
+from requests_jwt_refresh.profiles.kinds import FEW_CHOICES
 from requests_jwt_refresh.tokens import LONGEST_LIFETIME
 
 if TYPE_CHECKING:
@@ -158,11 +159,10 @@ class Table:
         found = self.text(key, default)
         if found is default or found in known:
             return found
-        raise self.error(
-            key,
-            f"must be {_list_choices(known)}",
-            suggest(str(found), known) or "write one of them",
-        )
+        nearest = suggest(str(found), known)
+        is_alone = nearest and len(known) > FEW_CHOICES
+        problem = "has an unknown value" if is_alone else f"must be {_list_choices(known)}"
+        raise self.error(key, problem, nearest or "write one of them")
 
     def table(self, key: str) -> Table | None:
         """Return the table at `key`, None if there is none."""
