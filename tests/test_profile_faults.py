@@ -178,6 +178,10 @@ FAULTS: list[tuple[str, tuple[str, ...]]] = [
         ("refresh.preset has an unknown value. Did you mean 'simplejwt'?",),
     ),
     (
+        f'{PROD}[prod.refresh]\npreset = "django-simplejwt-5"',
+        ("refresh.preset has an unknown value. Did you mean 'simplejwt'?",),
+    ),
+    (
         f'{PROD}[prod.refresh]\npreset = "xyzzy"',
         ("refresh.preset must be one of 'amazon-sp-api', 'aspnetcore-identity', ", "Write one of"),
     ),

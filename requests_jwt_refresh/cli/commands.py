@@ -61,8 +61,6 @@ LOGOUT_STATUSES: Final = EXIT_STATUSES.replace(
 # What an option is called, if no secret has that form.
 _OPTION_NAME: Final = re.compile(r"-[A-Za-z]|--[a-z]{2,12}(?:[-_][a-z]{1,12}){0,2}")
 
-_MIN_PART: Final = 4  # characters, such as those of "okta"
-
 
 class Parser(argparse.ArgumentParser):
     """An argparse parser that repeats no argument in an error: it may be a secret."""
@@ -100,28 +98,14 @@ def _hide_values(message: str) -> str:
 
 def _suggest_choice(found: re.Match[str]) -> str:
     """Return the choice that is nearest to what was typed; alone, unless there are but a few."""
-    import difflib
+    from requests_jwt_refresh.profiles.schema import suggest_choice
 
-    typed, names = _strip_marks(found[1].strip("'\"")), re.findall(r"[\w-]+", found[2])
-    # Servers are also known as the classes of their presets: GitHub, SimpleJWT, EntraID.
-    choices = {_strip_marks(each): each for each in names}
-    # And by longer names: djangorestframework-simplejwt, keycloak-26.
-    inside = sorted((each for each in choices if _is_part(each, typed)), key=len, reverse=True)
-    close = difflib.get_close_matches(typed, choices, 1) or inside
-    listed = f"must be one of {', '.join(names)}"
-    if not close:
+    choices = re.findall(r"[\w-]+", found[2])
+    listed = f"must be one of {', '.join(choices)}"
+    nearest = suggest_choice(found[1].strip("'\""), choices)
+    if not nearest:
         return listed
-    rest = f" It {listed}" if len(choices) <= FEW_CHOICES else ""
-    return f"did you mean {choices[close[0]]!r}?{rest}"
-
-
-def _strip_marks(text: str) -> str:
-    return re.sub("[-_ .]", "", text.lower())
-
-
-def _is_part(name: str, typed: str) -> bool:
-    """Whether `typed` names more than `name`, which is not too short to tell."""
-    return len(name) >= _MIN_PART and name in typed
+    return f"{nearest} It {listed}" if len(choices) <= FEW_CHOICES else nearest
 
 
 class _Help(argparse.HelpFormatter):

@@ -276,11 +276,11 @@ def _find_missing(answer: str) -> str | None:
 
 
 def _make_choice_check(choices: Collection[str]) -> Callable[[str], str | None]:
-    from requests_jwt_refresh.profiles.schema import suggest
+    from requests_jwt_refresh.profiles.schema import suggest_choice
 
     def find_problem(answer: str) -> str | None:
         if answer in choices:
             return None
-        return suggest(answer, choices) or "it must be one of those above"
+        return suggest_choice(answer, choices) or "it must be one of those above"
 
     return find_problem
