@@ -42,7 +42,7 @@ UNTOLD = (
 OWN_LOGOUT = "If the server has a logout endpoint: add its url to {}"
 REVOCATION = 'If the server has a revocation endpoint: add its url, and send = "oauth2", to {}'
 DOCUMENTED = (
-    "simplejwt documents /api/token/blacklist/ for that; if the server has it: "
+    "simplejwt documents a logout at /api/token/blacklist/; if the server has it: "
     'add url = "/api/token/blacklist/" to {}'
 )
 LOGOUT = 'url = "/auth/logout"'
@@ -91,7 +91,7 @@ def test_a_preset_says_how_the_server_is_told_next_time(user: User, name: str) -
         start, _, command = (
             user.run("logout", name).out.rstrip().rpartition("; if the server has it: ")
         )
-        assert start.endswith("expires.\nsimplejwt documents /api/token/blacklist/ for that")
+        assert start.endswith("expires.\nsimplejwt documents a logout at /api/token/blacklist/")
         program, *arguments = shlex.split(command)
         assert (program, user.run(*arguments).err) == ("requests-jwt", "")
         logout = {"logout": {"url": "/api/token/blacklist/"}}

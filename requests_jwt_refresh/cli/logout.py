@@ -228,7 +228,7 @@ def _advise_logout(profile: Profile, content: Mapping[str, Any]) -> str:
     if url is not None:
         preset = content["refresh"]["preset"]
         then = _write_init_command(profile, content, url) or f'add url = "{url}" to {place}'
-        return f"{preset} documents {url} for that; if the server has it: {then}"
+        return f"{preset} documents a logout at {url}; if the server has it: {then}"
     plain = getattr(profile.refresh, "endpoint", profile.refresh)  # without its secrets
     if isinstance(plain, OAuth2Endpoint):
         return (
