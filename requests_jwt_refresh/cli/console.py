@@ -118,14 +118,16 @@ _PROFILE_WORDING: Final = {
 
 
 _RULE_IN_PYTHON: Final = re.compile(
-    r"add rejected=json_field\('([^']+)', '([^']+)'\)( to the PasswordLogin)?"
+    r"give rejected=json_field\('([^']+)', '([^']+)'\)( to the PasswordLogin)?"
 )
 
 
 def _write_rule(found: re.Match[str]) -> str:
     """Return the same rule as a profile has it."""
     table = "login" if found[3] else "refresh"
-    return f'add rejected = {{ json_field = "{found[1]}", value = "{found[2]}" }} to [NAME.{table}]'
+    return (
+        f'write rejected = {{ json_field = "{found[1]}", value = "{found[2]}" }} in [NAME.{table}]'
+    )
 
 
 # What the command line adds to a part of a remedy of the library, by how that ends.
