@@ -22,6 +22,7 @@ import requests
 from httpie.plugins import AuthPlugin, TransportPlugin
 from httpie.plugins.base import BasePlugin
 from httpie.plugins.registry import plugin_manager
+from httpie.uploads import ChunkedStream
 from requests.adapters import BaseAdapter
 from requests.auth import AuthBase
 from requests.cookies import get_cookie_header
@@ -73,6 +74,13 @@ class HTTPieAdapter(ProfileAdapter):
     def leaves_alone(self, request: PreparedRequest) -> bool:
         """Whether the request brings its own token, is to have none, or is about tokens."""
         return self._is_typed(request) or super().leaves_alone(request)
+
+    def _describe_one_shot(self, body: object) -> tuple[str, str]:
+        """Return what such a body is, and what to do, as HTTPie's user knows them."""
+        if isinstance(body, ChunkedStream):
+            return "a body of --chunked", "run the command again, or leave out --chunked"
+        # With a Content-Length that was typed, HTTPie passes a pipe on.
+        return "a body from a pipe", "run the command again, or give a file: @PATH"
 
     def _is_typed(self, request: PreparedRequest) -> bool:
         """Whether the header of the token was typed, or left out by typing its name alone.

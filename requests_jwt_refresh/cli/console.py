@@ -111,6 +111,8 @@ _PROFILE_WORDING: Final = {
     "token_url= of the login, and the client": (
         "token_url in [NAME.browser] or [NAME.device], url and client_id in [NAME.refresh]"
     ),
+    "(username_field, password_field)": "(username_field, password_field in [NAME.login])",
+    "(password_field)": "(password_field in [NAME.login])",
     "allow_plaintext=True": "allow_plaintext = true in [NAME.store]",
 }
 
