@@ -48,7 +48,7 @@ def test_an_error_code_can_be_made_a_refusal_of_the_login(user: User, server: Au
     server.fail(JSONBody({"error": "wrong_password"}), on="login", times=None)
     remedy = user.run("login", "prod", typed="bob\nx\n").cause_and_remedy()[1]
     rule = 'rejected = { json_field = "error", value = "wrong_password" }'
-    assert f"or add {rule} to [prod.login] if that is a refusal" in remedy
+    assert f"or write {rule} in [prod.login] if that is a refusal" in remedy
     user.describe(server, OAUTH2_REFRESH, login=f"{LOGIN['login']}\n{rule}")
     result = user.run("login", "prod", typed="bob\nx\n")
     assert (result.status, "refused the user name" in result.err) == (3, True)
