@@ -73,6 +73,9 @@ logger = logging.getLogger("requests_jwt_refresh")
 _Options: TypeAlias = tuple[Any, Any, Any, Any, Any]
 """The first five fields of SendOptions, which is made of them when there is a refresh."""
 
+_REFRESHED: Final = "The token has been refreshed"
+_NOT_PROVED: Final = "The API asks for a nonce, which the next request will have"
+
 
 class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
     """A transport adapter that keeps a JWT fresh. `mount` makes one and mounts it.
@@ -380,7 +383,7 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
                 raise failure.about(request, response) from failure.__cause__
             if better is None:
                 return response
-            if not _rewind_or_warn(request):
+            if not self._rewind_or_warn(request):
                 self._refresher.note_accepted(better)
                 return response
             attempt, refused = better, response
@@ -405,7 +408,7 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
             return response
         request = cast("PreparedRequest", need.request)
         release(response, request)
-        if not _rewind_or_warn(request, _NOT_PROVED):
+        if not self._rewind_or_warn(request, _NOT_PROVED):
             prover.note_answer(response, response)
             return response
         again = self._outgoing.for_resend(request, attempt.token, response)
@@ -642,6 +645,22 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
             return self._complete(SendOptions.from_environment(self._refresh_url))
         return self._complete(SendOptions(*last))
 
+    def _rewind_or_warn(self, request: PreparedRequest, done: str = _REFRESHED) -> bool:
+        if rewind(request):
+            return True
+        what, remedy = self._describe_one_shot(request.body)
+        logger.warning(
+            "%s, but %s can be sent only once, so the 401 stands: %s", done, what, remedy
+        )
+        return False
+
+    def _describe_one_shot(self, body: object) -> tuple[str, str]:
+        """Return what a body is that can be sent only once, and what to do about that."""
+        return (
+            f"a {type(body).__name__} body",
+            "send the request again with a new body. Bytes, or a file that can seek, can be resent",
+        )
+
     def _complete(self, options: SendOptions) -> SendOptions:
         """Return `options` with this adapter's part in them."""
         return options._replace(
@@ -671,22 +690,6 @@ class JWTRefreshAdapter(HTTPAdapter, AcceptsRelativeURLs):
         return send(
             request, stream=stream, timeout=timeout, verify=verify, cert=cert, proxies=proxies
         )
-
-
-_REFRESHED: Final = "The token has been refreshed"
-_NOT_PROVED: Final = "The API asks for a nonce, which the next request will have"
-
-
-def _rewind_or_warn(request: PreparedRequest, done: str = _REFRESHED) -> bool:
-    if rewind(request):
-        return True
-    logger.warning(
-        "%s, but a %s body can be sent only once, so the 401 stands: send the request again with a "
-        "new body. Bytes, or a file that can seek, can be resent",
-        done,
-        type(request.body).__name__,
-    )
-    return False
 
 
 def _choose(given: Any, refresh: object, name: str, default: Any = None) -> Any:

@@ -74,6 +74,14 @@ class HTTPieAdapter(ProfileAdapter):
         """Whether the request brings its own token, is to have none, or is about tokens."""
         return self._is_typed(request) or super().leaves_alone(request)
 
+    def _describe_one_shot(self, body: object) -> tuple[str, str]:
+        """Return what such a body is, and what to do, as HTTPie's user knows them."""
+        # By the name of the class, which is none of HTTPie's public ones.
+        if "Chunked" in type(body).__name__:
+            return "a body of --chunked", "run the command again, or leave out --chunked"
+        # With a Content-Length that was typed, HTTPie passes a pipe on.
+        return "a body from a pipe", "run the command again, or give a file: @PATH"
+
     def _is_typed(self, request: PreparedRequest) -> bool:
         """Whether the header of the token was typed, or left out by typing its name alone.
 

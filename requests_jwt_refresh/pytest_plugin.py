@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from requests_jwt_refresh.testing import AuthServer
 
+_UNANSWERED = "jwt_server could not respond, which its client takes for an outage."
+
 
 @pytest.fixture
 def jwt_server() -> Iterator[AuthServer]:
@@ -32,8 +34,16 @@ def jwt_server() -> Iterator[AuthServer]:
 
     It is a `requests_jwt_refresh.testing.AuthServer`, whose options are attributes of it, to
     be set before the first request: ``jwt_server.lifetime = 2.0``.
+
+    What a fault or a predicate of the test's own raises closes a connection, which a client takes
+    for an outage: at its end such a test fails, with the traceback.
     """
     from requests_jwt_refresh.testing import AuthServer
+    from requests_jwt_refresh.testing.server import list_errors
 
     with AuthServer() as server:
         yield server
+    errors = list_errors(server)
+    if errors:
+        raised = "\n\n".join(f"Raised {each}" for each in errors)
+        pytest.fail(f"{_UNANSWERED}\n\n{raised}", pytrace=False)

@@ -31,6 +31,7 @@ _REDIRECTS: Final = range(300, 400)
 _PASSING_FAULTS: Final = frozenset({408, 429, *range(500, 1000)})
 SUCCESS: Final = range(200, 300)
 _CLIENT_ERRORS: Final = range(400, 500)
+_WRONG_REQUESTS: Final = frozenset({404, 405, 406, 411, *range(413, 418)})  # whatever it handed in
 _CONFLICTS: Final = frozenset({409, 423})  # with another request, which may have ended soon
 # With these an error code in the body counts; rate limits and overload need none.
 CODE_COUNTS: Final = frozenset({200, 201, *_CLIENT_ERRORS}) - _PASSING_FAULTS
@@ -140,7 +141,7 @@ def suggest_rule(response: TokenResponse) -> str:
     if path is None or is_try_later(document, headers) or (login and login.rule_place is None):
         return check
     place = f" to {login.rule_place}" if login else ""
-    return f"{check}, or add rejected=json_field({path!r}, {code!r}){place} if that is a refusal"
+    return f"{check}, or give rejected=json_field({path!r}, {code!r}){place} if that is a refusal"
 
 
 def _say_what_to_check(response: TokenResponse) -> str:
@@ -158,9 +159,10 @@ def make_status_error(response: TokenResponse) -> RefreshUnavailable:
         return _make_redirect_error(response)
     if response.status in _PASSING_FAULTS:
         return _make_passing_error(response)
+    may_be_refusal = response.status not in _WRONG_REQUESTS
     return _make_unavailable_error(
         f"the {response.source} answered {_describe_failure(response)}",
-        _say_what_to_check(response),
+        suggest_rule(response) if may_be_refusal else _say_what_to_check(response),
         is_set_up_fault=response.status in _CLIENT_ERRORS and response.status not in _CONFLICTS,
     )
 

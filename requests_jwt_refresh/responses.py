@@ -409,6 +409,7 @@ def _read_other_cookies(response: TokenResponse, fields: object) -> dict[str, st
 
 _REFRESH_NAMES: Final = ("refreshtoken", "refreshjwt", "refresh")  # in lower case, letters alone
 _ACCESS_NAMES: Final = ("accesstoken", "accessjwt", "access", "token", "idtoken", "jwt")
+_EXPIRY_OPTIONS: Final = ("expires_in", "expires_at")
 _FORM: Final = "application/x-www-form-urlencoded"
 
 
@@ -524,7 +525,7 @@ def describe_missing_refresh(
     if _find_at(response, document, place) is not MISSING:
         return None
     only = _describe_names(response, document, place)
-    if _is_default(endpoint, place):
+    if _is_default(endpoint, "refresh", place):
         if not hasattr(endpoint, "refresh") or not find_refresh_token(response, endpoint, old):
             return None
         return (
@@ -538,34 +539,69 @@ def describe_missing_refresh(
     )
 
 
-def describe_unread_expiry(response: TokenResponse, endpoint: object) -> str | None:
-    """Return what to warn about if a response tells when its access token ends, where nobody looks.
+def describe_unread_expiry(response: TokenResponse, endpoint: object) -> tuple[str, str] | None:
+    """Return what to warn about if a response tells when its access token ends, but is not read.
 
+    It tells so where nobody looks; or it has nothing, or no time, where the user has named the
+    place. A problem, and what to do about it: to give an option, or to correct the one there is.
     For a token whose end is not known: it is refreshed only when the API refuses it. None if there
     is nothing to say.
     """
-    paths = [getattr(endpoint, name, None) for name in ("expires_in", "expires_at")]
+    paths = [getattr(endpoint, name, None) for name in _EXPIRY_OPTIONS]
     if not any(paths):  # nobody wants to know, or a callable has read it in its own way
         return None
-    access = getattr(endpoint, "access", None)
-    above_token = access.split(".")[:-1] if isinstance(access, str) else []
     document = parse_json(response.body)
-    for path in list_fields(document):
-        above = path.split(".")[:-1]
-        if above != above_token[: len(above)]:
-            continue  # of something else that ends: the refresh token, a subscription
-        option = suggest_expiry_option(path, find(document, path))
-        if option is not None:
-            return (
-                f"the {response.source} tells in {path!r} when the token ends, and no option names "
-                f"that field: the token is refreshed only when the API refuses it; give {option}"
-            )
+    named = _find_misnamed_expiry(document, endpoint)
+    suggested = _suggest_expiry(document, endpoint)
+    if named is None and suggested is None:
+        return None
+    problem = f"the {response.source}"
+    if named is not None:
+        option, problem = named[0], f"{problem} {named[1]}"
+    if suggested is not None:
+        path, option = suggested
+        problem += f"{', and' if named else ''} tells in {path!r} when the token ends"
+        problem += "" if named else ", and no option names that field"
+    problem += ": the token is refreshed only when the API refuses it"
+    return problem, f"correct {option}=" if suggested is None else f"give {option}"
+
+
+def _find_misnamed_expiry(document: object, endpoint: object) -> tuple[str, str] | None:
+    """Return the option by which the user names a field without a time, and what is wrong."""
+    for option in _EXPIRY_OPTIONS:
+        path = getattr(endpoint, option, None)
+        if not isinstance(path, str) or _is_default(endpoint, option, path):
+            continue
+        found = find(document, path)
+        if found is MISSING:
+            names = quote_list(list_fields(document))
+            only = f" (only {names})" if names else ""
+            return option, f"gave no {path!r}{only}, the field that {option}= names"
+        if found is not None:  # null is what some say of a token without an end
+            return option, f"gave no time in {path!r}, the field that {option}= names"
     return None
 
 
-def _is_default(endpoint: object, place: Place) -> bool:
-    """Whether nobody has named the place of the refresh token: it is the class's own."""
-    known = getattr(type(endpoint), "__dataclass_fields__", {}).get("refresh")
+def _suggest_expiry(document: object, endpoint: object) -> tuple[str, str] | None:
+    """Return the field that looks like the access token's end, and the option that would read it.
+
+    Not of something else that ends: the refresh token, a subscription.
+    """
+    access = getattr(endpoint, "access", None)
+    above_token = access.split(".")[:-1] if isinstance(access, str) else []
+    for path in list_fields(document):
+        above = path.split(".")[:-1]
+        option = None
+        if above == above_token[: len(above)]:
+            option = suggest_expiry_option(path, find(document, path))
+        if option is not None:
+            return path, option
+    return None
+
+
+def _is_default(endpoint: object, option: str, place: Place) -> bool:
+    """Whether nobody has named the place with that option: it is the class's own."""
+    known = getattr(type(endpoint), "__dataclass_fields__", {}).get(option)
     is_own = not isinstance(place, str) and known is not None and known.default == place
     return isinstance(place, DefaultPath) or is_own
 

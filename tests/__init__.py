@@ -253,6 +253,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
         "test_auth_server_openid_real",
         "test_auth_server_shape",
         "test_auth_server_tokens",
+        "test_own_shape",
         "test_pytest_plugin",
     ),
 }

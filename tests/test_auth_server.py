@@ -430,7 +430,8 @@ class TestStartAndStop:
         assert foreign == {
             "requests_jwt_refresh",  # its clock
             "requests_jwt_refresh.tokens",
-            "typing_extensions",  # for typing alone
+            "requests_jwt_refresh.authorization",  # for typing alone
+            "typing_extensions",  # likewise
             # Where a server is to check proofs of possession, for which there is an extra.
             "joserfc",
             "joserfc.jwk",

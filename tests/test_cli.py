@@ -138,23 +138,40 @@ def test_misspelt(arguments: list[str], cause: str, capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.parametrize(
-    ("flag", "typed", "meant"),
+    ("typed", "meant"),
     [
-        ("--preset", "gitub", "github"),
-        ("--preset", "GitHub", "github"),
-        ("--preset", "EntraID", "entra-id"),
-        ("--preset", "flask_jwt_extended_cookies", "flask-jwt-extended-cookies"),
-        ("--kind", "clientcredentials", "client-credentials"),
-        ("--store", "fiel", "file"),
+        ("gitub", "github"),
+        ("GitHub", "github"),
+        ("EntraID", "entra-id"),
+        ("flask_jwt_extended_cookies", "flask-jwt-extended-cookies"),
+        ("djangorestframework-simplejwt", "simplejwt"),
+        ("Keycloak 26", "keycloak"),
+        ("python-flask-jwt-extended-cookies", "flask-jwt-extended-cookies"),
     ],
 )
-def test_a_misspelt_choice(
-    flag: str, typed: str, meant: str, capsys: pytest.CaptureFixture[str]
+def test_a_misspelt_preset(typed: str, meant: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The nearest is named, and no other; it may be known by its class or a longer name."""
+    with pytest.raises(SystemExit):
+        cli.main(["init", "prod", "--preset", typed])
+    said = capsys.readouterr().err.splitlines()[0]
+    assert said == f"requests-jwt: argument --preset: did you mean '{meant}'?"
+
+
+@pytest.mark.parametrize(
+    ("flag", "typed", "meant", "listed"),
+    [
+        ("--kind", "clientcredentials", "client-credentials", "json, oauth2, bearer, "),
+        ("--store", "fiel", "file", "keyring, file, redis"),
+    ],
+)
+def test_a_misspelt_choice_of_a_few(
+    flag: str, typed: str, meant: str, listed: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The nearest is named; a preset may be known by its class."""
+    """The nearest is named first, and then all: it may have been another."""
     with pytest.raises(SystemExit):
         cli.main(["init", "prod", flag, typed])
-    assert f"did you mean '{meant}'?\n" in capsys.readouterr().err
+    cause = f"argument {flag}: did you mean '{meant}'? It must be one of {listed}"
+    assert capsys.readouterr().err.startswith(f"requests-jwt: {cause}")
 
 
 @pytest.mark.parametrize(("happened", "status"), [(True, 0), (False, 1)])

@@ -119,9 +119,9 @@ def test_a_rule_is_written_as_in_a_profile(capsys: pytest.CaptureFixture[str]) -
     """It is to be copied into the file."""
     with pytest.raises(errors.RefreshUnavailable) as caught:
         JSONEndpoint("/r").read(make_response(200, {"error": "session_dead"}))
-    assert "add rejected=json_field('error', 'session_dead')" in caught.value.remedy
+    assert "give rejected=json_field('error', 'session_dead')" in caught.value.remedy
     report(caught.value, "prod")
-    rule = 'add rejected = { json_field = "error", value = "session_dead" } to [prod.refresh]'
+    rule = 'write rejected = { json_field = "error", value = "session_dead" } in [prod.refresh]'
     assert rule in lines_on_stderr(capsys)[1]
 
 

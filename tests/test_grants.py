@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from requests.structures import CaseInsensitiveDict
 
+from requests_jwt_refresh import presets
 from requests_jwt_refresh.endpoints import JSONEndpoint, OAuth2Endpoint
 from requests_jwt_refresh.errors import RefreshRejected
 from requests_jwt_refresh.grants.device import DeviceLogin
@@ -36,6 +37,7 @@ __all__ = ["file", "no_profiles_in_the_environment"]  # fixtures
 
 URL = "https://api.example.com/in"
 ENDPOINT = JSONEndpoint("/r")
+OAUTH2 = OAuth2Endpoint(URL, "me")
 PUBLIC = OAuth2Endpoint("/token", "me")
 CONFIDENTIAL = OAuth2Endpoint("/token", "me", "shh")
 
@@ -127,8 +129,41 @@ def test_a_wrong_password_is_a_refusal_without_the_servers_words(code: int) -> N
     assert (
         caught.value.cause == f"the refresh endpoint refused the user name or the password ({code})"
     )
-    assert caught.value.remedy == "check both, and the login's URL, and try again"
+    assert caught.value.remedy == (
+        "check both, the login's URL and the names of its fields (username_field, password_field), "
+        "and try again"
+    )
     assert caught.value.__context__ is None
+
+
+ONLY_URL = "and the login's URL"
+BOTH_FIELDS = "the login's URL and the names of its fields (username_field, password_field)"
+
+
+@pytest.mark.parametrize(
+    ("login", "guesses"),
+    [
+        (PasswordLogin().bind(presets.SimpleJWT(), URL), ONLY_URL),
+        (PasswordLogin("/in").bind(presets.Directus(), URL), ONLY_URL),
+        (PasswordLogin(username_field="email").bind(presets.SimpleJWT(), URL), BOTH_FIELDS),
+        (PasswordLogin("/in").bind(presets.Express("/r"), URL), BOTH_FIELDS),
+        (PasswordLogin("/in", send="form").bind(ENDPOINT, URL), BOTH_FIELDS),
+        (PasswordLogin("/in").bind(None, URL), BOTH_FIELDS),
+        (
+            PasswordLogin("/in/{username}", username_field=None).bind(None, URL),
+            "the login's URL and the name of its field (password_field)",
+        ),
+        (PasswordLogin("/in", send="basic").bind(ENDPOINT, URL), ONLY_URL),
+        (PasswordLogin(URL, send="oauth2", rejected=(401,)).bind(OAUTH2, URL), ONLY_URL),
+    ],
+)
+def test_a_refused_login_names_the_fields_that_nobody_has_documented(
+    login: PasswordLogin, guesses: str
+) -> None:
+    """They are a guess, as its URL is; not so those of a preset, and those that are not sent."""
+    with pytest.raises(RefreshRejected) as caught:
+        login.read(TokenResponse(401, CaseInsensitiveDict(), b"{}"))
+    assert caught.value.remedy == f"check both, {guesses}, and try again"
 
 
 @pytest.mark.parametrize(("send", "is_said"), [("json", True), ("form", True), ("oauth2", False)])

@@ -122,6 +122,51 @@ def test_what_the_new_profile_lacks_is_said(user: User) -> None:
     assert "acme" not in note
 
 
+HAND_WRITTEN = f'[prod]\nbase_url = "{API}"\nrefresh = {{ kind = "json", url = "/r" }}\n'
+SIMPLEJWT = f'[prod]\nbase_url = "{API}"\nrefresh = {{ preset = "simplejwt" }}\n'
+LOGIN = 'login = { url = "/in", username_field = "email" }\n'
+RULE = 'when = { json_field = "code", value = "gone" }\n'
+DOCUMENTED_RULE = 'when = { json_field = "code", value = "token_not_valid", status = [401, 403] }\n'
+
+
+@pytest.mark.parametrize(
+    ("old", "flags", "gone"),
+    [
+        (HAND_WRITTEN + LOGIN, (), None),  # the preset has a login of its own
+        (HAND_WRITTEN + LOGIN + RULE, (), None),  # and a rule
+        (HAND_WRITTEN + 'attach = { header = "X-T" }\n', (), "attach"),
+        (HAND_WRITTEN + LOGIN + 'logout = { url = "/out" }\n', (), "[prod.logout]"),
+        (HAND_WRITTEN + LOGIN, ("--login-url", "/in"), "login.username_field"),
+        (SIMPLEJWT + LOGIN, (), "[prod.login]"),  # it was another than the preset's
+        (SIMPLEJWT + RULE, (), "[prod.when]"),
+        (SIMPLEJWT + 'login = { url = "/api/token/" }\n', (), None),
+        (SIMPLEJWT + DOCUMENTED_RULE, (), None),
+        (
+            SIMPLEJWT + 'login = { url = "/in", username_field = "username" }\n',
+            ("--login-url", "/in"),
+            None,
+        ),
+    ],
+)
+def test_what_the_preset_has_all_the_same_is_not_gone(
+    user: User, old: str, flags: tuple[str, ...], gone: str | None
+) -> None:
+    """Only what nobody has documented is, and what was changed from what is."""
+    user.file.write_text(old, encoding="utf-8")
+    done = user.run(*INIT, "--preset", "simplejwt", "--replace", *flags)
+    note = f"Note: the old profile had what the new one has not: {gone}\n" if gone else ""
+    assert (done.status, done.err) == (0, note)
+
+
+def test_a_preset_that_says_where_the_token_goes_replaces_an_attach(user: User) -> None:
+    """Also where the old profile cannot be read any more."""
+    for key in ('attach = { header = "X-T" }\n', 'attach = { header = "X-T" }\nloign = {}\n'):
+        user.file.write_text(HAND_WRITTEN + key, encoding="utf-8")
+        done = user.run(*INIT, "--preset", "flask-jwt-extended-cookies", "--replace")
+        assert done.status == 0
+        assert "attach" not in done.err
+
+
 @pytest.mark.parametrize(("account", "suffix"), [("default", ""), ("bob", "@bob")])
 def test_a_token_does_not_go_to_another_api(
     user: User, monkeypatch: pytest.MonkeyPatch, account: str, suffix: str

@@ -48,7 +48,61 @@ def test_an_error_code_can_be_made_a_refusal_of_the_login(user: User, server: Au
     server.fail(JSONBody({"error": "wrong_password"}), on="login", times=None)
     remedy = user.run("login", "prod", typed="bob\nx\n").cause_and_remedy()[1]
     rule = 'rejected = { json_field = "error", value = "wrong_password" }'
-    assert f"or add {rule} to [prod.login] if that is a refusal" in remedy
+    assert f"or write {rule} in [prod.login] if that is a refusal" in remedy
     user.describe(server, OAUTH2_REFRESH, login=f"{LOGIN['login']}\n{rule}")
     result = user.run("login", "prod", typed="bob\nx\n")
     assert (result.status, "refused the user name" in result.err) == (3, True)
+
+
+def test_a_refused_login_names_the_keys_of_its_fields(user: User, server: AuthServer) -> None:
+    """Where the profile has them; a preset has documented its own."""
+    user.describe(server, **LOGIN)
+    remedy = user.run("login", "prod", typed="bob\nwrong\n").cause_and_remedy()[1]
+    keys = "the names of its fields (username_field, password_field in [prod.login])"
+    assert remedy == f"check both, the login's URL and {keys}, and try again"
+    user.describe(server, 'preset = "simplejwt"', **LOGIN)
+    remedy = user.run("login", "prod", typed="bob\nwrong\n").cause_and_remedy()[1]
+    assert remedy == "check both, and the login's URL, and try again"
+
+
+TWICE = "; /auth stands twice in the {} URL {}/auth/{}: it is below the base URL"
+BASE_URL = 'if the base URL is {0}: write base_url = "{0}" into [prod] in {1}; '
+
+
+@pytest.mark.parametrize(
+    ("fault", "is_repeated"),
+    [(Status(401), True), (Status(404), True), (Status(503), False), (Status(429), False)],
+)
+def test_a_login_that_repeats_the_base_urls_path_says_so(
+    user: User, server: AuthServer, fault: Any, *, is_repeated: bool
+) -> None:
+    """As init has noted; but not where the server cannot answer now."""
+    write_below_auth(user, server, '[prod.login]\nurl = "/auth/login"')
+    server.fail(fault, on=lambda path: path.startswith("/auth/auth/"), times=None)
+    result = user.run("login", "prod", typed="bob\nhunter2\n")
+    cause, remedy = result.cause_and_remedy()
+    base = f"{server.url}/auth"
+    assert (TWICE.format("login", base, "login") in cause) == is_repeated
+    assert remedy.startswith(BASE_URL.format(server.url, user.file)) == is_repeated
+    assert "check" in remedy or not is_repeated
+
+
+def test_a_refresh_token_traded_in_at_a_repeated_path_says_so(
+    user: User, server: AuthServer
+) -> None:
+    """Of that endpoint alone: the login's URL may be repeated as well."""
+    write_below_auth(user, server, '[prod.login]\nurl = "/auth/login"')
+    server.fail(Status(404), on=lambda path: path.startswith("/auth/auth/"), times=None)
+    cause, remedy = user.run(
+        "login", "prod", "--refresh-token", "-", typed="r\n"
+    ).cause_and_remedy()
+    assert cause.endswith(TWICE.format("refresh", f"{server.url}/auth", "refresh"))
+    assert remedy.startswith(BASE_URL.format(server.url, user.file))
+
+
+def write_below_auth(user: User, server: AuthServer, more: str) -> None:
+    """Write a profile whose base URL ends as the paths of its endpoints begin."""
+    user.describe(server, 'kind = "json"\nurl = "/auth/refresh"')
+    text = user.file.read_text(encoding="utf-8")
+    text = text.replace(server.url, f"{server.url}/auth")
+    user.file.write_text(f"{text}\n{more}\n", encoding="utf-8")

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import base64
+import shlex
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 import pytest
 
 from requests_jwt_refresh.errors import StoreError
+from requests_jwt_refresh.profiles.load import Profiles
 from requests_jwt_refresh.stores.file import FileStore
-from requests_jwt_refresh.testing import Counters, JSONBody, Status
-from requests_jwt_refresh.tokens import with_expiry
+from requests_jwt_refresh.testing import AuthServer, Counters, JSONBody, Status
+from requests_jwt_refresh.tokens import Token, with_expiry
 from tests.support.command_line import (
+    API,
+    INIT,
     OAUTH2_REFRESH,
     WITH_SECRET,
     CommandResult,
@@ -27,16 +31,19 @@ from tests.support.command_line import (
 if TYPE_CHECKING:
     import contextlib
 
-    from requests_jwt_refresh.testing import AuthServer
-    from requests_jwt_refresh.tokens import Token
-
 __all__ = ["user"]  # a fixture
 
 pytestmark = needs_posix
 
 UNTOLD = (
     "The server was not told: the profile has no logout endpoint. What it has given stays valid "
-    "there until it expires.\n"
+    "there until it expires.\n{}\n"
+)
+OWN_LOGOUT = "If the server has a logout endpoint: add its url to {}"
+REVOCATION = 'If the server has a revocation endpoint: add its url, and send = "oauth2", to {}'
+DOCUMENTED = (
+    "simplejwt documents a logout at /api/token/blacklist/; if the server has it: "
+    'add url = "/api/token/blacklist/" to {}'
 )
 LOGOUT = 'url = "/auth/logout"'
 
@@ -63,12 +70,96 @@ def test_logout_here_alone(user: User, server: AuthServer) -> None:
     for tables, flags in (({"logout": LOGOUT}, ["--local"]), ({}, [])):
         user.describe(server, **tables)
         token = user.save_token(with_expiry(server.login()))
-        untold = "" if flags else UNTOLD
+        remedy = OWN_LOGOUT.format(f"[prod.logout] in {user.file}")
+        untold = "" if flags else UNTOLD.format(remedy)
         expected = CommandResult(0, describe_logout(user) + untold, "")
         assert user.run("logout", "prod", *flags) == expected
         assert not user.token_file.exists()
         assert server.family_alive(token)
     assert server.counters == Counters()
+
+
+@pytest.mark.parametrize("name", ["prod", "my.api"])
+def test_a_preset_says_how_the_server_is_told_next_time(user: User, name: str) -> None:
+    """Its logout is optional: the command that is shown adds it, and the server is told."""
+    with AuthServer(like="simplejwt") as server:
+        store = ("--path", str(user.home / "my token.json"))
+        base = ("--base-url", server.url, "--preset", "simplejwt")
+        assert user.run("init", name, *base, *store).status == 0
+        before = Profiles.read().content[name]
+        assert log_in(user, name).status == 0
+        start, _, command = (
+            user.run("logout", name).out.rstrip().rpartition("; if the server has it: ")
+        )
+        assert start.endswith("expires.\nsimplejwt documents a logout at /api/token/blacklist/")
+        program, *arguments = shlex.split(command)
+        assert (program, user.run(*arguments).err) == ("requests-jwt", "")
+        logout = {"logout": {"url": "/api/token/blacklist/"}}
+        assert Profiles.read().content[name] == {**before, **logout}
+        assert log_in(user, name).status == 0
+        assert "not told" not in user.run("logout", name).out
+        assert server.counters.logouts == 1
+
+
+def log_in(user: User, name: str) -> CommandResult:
+    return user.run("login", name, "--username", "alice", typed="right\n")
+
+
+@pytest.mark.parametrize(
+    ("preset", "options"),
+    [
+        ("simplejwt", ("--refresh-url", "/auth/refresh/", "--login-url", "/auth/login/")),
+        ("simplejwt", ("--username-field", "email", "--login-url", "/in", "--allow-http")),
+        ("okta", ("--client-id", "it's me", "--set", "domain=acme.okta.com", "--scope", "a b")),
+        ("nestjs", ("--set", "method=PUT", "--send", "token")),
+    ],
+)
+def test_the_command_that_adds_the_logout_loses_nothing(
+    user: User, preset: str, options: tuple[str, ...]
+) -> None:
+    """Whatever options have made the profile; and the store stays."""
+    store = ("--path", str(user.token_file))
+    assert user.run(*INIT, "--preset", preset, *options, *store).status == 0
+    before = Profiles.read().content["prod"]
+    user.save_token(Token("a", "r"))
+    command = user.run("logout", "prod").out.rpartition(": ")[2]
+    assert user.run(*shlex.split(command)[1:]).err == ""
+    after = dict(Profiles.read().content["prod"])
+    assert after.pop("logout").keys() == {"url"}
+    assert after == before
+
+
+@pytest.mark.parametrize(
+    ("refresh", "remedy"),
+    [
+        ('preset = "simplejwt"', DOCUMENTED),
+        (OAUTH2_REFRESH, REVOCATION),
+        (WITH_SECRET, REVOCATION),
+        ('preset = "djoser"', OWN_LOGOUT),
+        ('preset = "express"\nurl = "/r"', OWN_LOGOUT),
+    ],
+)
+def test_a_profile_that_no_options_make_is_told_which_key_to_add(
+    user: User, server: AuthServer, refresh: str, remedy: str
+) -> None:
+    """A command would lose its refresh_timeout; or nothing is documented."""
+    (user.home / "secret.txt").write_text("s3cr3t\n", encoding="utf-8")
+    user.describe(server, refresh)
+    user.save_token(Token("a", "r"))
+    expected = UNTOLD.format(remedy.format(f"[prod.logout] in {user.file}"))
+    assert user.run("logout", "prod") == CommandResult(0, describe_logout(user) + expected, "")
+
+
+def test_profiles_of_the_environment_are_told_which_key_to_add(
+    user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no file that a command could write to."""
+    store = f'store = {{ kind = "file", path = "{user.token_file}" }}'
+    text = f'[prod]\nbase_url = "{API}"\nrefresh = {{ preset = "simplejwt" }}\n{store}\n'
+    monkeypatch.setenv("REQUESTS_JWT_PROFILES_TOML", text)
+    user.save_token(Token("a", "r"))
+    said = user.run("logout", "prod").out
+    assert said.endswith("to [prod.logout] in REQUESTS_JWT_PROFILES_TOML\n")
 
 
 @pytest.mark.parametrize("down", ["stopped", "500", "404"])

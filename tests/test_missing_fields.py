@@ -113,6 +113,28 @@ def test_a_lifetime_that_no_key_names_is_said(
         assert remedy.startswith(f"add to [prod.refresh] of {user.file}: expires_in='data.expires")
 
 
+@pytest.mark.parametrize(
+    ("key", "field", "remedy"),
+    [
+        ("expires_in", "ttl", "add to [prod.refresh] of FILE: expires_in='data.expiresIn'"),
+        ("expires_at", "end", "correct expires_at in [prod.refresh] of FILE"),
+    ],
+)
+def test_a_lifetime_that_is_not_where_a_key_names_it_is_said(
+    user: User, server: AuthServer, key: str, field: str, remedy: str
+) -> None:
+    paths = "access = 'data.accessToken'\nrefresh = 'data.refreshToken'"
+    user.describe(server, f"{JSON_REFRESH}\n{paths}\n{key} = '{field}'", **LOGIN)
+    more = {"expiresIn": 900} if key == "expires_in" else {}
+    server.fail(JSONBody({"data": {**NESTED["data"], **more}}), on="login")
+    result = user.run("login", "prod", typed="bob\nhunter2\n")
+    assert result.status == 0
+    cause, said = result.cause_and_remedy()
+    assert f"gave no {field!r}" in cause
+    assert f"the field that {key} names" in cause
+    assert said.startswith(remedy.replace("FILE", str(user.file)))
+
+
 def test_a_login_by_device_misses_no_field(user: User, server: AuthServer, clock: Clock) -> None:
     """OAuth 2.0 has fixed ones, and a refresh token is optional (RFC 6749 §5.1)."""
     user.describe(server, OAUTH2_REFRESH, **DEVICE)

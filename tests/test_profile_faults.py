@@ -175,10 +175,15 @@ FAULTS: list[tuple[str, tuple[str, ...]]] = [
     # Words that are none of those known.
     (
         f'{PROD}[prod.refresh]\npreset = "simple-jwt"',
-        (
-            "refresh.preset must be one of 'amazon-sp-api', 'aspnetcore-identity', ",
-            "mean 'simplejwt'",
-        ),
+        ("refresh.preset has an unknown value. Did you mean 'simplejwt'?",),
+    ),
+    (
+        f'{PROD}[prod.refresh]\npreset = "django-simplejwt-5"',
+        ("refresh.preset has an unknown value. Did you mean 'simplejwt'?",),
+    ),
+    (
+        f'{PROD}[prod.refresh]\npreset = "xyzzy"',
+        ("refresh.preset must be one of 'amazon-sp-api', 'aspnetcore-identity', ", "Write one of"),
     ),
     (
         f'{PROD}[prod.refresh]\nkind = "OAuth"',

@@ -78,6 +78,144 @@ def test_users_have_the_fixture_without_set_up(tmp_path: Path) -> None:
     assert "3 passed" in done.stdout, done.stdout
 
 
+MISTAKEN_TESTS = """
+import pytest
+import requests
+from requests_jwt_refresh import JSONEndpoint, MemoryStore, RefreshUnavailable, mount
+from requests_jwt_refresh.testing import AuthServer, Status
+
+
+class Broken:
+    def __init__(self, play):
+        self.play = play
+
+
+def misspell(exchange):
+    exchange.sent(exchange.work())
+
+
+def read_a_lost_file(exchange):
+    open("nowhere.json").read()
+
+
+def show_a_token(exchange):
+    token = exchange.request.headers["X-Token"]
+    raise ValueError(f"seen {token} and {token[4:60]}...")
+
+
+def skip(exchange):
+    pytest.skip("not here")
+
+
+def meet_an_outage(server, on="refresh"):
+    session = requests.Session()
+    session.trust_env = False
+    store = MemoryStore(server.login())
+    endpoint = JSONEndpoint("/auth/refresh")
+    mount(session, server.url, endpoint, store, refresh_timeout=0.5)
+    server.expire()
+    headers = {"X-Token": store.load().refresh}
+    with pytest.raises(requests.RequestException):
+        session.get("/api/users", headers=headers, timeout=10)
+
+
+@pytest.mark.parametrize("play", [misspell, read_a_lost_file])
+def test_a_fault(jwt_server, play):
+    jwt_server.fail(Broken(play), times=None)
+    meet_an_outage(jwt_server)
+
+
+def test_a_token(jwt_server):
+    jwt_server.fail(Broken(show_a_token), on="api")
+    meet_an_outage(jwt_server)
+
+
+def test_a_predicate(jwt_server):
+    jwt_server.fail(Status(503), on=lambda path: path.index("/reports/"), times=None)
+    meet_an_outage(jwt_server)
+
+
+def test_an_option(jwt_server):
+    jwt_server.expired = Status(401, headers={"X-Why": chr(0x2713)})
+    meet_an_outage(jwt_server)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_outcome(jwt_server):
+    jwt_server.fail(Broken(skip), on="api")
+    meet_an_outage(jwt_server)
+"""
+RAISED = {
+    "test_a_fault[misspell]": (
+        "Raised in the fault Broken of this test, at POST /auth/refresh:",
+        "exchange.sent(exchange.work())",
+        "AttributeError: 'Exchange' object has no attribute 'sent'",
+    ),
+    "test_a_fault[read_a_lost_file]": (
+        "FileNotFoundError: [Errno 2] No such file or directory: 'nowhere.json'",
+    ),
+    "test_a_token": ("ValueError: seen *** and ***...",),
+    "test_a_predicate": (
+        "Raised in a predicate of this test (on=), at GET /api/users:",
+        "ValueError: substring not found",
+    ),
+    "test_an_option": ("Raised in the server,", "UnicodeEncodeError: "),
+    "test_an_outcome": ("Skipped: not here",),
+}
+
+
+def test_a_mistake_in_a_fault_is_no_outage(tmp_path: Path) -> None:
+    """A test that expects an outage fails at its end with what its own code raised, tokens hidden.
+
+    So it does for a predicate, an option's value, an OSError of the fault's own and pytest.skip().
+    """
+    (tmp_path / "test_mine.py").write_text(MISTAKEN_TESTS)
+    done = run_pytest(tmp_path, "--show-capture=no", "-rN")
+    assert f"{len(RAISED)} passed, {len(RAISED)} errors" in done.stdout, done.stdout
+    _, *parts = done.stdout.split(" ERROR at teardown of ")
+    reports = {part.partition(" ")[0]: part for part in parts}
+    assert set(reports) == set(RAISED)
+    for name, texts in RAISED.items():
+        assert "jwt_server could not respond" in reports[name]
+        assert [each for each in texts if each not in reports[name]] == [], reports[name]
+        assert reports[name].count("Raised in") == 1  # each retry had the same
+
+
+LEAVING_TESTS = """
+import pytest
+import requests
+from requests_jwt_refresh.testing import Delay, Drop, Hang, Huge
+
+
+class Late:
+    def play(self, exchange):
+        exchange.pause(None)
+        exchange.send(exchange.work())
+
+
+class Talking:
+    def play(self, exchange):
+        while True:
+            exchange.send_bytes(b"x" * 65536)
+
+
+@pytest.mark.parametrize("fault", [Late(), Talking(), Hang(), Drop(), Huge(50_000_000)])
+def test_leave(jwt_server, fault):
+    jwt_server.fail(fault, on="public")
+    with pytest.raises(requests.RequestException):
+        with requests.get(jwt_server.url + "/public/x", timeout=0.2, stream=True) as response:
+            raise requests.RequestException
+"""
+
+
+def test_a_client_that_leaves_fails_no_test(tmp_path: Path) -> None:
+    """Neither do a fault that waits when the test ends, and one that closes the connection."""
+    (tmp_path / "test_mine.py").write_text(LEAVING_TESTS)
+    done = run_pytest(tmp_path)
+    assert "5 passed" in done.stdout, done.stdout
+    assert done.returncode == 0, done.stdout
+
+
 def test_the_fixture_is_listed_with_what_it_is_for(tmp_path: Path) -> None:
     """`pytest --fixtures` explains it."""
     done = run_pytest(tmp_path, "--fixtures")

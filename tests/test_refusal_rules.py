@@ -272,9 +272,30 @@ def test_an_error_in_a_good_status_says_how_to_make_it_a_refusal(
     assert caught.value.cause.startswith("the refresh endpoint answered 200 O") or (
         caught.value.cause.startswith("the refresh endpoint answered 200 o")
     )
-    assert f"or add rejected=json_field({field}) if that is a refusal" in caught.value.remedy
+    assert f"or give rejected=json_field({field}) if that is a refusal" in caught.value.remedy
     rule = eval(f"json_field({field})")  # the text that a user would copy
     assert read(make("/r", rejected=rule), 200, body) == "refused"
+
+
+@pytest.mark.parametrize("make", MAKES)
+@pytest.mark.parametrize("status", [400, 401, 403, 422, 498])
+def test_an_error_that_the_rule_does_not_know_says_so_too(
+    make: Callable[..., Any], status: int
+) -> None:
+    """A word misspelt in it keeps a login that has ended; the right one is in the text."""
+    endpoint = make("/r", rejected=json_field("error", "log_in"))
+    with pytest.raises(RefreshUnavailable) as caught:
+        endpoint.read(make_response(status, {"error": "log_in_again"}))
+    assert caught.value.remedy.endswith(
+        "or give rejected=json_field('error', 'log_in_again') if that is a refusal"
+    )
+
+
+@pytest.mark.parametrize("status", [404, 405, 415])
+def test_an_error_of_the_request_is_no_refusal_to_name(status: int) -> None:
+    with pytest.raises(RefreshUnavailable) as caught:
+        JSONEndpoint("/r").read(make_response(status, {"error": "not_found"}))
+    assert "rejected=" not in caught.value.remedy
 
 
 def test_oauth2_whose_whole_body_is_the_token_still_refuses() -> None:

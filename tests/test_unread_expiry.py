@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from requests_jwt_refresh import JSONEndpoint, MemoryStore, mount
+from requests_jwt_refresh import JSONEndpoint, MemoryStore, mount, presets
 from requests_jwt_refresh.responses import describe_unread_expiry
 from requests_jwt_refresh.testing import AuthServer
 from tests.support.endpoints import make_response
@@ -15,7 +17,12 @@ SOON, THEN = 4_000_000_000, "2096-10-02T07:06:40Z"
 
 
 def describe(name: str, value: object, endpoint: object = JSON) -> str | None:
-    return describe_unread_expiry(make_response(200, {"data": {name: value}}), endpoint)
+    return say({"data": {name: value}}, endpoint)
+
+
+def say(content: object, endpoint: object) -> str | None:
+    found = describe_unread_expiry(make_response(200, content), endpoint)
+    return None if found is None else "; ".join(found)
 
 
 @pytest.mark.parametrize(
@@ -63,16 +70,82 @@ def test_what_is_no_end_of_the_access_token_is_passed_over(name: str, value: obj
 def test_the_end_of_something_else_is_passed_over(beside: dict[str, object]) -> None:
     """Whatever stands beside the token: to read it would be a mistake."""
     endpoint = JSONEndpoint("/r", access="access.token", refresh="refresh.token")
-    response = make_response(200, {"access": {"token": "a"}, **beside})
-    assert describe_unread_expiry(response, endpoint) is None
-    response = make_response(200, {**beside, "access": {"token": "a", "expires": THEN}})
-    assert "give expires_at='access.expires'" in (describe_unread_expiry(response, endpoint) or "")
+    assert say({"access": {"token": "a"}, **beside}, endpoint) is None
+    said = say({**beside, "access": {"token": "a", "expires": THEN}}, endpoint)
+    assert said is not None
+    assert "give expires_at='access.expires'" in said
 
 
 def test_a_moment_in_a_field_that_is_named_as_a_lifetime() -> None:
-    said = describe_unread_expiry(make_response(200, {"expires_in": THEN}), JSONEndpoint("/r"))
+    said = say({"expires_in": THEN}, JSONEndpoint("/r"))
     assert said is not None
     assert said.endswith("give expires_at='expires_in'")
+
+
+NOT_KNOWN = ": the token is refreshed only when the API refuses it; "
+
+
+@pytest.mark.parametrize(
+    ("options", "content", "text"),
+    [
+        (
+            {"expires_in": "expiresIn"},
+            {"jwt": {"token": "a", "expiresIn": 900}},
+            (
+                "gave no 'expiresIn' (only 'jwt.token', 'jwt.expiresIn'), the field that "
+                f"expires_in= names, and tells in 'jwt.expiresIn' when the token ends{NOT_KNOWN}"
+                "give expires_in='jwt.expiresIn' (with expires_in_unit=\"ms\" if those are "
+                "milliseconds)"
+            ),
+        ),
+        (
+            {"expires_at": "til"},
+            {"jwt": {"token": "a"}, "until": THEN},
+            (
+                "gave no 'til' (only 'jwt.token', 'until'), the field that expires_at= names"
+                f"{NOT_KNOWN}correct expires_at="
+            ),
+        ),
+        (
+            {"expires_at": "until"},
+            {"jwt": {"token": "a"}, "until": "soon"},
+            (
+                f"gave no time in 'until', the field that expires_at= names{NOT_KNOWN}correct "
+                "expires_at="
+            ),
+        ),
+        (
+            {"expires_in": "expires_in"},
+            {"jwt": {"token": "a"}},
+            (
+                "gave no 'expires_in' (only 'jwt.token'), the field that expires_in= names"
+                f"{NOT_KNOWN}correct expires_in="
+            ),
+        ),
+    ],
+    ids=["elsewhere", "misspelt", "no time", "the usual name"],
+)
+def test_a_field_that_the_user_has_named_is_missed(
+    options: dict[str, Any], content: object, text: str
+) -> None:
+    said = say(content, JSONEndpoint("/r", access="jwt.token", **options))
+    assert said == f"the refresh endpoint {text}"
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        JSONEndpoint("/r"),
+        JSONEndpoint("/r", expires_at="end"),
+        presets.Express("/r"),
+        presets.Strava("id", "s"),
+    ],
+    ids=["default", "null", "preset", "preset with a moment"],
+)
+def test_a_field_that_nobody_has_named_or_that_says_without_end_is_not_missed(
+    endpoint: object,
+) -> None:
+    assert say({"access_token": "a", "accessToken": "a", "end": None}, endpoint) is None
 
 
 @pytest.mark.parametrize("endpoint", [JSONEndpoint("/r", expires_in=None), lambda _: None])

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from requests_jwt_refresh.cli.console import Exit, complain
+from requests_jwt_refresh.profiles.kinds import FEW_CHOICES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -95,15 +96,15 @@ def _hide_values(message: str) -> str:
 
 
 def _suggest_choice(found: re.Match[str]) -> str:
-    """Return the choices that there are, and which of them is nearest to what was typed."""
-    import difflib
+    """Return the choice that is nearest to what was typed; alone, unless there are but a few."""
+    from requests_jwt_refresh.profiles.schema import suggest_choice
 
-    typed, listed = found[1].strip("'\"").lower(), found[2]
-    # Servers are also known as the classes of their presets: GitHub, SimpleJWT, EntraID.
-    choices = {each.replace("-", ""): each for each in re.findall(r"[\w-]+", listed)}
-    close = difflib.get_close_matches(re.sub("[-_ ]", "", typed), choices, 1)
-    hint = f": did you mean {choices[close[0]]!r}?" if close else ""
-    return f"must be one of {listed}{hint}"
+    choices = re.findall(r"[\w-]+", found[2])
+    listed = f"must be one of {', '.join(choices)}"
+    nearest = suggest_choice(found[1].strip("'\""), choices)
+    if not nearest:
+        return listed
+    return f"{nearest} It {listed}" if len(choices) <= FEW_CHOICES else nearest
 
 
 class _Help(argparse.HelpFormatter):

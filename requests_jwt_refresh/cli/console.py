@@ -112,19 +112,23 @@ _PROFILE_WORDING: Final = {
     "token_url= of the login, and the client": (
         "token_url in [NAME.browser] or [NAME.device], url and client_id in [NAME.refresh]"
     ),
+    "(username_field, password_field)": "(username_field, password_field in [NAME.login])",
+    "(password_field)": "(password_field in [NAME.login])",
     "allow_plaintext=True": "allow_plaintext = true in [NAME.store]",
 }
 
 
 _RULE_IN_PYTHON: Final = re.compile(
-    r"add rejected=json_field\('([^']+)', '([^']+)'\)( to the PasswordLogin)?"
+    r"give rejected=json_field\('([^']+)', '([^']+)'\)( to the PasswordLogin)?"
 )
 
 
 def _write_rule(found: re.Match[str]) -> str:
     """Return the same rule as a profile has it."""
     table = "login" if found[3] else "refresh"
-    return f'add rejected = {{ json_field = "{found[1]}", value = "{found[2]}" }} to [NAME.{table}]'
+    return (
+        f'write rejected = {{ json_field = "{found[1]}", value = "{found[2]}" }} in [NAME.{table}]'
+    )
 
 
 # What the command line adds to a part of a remedy of the library, by how that ends.

@@ -11,13 +11,26 @@ from requests_jwt_refresh.profiles.kinds import STORE_KINDS
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 _PROOFS: Final = {"jwt-bearer": "assertion_file", "token-exchange": "subject_token_file"}
 _OF_RESPONSE: Final = ("access", "refresh", "expires_in")
 _OF_REFRESH: Final = (
     *("refresh_url", "set", "send", *_OF_RESPONSE, "client_id", "client_auth", "scope"),
 )
+_OPTIONS: Final = {
+    "base_url": "--base-url",
+    "refresh.preset": "--preset",
+    "refresh.url": "--refresh-url",
+    "refresh.client_id": "--client-id",
+    "refresh.client_auth": "--client-auth",
+    "refresh.scope": "--scope",
+    "login.url": "--login-url",
+    "login.send": "--login-send",
+    "login.username_field": "--username-field",
+    "login.password_field": "--password-field",
+}
+"""Keys of a profile, and the options of init that write them."""
 _IN_URLS: Final = ("domain", "tenant", "region", "realm", "server", "subdomain")  # of presets
 
 
@@ -193,7 +206,7 @@ def list_needed(options: argparse.Namespace) -> list[str]:
     return [name for name in needed if name not in given]
 
 
-def find_documented_url(options: argparse.Namespace, table: str) -> str | None:
+def find_documented_url(name: str, content: Mapping[str, Any], table: str) -> str | None:
     """Return where the preset's documentation has "login" or "logout"; None if it does not say.
 
     Below the base URL if it is there. A profile uses the login by itself, the logout only if it has
@@ -201,14 +214,45 @@ def find_documented_url(options: argparse.Namespace, table: str) -> str | None:
     """
     from requests_jwt_refresh.profiles.load import check, default_path
 
-    content = {**make_content(options), table: {}}
     try:
-        grant = getattr(check(default_path(), options.name, content), table)
+        grant = getattr(check(default_path(), name, {**content, table: {}}), table)
     except library.ProfileError:
         return None
     url = ((grant and grant.url) or "").replace("%7Busername%7D", "{username}")
-    below = url.removeprefix(options.base_url.rstrip("/"))
+    below = url.removeprefix(content["base_url"].rstrip("/"))
     return (below if below.startswith("/") else url) or None
+
+
+def find_options(content: Mapping[str, Any]) -> list[str] | None:
+    """Return the options of init that make a preset's profile, but for its store, as `content` has.
+
+    None if no options make all of it.
+    """
+    found: list[str] = []
+    for key, value in _flatten(content):
+        table, _, name = key.partition(".")
+        if table == "store":
+            continue
+        if value is True and key == "allow_http":
+            found.append("--allow-http")
+        elif not isinstance(value, str) or value.startswith("-"):  # which is taken for an option
+            return None
+        elif key in _OPTIONS:
+            found += [_OPTIONS[key], value]
+        elif table == "refresh" and name != "kind":
+            found += ["--set", f"{name}={value}"]
+        else:
+            return None
+    return found
+
+
+def _flatten(content: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the keys of a profile with their values, those of a table with its name before them."""
+    for key, value in content.items():
+        if isinstance(value, dict):
+            yield from ((f"{key}.{name}", each) for name, each in value.items())
+        else:
+            yield key, value
 
 
 def find_profile_problem(name: str, content: Mapping[str, Any]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
@@ -72,9 +73,13 @@ def _warn_of_unread_expiry(profile: Profile, reader: object, response: TokenResp
     found = describe_unread_expiry(response, endpoint)
     if found is None or with_expiry(endpoint.read(response)).expires_at is not None:
         return
-    problem, _, option = found.rpartition("; give ")
-    table = describe_table(profile, reader)
-    complain(problem.replace("no option", "no key"), f"add to {table} of {profile.file}: {option}")
+    problem, remedy = found
+    place = f"{describe_table(profile, reader)} of {profile.file}"
+    given = remedy.removeprefix("give ")
+    complain(
+        re.sub("(expires_(?:in|at))= names", r"\1 names", problem).replace("no option", "no key"),
+        f"{remedy.removesuffix('=')} in {place}" if given == remedy else f"add to {place}: {given}",
+    )
 
 
 def _warn_of_missing_refresh(profile: Profile, reader: object, response: TokenResponse) -> None:

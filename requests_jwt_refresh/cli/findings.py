@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from requests_jwt_refresh.cli.console import fill_in
+import requests_jwt_refresh as library
+from requests_jwt_refresh.cli.console import fill_in, remedy_for
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from requests_jwt_refresh.profiles.load import Profile
 
 OK: Final = "ok"
@@ -31,15 +35,16 @@ class Target(NamedTuple):
     key: str
 
 
-def find_repeated_path(profile: Profile) -> tuple[str, str] | None:
+def find_repeated_path(profile: Profile, only: str | None = None) -> tuple[str, str] | None:
     """Return that an endpoint's path begins as the base URL ends, and what to do; None: none does.
 
-    A server may have such paths, but as a rule the base URL has too much.
+    `only` is the one endpoint to look at, such as "login". A server may have such paths, but as a
+    rule the base URL has too much.
     """
     from requests_jwt_refresh.urls import find_repetition, without_query
 
     for name, url in profile.named_urls().items():
-        found = find_repetition(profile.base_url, url)
+        found = find_repetition(profile.base_url, url) if only in (None, name) else None
         if found is not None:
             path, base_url = found
             cause = f"{path} stands twice in the {name} URL {without_query(url)}: it is below the "
@@ -47,3 +52,18 @@ def find_repeated_path(profile: Profile) -> tuple[str, str] | None:
             remedy = f'if the base URL is {base_url}: write base_url = "{base_url}" into [NAME] in '
             return cause, fill_in(f"{remedy}{profile.file}", profile.name)
     return None
+
+
+@contextmanager
+def name_repeated_path(profile: Profile, endpoint: str) -> Iterator[None]:
+    """Add what `find_repeated_path` finds to the error of an `endpoint` that may be elsewhere."""
+    try:
+        yield
+    except (library.RefreshRejected, library.RefreshUnavailable) as error:
+        found = find_repeated_path(profile, endpoint)
+        if found is None or not getattr(error, "is_set_up_fault", True):
+            raise
+        cause, remedy = found
+        error.remedy = f"{remedy}; {remedy_for(error, profile.reference)}"
+        error.cause = f"{error.cause}; {cause}"
+        raise

@@ -38,6 +38,7 @@ from requests_jwt_refresh.cli.console import (
     fill_in,
     format_duration,
 )
+from requests_jwt_refresh.cli.findings import name_repeated_path
 from requests_jwt_refresh.cli.first_token import TokenKeeper, check_writable
 from requests_jwt_refresh.cli.store_file import (
     add_path_option,
@@ -139,33 +140,48 @@ def run(options: argparse.Namespace) -> int:
     way = choose_way(profile, options)
     _check_flags(profile, options, way)
     keeper = TokenKeeper(profile)
-    if options.refresh_token:
-        token = _trade_refresh_token(profile, ask_secret("Refresh token: "))
-    elif way in (Way.BROWSER, Way.NO_BROWSER):
-        token = log_in_by_browser(keeper, options.redirect_uri, opens=way is Way.BROWSER)
-    elif way is Way.DEVICE and profile.device is not None:
-        token = _log_in_by_device(keeper, profile.device)
-    elif profile.login is not None:
-        token = _log_in_by_password(
-            keeper, profile.login, options.username, remember=options.remember
-        )
-    elif options.client_secret or options.secret:
+    with name_repeated_path(profile, _name_endpoint(options, way)):
+        token = _get_token(keeper, options, way)
+    if token is None:
         sys.stdout.write(f"The secret of {options.name} is kept in the keyring.\n")
         return Exit.DONE
-    else:
-        raise UsageError(
-            f"profile {options.name!r} does not say how to log in",
-            fill_in(
-                f"add [NAME.login] to {profile.file}, or give a token on standard input: "
-                "requests-jwt login NAME --refresh-token -",
-                options.name,
-            ),
-        )
     profile, user = keeper.profile, describe_user(token)
     sys.stdout.write(f"Logged in to {_describe_login(profile, user)}.\n")
     sys.stdout.write(f"The token is kept in the {profile.store_label}.\n")
     note_login(profile, was_alone=was_alone)
     return Exit.DONE
+
+
+def _name_endpoint(options: argparse.Namespace, way: Way) -> str:
+    """Return the name in the profile of the endpoint that a login asks for tokens."""
+    if options.refresh_token:
+        return "refresh"
+    return {Way.PASSWORD: "login", Way.DEVICE: "device"}.get(way, "refresh")
+
+
+def _get_token(keeper: TokenKeeper, options: argparse.Namespace, way: Way) -> Token | None:
+    """Log in and return the token; None if no more than a secret was to be kept."""
+    profile = keeper.profile
+    if options.refresh_token:
+        return _trade_refresh_token(profile, ask_secret("Refresh token: "))
+    if way in (Way.BROWSER, Way.NO_BROWSER):
+        return log_in_by_browser(keeper, options.redirect_uri, opens=way is Way.BROWSER)
+    if way is Way.DEVICE and profile.device is not None:
+        return _log_in_by_device(keeper, profile.device)
+    if profile.login is not None:
+        return _log_in_by_password(
+            keeper, profile.login, options.username, remember=options.remember
+        )
+    if options.client_secret or options.secret:
+        return None
+    raise UsageError(
+        f"profile {options.name!r} does not say how to log in",
+        fill_in(
+            f"add [NAME.login] to {profile.file}, or give a token on standard input: "
+            "requests-jwt login NAME --refresh-token -",
+            options.name,
+        ),
+    )
 
 
 def _describe_login(profile: Profile, user: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import requests_jwt_refresh as library
 from requests_jwt_refresh.cli.account import (
@@ -21,10 +21,11 @@ from requests_jwt_refresh.cli.commands import (
     add_profile_name,
     examples,
 )
-from requests_jwt_refresh.cli.console import Exit, complain
+from requests_jwt_refresh.cli.console import Exit, complain, fill_in
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping
 
     from requests_jwt_refresh.adapter import JWTRefreshAdapter
     from requests_jwt_refresh.cli.commands import Subparsers
@@ -185,7 +186,7 @@ def _report_logout(
     if not profile.needs_login:
         sys.stdout.write("The next request fetches another: nobody has to log in.\n")
     if not options.local:
-        _report_not_told(profile)
+        _report_not_told(options, profile)
         end_browser_session(profile, opens=not options.no_browser)
     if failure is None:
         return Exit.DONE
@@ -207,13 +208,46 @@ def _is_switched_to(profile: Profile) -> bool:
     return current == profile.account != DEFAULT
 
 
-def _report_not_told(profile: Profile) -> None:
+def _report_not_told(options: argparse.Namespace, profile: Profile) -> None:
     """Say that the server knows nothing of the logout, where the profile has no way to tell it."""
     if profile.logout is None and profile.needs_login:
+        content = options.profiles.content[profile.name]
         sys.stdout.write(
             "The server was not told: the profile has no logout endpoint. What it has given stays "
-            "valid there until it expires.\n"
+            f"valid there until it expires.\n{_advise_logout(profile, content)}\n"
         )
+
+
+def _advise_logout(profile: Profile, content: Mapping[str, Any]) -> str:
+    """Return how the server is told of the next logout; `content` is the profile in its file."""
+    from requests_jwt_refresh.cli.content import find_documented_url
+    from requests_jwt_refresh.endpoints import OAuth2Endpoint
+
+    url = None if "logout" in content else find_documented_url(profile.name, content, "logout")
+    place = fill_in(f"[NAME.logout] in {profile.file}", profile.name)
+    if url is not None:
+        preset = content["refresh"]["preset"]
+        then = _write_init_command(profile, content, url) or f'add url = "{url}" to {place}'
+        return f"{preset} documents a logout at {url}; if the server has it: {then}"
+    plain = getattr(profile.refresh, "endpoint", profile.refresh)  # without its secrets
+    if isinstance(plain, OAuth2Endpoint):
+        return (
+            f'If the server has a revocation endpoint: add its url, and send = "oauth2", to {place}'
+        )
+    return f"If the server has a logout endpoint: add its url to {place}"
+
+
+def _write_init_command(profile: Profile, content: Mapping[str, Any], url: str) -> str | None:
+    """Return the command that adds the logout at `url`; None if it would lose other keys."""
+    import shlex
+
+    from requests_jwt_refresh.cli.content import find_options
+
+    options = find_options(content)
+    if options is None or isinstance(profile.file, str):
+        return None
+    arguments = ["init", profile.name, "--replace", *options, "--logout-url", url]
+    return f"requests-jwt {shlex.join(arguments)}"
 
 
 def _report_not_cleared(profile: Profile, error: library.StoreError) -> int:

@@ -51,7 +51,7 @@ def ask_for_the_rest(options: argparse.Namespace) -> None:
     if not options.preset:
         _ask_for_rule(options)
     if options.kind not in GRANT_KINDS:
-        documented = find_documented_url(options, "logout")
+        documented = find_documented_url(options.name, make_content(options), "logout")
         shown = f", such as {documented} of {options.preset}" if documented else ""
         _ask_option(options, "logout_url", f"Logout endpoint{shown}; empty for none")
 
@@ -79,7 +79,8 @@ def _ask_for_preset(options: argparse.Namespace) -> None:
         # Unchecked: what is asked next may be needed, too.
         options.refresh_url = options.refresh_url or _ask(_REFRESH_QUESTION, "", _find_missing)
     _ask_for_needed(options)
-    documented = find_documented_url(options, "login") if preset.login else None
+    content = make_content(options)
+    documented = find_documented_url(options.name, content, "login") if preset.login else None
     if documented and options.refresh_url:  # the login may have moved as well
         _ask_option(options, "login_url", "Login endpoint", default=documented)
     elif not (documented or preset.login.get("send") or options.device_url or options.client_id):
@@ -275,11 +276,11 @@ def _find_missing(answer: str) -> str | None:
 
 
 def _make_choice_check(choices: Collection[str]) -> Callable[[str], str | None]:
-    from requests_jwt_refresh.profiles.schema import suggest
+    from requests_jwt_refresh.profiles.schema import suggest_choice
 
     def find_problem(answer: str) -> str | None:
         if answer in choices:
             return None
-        return suggest(answer, choices) or "it must be one of those above"
+        return suggest_choice(answer, choices) or "it must be one of those above"
 
     return find_problem

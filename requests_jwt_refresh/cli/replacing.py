@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import requests_jwt_refresh as library
@@ -10,7 +11,6 @@ from requests_jwt_refresh.cli.console import UsageError
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from requests_jwt_refresh.profiles.load import Profile
     from requests_jwt_refresh.urls import Origin
@@ -107,7 +107,7 @@ def _describe_token(path: Path, name: str, content: Mapping[str, Any]) -> str | 
 
 def list_notes(profile: Profile, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
     """Yield what a person may not expect of the new profile."""
-    gone = ", ".join(_list_gone(profile.name, old, new))
+    gone = ", ".join(_list_gone(profile, old, new))
     if gone:
         yield f"the old profile had what the new one has not: {gone}"
     if _has_secret_of_another_client(profile, old, new):
@@ -117,13 +117,45 @@ def list_notes(profile: Profile, old: Mapping[str, Any], new: Mapping[str, Any])
         )
 
 
-def _list_gone(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+def _list_gone(profile: Profile, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the keys that the new profile lacks, but for what it has all the same by its preset."""
+    before = _read_replaced(profile, old)
+    is_another = not _is_same_kind(old.get("refresh", {}), new.get("refresh", {}))
     for key, value in old.items():
         is_table = isinstance(value, dict)
         if key not in new:
-            yield f"[{name}.{key}]" if is_table and key != "attach" else key
+            found = _find_effective(profile, key)
+            if found is not None and (is_another or found == _find_effective(before, key)):
+                continue
+            yield f"[{profile.name}.{key}]" if is_table and key != "attach" else key
         elif is_table and isinstance(new[key], dict) and _is_same_kind(value, new[key]):
-            yield from (f"{key}.{each}" for each in value if each not in new[key])
+            gone = (each for each in value if each not in new[key])
+            yield from (f"{key}.{each}" for each in gone if not _stays(key, each, before, profile))
+
+
+def _read_replaced(profile: Profile, old: Mapping[str, Any]) -> Profile | None:
+    """Return the profile that is replaced, None if there is none or if it is faulty."""
+    from requests_jwt_refresh.profiles.load import check
+
+    try:
+        return check(Path(profile.file), profile.name, old)
+    except library.ProfileError:
+        return None
+
+
+def _find_effective(profile: Profile | None, key: str) -> object:
+    """Return what stands behind a key of a profile also if only its preset has it, else None."""
+    if profile is None or key not in ("login", "when", "attach"):
+        return None
+    own = getattr(profile, key)
+    found = getattr(profile.refresh, key, None) if own is None and key != "login" else own
+    return None if found is library.any_401 else found
+
+
+def _stays(table: str, key: str, before: Profile | None, profile: Profile) -> bool:
+    """Whether a key of a table means the same as what is there without it."""
+    values = [getattr(getattr(each, table, None), key, None) for each in (before, profile)]
+    return values[0] is not None and values[0] == values[1]
 
 
 def _is_same_kind(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:

@@ -60,6 +60,8 @@ _NEEDS_OAUTH2: Final = 'if that URL is a token endpoint of OAuth 2.0, the login 
 _SET_UP_FAULTS: Final = frozenset(
     {"unsupported_grant_type", "unauthorized_client", "invalid_client"}
 )
+_FIELD_NAMES: Final = ("username_field", "password_field")
+_FIELD_SENDS: Final = ("json", "form")  # those that send the two in fields of such names
 _IN_URL: Final = ("{username}", "%7Busername%7D")  # as it is written, and as requests sends it
 
 
@@ -358,11 +360,27 @@ class PasswordLogin(OwnLogin):
                 "password",
                 f"{_CHECK}; {_NEEDS_OAUTH2}",
             )
-        remedy = "check both, and the login's URL, and try again"
+        remedy = f"check both, {self._list_guesses()}, and try again"
         if self.send != "oauth2" and code.lower() in ("invalid_grant", "invalid_request"):
             remedy += f"; {_NEEDS_OAUTH2}"
         raise RefreshRejected(
             f"the {response.source} refused the user name or the password ({status})", remedy
+        )
+
+    def _list_guesses(self) -> str:
+        """Return what else may be wrong: the URL, and the fields that no preset has documented."""
+        if self.send not in _FIELD_SENDS or self._has_documented_fields():
+            return "and the login's URL"
+        names = [name for name in _FIELD_NAMES if getattr(self, name) is not None]
+        what = "the names of its fields" if len(names) > 1 else "the name of its field"
+        return f"the login's URL and {what} ({', '.join(names)})"
+
+    def _has_documented_fields(self) -> bool:
+        """Whether the two fields are those that the documentation of the endpoint's preset has."""
+        documented = find_documented(self.endpoint, "login")
+        usual = {each.name: each.default for each in dataclasses.fields(PasswordLogin)}
+        return bool(documented) and all(
+            documented.get(name, usual[name]) == getattr(self, name) for name in _FIELD_NAMES
         )
 
     def _find_reader(self) -> Reader:

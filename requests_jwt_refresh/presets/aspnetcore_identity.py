@@ -14,7 +14,7 @@ from requests_jwt_refresh.responses import DefaultPath
     send="refreshToken",
     access="accessToken",
     refresh=DefaultPath("refreshToken"),
-    expires_in="expiresIn",
+    expires_in=DefaultPath("expiresIn"),
     rejected=(401,),
     when=bearer_challenge(None),
 )

@@ -21,7 +21,7 @@ def _headers(action: str) -> dict[str, str]:
     send="AuthParameters.REFRESH_TOKEN",
     access="AuthenticationResult.AccessToken",
     refresh=DefaultPath("AuthenticationResult.RefreshToken"),
-    expires_in="AuthenticationResult.ExpiresIn",
+    expires_in=DefaultPath("AuthenticationResult.ExpiresIn"),
     rejected=any_code(
         "__type",
         codes=(

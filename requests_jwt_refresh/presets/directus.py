@@ -15,7 +15,7 @@ _MODE: Final = {"mode": "json"}
 @preset(
     access="data.access_token",
     refresh=DefaultPath("data.refresh_token"),
-    expires_in="data.expires",
+    expires_in=DefaultPath("data.expires"),
     expires_in_unit="ms",
     rejected=(401,),
     extra=_MODE,

@@ -7,10 +7,11 @@ from typing import Final
 from requests_jwt_refresh.endpoints import JSONEndpoint
 from requests_jwt_refresh.matching import json_field
 from requests_jwt_refresh.presets.base import Preset, any_code, preset
+from requests_jwt_refresh.responses import DefaultPath
 
 
 @preset(
-    expires_in="expires_in_ms",
+    expires_in=DefaultPath("expires_in_ms"),
     expires_in_unit="ms",
     rejected=any_code("errcode", codes=("M_UNKNOWN_TOKEN", "M_USER_DEACTIVATED")),
     when=json_field("errcode", "M_UNKNOWN_TOKEN"),

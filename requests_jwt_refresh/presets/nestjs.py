@@ -13,7 +13,7 @@ from requests_jwt_refresh.responses import DefaultPath
     send="refreshToken",
     access="accessToken",
     refresh=DefaultPath("refreshToken"),
-    expires_in="expiresIn",
+    expires_in=DefaultPath("expiresIn"),
     rejected=(401, 403),
 )
 class NestJS(JSONEndpoint):

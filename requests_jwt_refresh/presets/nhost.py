@@ -17,7 +17,7 @@ _AUTH: Final = "https://{subdomain}.auth.{region}.nhost.run/v1"
     send="refreshToken",
     access="accessToken",
     refresh=DefaultPath("refreshToken"),
-    expires_in="accessTokenExpiresIn",
+    expires_in=DefaultPath("accessTokenExpiresIn"),
     rejected=(401,),
     when=json_field("errors.*.extensions.code", "invalid-jwt", status=(200, 400, 401)),
 )

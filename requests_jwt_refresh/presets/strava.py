@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from requests_jwt_refresh.matching import json_field
 from requests_jwt_refresh.presets.base import KnownOAuth2, Preset, preset
+from requests_jwt_refresh.responses import DefaultPath
 
 if TYPE_CHECKING:
     import requests
@@ -23,7 +24,7 @@ def is_refused(response: requests.Response) -> bool:
 @preset(
     url="https://www.strava.com/api/v3/oauth/token",
     client_auth="post",
-    expires_at="expires_at",
+    expires_at=DefaultPath("expires_at"),
     rejected=is_refused,
 )
 class Strava(KnownOAuth2):

@@ -8,6 +8,7 @@ from requests_jwt_refresh.authorization import header
 from requests_jwt_refresh.endpoints import JSONEndpoint
 from requests_jwt_refresh.matching import status
 from requests_jwt_refresh.presets.base import Preset, preset
+from requests_jwt_refresh.responses import DefaultPath
 
 _TOKEN: Final = header("X-Vault-Token")
 
@@ -17,7 +18,7 @@ _TOKEN: Final = header("X-Vault-Token")
     send_access=_TOKEN,
     access="auth.client_token",
     refresh=None,
-    expires_in="auth.lease_duration",
+    expires_in=DefaultPath("auth.lease_duration"),
     rejected=(403,),
     when=status(403),
 )

@@ -24,3 +24,6 @@ KINDS: Final = (*ENDPOINT_KINDS, *GRANT_KINDS)
 
 STORE_KINDS: Final = ("keyring", "file", "redis")
 """The kinds of store; the first is the default."""
+
+FEW_CHOICES: Final = 10
+"""Up to so many values there may be for an error to list them beside the nearest one."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from requests_jwt_refresh.errors import InvalidURL, ProfileError
 from requests_jwt_refresh.profiles.home import NoHome, expand_user
+from requests_jwt_refresh.profiles.kinds import FEW_CHOICES
 from requests_jwt_refresh.tokens import LONGEST_LIFETIME
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ T = TypeVar("T")
 REQUIRED: Final[Any] = object()
 _DEVICES: Final = (("/", "dev"), ("/", "proc"))  # /dev/stdin, <(...): nothing lies beside these
 _TYPE_NAMES: Final = {dict: "a table", str: "a string", bool: "true or false", float: "a float"}
+_MIN_PART: Final = 4  # characters of a server's name, such as those of "okta"
 _MAX_SECONDS: Final = threading.TIMEOUT_MAX / 4
 # Keys that only a secret would have, written in snake case. Those that name a field end in _field,
 # those that name a file in _file.
@@ -158,11 +160,10 @@ class Table:
         found = self.text(key, default)
         if found is default or found in known:
             return found
-        raise self.error(
-            key,
-            f"must be {_list_choices(known)}",
-            suggest(str(found), known) or "write one of them",
-        )
+        nearest = suggest_choice(str(found), known)
+        is_alone = nearest and len(known) > FEW_CHOICES
+        problem = "has an unknown value" if is_alone else f"must be {_list_choices(known)}"
+        raise self.error(key, problem, nearest or "write one of them")
 
     def table(self, key: str) -> Table | None:
         """Return the table at `key`, None if there is none."""
@@ -324,6 +325,22 @@ def suggest(name: str, known: Iterable[str]) -> str:
     """Return a question that suggests the nearest spelling, "" if nothing is near."""
     close = _find_closest(name, known)
     return f"did you mean {close!r}?" if close else ""
+
+
+def suggest_choice(name: str, choices: Iterable[str]) -> str:
+    """Return a question that suggests the nearest value, "" if nothing is near.
+
+    Servers are also known as the classes of their presets (GitHub, EntraID), and by longer names
+    (djangorestframework-simplejwt, keycloak-26).
+    """
+    typed, known = _strip_marks(name), {_strip_marks(each): each for each in choices}
+    parts = [each for each in known if each in typed and len(each) >= _MIN_PART]
+    nearest = _find_closest(typed, known) or max(parts, key=len, default=None)
+    return f"did you mean {known[nearest]!r}?" if nearest else ""
+
+
+def _strip_marks(text: str) -> str:
+    return re.sub("[-_ .]", "", text.lower())
 
 
 def make_printable(text: str) -> str:

@@ -202,7 +202,7 @@ class TokenServer:
         self, response: TokenResponse, endpoint: Endpoint, token: Token | None, fresh: Token
     ) -> None:
         """Warn, once, of what a good response has in other fields than the endpoint reads."""
-        missing = unread = None
+        missing, unread = None, None
         if token is not None and not fresh.refresh and needs_login(endpoint):
             missing = describe_missing_refresh(response, endpoint, token.refresh)
         if missing and self._notices.tell_missing_refresh(self._memory.login_id):
@@ -210,7 +210,7 @@ class TokenServer:
         if fresh.access is not None and fresh.expires_at is None:
             unread = describe_unread_expiry(response, endpoint)
         if unread and self._notices.tell_unread_expiry():
-            logger.warning("%s", capitalize(unread))
+            logger.warning("%s; %s", capitalize(unread[0]), unread[1])
 
     def _ask_function(
         self,

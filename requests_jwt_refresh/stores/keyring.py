@@ -504,7 +504,8 @@ def _without_creating(backend: KeyringBackend) -> KeyringBackend:
 
 def _is_passing(error: Exception) -> bool:
     """Whether asking again may help: not where a prompt was refused, whatever came before it."""
-    return any(type(each).__name__ in _PASSING_ERRORS for each in (error, error.__cause__))
+    reason = error.__cause__ or error.__context__  # older versions of keyring give no cause
+    return any(type(each).__name__ in _PASSING_ERRORS for each in (error, reason))
 
 
 def _find_usable(chain: list[KeyringBackend], allow_plaintext: bool) -> KeyringBackend | None:

@@ -7,13 +7,13 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from requests_jwt_refresh.testing.authorizations import AuthorizationRequest
 from requests_jwt_refresh.testing.metadata import (
-    DECISION_PATH,
     OFFLINE,
     find_issuer,
     list_scopes,
     replace_fields,
 )
 from requests_jwt_refresh.testing.pages import make_error_page, make_form_post, make_login_page
+from requests_jwt_refresh.testing.paths import DECISION_PATH
 from requests_jwt_refresh.testing.reading import path_of, read_cookies, read_form
 from requests_jwt_refresh.testing.routes import BAD_PASSWORDS
 from requests_jwt_refresh.testing.values import ServerResponse

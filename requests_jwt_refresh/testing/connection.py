@@ -20,6 +20,7 @@ from requests_jwt_refresh.testing.like_routes import LikeRoutes
 from requests_jwt_refresh.testing.openid import OpenIDRoutes
 from requests_jwt_refresh.testing.options import shape_of
 from requests_jwt_refresh.testing.routes import Routes
+from requests_jwt_refresh.testing.user_errors import record_errors
 from requests_jwt_refresh.testing.values import Headers, RecordedRequest
 
 if TYPE_CHECKING:
@@ -107,13 +108,17 @@ class Connection(BaseHTTPRequestHandler):
     def _respond(self, request: RecordedRequest) -> None:
         plan = self.server.fault_plan
         self.server.ledger.record(request)
-        fault, cleared = plan.admit(request)
+        record = partial(record_errors, self.server.ledger, request=request)
+        with record("in a predicate of this test (on=)"):
+            fault, cleared = plan.admit(request)
         exchange = Exchange(self, request, self.server.routes.respond, partial(plan.pause, cleared))
         if fault is None:
-            exchange.send(exchange.work())
+            with record("in the server, perhaps for what an option holds"):
+                exchange.send(exchange.work())
             return
         self.server.ledger.count("faults")
-        fault.play(exchange)
+        with record(f"in the fault {type(fault).__name__} of this test"):
+            fault.play(exchange)
 
     def _close_on_next_request(self, request: RecordedRequest) -> None:
         """Close the connection when the next request arrives on it, which is the worst moment."""

@@ -37,7 +37,9 @@ class Fault(Protocol):
     assert client.get("/api/users").status_code == 418
     ```
 
-    It may be played by several threads at once, each for a request of its own.
+    It may be played by several threads at once, each for a request of its own. What it raises
+    closes the connection; the fixture `jwt_server` fails a test for it, except for the
+    ConnectionError of a client that has left.
     """
 
     def play(self, exchange: Exchange) -> None:

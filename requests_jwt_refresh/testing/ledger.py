@@ -64,6 +64,7 @@ class Ledger:
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
         self._requests: list[RecordedRequest] = []
+        self._errors: list[str] = []
         self._families: list[_Family] = []
         self._accesses: dict[str, _Access] = {}
         self._refreshes: dict[str, _Family] = {}
@@ -89,6 +90,23 @@ class Ledger:
     def requests(self) -> list[RecordedRequest]:
         with self._lock:
             return list(self._requests)
+
+    def record_error(self, text: str) -> None:
+        with self._lock:
+            if text not in self._errors:  # a retry meets the same one
+                self._errors.append(text)
+
+    def errors(self) -> list[str]:
+        """Return what the test's own code has raised, oldest first."""
+        with self._lock:
+            return list(self._errors)
+
+    def list_secrets(self) -> list[str]:
+        """Return all tokens that were given or sent, and what stood in Authorization headers."""
+        with self._lock:
+            sent = [each.access or "" for each in self._requests]
+            sent += [each.headers.get("Authorization", "") for each in self._requests]
+            return [*self._accesses, *self._refreshes, *sent]
 
     def login(self, user: str) -> Grant:
         """Return the tokens of a new family."""

@@ -20,6 +20,7 @@ from requests_jwt_refresh.testing.checks import (
     is_meant,
 )
 from requests_jwt_refresh.testing.options import MOMENTS, list_field_options
+from requests_jwt_refresh.testing.paths import PUBLIC
 from requests_jwt_refresh.testing.proofs import ProofChecker
 from requests_jwt_refresh.testing.reading import (
     is_json_list,
@@ -57,7 +58,7 @@ class LikeRoutes(Routes):
 
     def kind_of_path(self, path: str) -> Kind:
         kinds = (kind for kind, ask in self._list_asks() if is_at(ask, path))
-        return next(kinds, "public" if path.startswith("/public/") else "api")
+        return next(kinds, "public" if path.startswith(PUBLIC) else "api")
 
     def kind_by_grant(self, request: RecordedRequest) -> Kind:
         found = self._find_ask(request)

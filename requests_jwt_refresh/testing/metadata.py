@@ -5,23 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from requests_jwt_refresh.testing.clients import CLIENT_AUTHS, GRANT_TYPES
+from requests_jwt_refresh.testing.options import place_of
+from requests_jwt_refresh.testing.paths import (
+    AUTHORIZE_PATH,
+    DEVICE_PATH,
+    END_SESSION_PATH,
+    JWKS_PATH,
+    REGISTER_PATH,
+    REVOKE_PATH,
+    USERINFO_PATH,
+)
+from requests_jwt_refresh.testing.shapes import InHeader
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from requests_jwt_refresh.testing.options import ServerOptions
-
-OPENID: Final = "/.well-known/openid-configuration"  # OpenID Connect Discovery §4
-OAUTH: Final = "/.well-known/oauth-authorization-server"  # RFC 8414 §3
-RESOURCE: Final = "/.well-known/oauth-protected-resource"  # RFC 9728 §3
-
-AUTHORIZE_PATH: Final = "/auth/authorize"
-DECISION_PATH: Final = "/auth/decision"
-REGISTER_PATH: Final = "/auth/register"
-END_SESSION_PATH: Final = "/auth/end-session"
-USERINFO_PATH: Final = "/auth/userinfo"
-JWKS_PATH: Final = "/auth/jwks"
-DEVICE_PAGE: Final = "/public/device"
 
 OFFLINE: Final = "offline_access"
 
@@ -42,8 +41,8 @@ def make_metadata(options: ServerOptions, url: str) -> dict[str, Any]:
         "issuer": find_issuer(options, url),
         "authorization_endpoint": url + AUTHORIZE_PATH,
         "token_endpoint": url + options.refresh_path,
-        "device_authorization_endpoint": f"{url}/auth/device",
-        "revocation_endpoint": f"{url}/auth/revoke",
+        "device_authorization_endpoint": url + DEVICE_PATH,
+        "revocation_endpoint": url + REVOKE_PATH,
         "end_session_endpoint": url + END_SESSION_PATH,
         "registration_endpoint": url + REGISTER_PATH,
         "userinfo_endpoint": url + USERINFO_PATH,
@@ -63,10 +62,11 @@ def make_metadata(options: ServerOptions, url: str) -> dict[str, Any]:
 
 def make_resource_metadata(options: ServerOptions, url: str, path: str) -> dict[str, Any]:
     """Return what the API says of the resource at `path` (RFC 9728 §2)."""
+    is_bearer = place_of(options) == InHeader()
     content = {
         "resource": url + path,
         "authorization_servers": [find_issuer(options, url)],
-        "bearer_methods_supported": ["header"],
+        "bearer_methods_supported": ["header"] if is_bearer else [],
         "scopes_supported": list(options.scopes),
     }
     return replace_fields(content, options.resource_metadata)

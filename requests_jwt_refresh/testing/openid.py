@@ -13,17 +13,7 @@ from requests_jwt_refresh.testing.authorize import SESSION_COOKIE, Authorization
 from requests_jwt_refresh.testing.clients import CODE, DEVICE, RegistrationRefused
 from requests_jwt_refresh.testing.devices import GrantRefused
 from requests_jwt_refresh.testing.metadata import (
-    AUTHORIZE_PATH,
-    DECISION_PATH,
-    DEVICE_PAGE,
-    END_SESSION_PATH,
-    JWKS_PATH,
-    OAUTH,
     OFFLINE,
-    OPENID,
-    REGISTER_PATH,
-    RESOURCE,
-    USERINFO_PATH,
     find_issuer,
     list_scopes,
     make_metadata,
@@ -35,6 +25,18 @@ from requests_jwt_refresh.testing.pages import (
     make_error_page,
     make_logout_page,
     make_page,
+)
+from requests_jwt_refresh.testing.paths import (
+    AUTHORIZE_PATH,
+    DECISION_PATH,
+    DEVICE_PAGE,
+    END_SESSION_PATH,
+    JWKS_PATH,
+    OAUTH,
+    OPENID,
+    REGISTER_PATH,
+    RESOURCE,
+    USERINFO_PATH,
 )
 from requests_jwt_refresh.testing.reading import (
     path_of,
@@ -102,6 +104,15 @@ class OpenIDRoutes(Routes):
     def kind_by_grant(self, request: RecordedRequest) -> Kind:
         is_other = read_form(request).get("grant_type") in (CODE, DEVICE)
         return "login" if is_other and request.kind == "refresh" else request.kind
+
+    def find_access(self, request: RecordedRequest) -> str | None:
+        """Return the request's access token; the provider's own API takes a bearer token alone.
+
+        OpenID Connect Core §5.3.1.
+        """
+        if path_of(request) == USERINFO_PATH:
+            return request.bearer
+        return super().find_access(request)
 
     def respond(self, request: RecordedRequest) -> ServerResponse:
         by_kind: dict[Kind, Callable[[RecordedRequest], ServerResponse]] = {
@@ -254,7 +265,7 @@ class OpenIDRoutes(Routes):
         is_own = login.client_id == client.client_id
         grant = self._ledger.refresh(token if is_own else None)
         if grant is None:
-            return make_error(self._refusal_code(request))
+            return self._refuse_refresh(request)
         return self._token_response(grant, self._make_more(grant, login))
 
     def _find_login(self, family: str | None) -> Login:

@@ -10,12 +10,22 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from requests_jwt_refresh.testing.faults import Status
 from requests_jwt_refresh.testing.likes import find_shape
+from requests_jwt_refresh.testing.paths import is_taken
 from requests_jwt_refresh.testing.rendering import find_slot
-from requests_jwt_refresh.testing.shapes import EXPIRIES, InField, Slot, throttle
+from requests_jwt_refresh.testing.shapes import (
+    EXPIRIES,
+    InCookie,
+    InField,
+    InHeader,
+    Slot,
+    throttle,
+)
 from requests_jwt_refresh.testing.validation import (
+    check_attach,
     check_choice,
     check_field,
     check_fields_apart,
+    check_paths_apart,
     check_seconds,
     check_status,
     check_type,
@@ -26,7 +36,8 @@ from requests_jwt_refresh.testing.validation import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from requests_jwt_refresh.testing.shapes import Shape
+    from requests_jwt_refresh.authorization import WirePlace
+    from requests_jwt_refresh.testing.shapes import RequestPlace, Shape
 
 _Options = TypeVar("_Options", bound="ServerOptions")
 
@@ -95,6 +106,17 @@ class ServerOptions:
         read_body_first: if False, an upload without a good token is answered before its body was
             read. Keep-alive is promised, and the connection closed when the next request arrives on
             it, which is the worst moment.
+        attach: where API requests carry their access token: what `header` or `cookie` makes, as for
+            the adapter's ``attach=``. None is ``Authorization: Bearer`` (RFC 6750 §2.1). A token
+            anywhere else is none: 401 "No token". A cookie with ``csrf`` is a ValueError. This
+            option and the next four are not for `like`, which has its own: ValueError.
+        refused: the response to a refresh token that is not good; None is 400 ``invalid_grant``
+            (RFC 6749 §5.2). A refresh without a token is ``invalid_request`` as ever.
+        login_path: where users log in: no path at which the server does something else, or
+            ValueError.
+        username_field: the field of a login, in JSON or in a form, that holds the user name; None
+            for none: it is alice who logs in.
+        password_field: likewise the password.
         expired: the API's response to an access token that has expired or was never good.
         refresh_path: where refresh tokens are taken.
         request_field: the field of the refresh request that holds the refresh token.
@@ -148,6 +170,11 @@ class ServerOptions:
     clock_skew: float = 0.0
     read_body_first: bool = True
     expired: Status = _INVALID_JWT
+    attach: WirePlace | None = None
+    refused: Status | None = None
+    login_path: str = "/auth/login"
+    username_field: str | None = "username"
+    password_field: str = "password"  # noqa: S105 - a field
     refresh_path: str = "/auth/refresh"
     request_field: str = "refresh_token"
     access_field: str = "access_token"
@@ -185,7 +212,10 @@ class ServerOptions:
         for name, value in (usual if self._shape is None else list_options(self._shape)).items():
             if not self._is_given(name):
                 object.__setattr__(self, name, value)  # "" is no field of a user's
-        check_fields_apart(_list_response_fields(self))
+        for name in _OWN_SHAPE:
+            self._check_own_shape(name, getattr(self, name))
+        for names in _TOGETHER:
+            self._check_together(names, {})
         self._is_made = True
 
     if not TYPE_CHECKING:  # or type checkers would let every name pass
@@ -206,14 +236,35 @@ class ServerOptions:
         check_value = _VALUES.get(name)
         if check_value is not None and not self._is_usual(name, value):
             check_value(value)
-        given = _list_response_fields(self) if is_made else {}
-        if name in given:
-            check_fields_apart({**given, name: value})
+        if is_made:
+            self._check_own_shape(name, value)
+            for names in _TOGETHER:
+                if name in names:
+                    self._check_together(names, {name: value})
+
+    def _check_own_shape(self, name: str, value: Any) -> None:
+        """Raise ValueError if a known server, which has its own, was given this option."""
+        if name in _OWN_SHAPE and self.like is not None and not self._is_usual(name, value):
+            raise ValueError(
+                f"{name} and like={self.like!r}: a known server has its own; leave out one of them"
+            )
+
+    def _check_together(self, names: tuple[str, ...], changed: Mapping[str, Any]) -> None:
+        """Raise ValueError if the options of these names do not go with one another."""
+        options = {each: changed.get(each, getattr(self, each)) for each in names}
+        if names == _RESPONSE_FIELDS:
+            check_fields_apart(options, "response")
+        elif self.like is not None:
+            return  # its login is what it is
+        elif names == _LOGIN_FIELDS:
+            check_fields_apart(options, "login")
+        else:
+            check_paths_apart(options, partial(is_taken, openid=self.openid))
 
     def _is_usual(self, name: str, value: Any) -> bool:
         """Whether the known server has this value itself: a test may put it back."""
         usual = {} if self.like is None else list_options(find_shape(self.like))
-        return bool(usual.get(name) == value)
+        return name in usual and bool(usual[name] == value)
 
     def _check_own_name(self, name: str, value: object) -> None:
         """Raise AttributeError for a name that is neither an option nor a subclass's own."""
@@ -255,7 +306,12 @@ _OPTIONS: Mapping[str, str] = {
 }
 _FOR_LIFE = ("like", "openid")
 _TIMES = ("lifetime", "grace", "device_lifetime", "device_interval")
-_FIELDS = ("request_field", "access_field", "refresh_field", "expires_field", "expires_at_field")
+_OWN_SHAPE = ("attach", "refused", "login_path", "username_field", "password_field")
+_RESPONSE_FIELDS = ("access_field", "refresh_field", "expires_field", "expires_at_field")
+_LOGIN_FIELDS = ("username_field", "password_field")
+_LOGIN_PATHS = ("login_path", "refresh_path")
+_TOGETHER = (_RESPONSE_FIELDS, _LOGIN_FIELDS, _LOGIN_PATHS)
+_FIELDS = ("request_field", *_RESPONSE_FIELDS, *_LOGIN_FIELDS)
 _CHOICES = {
     "expires_in_unit": tuple(LIFETIMES),
     "expires_at_unit": tuple(MOMENTS),
@@ -265,14 +321,10 @@ _VALUES: Mapping[str, Callable[[Any], None]] = {
     **{name: partial(check_seconds, name) for name in _TIMES},
     **{name: partial(check_field, name) for name in _FIELDS},
     **{name: partial(check_choice, name, choices=each) for name, each in _CHOICES.items()},
-    "refresh_path": partial(check_url_path, "refresh_path"),
+    **{name: partial(check_url_path, name) for name in _LOGIN_PATHS},
+    "attach": check_attach,
     "status": check_status,
 }
-
-
-def _list_response_fields(options: ServerOptions) -> dict[str, str | None]:
-    """Return the options that name a field of a response, without those of a known server."""
-    return {name: getattr(options, name) for name in _FIELDS[1:]}
 
 
 def shape_of(options: ServerOptions) -> Shape | None:
@@ -286,6 +338,16 @@ def prefixes_of(options: ServerOptions) -> tuple[str, str]:
     return ("", "") if shape is None else shape.prefixes
 
 
+def place_of(options: ServerOptions) -> InHeader | InCookie:
+    """Return where API requests carry their access token, if no known server is played."""
+    attach = options.attach
+    if attach is None:
+        return InHeader()
+    if hasattr(attach, "scheme"):
+        return InHeader(attach.name, attach.scheme)
+    return InCookie(attach.name)
+
+
 def list_expiries(options: ServerOptions) -> dict[str, Slot]:
     """Return the fields that say when a token ends, by their dotted paths."""
     lifetime, moment = LIFETIMES[options.expires_in_unit], MOMENTS[options.expires_at_unit]
@@ -296,6 +358,7 @@ def list_expiries(options: ServerOptions) -> dict[str, Slot]:
 def list_options(shape: Shape) -> dict[str, Any]:
     """Return the options of a known server."""
     found: dict[str, Any] = {"expired": shape.api_errors.find("expired")}
+    found |= {"attach": None, "refused": None, **_list_login_options(shape)}
     if shape.refresh:
         ask = shape.refresh[0]
         fields = [each.path for each in ask.secret if isinstance(each, InField)]
@@ -304,6 +367,19 @@ def list_options(shape: Shape) -> dict[str, Any]:
         has_milliseconds = find_slot(ask.answer, Slot.MILLISECONDS) is not None
         found["expires_in_unit"] = "ms" if has_milliseconds else "s"
     return {**found, **shape.options}
+
+
+def _list_login_options(shape: Shape) -> dict[str, Any]:
+    """Return the options that say how users log in there; those of none are "" and None."""
+    if not shape.login:
+        return {"login_path": "", "username_field": None, "password_field": ""}
+    ask = shape.login[0]
+    user, password = _find_field(ask.user), _find_field(*ask.secret)
+    return {"login_path": ask.path, "username_field": user, "password_field": password or ""}
+
+
+def _find_field(*places: RequestPlace | None) -> str | None:
+    return next((each.path for each in places if isinstance(each, InField)), None)
 
 
 def list_field_options(shape: Shape) -> dict[str, str]:

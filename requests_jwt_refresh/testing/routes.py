@@ -10,13 +10,23 @@ from urllib.parse import parse_qs, urlsplit
 
 from requests_jwt_refresh.testing.devices import GrantRefused
 from requests_jwt_refresh.testing.faults import Redirect
-from requests_jwt_refresh.testing.options import list_expiries
+from requests_jwt_refresh.testing.options import list_expiries, place_of
+from requests_jwt_refresh.testing.paths import (
+    DEVICE_PATH,
+    LOGOUT_PATH,
+    PUBLIC,
+    REDIRECT_PATH,
+    REVOKE_PATH,
+    STATUS,
+    TOKEN_PATH,
+)
 from requests_jwt_refresh.testing.reading import (
     path_of,
     read_basic,
     read_field,
     read_fields,
     read_form,
+    read_place,
 )
 from requests_jwt_refresh.testing.rendering import Values, put
 from requests_jwt_refresh.testing.values import Kind, ServerResponse, json_response, shorten
@@ -29,19 +39,15 @@ if TYPE_CHECKING:
     from requests_jwt_refresh.testing.values import RecordedRequest
 
 
-LOGIN_PATH = "/auth/login"
-LOGOUT_PATH = "/auth/logout"
-_TOKEN_PATH = "/auth/token"  # noqa: S105 - a path
-_REVOKE_PATH = "/auth/revoke"
 _KINDS: dict[str, Kind] = {
-    LOGIN_PATH: "login",
-    _TOKEN_PATH: "login",
+    TOKEN_PATH: "login",
     LOGOUT_PATH: "logout",
-    _REVOKE_PATH: "logout",
-    "/auth/device": "device",
+    REVOKE_PATH: "logout",
+    DEVICE_PATH: "device",
 }
 _POST_ONLY = ("refresh", "login", "logout", "device")
 BAD_PASSWORDS = ("", "wrong")
+_ONLY_USER = "alice"  # where a login has no user name
 _DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"  # RFC 8628 §3.4
 NO_STORE = {"Cache-Control": "no-store"}  # RFC 6749 §5.1, RFC 8628 §3.2
 
@@ -57,13 +63,15 @@ class Routes:
     def kind_of_path(self, path: str) -> Kind:
         if path == self._options.refresh_path:
             return "refresh"
-        if path.startswith("/public/"):
+        if path == self._options.login_path:
+            return "login"
+        if path.startswith(PUBLIC):
             return "public"
         return _KINDS.get(path, "api")
 
     def kind_by_grant(self, request: RecordedRequest) -> Kind:
         """Return the kind of a request whose body has been read: one path may serve all grants."""
-        is_at_token_path = path_of(request) == _TOKEN_PATH
+        is_at_token_path = path_of(request) == TOKEN_PATH
         is_other = is_at_token_path and read_form(request).get("grant_type") in self._grants()
         return "login" if is_other else request.kind
 
@@ -74,8 +82,8 @@ class Routes:
         path = path_of(request)
         by_kind: dict[Kind, Callable[[RecordedRequest], ServerResponse]] = {
             "refresh": self._refresh,
-            "login": self._log_in if path == LOGIN_PATH else self._grant,
-            "logout": self._revoke if path == _REVOKE_PATH else self._log_out,
+            "login": self._log_in if path == self._options.login_path else self._grant,
+            "logout": self._revoke if path == REVOKE_PATH else self._log_out,
             "device": self._start_device,
             "public": echo,
             "api": self._respond_as_api,
@@ -88,14 +96,16 @@ class Routes:
 
     def find_access(self, request: RecordedRequest) -> str | None:
         """Return the request's access token, good or not, or None if it has none."""
-        return request.bearer
+        if self._options.attach is None:
+            return request.bearer
+        return read_place(place_of(self._options), request, {})
 
     # --- Tokens ---------------------------------------------------------------------------------
 
     def _refresh(self, request: RecordedRequest) -> ServerResponse:
         grant = self._ledger.refresh(self._read_refresh_token(request))
         if grant is None:
-            return make_error(self._refusal_code(request))
+            return self._refuse_refresh(request)
         if self._options.bare:
             return json_response(self._options.status, grant.access)
         return self._token_response(grant)
@@ -105,12 +115,14 @@ class Routes:
         token = request.bearer if found is None else found
         return token if isinstance(token, str) and _is_refresh_grant(request) else None
 
-    def _refusal_code(self, request: RecordedRequest) -> str:
-        """Return the error code of a refresh that was refused (RFC 6749 §5.2)."""
+    def _refuse_refresh(self, request: RecordedRequest) -> ServerResponse:
+        """Return the response to a refresh that was refused (RFC 6749 §5.2)."""
         if not _is_refresh_grant(request):
-            return "unsupported_grant_type"
-        has_token = self._read_refresh_token(request) is not None
-        return "invalid_grant" if has_token else "invalid_request"
+            return make_error("unsupported_grant_type")
+        if self._read_refresh_token(request) is None:
+            return make_error("invalid_request")
+        refused = self._options.refused
+        return make_error("invalid_grant") if refused is None else refused.to_response()
 
     def _token_response(
         self, grant: Grant, more: Mapping[str, object] | None = None
@@ -130,11 +142,21 @@ class Routes:
         return json_response(options.status, {**content, **(more or {})}, NO_STORE)
 
     def _log_in(self, request: RecordedRequest) -> ServerResponse:
-        user, password = _read_credentials(request)
+        user, password = self._read_credentials(request)
         if not user or password in BAD_PASSWORDS:
             challenge = {"WWW-Authenticate": 'Basic realm="login"'}  # RFC 7617 §2
             return json_response(401, {"message": "Bad credentials"}, challenge)
         return self._give_first_tokens(user)
+
+    def _read_credentials(self, request: RecordedRequest) -> tuple[str, str]:
+        """Return user and password of a login: Basic (RFC 7617 §2), or two fields."""
+        basic = read_basic(request)
+        if basic is not None:
+            return basic
+        name = self._options.username_field
+        user = _ONLY_USER if name is None else read_field(request, name)
+        password = read_field(request, self._options.password_field)
+        return str(user or ""), str(password or "")
 
     def _give_first_tokens(self, user: str) -> ServerResponse:
         self._ledger.count("logins")
@@ -207,10 +229,10 @@ class Routes:
 
 def serve(request: RecordedRequest, user: str) -> ServerResponse:
     url = urlsplit(request.path)
-    if url.path == "/redirect":
+    if url.path == REDIRECT_PATH:
         return _redirect(url.query)
-    if url.path.startswith("/status/"):
-        return _respond_with_status(url.path.removeprefix("/status/"))
+    if url.path.startswith(STATUS):
+        return _respond_with_status(url.path.removeprefix(STATUS))
     return echo(request, user)
 
 
@@ -273,12 +295,3 @@ def _refuse_grant_type(_form: dict[str, str]) -> str:
 
 def _is_refresh_grant(request: RecordedRequest) -> bool:
     return bool(read_fields(request).get("grant_type", "refresh_token") == "refresh_token")
-
-
-def _read_credentials(request: RecordedRequest) -> tuple[str, str]:
-    """Return user and password of a login: Basic (RFC 7617 §2), or two fields."""
-    basic = read_basic(request)
-    if basic is not None:
-        return basic
-    fields = read_fields(request)
-    return str(fields.get("username") or ""), str(fields.get("password") or "")

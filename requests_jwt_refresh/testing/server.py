@@ -20,10 +20,10 @@ requests_jwt_refresh.clock, as the library does. Faults that wait (Delay, Trickl
 the machine's own time.
 
 The parts, each importing only those before it: validation.py, values.py, faults.py, gates.py,
-fault_plan.py, shapes.py and likes/ (known servers, as data), signing.py, rendering.py, options.py,
-devices.py (device codes), clients.py and authorizations.py (OpenID clients and codes), ledger.py
-(tokens), reading.py, checks.py, routes.py, like_routes.py, metadata.py, pages.py, authorize.py and
-openid.py (OpenID Connect), connection.py.
+fault_plan.py, paths.py, shapes.py and likes/ (known servers, as data), signing.py, rendering.py,
+options.py, devices.py (device codes), clients.py and authorizations.py (OpenID clients and codes),
+ledger.py (tokens), reading.py, checks.py, routes.py, like_routes.py, metadata.py, pages.py,
+authorize.py and openid.py (OpenID Connect), user_errors.py, connection.py.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ from requests_jwt_refresh.testing.fault_plan import FaultPlan, PlannedFault
 from requests_jwt_refresh.testing.gates import Gate, validate_target
 from requests_jwt_refresh.testing.ledger import Ledger
 from requests_jwt_refresh.testing.options import ServerOptions, note_given
+from requests_jwt_refresh.testing.paths import LOGOUT_PATH
 from requests_jwt_refresh.testing.proofs import require_joserfc
 from requests_jwt_refresh.testing.rendering import Values, make_query, make_token
-from requests_jwt_refresh.testing.routes import LOGIN_PATH, LOGOUT_PATH
 from requests_jwt_refresh.testing.signing import make_csrf
 from requests_jwt_refresh.testing.validation import check_user, check_user_code
 from requests_jwt_refresh.tokens import Token, describe_kind
@@ -54,6 +54,9 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from requests_jwt_refresh.authorization import (
+        WirePlace,  # noqa: F401 - an inherited field, for tools that read annotations
+    )
     from requests_jwt_refresh.testing.faults import (
         Fault,
         Status,  # noqa: F401 - an inherited field, for tools that read annotations
@@ -79,19 +82,41 @@ class AuthServer(ServerOptions):
         assert server.counters.rotated == 1
     ```
 
-        POST /auth/login    JSON {"username", "password"} or Basic; "wrong" is the wrong password
-        POST /auth/refresh  the refresh token as JSON, as a form or in Authorization: Bearer
+        POST /auth/login    user name and password in JSON, as a form or as Basic; "wrong" is the
+                            wrong password (login_path, username_field, password_field)
+        POST /auth/refresh  the refresh token in JSON, as a form or in Authorization: Bearer
+                            (refresh_path, request_field)
         POST /auth/logout   revokes the refresh token's family
         POST /auth/revoke   the same as RFC 7009 has it: a form with token, always 200
         POST /auth/device   starts a device authorization (RFC 8628): a form with client_id
         POST /auth/token    a form with grant_type: password, or a device code being polled
         /public/...         echoes the request, no token needed
-        /status/NNN         that status; needs a token, as all that follows
+        /status/NNN         that status; needs a token (attach), as all that follows
         /redirect?to=URL    redirects, with &status=302 or another
         /api/..., the rest  echoes method, path, query, the body's size and sha256, user
 
     Options (see ServerOptions) are attributes, and may be changed between requests. A name that is
     none of them is an AttributeError, which has the nearest one; a subclass may have others.
+
+    **Your own API.** `login_path`, `refresh_path` and the names of fields are options, and so are
+    `attach`, which says where API requests carry their access token, `expired`, which answers one
+    that has expired, and `refused`, which answers a refresh token that is not good:
+
+    ```python
+    with AuthServer(
+        attach=header("X-Session"),
+        refused=Status(400, body=b'{"error": "LOG_IN_AGAIN"}'),
+        login_path="/session",
+        username_field="user",
+    ) as server:
+        login = PasswordLogin("/session", "alice", "right", username_field="user")
+        endpoint = JSONEndpoint("/auth/refresh", rejected=json_field("error", "LOG_IN_AGAIN"))
+        attach = header("X-Session")
+        with requests.Session() as other:
+            mount(other, server.url, endpoint, MemoryStore(), attach=attach, login=login)
+            assert other.get("/api/users").json()["user"] == "alice"
+        assert server.requests[-1].headers["X-Session"] == server.requests[-1].access
+    ```
 
     With ``refresh_path="/auth/token"`` that path takes refresh tokens as well. To faults, gates and
     counters each request there is what its grant says: "login" for a password or a device code,
@@ -266,7 +291,7 @@ class AuthServer(ServerOptions):
         Raises ValueError if this server has no login.
         """
         if self._shape is None:
-            return self.url + LOGIN_PATH
+            return self.url + self.login_path
         ask = self._find_ask("login", self._shape.login)
         return self.url + ask.path.replace("*", "{username}") + make_query(ask, self.api_key)
 
@@ -391,3 +416,8 @@ class AuthServer(ServerOptions):
         `on` is as in fail(). Raises TypeError or ValueError for a target that makes no sense.
         """
         return self._fault_plan.add_gate(validate_target(on))
+
+
+def list_errors(server: AuthServer) -> list[str]:
+    """Return what the test's own faults and predicates have raised, as texts without tokens."""
+    return server._ledger.errors()  # noqa: SLF001 - no public name, which a subclass may want

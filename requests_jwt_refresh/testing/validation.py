@@ -89,6 +89,20 @@ def check_url_path(name: str, path: str) -> None:
         raise ValueError(f"{name}={path!r} is no path such as '/auth/refresh'")
 
 
+def check_paths_apart(paths: Mapping[str, str], is_taken: Callable[[str], bool]) -> None:
+    """Raise ValueError if the login is at the path of a refresh, or of what no option moves."""
+    login, refresh = paths["login_path"], paths["refresh_path"]
+    if login == refresh:
+        raise ValueError(
+            f"login_path={login!r} and refresh_path={refresh!r} are one path: name another for "
+            "one of them"
+        )
+    if is_taken(login):
+        raise ValueError(
+            f"login_path={login!r} is a path at which the server does something else: name another"
+        )
+
+
 def check_field(name: str, path: str | None) -> None:
     """Raise ValueError unless `path` is None, a field's name, or several with dots between them."""
     if path is not None and not all(path.split(".")):
@@ -97,14 +111,17 @@ def check_field(name: str, path: str | None) -> None:
         )
 
 
-def check_fields_apart(fields: Mapping[str, str | None]) -> None:
-    """Raise ValueError if two of these fields, by their options, cannot stand in one object."""
+def check_fields_apart(fields: Mapping[str, str | None], where: str) -> None:
+    """Raise ValueError if two of these fields, by their options, cannot stand in one object.
+
+    `where` is what it is the object of: a response, a login.
+    """
     paths = {name: path.split(".") for name, path in fields.items() if path is not None}
     for (one, left), (other, right) in combinations(paths.items(), 2):
         if _clash(left, right):
             raise ValueError(
                 f"{one}={fields[one]!r} and {other}={fields[other]!r} cannot stand in one "
-                f"response: name another field, or change {other} first"
+                f"{where}: name another field, or change {other} first"
             )
 
 
@@ -114,6 +131,27 @@ def _clash(left: list[str], right: list[str]) -> bool:
         if one != other:
             return one.isdecimal() != other.isdecimal()
     return True
+
+
+# --- Places --------------------------------------------------------------------------------------
+
+
+def is_place(value: object) -> bool:
+    """Whether `value` is what `header` or `cookie` makes.
+
+    By its attributes, since this server needs no requests, which their classes would bring.
+    """
+    has_name = not isinstance(value, type) and isinstance(getattr(value, "name", None), str)
+    return has_name and (hasattr(value, "scheme") or hasattr(value, "csrf"))
+
+
+def check_attach(place: object) -> None:
+    """Raise ValueError for a cookie that needs a value against forgery beside it."""
+    if getattr(place, "csrf", None) is not None:
+        raise ValueError(
+            f"attach={place!r}: this server gives no CSRF values; leave csrf= out, or play a known "
+            "server that gives them, such as like='flask-jwt-extended-cookies'"
+        )
 
 
 # --- Types ---------------------------------------------------------------------------------------
@@ -140,6 +178,10 @@ _BOOL: Final = _Kind(lambda value: isinstance(value, bool), "True or False")
 _STR: Final = _Kind(lambda value: isinstance(value, str), "a string")
 _STRINGS: Final = _Kind(_is_strings, "a list of strings")
 _DICT: Final = _Kind(lambda value: isinstance(value, Mapping), "a dict")
+_STATUS: Final = _Kind(
+    lambda value: not isinstance(value, type) and hasattr(value, "to_response"),
+    "a Status such as Status(401)",
+)
 _KINDS: Final[Mapping[str, _Kind]] = {
     "bool": _BOOL,
     "bool | None": _Kind(lambda it: it is None or isinstance(it, bool), "True, False or None"),
@@ -152,16 +194,14 @@ _KINDS: Final[Mapping[str, _Kind]] = {
     "Sequence[str] | None": _or_none(_STRINGS),
     "Mapping[str, Any]": _DICT,
     "Mapping[str, str | None]": _DICT,
-    "Status": _Kind(
-        lambda value: not isinstance(value, type) and hasattr(value, "to_response"),
-        "a Status such as Status(401)",
-    ),
+    "Status": _STATUS,
+    "Status | None": _or_none(_STATUS),
+    "WirePlace | None": _or_none(_Kind(is_place, "header('X-Session'), cookie('session')")),
 }
-
-
 _ONLY_JSON: Final = (
     ": tokens in headers and cookies are those of known servers, such as "
-    "like='flask-jwt-extended-cookies'"
+    "like='flask-jwt-extended-cookies', but for the access token of API requests, whose place is "
+    "attach="
 )
 
 
@@ -169,9 +209,5 @@ def check_type(name: str, value: object, annotation: object) -> None:
     """Raise TypeError if `value` is not what the annotation of an option says."""
     kind = _KINDS.get(str(annotation), _STR)  # the rest are Literals, of strings
     if not kind.accepts(value):
-        is_place = type(value).__name__ in (
-            "Header",
-            "Cookie",
-        )  # by name: this server needs no requests
-        hint = _ONLY_JSON if is_place else ""
+        hint = _ONLY_JSON if is_place(value) else ""
         raise TypeError(f"{name} must be {kind.text}, not {describe_kind(value)}{hint}")

@@ -40,7 +40,8 @@ assert client.get("/api/reports/7").status_code == 500
 assert client.get("/api/users").status_code == 200
 ```
 
-A predicate is called under a lock: let it look at the path and do nothing else.
+A predicate is called under a lock: let it look at the path and do nothing else. What it raises is
+as what a `Fault` raises.
 """
 
 
@@ -151,7 +152,7 @@ class RecordedRequest:
     body: bytes = field(default=b"", repr=False)
     """The body's first 64 KiB."""
     access: str | None = field(default=None, repr=False)
-    """The access token, wherever this server looks for it (see AuthServer's `like`), or None."""
+    """The access token, wherever this server looks for it (see `attach` and `like`), or None."""
     at: float = field(default=0.0, compare=False)
     """When its head had arrived, in seconds as ``time.monotonic()`` has them."""
 
