@@ -154,7 +154,9 @@ def test_a_misspelt_preset(typed: str, meant: str, capsys: pytest.CaptureFixture
     with pytest.raises(SystemExit):
         cli.main(["init", "prod", "--preset", typed])
     said = capsys.readouterr().err.splitlines()[0]
-    assert said == f"requests-jwt: argument --preset: did you mean '{meant}'?"
+    assert (
+        said == f"requests-jwt: argument --preset: there is no such name: did you mean '{meant}'?"
+    )
 
 
 @pytest.mark.parametrize(
@@ -170,7 +172,8 @@ def test_a_misspelt_choice_of_a_few(
     """The nearest is named first, and then all: it may have been another."""
     with pytest.raises(SystemExit):
         cli.main(["init", "prod", flag, typed])
-    cause = f"argument {flag}: did you mean '{meant}'? It must be one of {listed}"
+    unknown = f"argument {flag}: there is no such name"
+    cause = f"{unknown}: did you mean '{meant}'? It must be one of {listed}"
     assert capsys.readouterr().err.startswith(f"requests-jwt: {cause}")
 
 

@@ -75,6 +75,7 @@ def test_a_command_in_path_goes_by_its_name(bare: pytest.MonkeyPatch, tmp_path: 
         ("a: requests-jwt init b; then: requests-jwt login b", "a: {0} init b; then: {0} login b"),
         ("requests-jwt run -- python x.py", "{0} run -- python x.py"),
         ("(requests-jwt init --help lists them)", "({0} init --help lists them)"),
+        ("see the options with: requests-jwt --help", "see the options with: {0} --help"),
         ("type: /opt/bin/requests-jwt login prod", "type: /opt/bin/requests-jwt login prod"),
         ("http --auth-type=requests-jwt --auth=prod", "http --auth-type=requests-jwt --auth=prod"),
         ("install requests-jwt-refresh anew", "install requests-jwt-refresh anew"),

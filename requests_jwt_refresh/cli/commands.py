@@ -104,7 +104,8 @@ def _suggest_choice(found: re.Match[str]) -> str:
     nearest = suggest_choice(found[1].strip("'\""), choices)
     if not nearest:
         return listed
-    return f"{nearest} It {listed}" if len(choices) <= FEW_CHOICES else nearest
+    unknown = f"there is no such name: {nearest}"
+    return f"{unknown} It {listed}" if len(choices) <= FEW_CHOICES else unknown
 
 
 class _Help(argparse.HelpFormatter):

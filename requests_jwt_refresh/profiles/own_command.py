@@ -20,7 +20,7 @@ COMMAND_VARIABLE: Final = "REQUESTS_JWT_COMMAND"
 
 _MODULE: Final = "requests_jwt_refresh"
 _NAMES: Final = (NAME, "requests-jwt-refresh")
-_MENTION: Final = re.compile(rf"(?<![\w/\\.-]){NAME}(?= [a-z])")
+_MENTION: Final = re.compile(rf"(?<![\w/\\.=-]){NAME}(?= (?:--)?[a-z])")
 
 
 def spell_out(remedy: str) -> str:
