@@ -79,8 +79,7 @@ class HTTPieAdapter(ProfileAdapter):
         # By the name of the class, which is none of HTTPie's public ones.
         if "Chunked" in type(body).__name__:
             return "a body of --chunked", "run the command again, or leave out --chunked"
-        # With a Content-Length that was typed, HTTPie passes a pipe on.
-        return "a body from a pipe", "run the command again, or give a file: @PATH"
+        return super()._describe_one_shot(body)
 
     def _is_typed(self, request: PreparedRequest) -> bool:
         """Whether the header of the token was typed, or left out by typing its name alone.

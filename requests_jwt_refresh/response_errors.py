@@ -31,8 +31,9 @@ _REDIRECTS: Final = range(300, 400)
 _PASSING_FAULTS: Final = frozenset({408, 429, *range(500, 1000)})
 SUCCESS: Final = range(200, 300)
 _CLIENT_ERRORS: Final = range(400, 500)
-_WRONG_REQUESTS: Final = frozenset({404, 405, 406, 411, *range(413, 418)})  # whatever it handed in
 _CONFLICTS: Final = frozenset({409, 423})  # with another request, which may have ended soon
+# Whatever was handed in.
+_NO_REFUSALS: Final = frozenset({404, 405, 406, 411, *range(413, 418), *_CONFLICTS})
 # With these an error code in the body counts; rate limits and overload need none.
 CODE_COUNTS: Final = frozenset({200, 201, *_CLIENT_ERRORS}) - _PASSING_FAULTS
 # Short enough that a token is no part of a path.
@@ -132,16 +133,24 @@ def make_unreadable_error(
     )
 
 
-def suggest_rule(response: TokenResponse) -> str:
-    """Return what to do about an answer without a token: perhaps its error code is a refusal."""
+def suggest_rule(response: TokenResponse, *, has_rule: bool) -> str:
+    """Return what to do about an answer without a token: perhaps its error code is a refusal.
+
+    `has_rule` says that there is a rule already, which goes on to hold.
+    """
     check, login = _say_what_to_check(response), response.login_words
     document, headers = parse_json(response.body), response.headers
     code = find_error_code(document, headers)
-    path = None if code is None or not is_error(document) else find_code_path(document, code)
+    is_failure = response.status not in SUCCESS or is_error(document)
+    path = find_code_path(document, code) if code is not None and is_failure else None
     if path is None or is_try_later(document, headers) or (login and login.rule_place is None):
         return check
+    rule = f"json_field({path!r}, {code!r})"
+    if has_rule:
+        place = f" of {login.rule_place}" if login else ""
+        return f"{check}, or add {rule} to rejected={place} with any_of() if that is a refusal"
     place = f" to {login.rule_place}" if login else ""
-    return f"{check}, or give rejected=json_field({path!r}, {code!r}){place} if that is a refusal"
+    return f"{check}, or give rejected={rule}{place} if that is a refusal"
 
 
 def _say_what_to_check(response: TokenResponse) -> str:
@@ -153,16 +162,18 @@ def _name_handed_in(response: TokenResponse, handed_in: str) -> str:
     return handed_in if response.login_words is None else response.login_words.handed_in
 
 
-def make_status_error(response: TokenResponse) -> RefreshUnavailable:
-    """Return the error for a status that is neither success nor a refusal."""
+def make_status_error(response: TokenResponse, *, has_rule: bool) -> RefreshUnavailable:
+    """Return the error for a status that is neither success nor a refusal by the rule there is."""
     if response.status in _REDIRECTS:
         return _make_redirect_error(response)
     if response.status in _PASSING_FAULTS:
         return _make_passing_error(response)
-    may_be_refusal = response.status not in _WRONG_REQUESTS
+    remedy = _say_what_to_check(response)
+    if response.status not in _NO_REFUSALS:
+        remedy = suggest_rule(response, has_rule=has_rule)
     return _make_unavailable_error(
         f"the {response.source} answered {_describe_failure(response)}",
-        suggest_rule(response) if may_be_refusal else _say_what_to_check(response),
+        remedy,
         is_set_up_fault=response.status in _CLIENT_ERRORS and response.status not in _CONFLICTS,
     )
 
@@ -203,13 +214,15 @@ def _make_redirect_error(response: TokenResponse) -> RefreshUnavailable:
     )
 
 
-def make_set_up_error(response: TokenResponse, code: str, handed_in: str) -> RefreshUnavailable:
+def make_set_up_error(
+    response: TokenResponse, code: str, handed_in: str, *, has_rule: bool
+) -> RefreshUnavailable:
     """Return the error for an error code of RFC 6749 §5.2 that is no refusal."""
     found, handed_in = _REMEDIES.get(code.lower()), _name_handed_in(response, handed_in)
     fault = "is at fault" if found else "may be at fault"
     return _make_unavailable_error(
         f"the {response.source} answered {response.status} {code}: the set-up {fault}",
-        found.format(handed_in=handed_in) if found else suggest_rule(response),
+        found.format(handed_in=handed_in) if found else suggest_rule(response, has_rule=has_rule),
         is_set_up_fault=found is not None,
     )
 

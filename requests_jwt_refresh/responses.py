@@ -9,7 +9,7 @@ import functools
 import re
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, Protocol
 from urllib.parse import parse_qsl
 
 import requests
@@ -181,7 +181,7 @@ def read_json(response: TokenResponse, fields: Fields) -> Token:
         check_not_throttled(response)
         _check_not_rejected(response, fields)
     if response.status not in fields.ok:
-        raise make_status_error(response)
+        raise make_status_error(response, has_rule=callable(fields.rejected))
     return _read_token(response, fields)
 
 
@@ -201,9 +201,11 @@ def read_oauth2(response: TokenResponse, fields: Fields) -> Token:
         _check_not_rejected(response, fields)
         code = find_error_code(document, response.headers)
         if is_open and code is not None and is_error(document):
-            raise make_set_up_error(response, code, fields.handed_in)
+            raise make_set_up_error(
+                response, code, fields.handed_in, has_rule=callable(fields.rejected)
+            )
     if response.status not in fields.ok:
-        raise make_status_error(response)
+        raise make_status_error(response, has_rule=callable(fields.rejected))
     return _read_token(response, fields)
 
 
@@ -240,7 +242,7 @@ def _read_token(response: TokenResponse, fields: Fields) -> Token:
     secret = (
         _read_body(response, document)
         if fields.access is None
-        else _read_access(response, document, fields.access)
+        else _read_access(response, document, fields.access, fields)
     )
     new_refresh, _problem = _read_refresh(response, document, fields)
     try:
@@ -265,11 +267,12 @@ def _find_sending_problem(fields: object, name: str, secret: str) -> str | None:
     return place.find_problem(secret) if isinstance(place, (Header, Cookie)) else None
 
 
-def _read_access(response: TokenResponse, document: object, place: Place) -> str:
+def _read_access(response: TokenResponse, document: object, place: Place, fields: Fields) -> str:
     found = _find_at(response, document, place)
     if found is MISSING:
         problem = _describe_missing(response, document, place)
-        raise make_unreadable_error(response, problem, suggest_rule(response))
+        remedy = suggest_rule(response, has_rule=callable(fields.rejected))
+        raise make_unreadable_error(response, problem, remedy)
     if not isinstance(found, str):
         raise make_unreadable_error(response, f"{place!r} is {_json_type(found)}, not a string")
     return strip_bearer(found)
@@ -539,13 +542,24 @@ def describe_missing_refresh(
     )
 
 
-def describe_unread_expiry(response: TokenResponse, endpoint: object) -> tuple[str, str] | None:
-    """Return what to warn about if a response tells when its access token ends, but is not read.
+class UnreadExpiry(NamedTuple):
+    """That a response tells when its access token ends, but is not read, and what would help."""
 
-    It tells so where nobody looks; or it has nothing, or no time, where the user has named the
-    place. A problem, and what to do about it: to give an option, or to correct the one there is.
-    For a token whose end is not known: it is refreshed only when the API refuses it. None if there
-    is nothing to say.
+    problem: str
+    option: str
+    """The name of the option to correct."""
+    suggested: str | None
+    """That option with its value, as it would read the response; None if nothing is near."""
+
+
+def describe_unread_expiry(
+    response: TokenResponse, endpoint: object, *, noun: str = "option", mark: str = "="
+) -> UnreadExpiry | None:
+    """Return what to warn about if the end of an access token is told, but not read.
+
+    A response tells so where nobody looks; or it has nothing, or no time, where the user has named
+    the place. For a token whose end is not known: it is refreshed only when the API refuses it.
+    None if there is nothing to say. An option is called `noun`, and has `mark` behind its name.
     """
     paths = [getattr(endpoint, name, None) for name in _EXPIRY_OPTIONS]
     if not any(paths):  # nobody wants to know, or a callable has read it in its own way
@@ -553,33 +567,38 @@ def describe_unread_expiry(response: TokenResponse, endpoint: object) -> tuple[s
     document = parse_json(response.body)
     named = _find_misnamed_expiry(document, endpoint)
     suggested = _suggest_expiry(document, endpoint)
-    if named is None and suggested is None:
-        return None
-    problem = f"the {response.source}"
+    tells = "" if suggested is None else f"tells in {suggested[0]!r} when the token ends"
     if named is not None:
-        option, problem = named[0], f"{problem} {named[1]}"
-    if suggested is not None:
-        path, option = suggested
-        problem += f"{', and' if named else ''} tells in {path!r} when the token ends"
-        problem += "" if named else ", and no option names that field"
-    problem += ": the token is refreshed only when the API refuses it"
-    return problem, f"correct {option}=" if suggested is None else f"give {option}"
+        option, fault = named
+        tells = f"{fault}, the field that {option}{mark} names{tells and ', and '}{tells}"
+    elif suggested is not None:
+        option = suggested[1].partition("=")[0]
+        tells += f", and no {noun} names that field"
+    else:
+        return None
+    problem = f"the {response.source} {tells}: the token is refreshed only when the API refuses it"
+    return UnreadExpiry(problem, option, suggested and suggested[1])
 
 
 def _find_misnamed_expiry(document: object, endpoint: object) -> tuple[str, str] | None:
-    """Return the option by which the user names a field without a time, and what is wrong."""
+    """Return the option by which the user names a field without a time, and what is wrong.
+
+    None if another that they name is there. A null or a number is no mistake of theirs: so servers
+    write that there is no end.
+    """
+    fault = None
     for option in _EXPIRY_OPTIONS:
         path = getattr(endpoint, option, None)
         if not isinstance(path, str) or _is_default(endpoint, option, path):
             continue
         found = find(document, path)
+        if found is None or isinstance(found, (int, float)):
+            return None
+        fault = option, f"gave no time in {path!r}"
         if found is MISSING:
             names = quote_list(list_fields(document))
-            only = f" (only {names})" if names else ""
-            return option, f"gave no {path!r}{only}, the field that {option}= names"
-        if found is not None:  # null is what some say of a token without an end
-            return option, f"gave no time in {path!r}, the field that {option}= names"
-    return None
+            fault = option, f"gave no {path!r}{names and f' (only {names})'}"
+    return fault
 
 
 def _suggest_expiry(document: object, endpoint: object) -> tuple[str, str] | None:

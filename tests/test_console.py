@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from requests_jwt_refresh import JSONEndpoint, errors
+from requests_jwt_refresh import JSONEndpoint, errors, json_field
 from requests_jwt_refresh.cli.console import (
     Exit,
     complain,
@@ -123,6 +123,20 @@ def test_a_rule_is_written_as_in_a_profile(capsys: pytest.CaptureFixture[str]) -
     report(caught.value, "prod")
     rule = 'write rejected = { json_field = "error", value = "session_dead" } in [prod.refresh]'
     assert rule in lines_on_stderr(capsys)[1]
+
+
+def test_a_rule_beside_another_is_written_as_in_a_profile(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    endpoint = JSONEndpoint("/r", rejected=json_field("error", "gone"))
+    with pytest.raises(errors.RefreshUnavailable) as caught:
+        endpoint.read(make_response(400, {"error": "session_dead"}))
+    report(caught.value, "prod")
+    rules = 'any_of = [{ ... }, { json_field = "error", value = "session_dead" }]'
+    assert (
+        f"write rejected = {{ {rules} }} in [prod.refresh], with what stands there now in place of "
+        "the dots, if that is a refusal"
+    ) in lines_on_stderr(capsys)[1]
 
 
 def test_a_name_that_is_none_is_not_put_into_a_remedy(capsys: pytest.CaptureFixture[str]) -> None:

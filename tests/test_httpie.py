@@ -154,17 +154,6 @@ def test_chunked(home: Home, opaque_server: AuthServer, body: tuple[str, ...], p
     assert opaque_server.counters.rotated == 1
 
 
-def test_a_pipe_of_a_length_that_was_typed(alice: Home, server: AuthServer) -> None:
-    """HTTPie passes the pipe on: it is sent once, and a file is what can be sent again."""
-    server.read_body_first = False  # it has a Content-Length and is chunked, which is a 400 else
-    server.expire()
-    length = f"Content-Length:{len(CONTENT)}"
-    done = alice.http("POST", f"{server.url}/upload", length, stdin=CONTENT)
-    assert json.loads(done.out) == {"message": "Invalid JWT"}
-    assert "but a body from a pipe can be sent only once" in done.err
-    assert done.err.endswith("run the command again, or give a file: @PATH\n")
-
-
 @pytest.mark.parametrize(
     "body", [("@upload",), ("--form", "a@upload")], ids=["a file", "multipart"]
 )

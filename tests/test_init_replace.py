@@ -49,6 +49,13 @@ def read_store(user: User) -> Any:
     return Profiles.read(user.file).content["prod"].get("store")
 
 
+@pytest.mark.parametrize("refresh", ["3", "{ kind = 4 }", "[]"])
+def test_a_faulty_profile_is_replaced(user: User, refresh: str) -> None:
+    user.file.write_text(f'[prod]\nbase_url = "{API}"\nrefresh = {refresh}\n', encoding="utf-8")
+    assert user.run(*REPLACE).status == 0
+    assert Profiles.read(user.file).content["prod"]["refresh"]["preset"] == "directus"
+
+
 @pytest.mark.parametrize("store", STORES.values(), ids=STORES)
 def test_the_token_stays_where_it_is(
     user: User, monkeypatch: pytest.MonkeyPatch, store: dict[str, str]

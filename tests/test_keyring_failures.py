@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import keyring.core
 import keyring.errors
 import pytest
+from keyring.backends import SecretService
 
 from requests_jwt_refresh.errors import StoreError
 from requests_jwt_refresh.stores.file import FileStore
@@ -138,6 +139,28 @@ def test_passing_errors_that_stay_are_reported() -> None:
         catch_failure(KeyringStore(SERVICE, backend=backend).load)
     )
     assert backend.asked == ["get"] * 6
+
+
+def test_a_secret_service_backend_of_ones_own_is_used_as_it_is() -> None:
+    """It may keep something in itself: a cache, a connection, a count."""
+
+    class OwnKeyring(SecretService.Keyring):
+        kept: str | None = None
+
+        def get_password(self, service: str, username: str) -> str | None:
+            del service, username
+            return self.kept
+
+        def set_password(self, service: str, username: str, password: str) -> None:
+            del service, username
+            self.kept = password
+
+        def __copy__(self) -> NoReturn:
+            raise TypeError
+
+    store = KeyringStore(SERVICE, backend=OwnKeyring())  # type: ignore[no-untyped-call]
+    store.save(TOKEN)
+    assert store.load() == TOKEN
 
 
 def test_other_errors_are_not_asked_again() -> None:

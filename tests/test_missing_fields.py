@@ -117,7 +117,7 @@ def test_a_lifetime_that_no_key_names_is_said(
     ("key", "field", "remedy"),
     [
         ("expires_in", "ttl", "add to [prod.refresh] of FILE: expires_in='data.expiresIn'"),
-        ("expires_at", "end", "correct expires_at in [prod.refresh] of FILE"),
+        ("expires_at", "end", "name the right field with expires_at in [prod.refresh] of FILE"),
     ],
 )
 def test_a_lifetime_that_is_not_where_a_key_names_it_is_said(

@@ -130,6 +130,18 @@ def test_a_token(jwt_server):
     meet_an_outage(jwt_server)
 
 
+def show_a_password(exchange):
+    raise ValueError(f"seen {exchange.request.body}")
+
+
+def test_a_password(jwt_server):
+    jwt_server.fail(Broken(show_a_password), on="login")
+    with pytest.raises(requests.ConnectionError):
+        content = {"username": "alice", "password": "correct horse"}
+        content["refresh_token"] = "of-another-server"
+        requests.post(jwt_server.login_url, json=content, timeout=10)
+
+
 def test_a_predicate(jwt_server):
     jwt_server.fail(Status(503), on=lambda path: path.index("/reports/"), times=None)
     meet_an_outage(jwt_server)
@@ -155,6 +167,7 @@ RAISED = {
         "FileNotFoundError: [Errno 2] No such file or directory: 'nowhere.json'",
     ),
     "test_a_token": ("ValueError: seen *** and ***...",),
+    "test_a_password": ('"username": "alice", "password": "***", "refresh_token": "***"',),
     "test_a_predicate": (
         "Raised in a predicate of this test (on=), at GET /api/users:",
         "ValueError: substring not found",
@@ -170,7 +183,7 @@ def test_a_mistake_in_a_fault_is_no_outage(tmp_path: Path) -> None:
     So it does for a predicate, an option's value, an OSError of the fault's own and pytest.skip().
     """
     (tmp_path / "test_mine.py").write_text(MISTAKEN_TESTS)
-    done = run_pytest(tmp_path, "--show-capture=no", "-rN")
+    done = run_pytest(tmp_path, "-rN")
     assert f"{len(RAISED)} passed, {len(RAISED)} errors" in done.stdout, done.stdout
     _, *parts = done.stdout.split(" ERROR at teardown of ")
     reports = {part.partition(" ")[0]: part for part in parts}
@@ -179,6 +192,8 @@ def test_a_mistake_in_a_fault_is_no_outage(tmp_path: Path) -> None:
         assert "jwt_server could not respond" in reports[name]
         assert [each for each in texts if each not in reports[name]] == [], reports[name]
         assert reports[name].count("Raised in") == 1  # each retry had the same
+    for secret in ("correct horse", "of-another-server", "eyJ"):
+        assert secret not in done.stdout + done.stderr  # on the server's stderr, either
 
 
 LEAVING_TESTS = """

@@ -279,19 +279,31 @@ def test_an_error_in_a_good_status_says_how_to_make_it_a_refusal(
 
 @pytest.mark.parametrize("make", MAKES)
 @pytest.mark.parametrize("status", [400, 401, 403, 422, 498])
+@pytest.mark.parametrize("field", ["error", "code"])
 def test_an_error_that_the_rule_does_not_know_says_so_too(
-    make: Callable[..., Any], status: int
+    make: Callable[..., Any], status: int, field: str
 ) -> None:
     """A word misspelt in it keeps a login that has ended; the right one is in the text."""
-    endpoint = make("/r", rejected=json_field("error", "log_in"))
+    old = json_field(field, "log_in")
+    body = {field: "log_in_again", "detail": "The session is over"}
     with pytest.raises(RefreshUnavailable) as caught:
-        endpoint.read(make_response(status, {"error": "log_in_again"}))
+        make("/r", rejected=old).read(make_response(status, body))
+    rule = f"json_field({field!r}, 'log_in_again')"
     assert caught.value.remedy.endswith(
-        "or give rejected=json_field('error', 'log_in_again') if that is a refusal"
+        f"or add {rule} to rejected= with any_of() if that is a refusal"
     )
+    both = any_of(old, eval(rule))  # the text that a user would copy
+    assert read(make("/r", rejected=both), status, body) == "refused"
 
 
-@pytest.mark.parametrize("status", [404, 405, 415])
+def test_an_error_of_a_status_that_no_refusal_has_says_so_too() -> None:
+    with pytest.raises(RefreshUnavailable) as caught:
+        JSONEndpoint("/r").read(make_response(422, {"code": "log_in_again"}))
+    rule = "or give rejected=json_field('code', 'log_in_again') if that is a refusal"
+    assert caught.value.remedy.endswith(rule)
+
+
+@pytest.mark.parametrize("status", [404, 405, 409, 415, 423])
 def test_an_error_of_the_request_is_no_refusal_to_name(status: int) -> None:
     with pytest.raises(RefreshUnavailable) as caught:
         JSONEndpoint("/r").read(make_response(status, {"error": "not_found"}))

@@ -22,7 +22,9 @@ def describe(name: str, value: object, endpoint: object = JSON) -> str | None:
 
 def say(content: object, endpoint: object) -> str | None:
     found = describe_unread_expiry(make_response(200, content), endpoint)
-    return None if found is None else "; ".join(found)
+    if found is None:
+        return None
+    return f"{found.problem}; " + (f"give {found.suggested}" if found.suggested else found.option)
 
 
 @pytest.mark.parametrize(
@@ -103,23 +105,20 @@ NOT_KNOWN = ": the token is refreshed only when the API refuses it; "
             {"jwt": {"token": "a"}, "until": THEN},
             (
                 "gave no 'til' (only 'jwt.token', 'until'), the field that expires_at= names"
-                f"{NOT_KNOWN}correct expires_at="
+                f"{NOT_KNOWN}expires_at"
             ),
         ),
         (
             {"expires_at": "until"},
             {"jwt": {"token": "a"}, "until": "soon"},
-            (
-                f"gave no time in 'until', the field that expires_at= names{NOT_KNOWN}correct "
-                "expires_at="
-            ),
+            (f"gave no time in 'until', the field that expires_at= names{NOT_KNOWN}expires_at"),
         ),
         (
             {"expires_in": "expires_in"},
             {"jwt": {"token": "a"}},
             (
                 "gave no 'expires_in' (only 'jwt.token'), the field that expires_in= names"
-                f"{NOT_KNOWN}correct expires_in="
+                f"{NOT_KNOWN}expires_in"
             ),
         ),
     ],
@@ -137,15 +136,17 @@ def test_a_field_that_the_user_has_named_is_missed(
     [
         JSONEndpoint("/r"),
         JSONEndpoint("/r", expires_at="end"),
+        JSONEndpoint("/r", expires_in="in", expires_at="end"),
+        JSONEndpoint("/r", expires_in="zero"),
         presets.Express("/r"),
         presets.Strava("id", "s"),
     ],
-    ids=["default", "null", "preset", "preset with a moment"],
+    ids=["default", "null", "null beside another", "zero", "preset", "preset with a moment"],
 )
 def test_a_field_that_nobody_has_named_or_that_says_without_end_is_not_missed(
     endpoint: object,
 ) -> None:
-    assert say({"access_token": "a", "accessToken": "a", "end": None}, endpoint) is None
+    assert say({"access_token": "a", "accessToken": "a", "end": None, "zero": 0}, endpoint) is None
 
 
 @pytest.mark.parametrize("endpoint", [JSONEndpoint("/r", expires_in=None), lambda _: None])

@@ -86,6 +86,7 @@ def fill_in(remedy: str, name: str | None) -> str:
     for in_python, in_a_profile in _PROFILE_WORDING.items():
         remedy = remedy.replace(in_python, in_a_profile)
     remedy = _RULE_IN_PYTHON.sub(_write_rule, remedy)
+    remedy = _MORE_RULE_IN_PYTHON.sub(_write_more_rule, remedy)
     remedy = "; ".join(map(_add_command, remedy.split("; ")))
     quoted = f'"{profile}"' if "." in profile else profile
     remedy = remedy.replace("[NAME.", f"[{quoted}.").replace("[NAME]", f"[{quoted}]")
@@ -118,17 +119,35 @@ _PROFILE_WORDING: Final = {
 }
 
 
+_FIELD_RULE: Final = r"json_field\('(?P<path>[^']+)', '(?P<code>[^']+)'\)"
 _RULE_IN_PYTHON: Final = re.compile(
-    r"give rejected=json_field\('([^']+)', '([^']+)'\)( to the PasswordLogin)?"
+    rf"give rejected={_FIELD_RULE}(?P<login> to the PasswordLogin)?"
+)
+_MORE_RULE_IN_PYTHON: Final = re.compile(
+    rf"add {_FIELD_RULE} to rejected=(?P<login> of the PasswordLogin)? with any_of\(\)"
 )
 
 
 def _write_rule(found: re.Match[str]) -> str:
     """Return the same rule as a profile has it."""
-    table = "login" if found[3] else "refresh"
+    return f"write rejected = {_format_rule(found)} in {_table_of_rule(found)}"
+
+
+def _write_more_rule(found: re.Match[str]) -> str:
+    """Likewise, beside the rule that the profile has."""
+    rules = f"any_of = [{{ ... }}, {_format_rule(found)}]"
     return (
-        f'write rejected = {{ json_field = "{found[1]}", value = "{found[2]}" }} in [NAME.{table}]'
+        f"write rejected = {{ {rules} }} in {_table_of_rule(found)}, with what stands there now in "
+        "place of the dots,"
     )
+
+
+def _format_rule(found: re.Match[str]) -> str:
+    return f'{{ json_field = "{found["path"]}", value = "{found["code"]}" }}'
+
+
+def _table_of_rule(found: re.Match[str]) -> str:
+    return f"[NAME.{'login' if found['login'] else 'refresh'}]"
 
 
 # What the command line adds to a part of a remedy of the library, by how that ends.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
@@ -70,16 +69,12 @@ def warn_of_fields(profile: Profile, reader: object, response: TokenResponse | N
 def _warn_of_unread_expiry(profile: Profile, reader: object, response: TokenResponse) -> None:
     """Say where the response tells when the access token ends, if no key names that field."""
     endpoint: Any = _unwrap(reader)
-    found = describe_unread_expiry(response, endpoint)
+    found = describe_unread_expiry(response, endpoint, noun="key", mark="")
     if found is None or with_expiry(endpoint.read(response)).expires_at is not None:
         return
-    problem, remedy = found
     place = f"{describe_table(profile, reader)} of {profile.file}"
-    given = remedy.removeprefix("give ")
-    complain(
-        re.sub("(expires_(?:in|at))= names", r"\1 names", problem).replace("no option", "no key"),
-        f"{remedy.removesuffix('=')} in {place}" if given == remedy else f"add to {place}: {given}",
-    )
+    remedy = f"name the right field with {found.option} in {place}"
+    complain(found.problem, f"add to {place}: {found.suggested}" if found.suggested else remedy)
 
 
 def _warn_of_missing_refresh(profile: Profile, reader: object, response: TokenResponse) -> None:

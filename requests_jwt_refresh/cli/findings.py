@@ -64,6 +64,6 @@ def name_repeated_path(profile: Profile, endpoint: str) -> Iterator[None]:
         if found is None or not getattr(error, "is_set_up_fault", True):
             raise
         cause, remedy = found
-        error.remedy = f"{remedy}; {remedy_for(error, profile.reference)}"
+        error.remedy = f"{remedy}; if it is not: {remedy_for(error, profile.reference)}"
         error.cause = f"{error.cause}; {cause}"
         raise

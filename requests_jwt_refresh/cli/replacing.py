@@ -128,7 +128,7 @@ def _list_gone(profile: Profile, old: Mapping[str, Any], new: Mapping[str, Any])
             if found is not None and (is_another or found == _find_effective(before, key)):
                 continue
             yield f"[{profile.name}.{key}]" if is_table and key != "attach" else key
-        elif is_table and isinstance(new[key], dict) and _is_same_kind(value, new[key]):
+        elif is_table and _is_same_kind(value, new[key]):
             gone = (each for each in value if each not in new[key])
             yield from (f"{key}.{each}" for each in gone if not _stays(key, each, before, profile))
 
@@ -158,8 +158,10 @@ def _stays(table: str, key: str, before: Profile | None, profile: Profile) -> bo
     return values[0] is not None and values[0] == values[1]
 
 
-def _is_same_kind(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Whether the keys of one table mean the same in the other."""
+def _is_same_kind(old: Any, new: Any) -> bool:
+    """Whether the keys of one table mean the same in the other; a faulty profile has no table."""
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return False
     return all(old.get(key) == new.get(key) for key in ("kind", "preset"))
 
 

@@ -27,6 +27,7 @@ REQUIRED: Final[Any] = object()
 _DEVICES: Final = (("/", "dev"), ("/", "proc"))  # /dev/stdin, <(...): nothing lies beside these
 _TYPE_NAMES: Final = {dict: "a table", str: "a string", bool: "true or false", float: "a float"}
 _MIN_PART: Final = 4  # characters of a server's name, such as those of "okta"
+_NEAR: Final = 0.7  # how much alike of 1 two names are, one of which is given for the other
 _MAX_SECONDS: Final = threading.TIMEOUT_MAX / 4
 # Keys that only a secret would have, written in snake case. Those that name a field end in _field,
 # those that name a file in _file.
@@ -314,10 +315,10 @@ def make_absolute(path: Path) -> Path:
 # --- texts ---------------------------------------------------------------------------------------
 
 
-def _find_closest(name: str, known: Iterable[str]) -> str | None:
-    """Return the nearest spelling among `known`, None if nothing is near."""
+def _find_closest(name: str, known: Iterable[str], least: float = 0.6) -> str | None:
+    """Return the nearest spelling among `known`, None if nothing is near: `least` of 1 alike."""
     spelt = {each.lower(): each for each in sorted(known)}
-    close = difflib.get_close_matches(name.lower(), spelt, 1)
+    close = difflib.get_close_matches(name.lower(), spelt, 1, least)
     return spelt[close[0]] if close else None
 
 
@@ -335,7 +336,7 @@ def suggest_choice(name: str, choices: Iterable[str]) -> str:
     """
     typed, known = _strip_marks(name), {_strip_marks(each): each for each in choices}
     parts = [each for each in known if each in typed and len(each) >= _MIN_PART]
-    nearest = _find_closest(typed, known) or max(parts, key=len, default=None)
+    nearest = _find_closest(typed, known, _NEAR) or max(parts, key=len, default=None)
     return f"did you mean {known[nearest]!r}?" if nearest else ""
 
 

@@ -210,7 +210,12 @@ class TokenServer:
         if fresh.access is not None and fresh.expires_at is None:
             unread = describe_unread_expiry(response, endpoint)
         if unread and self._notices.tell_unread_expiry():
-            logger.warning("%s; %s", capitalize(unread[0]), unread[1])
+            right = f"name the right field with {unread.option}=, or give {unread.option}=None"
+            logger.warning(
+                "%s; %s",
+                capitalize(unread.problem),
+                f"give {unread.suggested}" if unread.suggested else right,
+            )
 
     def _ask_function(
         self,

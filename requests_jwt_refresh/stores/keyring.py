@@ -40,7 +40,7 @@ _START_SERVICE = {
 }
 
 # gnome-keyring's daemon loses track of an item, or of the default collection, for a moment when it
-# is asked by several at once.
+# is asked by several at once. Who has no default collection yet waits for all tries, 0.8 s.
 _PASSING_ERRORS = frozenset({"ItemNotFoundException"})
 _DEFAULT_COLLECTION = "/org/freedesktop/secrets/aliases/default"  # Secret Service API 0.2, aliases
 _TRIES = 3  # to delete an entry
@@ -188,7 +188,6 @@ class _Entry:
         stop_if_abandoned: Callable[[], None],
     ) -> None:
         self._backend, self._name, self._account = backend, name, account
-        self._patient_backend = _without_creating(backend)
         self._stop_if_abandoned = stop_if_abandoned
         self._limit = _max_length(backend)
 
@@ -293,7 +292,8 @@ class _Entry:
         for pause in (*_RETRY_PAUSES, None):
             self._stop_if_abandoned()
             try:
-                return question(self._backend if pause is None else self._patient_backend)
+                is_last = pause is None
+                return question(self._backend if is_last else _without_creating(self._backend))
             except Exception as error:  # noqa: BLE001 - many of keyring's are not KeyringErrors
                 failure = self._explain(error, done)
                 is_passing = _is_passing(error)
@@ -494,10 +494,11 @@ def _without_creating(backend: KeyringBackend) -> KeyringBackend:
     """Return a Secret Service backend that makes no default collection where it finds none.
 
     keyring's own asks for the password of a new one at once, though the daemon has only lost track
-    of the one that there is. Any other backend is returned as it is.
+    of the one that there is. Any other backend is returned as it is, a subclass too: it may keep
+    something in itself.
     """
-    modules = {cls.__module__ for cls in type(backend).__mro__}
-    if "keyring.backends.SecretService" not in modules or hasattr(backend, "preferred_collection"):
+    is_plain = _class_name(backend) == "keyring.backends.SecretService.Keyring"
+    if not is_plain or hasattr(backend, "preferred_collection"):
         return backend
     return backend.with_properties(preferred_collection=_DEFAULT_COLLECTION)
 

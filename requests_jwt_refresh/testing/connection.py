@@ -20,7 +20,7 @@ from requests_jwt_refresh.testing.like_routes import LikeRoutes
 from requests_jwt_refresh.testing.openid import OpenIDRoutes
 from requests_jwt_refresh.testing.options import shape_of
 from requests_jwt_refresh.testing.routes import Routes
-from requests_jwt_refresh.testing.user_errors import record_errors
+from requests_jwt_refresh.testing.user_errors import Told, tell_errors
 from requests_jwt_refresh.testing.values import Headers, RecordedRequest
 
 if TYPE_CHECKING:
@@ -106,18 +106,24 @@ class Connection(BaseHTTPRequestHandler):
             yield piece
 
     def _respond(self, request: RecordedRequest) -> None:
-        plan = self.server.fault_plan
         self.server.ledger.record(request)
-        record = partial(record_errors, self.server.ledger, request=request)
-        with record("in a predicate of this test (on=)"):
+        try:
+            self._play(request)
+        except Told:
+            self.close_connection = True
+
+    def _play(self, request: RecordedRequest) -> None:
+        plan = self.server.fault_plan
+        telling = partial(tell_errors, self.server.ledger, request=request)
+        with telling("in a predicate of this test (on=)"):
             fault, cleared = plan.admit(request)
         exchange = Exchange(self, request, self.server.routes.respond, partial(plan.pause, cleared))
         if fault is None:
-            with record("in the server, perhaps for what an option holds"):
+            with telling("in the server, perhaps for what an option holds"):
                 exchange.send(exchange.work())
             return
         self.server.ledger.count("faults")
-        with record(f"in the fault {type(fault).__name__} of this test"):
+        with telling(f"in the fault {type(fault).__name__} of this test"):
             fault.play(exchange)
 
     def _close_on_next_request(self, request: RecordedRequest) -> None:

@@ -101,12 +101,10 @@ class Ledger:
         with self._lock:
             return list(self._errors)
 
-    def list_secrets(self) -> list[str]:
-        """Return all tokens that were given or sent, and what stood in Authorization headers."""
+    def list_tokens(self) -> list[str]:
+        """Return all tokens that were given."""
         with self._lock:
-            sent = [each.access or "" for each in self._requests]
-            sent += [each.headers.get("Authorization", "") for each in self._requests]
-            return [*self._accesses, *self._refreshes, *sent]
+            return [*self._accesses, *self._refreshes]
 
     def login(self, user: str) -> Grant:
         """Return the tokens of a new family."""

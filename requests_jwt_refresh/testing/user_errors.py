@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import re
+import sys
 import traceback
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from requests_jwt_refresh.testing.reading import path_of
+from requests_jwt_refresh.testing.reading import path_of, read_cookies, read_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,22 +20,33 @@ if TYPE_CHECKING:
 # What writing to a client raises that has left, and a pause or a gate that the server's stop ends.
 _DEPARTURES: Final = (BrokenPipeError, ConnectionAbortedError, ConnectionResetError)
 _TOKEN_PIECE: Final = re.compile(r"[A-Za-z0-9_-]{8,}")  # shortened or not
+_SHORTEST: Final = 4  # characters of a password that is hidden
+_SECRET_FIELD: Final = re.compile(
+    "token$|pass|secret|code$|assertion|key$|jwt|session", re.IGNORECASE
+)
+
+
+class Told(Exception):
+    """Ends the answer to a request for what a test's own code has raised, which has been said."""
 
 
 @contextlib.contextmanager
-def record_errors(ledger: Ledger, where: str, request: RecordedRequest) -> Iterator[None]:
-    """Let the ledger have what is raised in here for a request, and raise it on.
+def tell_errors(ledger: Ledger, where: str, request: RecordedRequest) -> Iterator[None]:
+    """Tell the ledger, and on stderr, what is raised in here for a request. Raises Told for it.
 
-    Also what no handler of Exception sees, such as pytest.fail() and sys.exit().
+    Also for what no handler of Exception sees, such as pytest.fail() and sys.exit(). The
+    ConnectionErrors of a client that has left are raised on.
     """
     try:
         yield
     except _DEPARTURES:
         raise
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - see above
         text = f"{where}, at {request.method} {path_of(request)}:\n\n{_format(error)}"
-        ledger.record_error(_hide_tokens(text, ledger.list_secrets()))
-        raise
+        text = _hide_secrets(text, [*ledger.list_tokens(), *_list_sent(ledger)])
+        ledger.record_error(text)
+        sys.stderr.write(f"AuthServer: raised {text}\n")
+        raise Told from None
 
 
 def _format(error: BaseException) -> str:
@@ -55,10 +67,30 @@ def _is_own(frames: TracebackType) -> bool:
     return name.rpartition(".")[0] == __package__
 
 
-def _hide_tokens(text: str, secrets: list[str]) -> str:
-    """Return the text without tokens, and without pieces of them as pytest's assertions show."""
+def _list_sent(ledger: Ledger) -> Iterator[str]:
+    """Yield what clients have sent that may be a secret, whoever gave it."""
+    for request in ledger.requests():
+        yield request.access or ""
+        yield request.headers.get("Authorization", "").partition(" ")[2]
+        yield from read_cookies(request).values()
+        yield from _list_leaves(read_fields(request))
+
+
+def _list_leaves(content: dict[str, Any]) -> Iterator[str]:
+    for name, value in content.items():
+        if isinstance(value, dict):
+            yield from _list_leaves(value)
+        elif isinstance(value, str) and _SECRET_FIELD.search(name):
+            yield value
+
+
+def _hide_secrets(text: str, secrets: list[str]) -> str:
+    """Return the text without secrets, and without pieces of them as pytest's assertions show."""
 
     def hide(found: re.Match[str]) -> str:
         return "***" if any(found[0] in each for each in secrets) else found[0]
 
+    for each in secrets:
+        if not _TOKEN_PIECE.fullmatch(each) and len(each) >= _SHORTEST:
+            text = text.replace(each, "***")
     return _TOKEN_PIECE.sub(hide, text)
