@@ -36,6 +36,7 @@ from tests.support.keyrings import (
 from tests.support.processes import run_python
 from tests.support.secret_service import (
     SecretService,
+    again_if_the_daemon_dies,
     new_service_name,
     running_secret_service,
     secret_service,
@@ -57,25 +58,16 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 # The contract
 
 
+@again_if_the_daemon_dies
 class TestOnASecretService(StoreContract):
     """Every promise of a store, on the real thing."""
 
     @pytest.fixture(autouse=True)
     def _service(self, secret_service: SecretService) -> None:
-        self.service = secret_service
+        self.service = secret_service  # for the decorator
 
     def make_store(self) -> KeyringStore:
         return KeyringStore(SERVICE, "contract")
-
-    def test_readers_see_whole_tokens_of_another_process(self) -> None:
-        """Again, should the daemon die of it."""
-        try:
-            super().test_readers_see_whole_tokens_of_another_process()
-        except (AssertionError, StoreError):
-            if not self.service.has_died(patience=1.0):  # the bus may know of it first
-                raise
-            self.service.revive()
-            super().test_readers_see_whole_tokens_of_another_process()
 
 
 class TestOnWindowsVault(StoreContract):
