@@ -329,7 +329,9 @@ def test_an_emptied_store_is_a_logout_where_there_is_a_refresh_token(
 ) -> None:
     """As ever."""
     store.clear()
-    with pytest.raises(RefreshRejected, match="another program has logged out, or was told that"):
+    with pytest.raises(
+        RefreshRejected, match=r"^the token store has been emptied: another program"
+    ):
         cache.reload()
     assert cache.token is None
 

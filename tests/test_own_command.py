@@ -107,10 +107,21 @@ def test_the_command_that_runs(bare: pytest.MonkeyPatch, tmp_path: Path, name: s
     assert find_command() == f"'{command}'"
 
 
-def test_what_run_has_said_goes_before_this_python(bare: pytest.MonkeyPatch) -> None:
+def test_what_run_has_said_goes_before_this_python(
+    bare: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """A program may have another Python, beside which there is no such command, or an old one."""
-    bare.setenv(COMMAND_VARIABLE, "/opt/bin/requests-jwt")
-    assert spell_out(LOG_IN) == "log in with: /opt/bin/requests-jwt login prod"
+    command = make_command(tmp_path / "my apps")
+    bare.setenv(COMMAND_VARIABLE, f"'{command}'")
+    assert spell_out(LOG_IN) == f"log in with: '{command}' login prod"
+    command.unlink()  # with its environment, since `run` began
+    assert spell_out(LOG_IN) == f"log in with: {COMMAND} login prod"
+
+
+def test_arguments_that_are_no_strings(bare: pytest.MonkeyPatch) -> None:
+    """As a program may have them that embeds Python."""
+    bare.setattr(sys, "argv", [None])
+    assert find_command() == COMMAND
 
 
 def test_the_command_that_runs_goes_before_what_run_has_said(

@@ -124,12 +124,70 @@ def test_a_program_in_this_folder(workspace: Workspace) -> None:
     assert (ended.status, ended.output) == (0, "ran\n")
 
 
-def test_a_file_that_is_no_program(workspace: Workspace) -> None:
-    """Its interpreter is hardly Python: a .py needs none."""
-    add_programs(workspace)
-    ended = workspace.command("run", "prod", "--", "notes.sh", folder=workspace.folder)
+@pytest.mark.parametrize(
+    ("text", "interpreter"),
+    [("echo ran\n", ""), ("#! /usr/bin/env python3\n", "/usr/bin/env python3")],
+)
+def test_a_file_that_is_no_program(workspace: Workspace, text: str, interpreter: str) -> None:
+    """Its first line says its interpreter, or nobody knows."""
+    (workspace.folder / "notes").write_text(text, encoding="utf-8")
+    ended = workspace.command("run", "prod", "--", "notes", folder=workspace.folder)
     assert (ended.status, ended.output) == (126, "")
-    assert read_remedy(ended).endswith("such as: sh notes.sh")
+    also = f"; or name its interpreter: {RUN} {interpreter} notes" if interpreter else ""
+    assert read_remedy(ended) == f"make it executable with: chmod +x notes{also}"
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ["prod", "--", "https://me:hunter2@host/x"],
+        ["prod", "--", "my-var=hunter2", "env"],
+        ["prod", "--", "TOKEN+=hunter2", "env"],
+        ["prod", "--", "env --password=hunter2"],
+        ["prod", "--", "/no/env --password hunter2"],
+        ["https://me:hunter2@host/x"],
+        ["https://me:hunter2@host/x", "env"],
+        ["env -H 'Authorization: hunter2'"],
+        ["PASSWORD=hunter2", "env"],
+        ["env", "--token=hunter2.py"],
+        ["env", "hunter2=.py"],
+        ["prod", "--", "env" + " --password=hunter2" * 100],
+        ["env -c " + "hunter2 " * 100, "x"],
+    ],
+)
+def test_no_word_that_may_be_a_secret_is_shown(workspace: Workspace, typed: list[str]) -> None:
+    ended = workspace.command("run", *typed)
+    assert ended.status in (0, 2, 125, 127)
+    assert "hunter2" not in ended.errors.replace("env: ", "")
+    assert "free some space" not in ended.errors
+
+
+@pytest.mark.parametrize("typed", [["prod", "--", "./" + "x" * 300], ["./" + "x" * 300 + ".py"]])
+def test_a_name_that_the_system_cannot_look_for(workspace: Workspace, typed: list[str]) -> None:
+    """Too long, or in a folder that may not be read: it is not there."""
+    ended = workspace.command("run", *typed)
+    assert ended.status in (2, 127)
+    assert "free some space" not in ended.errors
+
+
+@pytest.mark.parametrize("typed", [["python", "nightly.py"], ["PASSWORD=hunter2", "nightly.py"]])
+def test_a_command_without_dashes_whose_program_is_not_in_path(
+    workspace: Workspace, typed: list[str]
+) -> None:
+    """As in a cron job, or where only python3 is installed: what is advised works there."""
+    ended = workspace.command("run", *typed, PATH=BARE)
+    assert ended.status == 2
+    alone = "nightly.py" if typed[0] == "python" else "env PASSWORD=... ..."
+    assert read_remedy(ended).endswith(f"without a profile's name: {COMMAND} run -- {alone}")
+
+
+def test_a_script_alone_where_there_are_no_profiles(workspace: Workspace) -> None:
+    """It is not advised as a profile's name."""
+    workspace.profiles.unlink()
+    ended = workspace.command("run", "nightly.py")
+    assert read_remedy(ended) == (
+        "give it after the profile: requests-jwt run NAME -- python script.py"
+    )
 
 
 def test_a_path_that_leads_nowhere(workspace: Workspace) -> None:
@@ -169,6 +227,7 @@ def test_a_command_in_quotes(workspace: Workspace) -> None:
         ("nightly.py", "nightly.py"),
         ("nightly.py --password hunter2", "nightly.py ..."),
         ("./job.sh", "./job.sh"),
+        ("job.sh", "./job.sh"),
         ("--account default ./job.sh x", "./job.sh ..."),
     ],
 )
@@ -177,7 +236,8 @@ def test_a_command_without_dashes(workspace: Workspace, typed: str, shown: str) 
     add_programs(workspace)
     ended = workspace.command("run", *typed.split(), folder=workspace.folder)
     assert (ended.status, ended.output) == (2, "")
-    assert f"there is no profile '{shown.split(maxsplit=1)[0]}'" in ended.warning()
+    word = next(each for each in typed.split() if each not in ("--account", "default"))
+    assert f"there is no profile '{word}'" in ended.warning()
     account = "--account default " if "--account" in typed else ""
     assert read_remedy(ended) == (
         "use one of these: prod; for a command without a profile's name: "

@@ -126,7 +126,8 @@ def test_an_emptied_store_is_a_logout(store: Store, cache: TokenCache, clock: Cl
     """It is looked at twice, since a busy keyring loses sight of an entry for a moment."""
     store.token = None
     with pytest.raises(
-        RefreshRejected, match=r"^another program has logged out, or was told that the login"
+        RefreshRejected,
+        match=r"^the token store has been emptied: another program has logged out",
     ):
         cache.reload()
     assert (cache.token, store.asked, len(clock.sleeps)) == (None, ["load", "load"], 1)

@@ -32,7 +32,7 @@ pytestmark = needs_posix
 
 VARIABLE = "REQUESTS_JWT_TOKEN_PROD"
 UNKNOWN = "the access token does not say when it expires"
-REFRESH = "for a new one: requests-jwt refresh prod, and then this command"
+REFRESH = "get a new one with: requests-jwt refresh prod"
 
 
 @pytest.fixture(autouse=True)

@@ -57,7 +57,10 @@ def write_findings(findings: Iterable[Finding]) -> int:
         faults += each.sign == FAULT
         lines = [hanging_indent(f"{each.sign:<6}{each.subject:<10}", make_printable(each.cause))]
         if each.remedy:
-            lines.append(hanging_indent(f"{'':<16}-> ", make_printable(spell_out(each.remedy))))
+            remedy, start = spell_out(each.remedy), f"{'':<16}-> "
+            is_short = remedy == each.remedy  # a whole path is not broken over lines
+            text = make_printable(remedy)
+            lines.append(hanging_indent(start, text) if is_short else f"{start}{text}")
         sys.stdout.writelines(f"{line}\n" for line in lines)
         sys.stdout.flush()
     plural = "" if faults == 1 else "s"

@@ -21,7 +21,7 @@ from requests_jwt_refresh.cli.commands import (
     add_profile_name,
     examples,
 )
-from requests_jwt_refresh.cli.console import Exit, complain, fill_in
+from requests_jwt_refresh.cli.console import Exit, complain, fill_in, write_step
 
 if TYPE_CHECKING:
     import argparse
@@ -214,8 +214,9 @@ def _report_not_told(options: argparse.Namespace, profile: Profile) -> None:
         content = options.profiles.content[profile.name]
         sys.stdout.write(
             "The server was not told: the profile has no logout endpoint. What it has given stays "
-            f"valid there until it expires.\n{_advise_logout(profile, content)}\n"
+            "valid there until it expires.\n"
         )
+        write_step(_advise_logout(profile, content))
 
 
 def _advise_logout(profile: Profile, content: Mapping[str, Any]) -> str:
@@ -239,15 +240,14 @@ def _advise_logout(profile: Profile, content: Mapping[str, Any]) -> str:
 
 def _write_init_command(profile: Profile, content: Mapping[str, Any], url: str) -> str | None:
     """Return the command that adds the logout at `url`; None if it would lose other keys."""
-    import shlex
-
     from requests_jwt_refresh.cli.content import find_options
+    from requests_jwt_refresh.profiles.own_command import quote
 
     options = find_options(content)
     if options is None or isinstance(profile.file, str):
         return None
     arguments = ["init", profile.name, "--replace", *options, "--logout-url", url]
-    return f"requests-jwt {shlex.join(arguments)}"
+    return f"requests-jwt {' '.join(map(quote, arguments))}"
 
 
 def _report_not_cleared(profile: Profile, error: library.StoreError) -> int:

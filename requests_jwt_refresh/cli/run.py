@@ -149,7 +149,8 @@ def _resolve_command(command: Sequence[str]) -> list[str]:
     first = command[0]
     if first.startswith("-"):
         return [_find_python(), *command]
-    if shutil.which(first) is None and (Path(first).is_dir() or missing_command.is_script(first)):
+    is_folder = os.path.isdir(first)  # noqa: PTH112 - Path raises for one that cannot be read
+    if shutil.which(first) is None and (is_folder or missing_command.is_script(first)):
         return [_find_python(), *command]
     return list(command)
 
@@ -363,11 +364,16 @@ def _read_flags(arguments: Sequence[str]) -> Iterator[str]:
 
 
 def _make_no_program_error(name: str | None, account: str | None) -> UsageError:
-    if name is not None:
-        _check_for_forgotten_dashes([name], (), account)
+    from requests_jwt_refresh.profiles.load import is_name
+
+    names = [] if name is None else name.split(",")
+    _check_for_forgotten_dashes(names, (), account)
+    is_profile = bool(names) and all(map(is_name, names))
+    if any(map(missing_command.is_program, names)) or not is_profile:
+        name = "NAME"
     return UsageError(
         "there is no program to run",
-        f"give it after the profile: requests-jwt run {name or 'NAME'} -- python script.py",
+        f"give it after the profile: requests-jwt run {name} -- python script.py",
     )
 
 

@@ -163,7 +163,7 @@ def _advise_new_token(profile: Profile, token: Token | None) -> str:
     if profile.environment is not None:
         return f"put a new one into the {profile.environment.label}"
     if can_refresh(profile, token):
-        return f"for a new one: requests-jwt refresh {profile.reference}, and then this command"
+        return f"get a new one with: requests-jwt refresh {profile.reference}"
     return f"log in again with: requests-jwt login {profile.reference}"
 
 

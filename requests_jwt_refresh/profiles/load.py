@@ -54,6 +54,7 @@ from requests_jwt_refresh.profiles.environment import (
 from requests_jwt_refresh.profiles.fields import read_fields
 from requests_jwt_refresh.profiles.home import NoHome, expand_user, find_folder
 from requests_jwt_refresh.profiles.kinds import KINDS
+from requests_jwt_refresh.profiles.own_command import hide_value
 from requests_jwt_refresh.profiles.remembered import (
     RememberedLogin,
     RememberedPassword,
@@ -399,7 +400,7 @@ class Profiles:
         return replace(profile, account_source=source)
 
     def _no_profile(self, name: str) -> ProfileError:
-        cause = f"{self.file}: there is no profile {name!r}"
+        cause = f"{self.file}: there is no profile {hide_value(name)!r}"
         if not self.names:
             command = f"requests-jwt init {name if is_name(name) else 'NAME'}"
             return ProfileError(f"{cause}; there are none yet", f"make it with: {command}")

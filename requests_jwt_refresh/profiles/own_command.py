@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -39,10 +40,10 @@ def spell_out(remedy: str) -> str:
 def find_command() -> str:
     """Return how to call this library's command line by its whole path, as shells take it."""
     running = (getattr(sys, "argv", None) or [""])[0]  # none where another program embeds Python
-    if Path(running).stem in _NAMES and Path(running).is_file():
+    if isinstance(running, str) and _is_own(running):
         return quote(str(Path(running).absolute()))
     given = os.environ.get(COMMAND_VARIABLE)
-    if given:
+    if given and _is_there(given):
         return given
     found = next(filter(os.path.isfile, _list_places()), None)
     if found is not None:
@@ -50,6 +51,21 @@ def find_command() -> str:
     if not sys.executable or getattr(sys, "frozen", False):  # PyInstaller's: it is no Python
         return NAME
     return f"{quote(sys.executable)} -m {_MODULE}"
+
+
+def _is_own(path: str) -> bool:
+    """Whether a path is that of this command."""
+    return Path(path).name.removesuffix(".exe") in _NAMES and os.path.isfile(path)  # noqa: PTH113 - Path raises where a folder cannot be read
+
+
+def _is_there(command: str) -> bool:
+    """Whether a command as shells take it begins with a file: it may be of an older environment."""
+    import shlex
+
+    words: list[str] = []
+    with suppress(ValueError):
+        words = shlex.split(command, posix=sys.platform != "win32")
+    return bool(words) and os.path.isfile(words[0].strip('"'))  # noqa: PTH113 - likewise
 
 
 def _list_places() -> Iterator[str]:
@@ -72,3 +88,13 @@ def quote(word: str) -> str:
     import shlex
 
     return shlex.quote(word)
+
+
+def hide_value(word: str) -> str:
+    """Return a word without what may be a secret in it: what follows "=" or "://".
+
+    >>> hide_value("TOKEN=abc"), hide_value("https://me:pw@api.example.com"), hide_value("prod")
+    ('TOKEN=...', 'https://...', 'prod')
+    """
+    found = re.search("=|://", word)
+    return word if found is None else f"{word[: found.end()]}..."

@@ -239,7 +239,8 @@ class TokenCache:
         memory.publish(stored)
         if logged_out and not may_be_empty:
             raise RefreshRejected(
-                "another program has logged out, or was told that the login has ended",
+                "the token store has been emptied: another program has logged out or was told that "
+                "the login has ended, or the token was deleted",
                 "log in again",
             )
         return stored
