@@ -253,6 +253,7 @@ def test_16_threads_cost_one_refresh(start: Callable[..., User], name: str) -> N
     let_expire(user, name)
     answers = in_threads(lambda: user.call("POST").json()["user"], 16)
     assert answers == [name_user(name)] * 16
+    finish_background()
     assert user.counts() == (1, 1)
 
 
